@@ -1,0 +1,9 @@
+"""The wires: expanders on I2C, enable lines on GPIO, and a simulated cabinet behind the same seams."""
+
+
+class HardwareError(RuntimeError):
+    """Something on the wires does not do what it must."""
+
+
+class DeviceLost(HardwareError):
+    """A device that the station cannot run without is absent, busy or gone."""

@@ -1,0 +1,1 @@
+"""What is proved, and under which assumptions about the world."""

@@ -1,0 +1,1 @@
+"""A rule engine for DC fast chargers that share a pool of power modules."""

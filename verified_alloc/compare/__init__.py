@@ -1,0 +1,1 @@
+"""Replay of demands and sessions, offline."""

@@ -1,0 +1,1 @@
+"""Who gets which modules: the documented rule and the policies that a solver answers."""
