@@ -1,0 +1,139 @@
+"""Accepts or rejects an allocation, whoever made it.
+
+Five conditions, one function each. A module's place in these lists is its number, so "the
+highest-numbered module of a gun" is the last one it holds.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from verified_alloc.kernel.ops import Ops
+
+Matrix = Sequence[Sequence[bool]]
+
+
+class Verdict(NamedTuple):
+    """The five conditions; an allocation is accepted when all hold."""
+
+    exclusive: bool
+    usable: bool
+    wanted: bool
+    fitting: bool
+    within_limit: bool
+
+
+def at_most_one(ops: Ops, bits: Sequence[bool]) -> bool:
+    """No two of these bits are set."""
+    seen = False
+    clash = False
+    for bit in bits:
+        clash = ops.or_(clash, ops.and_(seen, bit))
+        seen = ops.or_(seen, bit)
+    return ops.not_(clash)
+
+
+def exclusive(ops: Ops, held: Matrix) -> bool:
+    """(1) A module is on one gun at most."""
+    return ops.and_(*[at_most_one(ops, column) for column in zip(*held, strict=True)])
+
+
+def only_usable(ops: Ops, held: Matrix, usable: Matrix) -> bool:
+    """(2) Every contactor used exists and is healthy, welds respected: what `usable` says."""
+    return ops.and_(
+        *[
+            ops.not_(ops.and_(holds, ops.not_(can)))
+            for held_row, usable_row in zip(held, usable, strict=True)
+            for holds, can in zip(held_row, usable_row, strict=True)
+        ]
+    )
+
+
+def only_wanted(
+    ops: Ops, held: Matrix, demand_w: Sequence[int], in_service: Sequence[bool]
+) -> bool:
+    """(3) Only guns in service with demand have modules."""
+    return ops.and_(
+        *[
+            ops.or_(ops.not_(ops.or_(*row)), ops.and_(demand > 0, serves))
+            for row, demand, serves in zip(held, demand_w, in_service, strict=True)
+        ]
+    )
+
+
+def powers(ops: Ops, row: Sequence[bool], module_power_w: Sequence[int]) -> tuple[int, int]:
+    """The power of the modules that a gun holds, and that of all but the highest-numbered, W."""
+    power_w = 0
+    without_last_w = 0
+    for holds, module_w in zip(row, module_power_w, strict=True):
+        without_last_w = ops.ite(holds, power_w, without_last_w)
+        power_w = power_w + ops.ite(holds, module_w, 0)
+    return power_w, without_last_w
+
+
+def fits(
+    ops: Ops,
+    row: Sequence[bool],
+    delivered_w: int,
+    demand_w: int,
+    gun_max_w: int,
+    module_power_w: Sequence[int],
+) -> bool:
+    """(4) for one gun: it is delivered at most its demand, its maximum and the power of its
+    modules, never less than nothing, and without its highest-numbered module it could not be."""
+    power_w, without_last_w = powers(ops, row, module_power_w)
+    return ops.and_(
+        delivered_w >= 0,
+        delivered_w <= demand_w,
+        delivered_w <= gun_max_w,
+        delivered_w <= power_w,
+        ops.or_(ops.not_(ops.or_(*row)), delivered_w > without_last_w),
+    )
+
+
+def within_limit(delivered_w: Sequence[int], site_limit_w: int) -> bool:
+    """(5) The total is within the site limit."""
+    total_w = 0
+    for power_w in delivered_w:
+        total_w = total_w + power_w
+    return total_w <= site_limit_w
+
+
+def judge(
+    ops: Ops,
+    held: Matrix,
+    delivered_w: Sequence[int],
+    demand_w: Sequence[int],
+    gun_max_w: Sequence[int],
+    module_power_w: Sequence[int],
+    usable: Matrix,
+    in_service: Sequence[bool],
+    site_limit_w: int,
+) -> Verdict:
+    """The five conditions on `held[gun][module]` and the power delivered to each gun, W."""
+    return Verdict(
+        exclusive=exclusive(ops, held),
+        usable=only_usable(ops, held, usable),
+        wanted=only_wanted(ops, held, demand_w, in_service),
+        fitting=ops.and_(
+            *[
+                fits(ops, row, delivered, demand, maximum, module_power_w)
+                for row, delivered, demand, maximum in zip(
+                    held, delivered_w, demand_w, gun_max_w, strict=True
+                )
+            ]
+        ),
+        within_limit=within_limit(delivered_w, site_limit_w),
+    )
+
+
+def sorted_order(ops: Ops, order: Sequence[int], rank_w: Sequence[int]) -> bool:
+    """The order names every gun once, by rank, highest first, ties by number."""
+    every_gun_once = sorted(order) == list(range(len(rank_w)))
+    return ops.and_(
+        every_gun_once,
+        *[
+            ops.or_(rank_w[a] > rank_w[b], ops.and_(rank_w[a] >= rank_w[b], a < b))
+            for a, b in pairwise(order)
+        ],
+    )

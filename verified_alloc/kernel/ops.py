@@ -1,0 +1,39 @@
+"""The algebra on plain ints and bools: what runs in the charger."""
+
+from typing import Protocol
+
+
+class Ops(Protocol):
+    """What a kernel function may do with a value, beside `+ - < <= > >=`."""
+
+    def ite(self, condition: bool, then: int, otherwise: int) -> int:
+        """`then` where the condition holds, `otherwise` elsewhere."""
+
+    def and_(self, *bits: bool) -> bool:
+        """All of them (none: true)."""
+
+    def or_(self, *bits: bool) -> bool:
+        """Any of them (none: false)."""
+
+    def not_(self, bit: bool) -> bool:
+        """The opposite."""
+
+
+def ite(condition: bool, then: int, otherwise: int) -> int:
+    """`then` where the condition holds, `otherwise` elsewhere."""
+    return then if condition else otherwise
+
+
+def and_(*bits: bool) -> bool:
+    """All of them (none: true)."""
+    return all(bits)
+
+
+def or_(*bits: bool) -> bool:
+    """Any of them (none: false)."""
+    return any(bits)
+
+
+def not_(bit: bool) -> bool:
+    """The opposite."""
+    return not bit

@@ -1,0 +1,80 @@
+"""The documented rule: the gun that asks for most is served first, lowest-numbered modules first.
+
+Gun by gun in the given order, each takes free modules that it can use until their power reaches
+what it is granted. With modules of one size that is the documented ceiling: the n-th module is
+taken exactly while the grant is above n - 1 modules' power. (The original listing computed
+`int((capped + P - 1) // P)`, which gives 40.5 kW one module of 40 kW; this is exact.)
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from verified_alloc.kernel.ops import Ops
+
+Matrix = Sequence[Sequence[bool]]
+
+
+class Choice(NamedTuple):
+    """`held[gun][module]`, and the power each gun is given, W."""
+
+    held: list[list[bool]]
+    delivered_w: list[int]
+
+
+def least(ops: Ops, a: int, b: int) -> int:
+    """The smaller of two powers."""
+    return ops.ite(a < b, a, b)
+
+
+def need(ops: Ops, grant_w: int, module_power_w: Sequence[int]) -> int:
+    """How many of these modules, taken in this order, it needs to reach the grant (all, if it takes
+    more): the count of thresholds that the grant is above."""
+    modules = 0
+    reached_w = 0
+    for power_w in module_power_w:
+        modules = modules + ops.ite(grant_w > reached_w, 1, 0)
+        reached_w = reached_w + power_w
+    return modules
+
+
+def take(
+    ops: Ops, grant_w: int, reached_w: int, power_w: int, free: bool, usable: bool
+) -> tuple[bool, int, bool]:
+    """One gun looks at one module: whether it takes it, the power it has reached then, and whether
+    the module is still free. The body of the rule's loop."""
+    takes = ops.and_(free, usable, grant_w > reached_w)
+    return takes, reached_w + ops.ite(takes, power_w, 0), ops.and_(free, ops.not_(takes))
+
+
+def documented(
+    ops: Ops,
+    order: Sequence[int],
+    demand_w: Sequence[int],
+    gun_max_w: Sequence[int],
+    module_power_w: Sequence[int],
+    usable: Matrix,
+    site_limit_w: int,
+    looks_at: Sequence[Sequence[int]] | None = None,
+) -> Choice:
+    """Serve the guns in this order: by demand, highest first, ties by number.
+
+    `usable[gun][module]` says which contactors there are to close. Total: any demand (below 0 is
+    none), any order, any matrix, modules of any size. A gun is granted the least of its demand, its
+    maximum and what the site limit leaves. `looks_at[gun]` lists all modules in the order in which
+    that gun looks at them; None is lowest number first, as documented.
+    """
+    held = [[False] * len(module_power_w) for _ in order]
+    delivered_w = [0] * len(order)
+    free = [True] * len(module_power_w)
+    left_w = site_limit_w
+    modules = range(len(module_power_w))
+    for gun in order:
+        grant_w = least(ops, least(ops, demand_w[gun], gun_max_w[gun]), left_w)
+        reached_w = 0
+        for module in modules if looks_at is None else looks_at[gun]:
+            held[gun][module], reached_w, free[module] = take(
+                ops, grant_w, reached_w, module_power_w[module], free[module], usable[gun][module]
+            )
+        delivered_w[gun] = ops.ite(reached_w > 0, least(ops, grant_w, reached_w), 0)
+        left_w = left_w - delivered_w[gun]
+    return Choice(held, delivered_w)
