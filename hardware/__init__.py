@@ -1,4 +1,4 @@
-"""The wires: expanders on I2C, enable lines on GPIO, and a simulated cabinet behind the same seams."""
+"""The wires: expanders on I2C, lines on GPIO, and a simulated cabinet behind the same seams."""
 
 
 class HardwareError(RuntimeError):

@@ -1,4 +1,9 @@
-"""What is wrong: ages, mismatch counting, latched faults, which guns are joined or locked."""
+"""What is wrong: ages, mismatch counting, latched faults, which guns are joined or locked.
+
+What a scan reads of a module is not trusted further than that scan; the only memory is *ages*: how
+long something has been seen so, scan after scan. They start at their most conservative value after
+a restart and after an invalid reading, so a crash is a missed scan.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,12 +12,195 @@ from verified_alloc.kernel.guard import at_most_one
 from verified_alloc.kernel.ops import Ops
 from verified_alloc.kernel.rule import Matrix
 
+GOOD_SCANS_PER_MISMATCH = 4
+
+
+class Readings(NamedTuple):
+    """One module as read in one scan; lists are by gun. Where invalid, the rest may be anything."""
+
+    valid: bool
+    """Every chip that carries its contactors answered."""
+    enabled: bool
+    """The enable line, read back."""
+    reports_on: bool
+    """The status input; where none is wired, the enable line."""
+    latch: Sequence[bool]
+    """The coils as their expander drives them, verified."""
+    closed: Sequence[bool]
+    """Auxiliary contacts, first read: true = the main contact is closed."""
+    closed_again: Sequence[bool]
+    """Auxiliary contacts, read separately a second time."""
+
+
+class Ages(NamedTuple):
+    """How long a module has been seen so, ms, and how often its contactors disagreed."""
+
+    off_ms: int
+    """Not enabled and not reporting on."""
+    stuck_ms: int
+    """Not enabled but reporting on all the same."""
+    silent_ms: int
+    """Enabled but not reporting on."""
+    open_ms: Sequence[int]
+    """By gun: latch off and both feedback reads open."""
+    mismatch: Sequence[int]
+    """By gun: latch and feedback disagree; four for each such scan, less one for each good one."""
+
+
+class Timing(NamedTuple):
+    """What the station's parts are known to do, from its file."""
+
+    current_decay_ms: int
+    module_discharge_ms: int
+    module_off_timeout_ms: int
+    contactor_release_ms: int
+    operate_mismatch: int
+    """The highest mismatch count that closing explains."""
+    release_mismatch: int
+    """The highest mismatch count that opening explains."""
+
+
+class ContactorFaults(NamedTuple):
+    """Latched faults of one module's contactors, by gun."""
+
+    welded: Sequence[bool]
+    failed_open: Sequence[bool]
+
+
+class ModuleFaults(NamedTuple):
+    """Latched faults of one module."""
+
+    dead: bool
+    """Does not report on although enabled."""
+    stuck_on: Sequence[bool]
+    """By gun: it reported on long after its enable fell, with this contactor closed."""
+
 
 class Service(NamedTuple):
     """What can be used: `usable[gun][module]`, and the guns in service."""
 
     usable: list[list[bool]]
     in_service: list[bool]
+
+
+def restarted(guns: int) -> Ages:
+    """The ages of which nothing is known."""
+    return Ages(0, 0, 0, (0,) * guns, (0,) * guns)
+
+
+def mismatch_limit(response_ms: int, scan_ms: int) -> int:
+    """The highest count that a contactor explains which answers within `response_ms`: a mismatch in
+    each scan that fits into it, and two more for when it is read and for bounce."""
+    return GOOD_SCANS_PER_MISMATCH * (-(-response_ms // scan_ms) + 2)
+
+
+def lasting(ops: Ops, holds: bool, before_ms: int, elapsed_ms: int) -> int:
+    """How long it has held by now: 0 in the first scan that shows it."""
+    return ops.ite(holds, before_ms + elapsed_ms, 0)
+
+
+def tally(ops: Ops, wrong: bool, before: int, scans: int) -> int:
+    """A count that a bad scan raises and good ones wear off."""
+    worn = before - scans
+    return ops.ite(wrong, before + GOOD_SCANS_PER_MISMATCH, ops.ite(worn > 0, worn, 0))
+
+
+def agree(ops: Ops, latch: bool, closed: bool, closed_again: bool) -> bool:
+    """Command and both feedback reads say the same."""
+    return ops.or_(
+        ops.and_(latch, closed, closed_again),
+        ops.not_(ops.or_(latch, closed, closed_again)),
+    )
+
+
+def ages(ops: Ops, readings: Readings, before: Ages, elapsed_ms: int, scans: int) -> Ages:
+    """The ages with this scan's readings; `scans` have passed since the last ones (1, unless time
+    was skipped because nothing changed)."""
+    valid, enabled, reports_on = readings.valid, readings.enabled, readings.reports_on
+    is_open = [
+        ops.and_(valid, ops.not_(ops.or_(latch, closed, again)))
+        for latch, closed, again in zip(
+            readings.latch, readings.closed, readings.closed_again, strict=True
+        )
+    ]
+    off = ops.and_(valid, ops.not_(enabled), ops.not_(reports_on))
+    stuck = ops.and_(valid, ops.not_(enabled), reports_on)
+    silent = ops.and_(valid, enabled, ops.not_(reports_on))
+    return Ages(
+        off_ms=lasting(ops, off, before.off_ms, elapsed_ms),
+        stuck_ms=lasting(ops, stuck, before.stuck_ms, elapsed_ms),
+        silent_ms=lasting(ops, silent, before.silent_ms, elapsed_ms),
+        open_ms=[
+            lasting(ops, now, age, elapsed_ms)
+            for now, age in zip(is_open, before.open_ms, strict=True)
+        ],
+        mismatch=[
+            ops.ite(valid, tally(ops, ops.not_(agree(ops, *contact)), count, scans), count)
+            for contact, count in zip(
+                zip(readings.latch, readings.closed, readings.closed_again, strict=True),
+                before.mismatch,
+                strict=True,
+            )
+        ],
+    )
+
+
+def contactor_faults(
+    ops: Ops, timing: Timing, readings: Readings, ages: Ages, before: ContactorFaults
+) -> ContactorFaults:
+    """A mismatch beyond the contactor's time latches: with the coil off it is welded, with the coil
+    on it failed open. Welded outweighs failed open."""
+    welded = [
+        ops.or_(was, ops.and_(readings.valid, ops.not_(latch), count > timing.release_mismatch))
+        for was, latch, count in zip(before.welded, readings.latch, ages.mismatch, strict=True)
+    ]
+    failed_open = [
+        ops.and_(
+            ops.or_(was, ops.and_(readings.valid, latch, count > timing.operate_mismatch)),
+            ops.not_(weld),
+        )
+        for was, latch, count, weld in zip(
+            before.failed_open, readings.latch, ages.mismatch, welded, strict=True
+        )
+    ]
+    return ContactorFaults(welded, failed_open)
+
+
+def counts_closed(ops: Ops, readings: Readings, welded: Sequence[bool]) -> list[bool]:
+    """By gun: the contactor is welded, or both feedback reads show it closed."""
+    return [
+        ops.or_(weld, ops.and_(readings.valid, closed, again))
+        for weld, closed, again in zip(welded, readings.closed, readings.closed_again, strict=True)
+    ]
+
+
+def module_faults(
+    ops: Ops, timing: Timing, ages: Ages, closed: Sequence[bool], before: ModuleFaults
+) -> ModuleFaults:
+    """Silent or stuck on for longer than `module_off_timeout_ms` latches; stuck on, with the guns
+    whose contactors count as closed."""
+    stuck = ages.stuck_ms >= timing.module_off_timeout_ms
+    return ModuleFaults(
+        dead=ops.or_(before.dead, ages.silent_ms >= timing.module_off_timeout_ms),
+        stuck_on=[
+            ops.or_(was, ops.and_(stuck, contact))
+            for was, contact in zip(before.stuck_on, closed, strict=True)
+        ],
+    )
+
+
+def locked(ops: Ops, closed: Matrix, stuck_on: Matrix) -> list[bool]:
+    """By gun: joined to another gun by a module with two closed contactors, or on a module that
+    does not switch off. Both matrices are `[module][gun]`."""
+    joins = [ops.not_(at_most_one(ops, row)) for row in closed]
+    guns = range(len(closed[0]))
+    return [
+        ops.or_(
+            *[ops.and_(join, row[gun]) for join, row in zip(joins, closed, strict=True)],
+            *[row[gun] for row in stuck_on],
+        )
+        for gun in guns
+    ]
 
 
 def service(

@@ -136,8 +136,8 @@ def idle_only_if_met(
 
 
 def lowest_number_first(ops: Ops, order: Sequence[int], held: Matrix, usable: Matrix) -> bool:
-    """Below every module that a gun holds, each lower-numbered one that it could use is held too, by
-    itself or by a gun served before it. Any station."""
+    """Below every module that a gun holds, each lower-numbered one that it could use is held too,
+    by itself or by a gun served before it. Any station."""
     return ops.and_(
         *[
             implies(

@@ -56,6 +56,13 @@ def coils(image: Sequence[Word], contactors: int) -> tuple[bool, ...]:
     return tuple(image[expander][bit] for expander, bit in map(place, range(contactors)))
 
 
+def valid(ops: Ops, answered: Sequence[bool], contactors: Sequence[int]) -> bool:
+    """Every expander that carries one of these contactors answered."""
+    return ops.and_(
+        *[answered[expander] for expander in sorted({place(k).expander for k in contactors})]
+    )
+
+
 def next_coils(
     ops: Ops, may_switch: Sequence[bool], wanted: Sequence[bool], verified: Sequence[bool]
 ) -> tuple[bool, ...]:

@@ -1,0 +1,115 @@
+"""The power limit offered to each gun.
+
+A gun may draw what it is offered, and for a while what it was offered before: a lower offer binds
+it only once `offer_lead_ms` have passed or it has acknowledged. That bound is its *promise*.
+Modules leave a gun only when those that stay can bear its promise; an offer rises only when modules
+are live, and only while all promises together stay within the site limit.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from verified_alloc.kernel.ops import Ops
+from verified_alloc.kernel.rule import Matrix, least
+
+
+class Offer(NamedTuple):
+    """What one gun was told, W."""
+
+    offer_w: int
+    """Published last."""
+    promise_w: int
+    """The most that it may still draw."""
+    pending_w: int
+    """The highest offer since the wait began: its promise when the wait is over."""
+    waited_ms: int
+    """Since the wait began."""
+
+
+NONE = Offer(0, 0, 0, 0)
+
+
+def most(ops: Ops, a: int, b: int) -> int:
+    """The larger of two powers."""
+    return ops.ite(a > b, a, b)
+
+
+def power(ops: Ops, modules: Sequence[bool], module_power_w: Sequence[int]) -> int:
+    """The power of these modules together, W."""
+    total_w = 0
+    for present, power_w in zip(modules, module_power_w, strict=True):
+        total_w = total_w + ops.ite(present, power_w, 0)
+    return total_w
+
+
+def staying(ops: Ops, live: Sequence[bool], target: Sequence[bool]) -> list[bool]:
+    """Of a gun's live modules, those that its target keeps."""
+    return [ops.and_(feeds, keeps) for feeds, keeps in zip(live, target, strict=True)]
+
+
+def hold(
+    ops: Ops,
+    live: Matrix,
+    target: Matrix,
+    promise_w: Sequence[int],
+    module_power_w: Sequence[int],
+) -> list[list[bool]]:
+    """The target that may be switched to now, `[gun][module]`: a gun whose staying modules cannot
+    bear its promise keeps all its live modules, and nobody else gets them yet."""
+    guns = range(len(target))
+    bears = [
+        promise_w[gun] <= power(ops, staying(ops, live[gun], target[gun]), module_power_w)
+        for gun in guns
+    ]
+    kept = [[ops.and_(feeds, ops.not_(bears[gun])) for feeds in live[gun]] for gun in guns]
+    held = [ops.or_(*column) for column in zip(*kept, strict=True)]
+    return [
+        [
+            ops.or_(keeps, ops.and_(wants, ops.not_(taken)))
+            for keeps, wants, taken in zip(kept[gun], target[gun], held, strict=True)
+        ]
+        for gun in guns
+    ]
+
+
+def lower(
+    ops: Ops,
+    lead_ms: int,
+    before: Offer,
+    affordable_w: int,
+    acknowledged: bool,
+    elapsed_ms: int,
+) -> Offer:
+    """Before anything is switched: the offer falls at once to what is affordable, the promise when
+    its time has come."""
+    waited_ms = before.waited_ms + elapsed_ms
+    settled = waited_ms >= lead_ms
+    promise_w = ops.ite(settled, before.pending_w, before.promise_w)
+    promise_w = ops.ite(acknowledged, least(ops, promise_w, before.offer_w), promise_w)
+    offer_w = least(ops, before.offer_w, affordable_w)
+    begins = ops.or_(settled, acknowledged, before.pending_w >= promise_w)
+    return Offer(
+        offer_w=offer_w,
+        promise_w=promise_w,
+        pending_w=ops.ite(begins, offer_w, before.pending_w),
+        waited_ms=ops.ite(begins, 0, waited_ms),
+    )
+
+
+def raise_(
+    ops: Ops, offers: Sequence[Offer], affordable_w: Sequence[int], site_limit_w: int
+) -> list[Offer]:
+    """After everything is switched and verified: each offer rises to what is affordable, as far as
+    the site limit leaves room beside all promises, in the order of the guns."""
+    room_w = site_limit_w
+    for offer in offers:
+        room_w = room_w - offer.promise_w
+    raised = []
+    for offer, affordable in zip(offers, affordable_w, strict=True):
+        offer_w = most(ops, offer.offer_w, least(ops, affordable, offer.promise_w + room_w))
+        promise_w = most(ops, offer.promise_w, offer_w)
+        room_w = room_w - (promise_w - offer.promise_w)
+        raised.append(
+            Offer(offer_w, promise_w, most(ops, offer.pending_w, offer_w), offer.waited_ms)
+        )
+    return raised
