@@ -85,7 +85,7 @@ def step(
     )
 
 
-def overdue(timing: Timing, stop_ms: int) -> bool:
+def is_overdue(timing: Timing, stop_ms: int) -> bool:
     """A stop has lasted so long that every module that obeys is off and its current gone."""
     return stop_ms >= timing.module_off_timeout_ms + timing.current_decay_ms
 
