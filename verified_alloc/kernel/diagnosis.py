@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from verified_alloc.kernel.guard import at_most_one
 from verified_alloc.kernel.ops import Ops
-from verified_alloc.kernel.rule import Matrix
+from verified_alloc.kernel.rule import Matrix, least, most
 
 GOOD_SCANS_PER_MISMATCH = 4
 
@@ -88,7 +88,7 @@ def restarted(guns: int) -> Ages:
     return Ages(0, 0, 0, (0,) * guns, (0,) * guns)
 
 
-def mismatch_limit(response_ms: int, scan_ms: int) -> int:
+def explained_mismatch(response_ms: int, scan_ms: int) -> int:
     """The highest count that a contactor explains which answers within `response_ms`: a mismatch in
     each scan that fits into it, and two more for when it is read and for bounce."""
     return GOOD_SCANS_PER_MISMATCH * (-(-response_ms // scan_ms) + 2)
@@ -99,10 +99,11 @@ def lasting(ops: Ops, holds: bool, before_ms: int, elapsed_ms: int) -> int:
     return ops.ite(holds, before_ms + elapsed_ms, 0)
 
 
-def tally(ops: Ops, wrong: bool, before: int, scans: int) -> int:
-    """A count that a bad scan raises and good ones wear off."""
+def tally(ops: Ops, wrong: bool, before: int, scans: int, limit: int) -> int:
+    """A count that bad scans raise, to just above its limit, and good ones wear off."""
+    raised = least(ops, before + GOOD_SCANS_PER_MISMATCH * scans, limit + GOOD_SCANS_PER_MISMATCH)
     worn = before - scans
-    return ops.ite(wrong, before + GOOD_SCANS_PER_MISMATCH, ops.ite(worn > 0, worn, 0))
+    return ops.ite(wrong, raised, ops.ite(worn > 0, worn, 0))
 
 
 def agree(ops: Ops, latch: bool, closed: bool, closed_again: bool) -> bool:
@@ -113,9 +114,12 @@ def agree(ops: Ops, latch: bool, closed: bool, closed_again: bool) -> bool:
     )
 
 
-def ages(ops: Ops, readings: Readings, before: Ages, elapsed_ms: int, scans: int) -> Ages:
+def ages(
+    ops: Ops, timing: Timing, readings: Readings, before: Ages, elapsed_ms: int, scans: int
+) -> Ages:
     """The ages with this scan's readings; `scans` have passed since the last ones (1, unless time
     was skipped because nothing changed)."""
+    limit = most(ops, timing.operate_mismatch, timing.release_mismatch)
     valid, enabled, reports_on = readings.valid, readings.enabled, readings.reports_on
     is_open = [
         ops.and_(valid, ops.not_(ops.or_(latch, closed, again)))
@@ -135,9 +139,15 @@ def ages(ops: Ops, readings: Readings, before: Ages, elapsed_ms: int, scans: int
             for now, age in zip(is_open, before.open_ms, strict=True)
         ],
         mismatch=[
-            ops.ite(valid, tally(ops, ops.not_(agree(ops, *contact)), count, scans), count)
-            for contact, count in zip(
-                zip(readings.latch, readings.closed, readings.closed_again, strict=True),
+            ops.ite(
+                valid,
+                tally(ops, ops.not_(agree(ops, latch, closed, again)), count, scans, limit),
+                count,
+            )
+            for latch, closed, again, count in zip(
+                readings.latch,
+                readings.closed,
+                readings.closed_again,
                 before.mismatch,
                 strict=True,
             )

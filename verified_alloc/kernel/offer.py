@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from verified_alloc.kernel.ops import Ops
-from verified_alloc.kernel.rule import Matrix, least
+from verified_alloc.kernel.rule import Matrix, least, most
 
 
 class Offer(NamedTuple):
@@ -27,11 +27,6 @@ class Offer(NamedTuple):
 
 
 NONE = Offer(0, 0, 0, 0)
-
-
-def most(ops: Ops, a: int, b: int) -> int:
-    """The larger of two powers."""
-    return ops.ite(a > b, a, b)
 
 
 def power(ops: Ops, modules: Sequence[bool], module_power_w: Sequence[int]) -> int:

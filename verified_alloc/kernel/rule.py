@@ -22,8 +22,13 @@ class Choice(NamedTuple):
 
 
 def least(ops: Ops, a: int, b: int) -> int:
-    """The smaller of two powers."""
+    """The smaller of two numbers."""
     return ops.ite(a < b, a, b)
+
+
+def most(ops: Ops, a: int, b: int) -> int:
+    """The larger of two numbers."""
+    return ops.ite(a > b, a, b)
 
 
 def need(ops: Ops, grant_w: int, module_power_w: Sequence[int]) -> int:
