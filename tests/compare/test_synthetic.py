@@ -12,6 +12,7 @@ from verified_alloc.compare.synthetic import (
     GUN_MAX_W,
     HOURLY_ARRIVALS,
     PLUG_IN_S,
+    RAMP_S,
     RESEND_S,
     RESEND_W,
     STEP_S,
@@ -98,12 +99,24 @@ def test_every_demand_belongs_to_a_session_and_ends_with_it(many: list[Day]) -> 
 
 
 def test_a_demand_comes_anew_when_it_moved_or_got_old_and_never_unchanged(day: Day) -> None:
+    slow = 0
     for session in day.sessions:
         changes = rows_of(day, session)[:-1]
         for last, change in pairwise(changes):
             moved_w = abs(change.demand_w - last.demand_w)
             apart_ms = change.time_ms - last.time_ms
             assert moved_w >= RESEND_W or (moved_w > 0 and apart_ms >= RESEND_S * 1000)
+            slow += moved_w < RESEND_W
+    assert slow > 100
+
+
+def test_a_curve_has_no_jumps(many: list[Day]) -> None:
+    for day in many:
+        for session in day.sessions:
+            changes = rows_of(day, session)[:-1]
+            ramped = [c for c in changes if c.time_ms - changes[0].time_ms >= RAMP_S * 1000]
+            for last, change in pairwise(ramped):
+                assert abs(change.demand_w - last.demand_w) < 2 * RESEND_W
 
 
 def test_a_car_ramps_up_in_steps_and_tapers(day: Day) -> None:

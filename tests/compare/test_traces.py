@@ -165,6 +165,11 @@ def test_a_bad_row_is_named_with_line_column_value_and_what_is_allowed(
     assert message == f"trace.csv, line 5, {BAD_ROWS[row]}"
 
 
+def test_a_gun_comes_twice_also_with_others_between(folder: Path) -> None:
+    message = refusal(folder, HEADER + "5,1,40\n5,2,40\n5,1,40\n")
+    assert message.startswith("trace.csv, line 4, gun: '1' comes twice at '5' s;")
+
+
 def test_the_line_is_counted_across_a_quoted_line_break(folder: Path) -> None:
     message = refusal(folder, HEADER + '0,1,"4\n"\n0,2,x\n')
     assert message == "trace.csv, line 4, demand_kw: 'x'; allowed: a finite number >= 0, in kW"
@@ -304,6 +309,16 @@ def demand_at(trace: DemandTrace, time_ms: int) -> dict[int, int]:
         change.gun: change.demand_w for change in trace.changes if change.time_ms <= time_ms
     }
     return {gun: demand_w for gun, demand_w in standing.items() if demand_w > 0}
+
+
+def test_an_excerpt_opens_with_what_stands_and_ends_idle() -> None:
+    changes = [(10, 1, 40), (10, 2, 50), (20, 1, 0), (20, 3, 60), (30, 2, 70), (40, 3, 80)]
+    trace = DemandTrace(tuple(DemandChange(*change) for change in changes))
+    assert trace.excerpt(20, 40).changes == (
+        *((0, 2, 50), (0, 3, 60)),
+        (10, 2, 70),
+        *((20, 1, 0), (20, 2, 0), (20, 3, 0)),
+    )
 
 
 @given(traces(), st.integers(0, 10**9), st.integers(1, 10**9), st.data())
