@@ -1,0 +1,124 @@
+"""A whole simulated charger behind the seams of the real one: clock, I2C bus, GPIO lines."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from gpiozero import Device
+
+from hardware import clock
+from hardware.simulated.bus import BusFault, SimulatedBus
+from hardware.simulated.cabinet import Cabinet, PlantTiming
+from hardware.simulated.faults import Injection
+from hardware.simulated.monitor import Monitor
+from hardware.simulated.pins import CabinetPins
+from hardware.simulated.virtual_time import VirtualTime
+
+US_PER_MS = 1000
+
+
+class SimulatedCharger:
+    """The plant, the wires to it and its judge. While `installed`, the code for the real wires
+    meets this charger instead. Guns and modules are counted from 1."""
+
+    def __init__(
+        self,
+        *,
+        gun_max_w: Sequence[int],
+        module_power_w: Sequence[int],
+        contactors: Sequence[tuple[int, int]],
+        timing: PlantTiming,
+        fault_reaction_ms: int,
+        output_expanders: Sequence[int],
+        feedback_expanders: Sequence[int],
+        enable_pins: Sequence[int],
+        status_pins: Sequence[int],
+        reset_pin: int,
+        watchdog_pin: int,
+        estop_pin: int,
+        speed: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.time = VirtualTime(speed)
+        self.bus = SimulatedBus(self.time, output_expanders, feedback_expanders, seed=seed)
+        self.cabinet = Cabinet(
+            gun_count=len(gun_max_w),
+            module_power_w=module_power_w,
+            gun_max_w=gun_max_w,
+            contactors=contactors,
+            timing=timing,
+            seed=seed,
+        )
+        self.monitor = Monitor(self.cabinet, fault_reaction_ms=fault_reaction_ms)
+        self.pins = CabinetPins(
+            self.cabinet,
+            enable_pins=enable_pins,
+            status_pins=status_pins,
+            reset_pin=reset_pin,
+            watchdog_pin=watchdog_pin,
+            estop_pin=estop_pin,
+            reset_line=self.bus.reset_line,
+        )
+        for position, address in enumerate(output_expanders):
+            self.bus.chips[address].driven = _Coils(self.cabinet, position)
+        for position, address in enumerate(feedback_expanders):
+            self.bus.chips[address].floating = _Contacts(self.cabinet, position)
+        self.time.on_advance(self.cabinet.advance)
+        self._bus_faults: dict[Injection, BusFault] = {}
+        self.cabinet.bus_fault = self._disturb
+
+    @contextmanager
+    def installed(self) -> Iterator["SimulatedCharger"]:
+        """While inside, the clock, smbus2 and gpiozero lead to this charger."""
+        real = clock.now_s, clock.sleep_s, Device.pin_factory
+        with self.bus.installed():
+            clock.now_s, clock.sleep_s = self.time.now_s, self.time.sleep_s
+            Device.pin_factory = self.pins
+            try:
+                yield self
+            finally:
+                clock.now_s, clock.sleep_s, Device.pin_factory = real
+
+    def tell(self, gun: int, offer_w: int, lifetime_ms: int) -> None:
+        """The gun's controller hears its offer."""
+        self.cabinet.offer(gun, offer_w, self.time.now_us + lifetime_ms * US_PER_MS)
+
+    def next_event_ms(self) -> int | None:
+        """The last whole millisecond before something in the plant moves by itself."""
+        event_us = self.cabinet.next_event_us()
+        return None if event_us is None else event_us // US_PER_MS
+
+    def keep_alive(self, until_ms: int, offer_w: Sequence[int], lifetime_ms: int) -> None:
+        """Scans that change nothing would go on until then: the watchdog is petted, and the offers
+        are renewed."""
+        until_us = until_ms * US_PER_MS
+        self.cabinet.watchdog_fed_until(until_us)
+        for gun, power_w in enumerate(offer_w, start=1):
+            self.cabinet.offer(gun, power_w, until_us + lifetime_ms * US_PER_MS)
+
+    def _disturb(self, injection: Injection, begins: bool) -> None:
+        if begins:
+            fault = BusFault(
+                injection.bus_kind,
+                address=injection.address,
+                count=1 if injection.strikes_once else None,
+            )
+            self._bus_faults[injection] = fault
+            self.bus.inject(fault)
+        else:
+            self.bus.clear(self._bus_faults.pop(injection))
+
+
+class _Coils:
+    def __init__(self, cabinet: Cabinet, position: int) -> None:
+        self._cabinet, self._position = cabinet, position
+
+    def __call__(self, word: int, cause: str) -> None:
+        self._cabinet.coil_word(self._position, word, cause)
+
+
+class _Contacts:
+    def __init__(self, cabinet: Cabinet, position: int) -> None:
+        self._cabinet, self._position = cabinet, position
+
+    def __call__(self) -> int:
+        return self._cabinet.floating_word(self._position)

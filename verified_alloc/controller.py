@@ -1,0 +1,389 @@
+"""The scan: read, diagnose, decide, publish lowered offers, step, write and verify, publish raised.
+
+Everything that decides safety is a kernel function; here their inputs are gathered and their
+outputs carried to the wires, in that order, once every `scan_ms`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from hardware import clock
+from hardware.contactors import BankReading, ContactorController
+from hardware.modules import LineReading, PowerModuleController
+from hardware.supervision import Supervision
+from verified_alloc.allocate import Allocation, decide
+from verified_alloc.demand import DemandProcessor
+from verified_alloc.health import Health, kernel_timing
+from verified_alloc.journal import FaultLatch
+from verified_alloc.kernel import diagnosis, offer, ops, switching, wiring
+from verified_alloc.kernel.diagnosis import Readings
+from verified_alloc.kernel.offer import Offer
+from verified_alloc.kernel.switching import Writes
+from verified_alloc.station import Faults, Station
+
+Matrix = list[list[bool]]
+
+
+class State(NamedTuple):
+    """What one scan saw and did; guns and modules are counted from 1."""
+
+    at_ms: int
+    demand_w: tuple[int, ...]
+    stale: tuple[int, ...]
+    """Guns whose demand is too old to count."""
+    allocation: Allocation
+    offer_w: tuple[int, ...]
+    live: tuple[tuple[int, ...], ...]
+    """By gun, the modules that feed it."""
+    connected: tuple[tuple[int, ...], ...]
+    """By gun, the modules whose contactor reads closed."""
+    locked: tuple[int, ...]
+    faults: Faults
+    stopped: bool
+    idle: bool
+    """Every contactor is open and every module off."""
+    settled: bool
+    """Every gun has exactly the live modules that it was allocated."""
+    quiet_until_ms: int
+    """Until then nothing changes by itself; `at_ms` while something is under way."""
+
+
+class Controller:
+    """One station's scan. `start` once, `scan` every `scan_ms`, `stop` and a few more scans to end.
+
+    `publish(gun, offer_w, lifetime_ms)` tells a gun its offer, `report(sentence)` says what happened.
+    """
+
+    def __init__(
+        self,
+        station: Station,
+        bank: ContactorController,
+        lines: PowerModuleController,
+        supervision: Supervision,
+        demands: DemandProcessor,
+        fault_latch: FaultLatch,
+        publish: Callable[[int, int, int], None],
+        report: Callable[[str], None],
+    ) -> None:
+        self.station = station
+        self.demands = demands
+        self._bank = bank
+        self._lines = lines
+        self._supervision = supervision
+        self._fault_latch = fault_latch
+        self._publish = publish
+        self._report = report
+        self._timing = kernel_timing(station)
+        self._guns = range(len(station.guns))
+        self._modules = range(len(station.modules))
+        self._power_w = [module.power_w for module in station.modules]
+        self._site_limit_w = (
+            sum(self._power_w) if station.site_limit_w is None else station.site_limit_w
+        )
+        # Where a gun and a module have no contactor, -1 picks the False appended to every reading.
+        numbers = {pair: number for number, pair in enumerate(station.contactors)}
+        self._numbers = [
+            [numbers.get((gun + 1, module + 1), -1) for gun in self._guns]
+            for module in self._modules
+        ]
+        self.health = Health(station, fault_latch.load())
+        self._offers: list[Offer] = [offer.NONE for _ in self._guns]
+        self._acknowledged: set[int] = set()
+        self._moved_ms: list[int | None] = [None for _ in self._modules]
+        self._latches: list[Sequence[bool]] | None = None
+        self._stopping = False
+        self._stop_ms = 0
+        self._last_ms = 0
+        self._decided_for: object = None
+        self._allocation: Allocation | None = None
+        self._before: object = None
+
+    def start(self) -> None:
+        """Wait until no module is on and no current can flow, and only then touch an expander. The
+        enable lines are low already: claiming them made them so."""
+        off_ms = waited_ms = 0
+        scan_ms = self.station.timing.scan_ms
+        while off_ms < self._timing.current_decay_ms and not switching.is_overdue(
+            self._timing, waited_ms
+        ):
+            clock.sleep_s(scan_ms / 1000)
+            waited_ms += scan_ms
+            off_ms = 0 if any(self._lines.read().reports_on) else off_ms + scan_ms
+        for module, on in enumerate(self._lines.read().reports_on, start=1):
+            if on:
+                self._report(f"module {module} reports on at start although its enable is low")
+        self._bank.start()
+        for position in self.health.latched.expanders:
+            self._bank.abandon(position)
+        self._last_ms = _now_ms()
+
+    def stop(self) -> None:
+        """From the next scan on: modules off, then contactors open."""
+        self._stopping = True
+
+    def acknowledge(self, gun: int) -> None:
+        """The gun obeys the offer published last."""
+        self._acknowledged.add(gun - 1)
+
+    def clear_expander(self, position: int) -> bool:
+        """Configure a lost expander anew, its coils off, and use it again; every module that it
+        carries must be off with its current gone. Whether that succeeded."""
+        carried = [
+            module
+            for module, numbers in enumerate(self._numbers)
+            if any(k >= 0 and wiring.place(k).expander == position for k in numbers)
+        ]
+        lines = self._lines.read()
+        if any(lines.enabled[module] or lines.reports_on[module] for module in carried):
+            return False
+        if not self._bank.configure(position):
+            return False
+        self.health.clear_expander(position)
+        self._fault_latch.save(self.health.latched)
+        return True
+
+    def scan(self, scans: int = 1) -> State:
+        """One scan. `scans` is more than 1 only where time was skipped up to `quiet_until_ms`."""
+        now_ms = _now_ms()
+        elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
+        lines = self._lines.read()
+        bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000)
+        readings = self._readings(lines, bank)
+        self._diagnose(readings, bank, elapsed_ms, scans)
+        self._note_moves(readings, now_ms)
+        stop = self._stopping or self.health.latched.emergency_stop
+        self._stop_ms = diagnosis.lasting(ops, stop, self._stop_ms, elapsed_ms)
+
+        demand_w = self.demands.effective_w(now_ms)
+        allocation = self._decide(demand_w, now_ms)
+        target = self._matrix(allocation)
+        live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]
+
+        affordable_w = self._affordable(allocation, live, target, stop)
+        self._offers = [
+            offer.lower(
+                ops,
+                self.station.timing.offer_lead_ms,
+                self._offers[gun],
+                affordable_w[gun],
+                gun in self._acknowledged,
+                elapsed_ms,
+            )
+            for gun in self._guns
+        ]
+        self._acknowledged.clear()
+        self._tell()
+
+        held = offer.hold(
+            ops, live, target, [told.promise_w for told in self._offers], self._power_w
+        )
+        writes = [
+            switching.step(
+                ops,
+                self._timing,
+                readings[module],
+                self.health.ages[module],
+                [held[gun][module] for gun in self._guns],
+                self.health.locked,
+                stop,
+                switching.is_overdue(self._timing, self._stop_ms),
+            )
+            for module in self._modules
+        ]
+        enabled = self._write(lines, bank, writes)
+
+        still_live = [
+            [feeds and on for feeds, on in zip(row, enabled, strict=True)] for row in live
+        ]
+        self._offers = offer.raise_(
+            ops,
+            self._offers,
+            self._affordable(allocation, still_live, target, stop),
+            self._site_limit_w,
+        )
+        self._tell()
+        if list(self._lines.read().enabled) == enabled:
+            self._supervision.verified()
+        return self._state(now_ms, demand_w, allocation, readings, live, target, stop, enabled)
+
+    def _readings(self, lines: LineReading, bank: BankReading) -> list[Readings]:
+        latch = (*bank.latch, False)
+        closed = (*bank.closed, False)
+        again = (*bank.closed_again, False)
+        return [
+            Readings(
+                valid=wiring.valid(ops, bank.answered, [k for k in numbers if k >= 0]),
+                enabled=lines.enabled[module],
+                reports_on=lines.reports_on[module],
+                latch=[latch[k] for k in numbers],
+                closed=[closed[k] for k in numbers],
+                closed_again=[again[k] for k in numbers],
+            )
+            for module, numbers in enumerate(self._numbers)
+        ]
+
+    def _diagnose(
+        self, readings: Sequence[Readings], bank: BankReading, elapsed_ms: int, scans: int
+    ) -> None:
+        before = self.health.latched
+        news = self.health.update(
+            readings, bank.answered, bank.lost, self._supervision.stopped, elapsed_ms, scans
+        )
+        if self.health.latched != before:
+            self._fault_latch.save(self.health.latched)
+        for position in self.health.latched.expanders - before.expanders:
+            self._bank.abandon(position)
+        for sentence in news:
+            self._report(sentence)
+
+    def _note_moves(self, readings: Sequence[Readings], now_ms: int) -> None:
+        """Remember when each module's latches last changed, as far as that was seen."""
+        latches = [module.latch for module in readings]
+        for module in self._modules:
+            if self._latches is not None and latches[module] != self._latches[module]:
+                self._moved_ms[module] = now_ms
+        self._latches = latches
+
+    def _dwelling(self, now_ms: int) -> dict[int, int]:
+        """Modules that moved less than `minimum_dwell_s` ago, with their gun; from 1."""
+        dwell_ms = self.station.timing.minimum_dwell_s * 1000
+        return {
+            module + 1: latch.index(True) + 1
+            for module, (moved_ms, latch) in enumerate(
+                zip(self._moved_ms, self._latches or [], strict=False)
+            )
+            if moved_ms is not None and now_ms - moved_ms < dwell_ms and any(latch)
+        }
+
+    def _decide(self, demand_w: Sequence[int], now_ms: int) -> Allocation:
+        """Allocate anew when demands, faults or the dwelling modules have changed."""
+        order = self.demands.order()
+        dwelling = self._dwelling(now_ms)
+        inputs = (tuple(demand_w), order, self.health.faults, dwelling)
+        if self._allocation is None or inputs != self._decided_for:
+            self._allocation = decide(
+                self.station,
+                demand_w,
+                order,
+                policy=self.station.policy.name,
+                faults=self.health.faults,
+                reserved=dwelling,
+            )
+            self._decided_for = inputs
+        return self._allocation
+
+    def _matrix(self, allocation: Allocation) -> Matrix:
+        return [
+            [module + 1 in allocation.modules[gun + 1] for module in self._modules]
+            for gun in self._guns
+        ]
+
+    def _affordable(
+        self, allocation: Allocation, live: Matrix, target: Matrix, stop: bool
+    ) -> list[int]:
+        """What each gun can be offered: its grant, as far as live modules that stay bear it."""
+        return [
+            0
+            if stop or self.health.locked[gun]
+            else min(
+                allocation.delivered_w[gun],
+                offer.power(ops, offer.staying(ops, live[gun], target[gun]), self._power_w),
+            )
+            for gun in self._guns
+        ]
+
+    def _tell(self) -> None:
+        for gun, told in enumerate(self._offers, start=1):
+            self._publish(gun, told.offer_w, self.station.timing.offer_lead_ms)
+
+    def _write(self, lines: LineReading, bank: BankReading, writes: Sequence[Writes]) -> list[bool]:
+        """Enables fall, coils are written and verified, enables rise; the enable lines afterwards.
+        A module on an expander that could not be verified is off."""
+        for module, module_writes in enumerate(writes, start=1):
+            if lines.enabled[module - 1] and not module_writes.enable:
+                self._lines.disable(module)
+        coils = wiring.next_coils(
+            ops,
+            [writes[module - 1].may_switch for _, module in self.station.contactors],
+            [writes[module - 1].coils[gun - 1] for gun, module in self.station.contactors],
+            bank.latch,
+        )
+        unverified = self._bank.write(coils)
+        verified = [position not in unverified for position in range(len(bank.answered))]
+        enabled = []
+        for module, module_writes in enumerate(writes):
+            numbers = [k for k in self._numbers[module] if k >= 0]
+            on = module_writes.enable and wiring.valid(ops, verified, numbers)
+            if on and not lines.enabled[module]:
+                self._lines.enable(module + 1)
+            if lines.enabled[module] and not on:
+                self._lines.disable(module + 1)
+            enabled.append(on)
+        return enabled
+
+    def _state(
+        self,
+        now_ms: int,
+        demand_w: Sequence[int],
+        allocation: Allocation,
+        readings: Sequence[Readings],
+        live: Matrix,
+        target: Matrix,
+        stop: bool,
+        enabled: Sequence[bool],
+    ) -> State:
+        connected = tuple(
+            tuple(module + 1 for module in self._modules if readings[module].closed[gun])
+            for gun in self._guns
+        )
+        now = (readings, allocation, self._offers, stop, enabled, self.health.latched)
+        still = now == self._before
+        self._before = now
+        return State(
+            at_ms=now_ms,
+            demand_w=tuple(demand_w),
+            stale=self.demands.stale(now_ms),
+            allocation=allocation,
+            offer_w=tuple(told.offer_w for told in self._offers),
+            live=tuple(
+                tuple(module + 1 for module, feeds in enumerate(row) if feeds) for row in live
+            ),
+            connected=connected,
+            locked=tuple(gun for gun, lock in enumerate(self.health.locked, start=1) if lock),
+            faults=self.health.faults,
+            stopped=stop,
+            idle=not any(enabled) and not any(map(any, connected)),
+            settled=live == target,
+            quiet_until_ms=self._quiet_until(now_ms) if still else now_ms,
+        )
+
+    def _quiet_until(self, now_ms: int) -> int:
+        """When the next age that something waits for will be reached."""
+        timing = self._timing
+        waits: list[tuple[int, int]] = []
+        for module in self._modules:
+            ages = self.health.ages[module]
+            waits += [
+                (ages.off_ms, timing.current_decay_ms),
+                (ages.off_ms, timing.module_discharge_ms),
+                (ages.stuck_ms, timing.module_off_timeout_ms),
+                (ages.silent_ms, timing.module_off_timeout_ms),
+                *((open_ms, timing.contactor_release_ms) for open_ms in ages.open_ms),
+            ]
+            moved_ms = self._moved_ms[module]
+            if moved_ms is not None:
+                waits.append((now_ms - moved_ms, self.station.timing.minimum_dwell_s * 1000))
+        waits += [
+            (told.waited_ms, self.station.timing.offer_lead_ms)
+            for told in self._offers
+            if told.pending_w != told.promise_w
+        ]
+        left_ms = [until - age for age, until in waits if age < until]
+        return now_ms + min(left_ms, default=_FAR_MS)
+
+
+_FAR_MS = 1000 * 3600 * 24
+
+
+def _now_ms() -> int:
+    return round(clock.now_s() * 1000)

@@ -1,0 +1,191 @@
+"""What the controller knows to be wrong: ages and latched faults of every module, scan after scan.
+
+The decisions are `kernel.diagnosis`; here they are kept from one scan to the next, put into words,
+and turned into the faults that the allocation plans around.
+"""
+
+from collections.abc import Sequence
+
+from verified_alloc.errors import BadInput
+from verified_alloc.journal import Latched
+from verified_alloc.kernel import diagnosis, ops, wiring
+from verified_alloc.kernel.diagnosis import ContactorFaults, ModuleFaults, Readings, Timing
+from verified_alloc.station import Faults, Station
+
+SILENT_SCANS = 3
+"""An expander that does not answer for more scans in a row than this is lost."""
+
+
+def kernel_timing(station: Station) -> Timing:
+    """The station's times as the kernel takes them."""
+    timing = station.timing
+    return Timing(
+        current_decay_ms=timing.current_decay_ms,
+        module_discharge_ms=timing.module_discharge_ms,
+        module_off_timeout_ms=timing.module_off_timeout_ms,
+        contactor_release_ms=timing.contactor_release_ms,
+        operate_mismatch=diagnosis.explained_mismatch(timing.contactor_operate_ms, timing.scan_ms),
+        release_mismatch=diagnosis.explained_mismatch(timing.contactor_release_ms, timing.scan_ms),
+    )
+
+
+class Health:
+    """Ages and latched faults. Modules and guns are counted from 0 in lists, from 1 in `Latched`."""
+
+    def __init__(self, station: Station, latched: Latched) -> None:
+        self._station = station
+        self._timing = kernel_timing(station)
+        guns, modules = range(len(station.guns)), range(len(station.modules))
+        self._numbers = [
+            [k for k, (_, module) in enumerate(station.contactors) if module == m + 1]
+            for m in modules
+        ]
+        self.ages = [diagnosis.restarted(len(guns)) for _ in modules]
+        self.silence = [0] * wiring.expanders(len(station.contactors))
+        self.latched = latched
+        self._contactors = [
+            ContactorFaults(
+                welded=[(gun + 1, m + 1) in latched.welded for gun in guns],
+                failed_open=[(gun + 1, m + 1) in latched.failed_open for gun in guns],
+            )
+            for m in modules
+        ]
+        self._modules = [
+            ModuleFaults(
+                dead=m + 1 in latched.dead,
+                stuck_on=[(gun + 1, m + 1) in latched.stuck_on for gun in guns],
+            )
+            for m in modules
+        ]
+        self.locked = [False] * len(guns)
+        self.faults = self._planned_around()
+
+    def update(
+        self,
+        readings: Sequence[Readings],
+        answered: Sequence[bool],
+        lost: Sequence[bool],
+        stop_pressed: bool,
+        elapsed_ms: int,
+        scans: int,
+    ) -> list[str]:
+        """Take in one scan; what has newly been latched, in words."""
+        closed = []
+        for m, module in enumerate(readings):
+            self.ages[m] = diagnosis.ages(
+                ops, self._timing, module, self.ages[m], elapsed_ms, scans
+            )
+            self._contactors[m] = diagnosis.contactor_faults(
+                ops, self._timing, module, self.ages[m], self._contactors[m]
+            )
+            closed.append(diagnosis.counts_closed(ops, module, self._contactors[m].welded))
+            self._modules[m] = diagnosis.module_faults(
+                ops, self._timing, self.ages[m], closed[m], self._modules[m]
+            )
+        self.locked = diagnosis.locked(ops, closed, [module.stuck_on for module in self._modules])
+        limit = diagnosis.GOOD_SCANS_PER_MISMATCH * SILENT_SCANS
+        self.silence = [
+            diagnosis.tally(ops, not heard, count, scans, limit)
+            for heard, count in zip(answered, self.silence, strict=True)
+        ]
+        expanders = self.latched.expanders | {
+            position
+            for position, (gone, count) in enumerate(zip(lost, self.silence, strict=True))
+            if gone or count > limit
+        }
+        return self._latch(expanders, self.latched.emergency_stop or stop_pressed)
+
+    def clear_contactor(self, gun: int, module: int) -> None:
+        """Forget that this contactor is welded or failed open; it must have been inspected. Refused
+        while command and feedback still disagree."""
+        m, g = module - 1, gun - 1
+        if self.ages[m].mismatch[g]:
+            raise BadInput(
+                f"contactor {gun}:{module}: command and auxiliary contact still disagree"
+            )
+        self._contactors[m] = ContactorFaults(
+            welded=[was and i != g for i, was in enumerate(self._contactors[m].welded)],
+            failed_open=[was and i != g for i, was in enumerate(self._contactors[m].failed_open)],
+        )
+        self._latch(self.latched.expanders, self.latched.emergency_stop)
+
+    def clear_module(self, module: int) -> None:
+        """Forget that this module is dead or stuck on. Refused while it reports on unasked."""
+        if self.ages[module - 1].stuck_ms:
+            raise BadInput(f"module {module}: it still reports on although its enable is low")
+        self._modules[module - 1] = ModuleFaults(False, [False] * len(self.locked))
+        self._latch(self.latched.expanders, self.latched.emergency_stop)
+
+    def clear_expander(self, position: int) -> None:
+        """Forget that this expander was lost; it has been configured anew."""
+        self.silence[position] = 0
+        self._latch(self.latched.expanders - {position}, self.latched.emergency_stop)
+
+    def clear_stop(self) -> None:
+        """Go on after an emergency stop whose button has been released."""
+        self._latch(self.latched.expanders, False)
+
+    def _latch(self, expanders: frozenset[int], emergency_stop: bool) -> list[str]:
+        """Keep what is latched now, and say what was not before."""
+        before = self.latched
+        numbered = list(enumerate(self._contactors, start=1))
+        self.latched = Latched(
+            welded=frozenset(
+                (g, m) for m, c in numbered for g, bit in enumerate(c.welded, 1) if bit
+            ),
+            failed_open=frozenset(
+                (g, m) for m, c in numbered for g, bit in enumerate(c.failed_open, 1) if bit
+            ),
+            dead=frozenset(m for m, faults in enumerate(self._modules, 1) if faults.dead),
+            stuck_on=frozenset(
+                (g, m)
+                for m, faults in enumerate(self._modules, 1)
+                for g, bit in enumerate(faults.stuck_on, 1)
+                if bit
+            ),
+            expanders=expanders,
+            emergency_stop=emergency_stop,
+        )
+        if self.latched == before:
+            return []
+        self.faults = self._planned_around()
+        return describe(self._station, before, self.latched)
+
+    def _planned_around(self) -> Faults:
+        """What the allocation must do without."""
+        latched = self.latched
+        cut_off = {
+            m
+            for m, numbers in enumerate(self._numbers, start=1)
+            if any(wiring.place(k).expander in latched.expanders for k in numbers)
+        }
+        return Faults(
+            modules=latched.dead | {module for _, module in latched.stuck_on} | cut_off,
+            guns={gun for gun, _ in latched.stuck_on},
+            failed_open=latched.failed_open,
+            welded=latched.welded,
+        )
+
+
+def describe(station: Station, before: Latched, now: Latched) -> list[str]:
+    """What has been latched between the two, one sentence each."""
+    addresses = list(
+        zip(station.hardware.output_expanders, station.hardware.feedback_expanders, strict=True)
+    )
+    return [
+        *(f"contactor {g}:{m} is welded" for g, m in sorted(now.welded - before.welded)),
+        *(
+            f"contactor {g}:{m} failed open"
+            for g, m in sorted(now.failed_open - before.failed_open)
+        ),
+        *(f"module {m} does not report on" for m in sorted(now.dead - before.dead)),
+        *(
+            f"module {m} does not switch off; gun {g} is locked"
+            for g, m in sorted(now.stuck_on - before.stuck_on)
+        ),
+        *(
+            f"expanders {addresses[e][0]:#x} and {addresses[e][1]:#x}: lost"
+            for e in sorted(now.expanders - before.expanders)
+        ),
+        *(["emergency stop"] if now.emergency_stop and not before.emergency_stop else []),
+    ]

@@ -1,0 +1,83 @@
+"""What must outlive the process: the latched faults.
+
+A fault is on disk (written beside, flushed, renamed over) before anybody is told of it, and is read
+again at the next start.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from verified_alloc.errors import BadInput
+
+Pair = tuple[int, int]
+
+
+class Latched(NamedTuple):
+    """Faults that stay until somebody clears them; guns, modules and pairs are counted from 1,
+    expanders by their position in the station's list, from 0."""
+
+    welded: frozenset[Pair] = frozenset()
+    failed_open: frozenset[Pair] = frozenset()
+    dead: frozenset[int] = frozenset()
+    """Modules that do not report on although enabled."""
+    stuck_on: frozenset[Pair] = frozenset()
+    """Modules that do not switch off, with the gun they are on."""
+    expanders: frozenset[int] = frozenset()
+    """Expanders that do not answer or lost their configuration."""
+    emergency_stop: bool = False
+
+
+class FaultLatch:
+    """The file of the latched faults; without a path they last as long as the process."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+
+    def load(self) -> Latched:
+        """The faults latched so far. A file that is damaged is bad input: what it held is unknown,
+        and to run as if it held nothing would forget a weld."""
+        if self.path is None or not self.path.exists():
+            return Latched()
+        try:
+            stored = json.loads(self.path.read_text(encoding="utf-8"))
+            return Latched(
+                welded=_pairs(stored["welded"]),
+                failed_open=_pairs(stored["failed_open"]),
+                dead=frozenset(map(int, stored["dead"])),
+                stuck_on=_pairs(stored["stuck_on"]),
+                expanders=frozenset(map(int, stored["expanders"])),
+                emergency_stop=bool(stored["emergency_stop"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInput(
+                f"fault file {self.path}: cannot be read ({error!r}); "
+                "inspect the contactors, then remove the file"
+            ) from error
+
+    def save(self, latched: Latched) -> None:
+        """On disk when this returns."""
+        if self.path is None:
+            return
+        beside = self.path.with_name(self.path.name + ".new")
+        stored = {
+            name: sorted(value) if isinstance(value, frozenset) else value
+            for name, value in latched._asdict().items()
+        }
+        with beside.open("w", encoding="utf-8") as file:
+            json.dump(stored, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _pairs(stored: object) -> frozenset[Pair]:
+    if not isinstance(stored, list):
+        raise TypeError(f"{stored!r}: must be a list of [gun, module]")
+    return frozenset((int(gun), int(module)) for gun, module in stored)
