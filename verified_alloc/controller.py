@@ -78,7 +78,9 @@ class Controller:
         self._modules = range(len(station.modules))
         self._power_w = [module.power_w for module in station.modules]
         self._site_limit_w = (
-            sum(self._power_w) if station.site_limit_w is None else station.site_limit_w
+            sum(gun.max_power_w for gun in station.guns)
+            if station.site_limit_w is None
+            else station.site_limit_w
         )
         # Where a gun and a module have no contactor, -1 picks the False appended to every reading.
         numbers = {pair: number for number, pair in enumerate(station.contactors)}
@@ -87,12 +89,12 @@ class Controller:
             for module in self._modules
         ]
         self.health = Health(station, fault_latch.load())
-        self._offers: list[Offer] = [offer.NONE for _ in self._guns]
+        self._offers: list[Offer] = [offer.restarted(gun.max_power_w) for gun in station.guns]
         self._acknowledged: set[int] = set()
         self._moved_ms: list[int | None] = [None for _ in self._modules]
         self._latches: list[Sequence[bool]] | None = None
         self._stopping = False
-        self._stop_ms = 0
+        self._stop_ms = diagnosis.NOT_SO
         self._last_ms = 0
         self._decided_for: object = None
         self._allocation: Allocation | None = None

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from test_switching import NONE, TIMING, on, reading
 
 from verified_alloc.kernel import diagnosis, ops
-from verified_alloc.kernel.diagnosis import Ages, ContactorFaults, ModuleFaults, Readings
+from verified_alloc.kernel.diagnosis import NOT_SO, Ages, ContactorFaults, ModuleFaults, Readings
 
 SOUND = ContactorFaults(NONE, NONE)
 
@@ -20,24 +20,25 @@ def after(readings: Readings, scans: int, before: Ages | None = None) -> Ages:
 def test_an_age_counts_from_the_second_scan_that_shows_it() -> None:
     fresh = diagnosis.restarted(3)
     ages = diagnosis.ages(ops, TIMING, reading(), fresh, 20, 1)
-    assert ages.off_ms == 20
-    assert after(reading(enabled=True), 3).off_ms == 0
-    assert after(reading(reports_on=True), 3).off_ms == 0
+    assert ages.off_ms == 0
+    assert after(reading(), 2).off_ms == 20
+    assert after(reading(enabled=True), 3).off_ms == NOT_SO
+    assert after(reading(reports_on=True), 3).off_ms == NOT_SO
 
 
 def test_an_invalid_reading_starts_the_ages_anew() -> None:
-    long_off = after(reading(), 100)
+    long_off = after(reading(), 101)
     assert long_off.off_ms == 2000
     assert tuple(long_off.open_ms) == (2000, 2000, 2000)
     lost = after(reading(valid=False), 1, long_off)
-    assert lost.off_ms == 0
-    assert tuple(lost.open_ms) == (0, 0, 0)
+    assert lost.off_ms == NOT_SO
+    assert tuple(lost.open_ms) == (NOT_SO,) * 3
 
 
 def test_open_needs_latch_and_both_reads() -> None:
-    assert after(reading(closed=on(0), again=NONE), 5).open_ms[0] == 0
-    assert after(reading(closed=NONE, again=on(0)), 5).open_ms[0] == 0
-    assert after(reading(latch=on(0), closed=NONE), 5).open_ms[0] == 0
+    assert after(reading(closed=on(0), again=NONE), 5).open_ms[0] == NOT_SO
+    assert after(reading(closed=NONE, again=on(0)), 5).open_ms[0] == NOT_SO
+    assert after(reading(latch=on(0), closed=NONE), 5).open_ms[0] == NOT_SO
 
 
 def test_a_mismatch_wears_off_four_times_slower_than_it_grows() -> None:
@@ -76,6 +77,15 @@ def test_a_healthy_contactor_is_never_a_fault_and_a_stuck_one_always() -> None:
     )
 
 
+def test_the_count_starts_anew_when_the_command_changes() -> None:
+    """Make, break, make in a row, each with the mismatch that its travel explains."""
+    travelling = after(reading(latch=on(0), closed=NONE), 3)
+    falling = after(reading(latch=NONE, closed=on(0)), 3, travelling)
+    assert falling.mismatch[0] == 12
+    assert after(reading(latch=on(0), closed=NONE), 3, falling).mismatch[0] == 12
+    assert after(reading(valid=False), 3, falling).mismatch[0] == 12
+
+
 def test_faults_latch_and_welded_outweighs_failed_open() -> None:
     had = ContactorFaults((True, False, False), (False, True, False))
     assert diagnosis.contactor_faults(ops, TIMING, reading(), after(reading(), 9), had) == (
@@ -91,16 +101,16 @@ def test_a_module_that_does_not_obey_is_latched_with_its_gun() -> None:
     sound = ModuleFaults(False, NONE)
     stuck = reading(latch=on(1), reports_on=True)
     assert (
-        diagnosis.module_faults(ops, TIMING, after(stuck, 49), on(1), sound).stuck_on == [False] * 3
+        diagnosis.module_faults(ops, TIMING, after(stuck, 50), on(1), sound).stuck_on == [False] * 3
     )
-    assert diagnosis.module_faults(ops, TIMING, after(stuck, 50), on(1), sound).stuck_on == [
+    assert diagnosis.module_faults(ops, TIMING, after(stuck, 51), on(1), sound).stuck_on == [
         False,
         True,
         False,
     ]
     silent = reading(latch=on(1), enabled=True, reports_on=False)
-    assert not diagnosis.module_faults(ops, TIMING, after(silent, 49), on(1), sound).dead
-    assert diagnosis.module_faults(ops, TIMING, after(silent, 50), on(1), sound).dead
+    assert not diagnosis.module_faults(ops, TIMING, after(silent, 50), on(1), sound).dead
+    assert diagnosis.module_faults(ops, TIMING, after(silent, 51), on(1), sound).dead
 
 
 def test_what_counts_as_closed() -> None:

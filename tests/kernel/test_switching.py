@@ -1,7 +1,7 @@
 """One module, three guns, scan by scan."""
 
 from verified_alloc.kernel import diagnosis, ops, switching
-from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
+from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Readings, Timing
 from verified_alloc.kernel.switching import Writes
 
 TIMING = Timing(
@@ -13,6 +13,7 @@ TIMING = Timing(
     release_mismatch=16,
 )
 NONE = (False, False, False)
+FRESH = diagnosis.restarted(3)
 LONG_OPEN = (5000, 5000, 5000)
 
 
@@ -40,7 +41,7 @@ def reading(
 
 
 def ages(off_ms: int = 5000, open_ms: tuple[int, ...] = LONG_OPEN) -> Ages:
-    return Ages(off_ms, 0, 0, open_ms, (0, 0, 0))
+    return Ages(off_ms, NOT_SO, NOT_SO, open_ms, (0, 0, 0), NONE)
 
 
 def step(
@@ -63,6 +64,11 @@ def test_an_idle_module_closes_its_contactor_then_is_enabled() -> None:
     assert not moving.enable
     arrived = step(reading(latch=on(1)), ages(), on(1))
     assert arrived.enable
+
+
+def test_it_is_enabled_only_when_all_others_are_confirmed_open() -> None:
+    assert not step(reading(latch=on(1)), ages(open_ms=(39, -1, 40)), on(1)).enable
+    assert step(reading(latch=on(1)), ages(open_ms=(40, -1, 40)), on(1)).enable
 
 
 def test_one_feedback_read_is_not_enough_to_enable() -> None:
@@ -135,6 +141,14 @@ def test_live_means_enabled_reporting_and_on_that_gun_alone() -> None:
     assert not switching.live(ops, reading(latch=on(2), reports_on=True), 2)
     assert not switching.live(ops, reading(latch=on(1, 2), enabled=True), 2)
     assert not switching.live(ops, reading(latch=on(2), enabled=True, valid=False), 2)
+
+
+def test_a_scan_that_stalled_is_no_time_off() -> None:
+    """The enable fell just before this scan, however long ago the last one was."""
+    live = diagnosis.ages(ops, TIMING, reading(latch=on(0), enabled=True), FRESH, 20, 1)
+    after = diagnosis.ages(ops, TIMING, reading(latch=on(0)), live, 5000, 1)
+    assert after.off_ms == 0
+    assert not step(reading(latch=on(0)), after, on(1)).may_switch
 
 
 def test_from_one_gun_to_another_on_a_perfect_plant() -> None:

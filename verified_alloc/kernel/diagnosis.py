@@ -13,6 +13,7 @@ from verified_alloc.kernel.ops import Ops
 from verified_alloc.kernel.rule import Matrix, least, most
 
 GOOD_SCANS_PER_MISMATCH = 4
+NOT_SO = -1
 
 
 class Readings(NamedTuple):
@@ -33,7 +34,8 @@ class Readings(NamedTuple):
 
 
 class Ages(NamedTuple):
-    """How long a module has been seen so, ms, and how often its contactors disagreed."""
+    """How long a module has been seen so, ms: 0 in the first scan that shows it, `NOT_SO` where the
+    last scan did not; and how often its contactors disagreed."""
 
     off_ms: int
     """Not enabled and not reporting on."""
@@ -44,7 +46,10 @@ class Ages(NamedTuple):
     open_ms: Sequence[int]
     """By gun: latch off and both feedback reads open."""
     mismatch: Sequence[int]
-    """By gun: latch and feedback disagree; four for each such scan, less one for each good one."""
+    """By gun: feedback disagrees with the latch; four for each such scan, less one for each good
+    one, anew whenever the latch changes."""
+    latch: Sequence[bool]
+    """By gun: the latch that the mismatch is counted for."""
 
 
 class Timing(NamedTuple):
@@ -85,7 +90,7 @@ class Service(NamedTuple):
 
 def restarted(guns: int) -> Ages:
     """The ages of which nothing is known."""
-    return Ages(0, 0, 0, (0,) * guns, (0,) * guns)
+    return Ages(NOT_SO, NOT_SO, NOT_SO, (NOT_SO,) * guns, (0,) * guns, (False,) * guns)
 
 
 def explained_mismatch(response_ms: int, scan_ms: int) -> int:
@@ -95,8 +100,10 @@ def explained_mismatch(response_ms: int, scan_ms: int) -> int:
 
 
 def lasting(ops: Ops, holds: bool, before_ms: int, elapsed_ms: int) -> int:
-    """How long it has held by now: 0 in the first scan that shows it."""
-    return ops.ite(holds, before_ms + elapsed_ms, 0)
+    """How long it has held by now: 0 in the first scan that shows it, because what happened since
+    the scan before (which may have been long ago) was not seen."""
+    continued = ops.ite(before_ms > NOT_SO, before_ms + elapsed_ms, 0)
+    return ops.ite(holds, continued, NOT_SO)
 
 
 def tally(ops: Ops, wrong: bool, before: int, scans: int, limit: int) -> int:
@@ -112,6 +119,11 @@ def agree(ops: Ops, latch: bool, closed: bool, closed_again: bool) -> bool:
         ops.and_(latch, closed, closed_again),
         ops.not_(ops.or_(latch, closed, closed_again)),
     )
+
+
+def same(ops: Ops, a: bool, b: bool) -> bool:
+    """Both or neither."""
+    return ops.or_(ops.and_(a, b), ops.not_(ops.or_(a, b)))
 
 
 def ages(
@@ -141,16 +153,27 @@ def ages(
         mismatch=[
             ops.ite(
                 valid,
-                tally(ops, ops.not_(agree(ops, latch, closed, again)), count, scans, limit),
+                tally(
+                    ops,
+                    ops.not_(agree(ops, latch, closed, again)),
+                    ops.ite(same(ops, latch, latch_before), count, 0),
+                    scans,
+                    limit,
+                ),
                 count,
             )
-            for latch, closed, again, count in zip(
+            for latch, closed, again, latch_before, count in zip(
                 readings.latch,
                 readings.closed,
                 readings.closed_again,
+                before.latch,
                 before.mismatch,
                 strict=True,
             )
+        ],
+        latch=[
+            ops.or_(ops.and_(valid, latch), ops.and_(ops.not_(valid), latch_before))
+            for latch, latch_before in zip(readings.latch, before.latch, strict=True)
         ],
     )
 

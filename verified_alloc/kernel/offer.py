@@ -9,6 +9,7 @@ are live, and only while all promises together stay within the site limit.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.kernel.ops import Ops
 from verified_alloc.kernel.rule import Matrix, least, most
 
@@ -23,10 +24,13 @@ class Offer(NamedTuple):
     pending_w: int
     """The highest offer since the wait began: its promise when the wait is over."""
     waited_ms: int
-    """Since the wait began."""
+    """Since the wait began: `NOT_SO` in the scan that begins it, because that scan publishes after
+    it has read."""
 
 
-NONE = Offer(0, 0, 0, 0)
+def restarted(gun_max_w: int) -> Offer:
+    """Nothing is offered, and what the gun was offered before the restart is not known."""
+    return Offer(0, gun_max_w, 0, NOT_SO)
 
 
 def power(ops: Ops, modules: Sequence[bool], module_power_w: Sequence[int]) -> int:
@@ -77,7 +81,7 @@ def lower(
 ) -> Offer:
     """Before anything is switched: the offer falls at once to what is affordable, the promise when
     its time has come."""
-    waited_ms = before.waited_ms + elapsed_ms
+    waited_ms = ops.ite(before.waited_ms > NOT_SO, before.waited_ms + elapsed_ms, 0)
     settled = waited_ms >= lead_ms
     promise_w = ops.ite(settled, before.pending_w, before.promise_w)
     promise_w = ops.ite(acknowledged, least(ops, promise_w, before.offer_w), promise_w)
@@ -87,7 +91,7 @@ def lower(
         offer_w=offer_w,
         promise_w=promise_w,
         pending_w=ops.ite(begins, offer_w, before.pending_w),
-        waited_ms=ops.ite(begins, 0, waited_ms),
+        waited_ms=ops.ite(begins, NOT_SO, waited_ms),
     )
 
 

@@ -64,8 +64,6 @@ def step(
     gone (S7; counted as an exposure).
     """
     want = wanted(ops, target, locked, stop)
-    enable = ops.and_(ops.or_(*want), on_gun(ops, readings, want))
-
     off = ops.not_(ops.or_(readings.enabled, readings.reports_on))
     current_gone = ops.and_(off, ages.off_ms >= timing.current_decay_ms)
     discharged = ages.off_ms >= timing.module_discharge_ms
@@ -76,7 +74,9 @@ def step(
         ]
     )
     return Writes(
-        enable=enable,
+        enable=ops.and_(
+            ops.or_(*want), on_gun(ops, readings, want), others_open, ops.not_(overdue)
+        ),
         may_switch=ops.or_(ops.and_(readings.valid, current_gone), overdue),
         coils=[
             ops.and_(wants, ops.not_(overdue), ops.or_(latch, ops.and_(others_open, discharged)))
