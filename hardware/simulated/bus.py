@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from ctypes import memmove, string_at
 from random import Random
 from struct import Struct
-from typing import Any
+from typing import Any, ClassVar
 
 import smbus2.smbus2
 
@@ -58,6 +58,22 @@ _BYTE_BITS = 9  # eight and the acknowledge
 _US_PER_S = 1_000_000
 
 
+class _EmptyFile:
+    """A real, empty file without a name."""
+
+    def __init__(self) -> None:
+        self.descriptor, name = tempfile.mkstemp()
+        os.unlink(name)
+        self._identity = os.fstat(self.descriptor)
+
+    def is_open(self) -> bool:
+        """False when its number was closed, and perhaps given to another file."""
+        try:
+            return os.path.samestat(os.fstat(self.descriptor), self._identity)
+        except OSError:
+            return False
+
+
 class _OsOfSmbus2:
     """What the module `smbus2.smbus2` finds under the name `os` while the bus is installed."""
 
@@ -82,6 +98,8 @@ class SimulatedBus:
     Errors reach the caller as on a Pi: OSError with EREMOTEIO for a byte that nobody
     acknowledges, ETIMEDOUT after 10 ms (or what the I2C_TIMEOUT ioctl set) for a bus that hangs.
     """
+
+    _file: ClassVar[_EmptyFile | None] = None
 
     def __init__(
         self,
@@ -120,7 +138,7 @@ class SimulatedBus:
         self._random = Random(seed)
         self._armed: list[ArmedFault] = []
         self._next_fault = NEVER  # no transaction before this one can be struck
-        self._files: set[int] = set()
+        self._descriptor = -1
 
     # What the host can do.
 
@@ -136,22 +154,26 @@ class SimulatedBus:
             names.update(replaced)
 
     def open(self, path: str, flags: int) -> int:
-        """Stands in for os.open of /dev/i2c-N. The file descriptor is real (an empty file)."""
+        """Stands in for os.open of /dev/i2c-N.
+
+        The descriptor is real, of an empty file, so that a direct fcntl call on it meets a file.
+        All openings in the process share it: a host that "dies" without closing leaks nothing.
+        """
         if not path.startswith("/dev/i2c-"):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        file, name = tempfile.mkstemp()
-        os.unlink(name)
-        self._files.add(file)
-        return file
+        if SimulatedBus._file is None or not SimulatedBus._file.is_open():
+            SimulatedBus._file = _EmptyFile()
+        self._descriptor = SimulatedBus._file.descriptor
+        return self._descriptor
 
     def close(self, file: int) -> None:
-        """Stands in for os.close."""
-        self._files.discard(file)
-        os.close(file)
+        """Stands in for os.close. The shared file stays."""
+        if file != self._descriptor:
+            raise _error(errno.EBADF)
 
     def ioctl(self, file: int, request: int, argument: Any = 0) -> int:
         """Stands in for fcntl.ioctl on the bus."""
-        if file not in self._files:
+        if file != self._descriptor:
             raise _error(errno.EBADF)
         if request == _I2C_RDWR:
             start, count = _TRANSFER.unpack_from(argument)
@@ -272,10 +294,6 @@ class SimulatedBus:
         transaction = self.transactions - 1
         due = [armed for armed in self._armed if armed.first <= transaction]
         plan = interference(due, messages, self.chips, self._random)
-        for armed, address in plan.brown_outs:
-            if address in self.chips:
-                self._strikes(armed, address)
-                self.chips[address].reset("brown-out")
         self._owed += self._overhead
         try:
             for index, message in enumerate(messages):
@@ -286,10 +304,13 @@ class SimulatedBus:
             self._next_fault = min((armed.first for armed in self._armed), default=NEVER)
 
     def _faulty_message(self, plan: Interference, index: int, message: Message) -> None:
+        for armed, address in plan.brown_outs.get(index, ()):
+            if address in self.chips:
+                self._strikes(armed, address)
+                self.chips[address].reset("brown-out")
         meant = message.address
         if index in plan.timeouts:
             self._strikes(plan.timeouts[index], meant)
-            self._settle()
             self._time.advance_us(self._timeout_us)
             raise _error(errno.ETIMEDOUT)
         answering, cause = meant, "command"
@@ -334,6 +355,7 @@ class SimulatedBus:
         return flipped
 
     def _strikes(self, armed: ArmedFault, address: int) -> None:
+        self._settle()
         transaction = self.transactions - 1
         if armed.hits(transaction):
             self._note(armed.fault, address, transaction)

@@ -147,7 +147,7 @@ class MCP23017Model:
             self._store(register, value & ~corrupted | kept, cause)
             cause = "wire"
         self._store(register, value, cause)
-        self.pointer = self._next[self.pointer]
+        self.pointer = self._next[self.pointer]  # by the IOCON of now (datasheet silent)
 
     def _store(self, register: int, value: int, cause: str) -> None:
         if register == _NO_REGISTER or INTF <= register < GPIO or self._values[register] == value:

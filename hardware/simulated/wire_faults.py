@@ -45,15 +45,16 @@ class BusFault:
                     which acknowledges it (the first message that carries data; if none does, the
                     first pointer)
         drop_write  data bytes are acknowledged and lost
-        brown_out   the chip's supply dips: power-up values, just before the transfer
+        brown_out   the chip's supply dips: power-up values
     address: the chip concerned; None = whichever is addressed (brown_out at once: every chip).
     at_transaction: not before the n-th transfer from now (0 = the next). None = from now on; a
-        brown_out strikes at once, without a transfer.
+        brown_out strikes at once and once, without a transfer.
     count: how many transfers it strikes; None = all from then on, until cleared. A fault strikes
         only transfers that it applies to (flip_read needs a read of that chip, and so on). Only
         a brown_out with an address does not care which chip is addressed.
     bit: which bit flips, counted from bit 0 of the first byte over all bytes that can be hit,
         modulo their number; for nack_data, the bit's byte is refused. None = seeded random.
+        For a brown_out: the message of the transfer before which it strikes (modulo); None = 0.
     """
 
     kind: str
@@ -97,7 +98,7 @@ class ArmedFault:
 class Interference:
     """What the faults that are due do to one transfer. Positions are (message, byte)."""
 
-    brown_outs: list[tuple[ArmedFault, int]] = field(default_factory=list)  # with the chip
+    brown_outs: dict[int, list[tuple[ArmedFault, int]]] = field(default_factory=dict)  # with chip
     nacks: dict[int, ArmedFault] = field(default_factory=dict)
     timeouts: dict[int, ArmedFault] = field(default_factory=dict)
     refused: dict[tuple[int, int], ArmedFault] = field(default_factory=dict)
@@ -137,7 +138,8 @@ def interference(
         ]
         if fault.kind == "brown_out":
             chip = messages[0].address if fault.address is None else fault.address
-            plan.brown_outs.append((armed, chip))
+            index = (fault.bit or 0) % len(messages)
+            plan.brown_outs.setdefault(index, []).append((armed, chip))
         elif not meant:
             continue
         elif fault.kind == "nack":
