@@ -104,7 +104,7 @@ class Interference:
     refused: dict[tuple[int, int], ArmedFault] = field(default_factory=dict)
     flips: dict[tuple[int, int], list[tuple[ArmedFault, int]]] = field(default_factory=dict)
     diverted: dict[int, tuple[ArmedFault, int]] = field(default_factory=dict)  # with the victim
-    dropped: dict[int, ArmedFault] = field(default_factory=dict)
+    dropped: dict[int, ArmedFault] = field(default_factory=dict)  # data bytes, if any
 
 
 def check(fault: BusFault, addresses: Iterable[int]) -> None:
@@ -153,9 +153,7 @@ def interference(
                 victim = _nearest(messages[index].address, addresses)
                 plan.diverted[index] = (armed, victim)
         elif fault.kind == "drop_write":
-            for index in meant:
-                if not messages[index].flags and messages[index].length > 1:
-                    plan.dropped[index] = armed
+            plan.dropped.update(dict.fromkeys(meant, armed))
         else:
             read = fault.kind == "flip_read"
             places = list(_bytes_of(messages, meant, read))

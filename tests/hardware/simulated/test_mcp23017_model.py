@@ -99,6 +99,8 @@ def test_interrupt_flags_and_captures_are_read_only() -> None:
 @pytest.mark.parametrize(("bank", "first_free"), [(0, 0x16), (BANK, 0x1B)])
 def test_addresses_without_a_register_read_0_and_take_nothing(bank: int, first_free: int) -> None:
     chip = MCP23017Model()
+    write(chip, 0x00, *[0xA5] * 10)
+    write(chip, 0x0C, *[0xA5] * 10)
     write(chip, 0x0A, bank)
     before = [chip.register(r) for r in range(22)]
     free = [*range(first_free, 256), *(range(0x0B, 0x10) if bank else ())]

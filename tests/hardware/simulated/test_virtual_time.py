@@ -35,6 +35,12 @@ def test_a_sleep_of_nothing_is_none_and_tells_nobody(seconds: float) -> None:
     assert heard == []
 
 
+def test_the_least_sleep_is_a_microsecond() -> None:
+    clock = VirtualTime()
+    clock.sleep_s(1e-12)
+    assert clock.now_us == 1
+
+
 def test_listeners_hear_the_new_time_after_each_advance_in_order() -> None:
     clock = VirtualTime()
     heard: list[tuple[str, int, int]] = []
