@@ -66,9 +66,6 @@ class Observer:
     def enabled(self, module: PowerModule, cause: str, gun_draw_w: int) -> None:
         """An enable rose or fell behind the gates; `gun_draw_w` was drawn before."""
 
-    def wire(self, module: PowerModule, cause: str) -> None:
-        """An enable line rose or fell at the Pi, whether or not the gates let it through."""
-
     def failed(self, module: PowerModule, cause: str) -> None:
         """A module died, ran on its own, or recovered."""
 
@@ -317,16 +314,15 @@ class Cabinet:
         if unit.wire == on:
             return
         unit.wire = on
-        if not on:
-            unit.wire_low_us = self.now_us
         self._set_enabled(unit, on and self._gate_open, cause)
-        self.observer.wire(unit, cause)
 
     def _set_enabled(self, unit: PowerModule, on: bool, cause: str) -> None:
         if unit.enabled == on:
             return
         before_w = max((self.vehicles[c.gun - 1].draw_w for c in self.guns_of[unit.id]), default=0)
         unit.enabled = on
+        if not on:
+            unit.disabled_us = self.now_us
         self._run_or_stop(unit)
         self.observer.enabled(unit, cause, before_w)
 

@@ -145,8 +145,7 @@ class Monitor(Observer):
         self._review_offer(contactor.gun, drive.cause)
 
     def stayed_closed(self, contactor: Contactor, drive: Drive) -> None:
-        """A welded contact did not part: an exposure by itself."""
-        self._upset_us[contactor.module] = self._cabinet.now_us
+        """A welded contact did not part: an exposure by itself, and no excuse for anything."""
         self._note(
             "exposure",
             "S8",
@@ -158,11 +157,6 @@ class Monitor(Observer):
             "contact stays closed",
         )
 
-    def wire(self, module: PowerModule, cause: str) -> None:
-        """An enable line fell, but a module that is stuck on does not care."""
-        if not module.wire and module.stuck_on and not module.dead:
-            self._note_stuck(module)
-
     def enabled(self, module: PowerModule, cause: str, gun_draw_w: int) -> None:
         """An enable rose or fell behind the gates."""
         closed = self._cabinet.guns_of[module.id]
@@ -170,17 +164,20 @@ class Monitor(Observer):
             for contactor in closed:
                 self._loss_us[contactor.gun] = self._cabinet.now_us
         record = self._judge_enable(module, cause) if module.enabled else None
+        if not module.enabled and module.stuck_on and not module.dead:
+            self._note_stuck(module)
         self._review_contacts(record, cause)
         for contactor in closed:
             flagged = self._review_offer(contactor.gun, cause)
-            if not module.enabled and cause == COMMAND and not flagged:
+            planned = not module.enabled and cause == COMMAND and len(closed) == 1
+            if planned and not flagged:
                 self._judge_removal(module, contactor.gun, gun_draw_w)
 
     def failed(self, module: PowerModule, cause: str) -> None:
         """A module died, ran on its own, or recovered."""
-        if module.dead or not module.wire:
+        if module.dead or not module.enabled:
             self._upset_us[module.id] = self._cabinet.now_us
-        if module.stuck_on and not module.wire and not module.dead:
+        if module.stuck_on and not module.enabled and not module.dead:
             self._note_stuck(module)
         for contactor in self._cabinet.guns_of[module.id]:
             if module.dead:
@@ -397,7 +394,7 @@ class Monitor(Observer):
         return deed_us - self._upset_us.get(module, -NEVER_US) <= self._reaction_us
 
     def _waited(self, unit: PowerModule) -> bool:
-        return not unit.wire and self._cabinet.now_us - unit.wire_low_us >= self._decay_us
+        return not unit.enabled and self._cabinet.now_us - unit.disabled_us >= self._decay_us
 
     def _stopped(self) -> bool:
         """Emergency stop, or every module told off long ago: the station is shutting down."""

@@ -23,7 +23,7 @@ class PowerModule:
     risen: bool = False
     reported: bool = False
     changed_us: int = -1
-    wire_low_us: int = 0
+    disabled_us: int = 0
     off_current_ma: int = 0
     terminal_v: int = 0
 
