@@ -1,0 +1,584 @@
+"""The simulated plant: coils move contactors, enables start modules, vehicles draw power.
+
+Nothing here knows the controller. Time is integer microseconds and comes from `advance`; between
+events nothing is computed. Guns and modules are numbered from 1.
+
+Wiring, transcribed on its own: contactors are counted module by module, guns ascending, only
+those that exist. Contactor k sits on expander position k // 14, pin k % 14; pins 0 to 6 are bits
+0 to 6 of the chip's word (port A), pins 7 to 13 are bits 8 to 14 (port B). Its auxiliary contact
+has the same place on the feedback expander of the same position.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from heapq import heappop, heappush
+
+from hardware.simulated.contactor import Contactor, Drive
+from hardware.simulated.faults import MODULE_KINDS, PAIR_KINDS, Injection
+from hardware.simulated.power_module import OPEN_CIRCUIT_V, PowerModule
+from hardware.simulated.vehicle import Vehicle
+
+PINS_PER_CHIP = 14
+COMMAND = "command"
+NEVER_US = 1 << 62
+
+
+@dataclass(frozen=True)
+class PlantTiming:
+    """Times of the plant, in ms; each contactor and module gets its own within them, by seed.
+
+    `operate_ms`, `release_ms`: coil to settled contact, bounce included, at most.
+    `bounce_ms`: how long an auxiliary contact chatters after a motion.
+    `min_response_ms`: a coil pulse shorter than this moves nothing.
+    `current_rise_ms`: enable to current and status. `current_decay_ms`: off to no current, at most.
+    `module_discharge_ms`: off to less than 20 V at the terminals, at most.
+    `off_delay_ms`: how long coil supply outlives emergency stop or watchdog.
+    `watchdog_ms`: without an edge for so long, enables are cut; None = no watchdog fitted.
+    `vehicle_response_ms`: how long a vehicle takes to heed a lower offer, at most.
+    """
+
+    operate_ms: int = 40
+    release_ms: int = 40
+    bounce_ms: int = 3
+    min_response_ms: int = 5
+    current_rise_ms: int = 3
+    current_decay_ms: int = 200
+    module_discharge_ms: int = 1000
+    off_delay_ms: int = 300
+    watchdog_ms: int | None = 100
+    vehicle_response_ms: int = 0
+
+
+class Observer:
+    """What a judge may watch. Every call comes after the change, at its own instant."""
+
+    def coil(self, contactor: Contactor, drive: Drive) -> None:
+        """A coil gained or lost its energy."""
+
+    def contact(self, contactor: Contactor, drive: Drive, current_ma: int, across_v: int) -> None:
+        """A main contact closed across `across_v` (module above gun), or parted at `current_ma`."""
+
+    def stayed_closed(self, contactor: Contactor, drive: Drive) -> None:
+        """A welded contact did not part."""
+
+    def enabled(self, module: PowerModule, cause: str, gun_draw_w: int) -> None:
+        """An enable rose or fell behind the gates; `gun_draw_w` was drawn before."""
+
+    def failed(self, module: PowerModule, cause: str) -> None:
+        """A module died, ran on its own, or recovered."""
+
+    def offered(self, gun: int, cause: str) -> None:
+        """The offer to a gun changed or expired."""
+
+    def alarm(self) -> None:
+        """A time asked for with `Cabinet.wake_observer` has come."""
+
+
+class Cabinet:
+    """Contactors, modules, vehicles and the hardware's own gates."""
+
+    def __init__(
+        self,
+        *,
+        gun_count: int,
+        module_power_w: Sequence[int],
+        gun_max_w: Sequence[int],
+        contactors: Sequence[tuple[int, int]],
+        timing: PlantTiming,
+        seed: int = 0,
+    ) -> None:
+        draw = random.Random(f"cabinet {seed}")
+        self.now_us = 0
+        self.timing = timing
+        self.observer = Observer()
+        self.gun_max_w = tuple(gun_max_w)
+        self.reset_expanders: Callable[[], None] | None = None
+        """Called when the off-delay ends: the hardware pulses the expanders' RESET."""
+        self.bus_fault: Callable[[Injection, bool], None] | None = None
+        """Called when an injection for the I2C bus is due (True) and when its time is up."""
+        self.status_wired = True
+        """Whether the station has status inputs at all; the judge asks, the plant does not."""
+        self.bus_disturbed_us = -NEVER_US
+        """When the I2C bus was last disturbed (`disturb_bus`)."""
+
+        self.contactors: dict[tuple[int, int], Contactor] = {}
+        self._at: list[list[Contactor | None]] = []
+        for k, (gun, module) in enumerate(sorted(contactors, key=lambda pair: pair[::-1])):
+            position, pin = divmod(k, PINS_PER_CHIP)
+            if not pin:
+                self._at.append([None] * 16)
+            contactor = Contactor(
+                gun,
+                module,
+                operate_us=_own_motion_us(draw, timing, timing.operate_ms),
+                release_us=_own_motion_us(draw, timing, timing.release_ms),
+                bounce_us=timing.bounce_ms * 1000,
+                min_response_us=timing.min_response_ms * 1000,
+            )
+            self.contactors[gun, module] = contactor
+            self._at[position][pin if pin < 7 else pin + 1] = contactor
+        self._place = {
+            (c.gun, c.module): (position, bit)
+            for position, chip in enumerate(self._at)
+            for bit, c in enumerate(chip)
+            if c is not None
+        }
+        self.modules = [
+            PowerModule(
+                module,
+                power_w,
+                rise_us=timing.current_rise_ms * 1000,
+                decay_us=_own_us(draw, timing.current_decay_ms),
+                discharge_us=_own_us(draw, timing.module_discharge_ms),
+            )
+            for module, power_w in enumerate(module_power_w, start=1)
+        ]
+        self.vehicles = [
+            Vehicle(
+                gun,
+                battery_v=draw.randrange(300, 801),
+                response_us=_own_us(draw, timing.vehicle_response_ms),
+            )
+            for gun in range(1, gun_count + 1)
+        ]
+        self.on_gun: list[list[PowerModule]] = [[] for _ in range(gun_count + 1)]
+        """By gun (0 unused): modules with a closed main contact to it."""
+        self.guns_of: list[list[Contactor]] = [[] for _ in range(len(self.modules) + 1)]
+        """By module (0 unused): its closed main contacts."""
+        self.of_module: list[list[Contactor]] = [[] for _ in range(len(self.modules) + 1)]
+        """By module (0 unused): all its contactors."""
+        for contactor in self.contactors.values():
+            self.of_module[contactor.module].append(contactor)
+
+        unconnected = [
+            sum(1 << bit for bit, c in enumerate(chip) if c is None) for chip in self._at
+        ]
+        self._word = [0] * len(self._at)
+        self._floating = unconnected
+        self._noisy: list[list[Contactor]] = [[] for _ in self._at]
+        self._noise_seed = draw.getrandbits(32)
+
+        self._estop_healthy = True
+        self._watchdog_us: int | None = None
+        self._gate_open = timing.watchdog_ms is None
+        self.coil_supply = self._gate_open
+        self._supply_changed_us = -1
+        self._supply_cause = COMMAND
+
+        self._queue: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
+        self._sequence = 0
+        self._expiry_us = NEVER_US
+        self._due_us = NEVER_US
+
+    # Time ---------------------------------------------------------------------------------
+
+    def advance(self, now_us: int) -> None:
+        """Let time pass until `now_us`; everything due happens at its own instant."""
+        if now_us < self._due_us:
+            self.now_us = now_us
+            return
+        while True:
+            due_us = self._queue[0][0] if self._queue else NEVER_US
+            watchdog_us = NEVER_US if self._watchdog_us is None else self._watchdog_us
+            if min(due_us, watchdog_us, self._expiry_us) > now_us:
+                break
+            if due_us <= watchdog_us and due_us <= self._expiry_us:
+                self.now_us = max(self.now_us, due_us)
+                _, _, what, args = heappop(self._queue)
+                what(*args)
+            elif watchdog_us <= self._expiry_us:
+                self.now_us = max(self.now_us, watchdog_us)
+                self._watchdog_us = None
+                self._review_gate("watchdog")
+            else:
+                self.now_us = max(self.now_us, self._expiry_us)
+                self._expire_offers()
+        self._due_us = min(due_us, watchdog_us, self._expiry_us)
+        self.now_us = now_us
+
+    def next_event_us(self) -> int | None:
+        """When something will move by itself, nobody touching anything; None if all is at rest.
+
+        Leaves out what happens only if the controller falls silent: watchdog and offers' expiry.
+        """
+        return self._queue[0][0] if self._queue else None
+
+    def _at_time(self, due_us: int, what: Callable[..., None], *args: object) -> None:
+        self._sequence += 1
+        heappush(self._queue, (due_us, self._sequence, what, args))
+        if due_us < self._due_us:
+            self._due_us = due_us
+
+    def wake_observer(self, at_us: int) -> None:
+        """Call the observer's `alarm` at that time."""
+        self._at_time(at_us, self._alarm)
+
+    def _alarm(self) -> None:
+        self.observer.alarm()
+
+    # Coils and contacts -------------------------------------------------------------------
+
+    def coil_word(self, position: int, word: int, cause: str) -> None:
+        """The output chip at `position` drives `word`; `cause` is command or what else did it."""
+        changed = word ^ self._word[position]
+        self._word[position] = word
+        chip = self._at[position]
+        while changed:
+            bit = (changed & -changed).bit_length() - 1
+            changed &= changed - 1
+            contactor = chip[bit]
+            if contactor is not None:
+                contactor.latched = bool(word >> bit & 1)
+                contactor.latched_at_us = self.now_us
+                if self.coil_supply:
+                    self._energise(contactor, contactor.latched, cause)
+
+    def _energise(self, contactor: Contactor, on: bool, cause: str) -> None:
+        if contactor.energised == on:
+            return
+        drive = Drive(self.now_us, cause)
+        due_us = contactor.energise(on, drive)
+        self.observer.coil(contactor, drive)
+        if due_us is not None:
+            self._at_time(due_us, self._arrive, contactor)
+
+    def _arrive(self, contactor: Contactor) -> None:
+        pending = contactor.pending
+        while pending and pending[0][0] <= self.now_us:
+            _, close, drive = pending.pop(0)
+            self._move(contactor, close, drive)
+
+    def _move(self, contactor: Contactor, close: bool, drive: Drive) -> None:
+        module = self.modules[contactor.module - 1]
+        current_ma = 0 if close else self.current_ma(module.id)
+        across_v = self.terminal_v(module.id) - self.bus_v(contactor.gun) if close else 0
+        if not contactor.move(close, self.now_us):
+            if contactor.welded and not close:
+                self.observer.stayed_closed(contactor, drive)
+            return
+        closed = self.guns_of[contactor.module]
+        if close:
+            closed.append(contactor)
+            self.on_gun[contactor.gun].append(module)
+        else:
+            closed.remove(contactor)
+            self.on_gun[contactor.gun].remove(module)
+            if not closed:
+                module.off_current_ma = 0
+        self._refresh_aux(contactor)
+        if contactor.bounce_us:
+            self._at_time(contactor.bounce_until_us, self._refresh_aux, contactor)
+        self._redraw(contactor.gun)
+        self.observer.contact(contactor, drive, current_ma, across_v)
+
+    def _refresh_aux(self, contactor: Contactor) -> None:
+        position, bit = self._place[contactor.gun, contactor.module]
+        if contactor.reads_closed():
+            self._floating[position] |= 1 << bit
+        else:
+            self._floating[position] &= ~(1 << bit)
+        noisy = self._noisy[position]
+        if contactor.noisy(self.now_us):
+            if contactor not in noisy:
+                noisy.append(contactor)
+        elif contactor in noisy:
+            noisy.remove(contactor)
+
+    def floating_word(self, position: int) -> int:
+        """Word of the auxiliary contacts: 1 = leaves the pin open (main closed, or no contact)."""
+        if position >= len(self._at):
+            return 0xFFFF
+        word = self._floating[position]
+        for contactor in self._noisy[position]:
+            bit = 1 << self._place[contactor.gun, contactor.module][1]
+            word = word | bit if self._coin(contactor) else word & ~bit
+        return word
+
+    def _coin(self, contactor: Contactor) -> int:
+        """What a bouncing contact tells at this instant: a fixed hash of place, time and seed."""
+        x = self.now_us * 0x9E3779B1 ^ contactor.gun << 17 ^ contactor.module << 5
+        x = ((x ^ self._noise_seed) & 0xFFFFFFFF) * 0x85EBCA6B & 0xFFFFFFFF
+        return (x ^ x >> 13 ^ x >> 21) & 1
+
+    def closed_contactors(self) -> set[tuple[int, int]]:
+        """Pairs (gun, module) whose main contact is closed."""
+        return {(c.gun, c.module) for closed in self.guns_of for c in closed}
+
+    # Modules ------------------------------------------------------------------------------
+
+    def set_enable(self, module: int, on: bool, cause: str = COMMAND) -> None:
+        """The enable line at the Pi goes high or low; the gates decide what the module sees."""
+        unit = self.modules[module - 1]
+        if unit.wire == on:
+            return
+        unit.wire = on
+        self._set_enabled(unit, on and self._gate_open, cause)
+
+    def _set_enabled(self, unit: PowerModule, on: bool, cause: str) -> None:
+        if unit.enabled == on:
+            return
+        before_w = max((self.vehicles[c.gun - 1].draw_w for c in self.guns_of[unit.id]), default=0)
+        unit.enabled = on
+        if not on:
+            unit.disabled_us = self.now_us
+        self._run_or_stop(unit)
+        self.observer.enabled(unit, cause, before_w)
+
+    def _run_or_stop(self, unit: PowerModule) -> None:
+        run = (unit.enabled or unit.stuck_on) and not unit.dead
+        if run == unit.running:
+            return
+        if run:
+            unit.start(self.now_us)
+            self._at_time(self.now_us + unit.rise_us, self._rise, unit)
+        else:
+            unit.stop(self.now_us, self.current_ma(unit.id), self.terminal_v(unit.id))
+        for contactor in self.guns_of[unit.id]:
+            self._redraw(contactor.gun)
+
+    def _rise(self, unit: PowerModule) -> None:
+        if unit.running and not unit.risen and self.now_us >= unit.changed_us + unit.rise_us:
+            unit.risen = True
+            for contactor in self.guns_of[unit.id]:
+                self._redraw(contactor.gun)
+
+    def status(self, module: int) -> bool:
+        """The module's status line: high while its output is on."""
+        return self.modules[module - 1].status(self.now_us)
+
+    def current_ma(self, module: int) -> int:
+        """Current out of the module: its share of what the vehicle draws, or what still decays."""
+        unit = self.modules[module - 1]
+        if not unit.running:
+            return unit.decaying_ma(self.now_us)
+        if not unit.risen or not self.guns_of[module]:
+            return 0
+        vehicle = self.vehicles[self.guns_of[module][0].gun - 1]
+        power_w = sum(other.power_w for other in self.on_gun[vehicle.gun] if other.risen)
+        return vehicle.draw_w * unit.power_w * 1000 // (power_w * vehicle.battery_v)
+
+    def terminal_v(self, module: int) -> int:
+        """Voltage at the module's terminals, before its contactors."""
+        unit = self.modules[module - 1]
+        if not unit.running:
+            return unit.discharging_v(self.now_us)
+        closed = self.guns_of[module]
+        return self.vehicles[closed[0].gun - 1].battery_v if closed else OPEN_CIRCUIT_V
+
+    def bus_v(self, gun: int) -> int:
+        """Voltage of a gun's bus: its vehicle's battery while a module runs on it, otherwise 0."""
+        live = any(unit.running for unit in self.on_gun[gun])
+        return self.vehicles[gun - 1].battery_v if live else 0
+
+    def live_modules(self, gun: int) -> tuple[int, ...]:
+        """Modules that are enabled, alive and connected to the gun."""
+        return tuple(sorted(u.id for u in self.on_gun[gun] if u.enabled and not u.dead))
+
+    def live_power_w(self, gun: int) -> int:
+        """Power of the live modules on the gun."""
+        return sum(u.power_w for u in self.on_gun[gun] if u.enabled and not u.dead)
+
+    # Vehicles -----------------------------------------------------------------------------
+
+    def vehicle(self, gun: int, demand_w: int) -> None:
+        """What the vehicle on the gun could take from now on."""
+        vehicle = self.vehicles[gun - 1]
+        if vehicle.demand_w != demand_w:
+            vehicle.demand_w = demand_w
+            self._redraw(gun)
+
+    def offer(self, gun: int, offer_w: int, expires_us: int) -> None:
+        """The power limit told to the gun, valid until `expires_us` and 0 from then on."""
+        vehicle = self.vehicles[gun - 1]
+        if expires_us <= self.now_us:
+            offer_w = 0
+        vehicle.expires_us = expires_us if offer_w else NEVER_US
+        if vehicle.expires_us < self._expiry_us:
+            self._expiry_us = vehicle.expires_us
+            self._due_us = min(self._due_us, self._expiry_us)
+        if offer_w == vehicle.offer_w:
+            return
+        vehicle.offer_w = offer_w
+        if offer_w < vehicle.heeded_w and vehicle.response_us:
+            self._at_time(self.now_us + vehicle.response_us, self._heed, vehicle)
+        else:
+            self._heed(vehicle)
+        self.observer.offered(gun, COMMAND)
+
+    def _heed(self, vehicle: Vehicle) -> None:
+        vehicle.heeded_w = vehicle.offer_w
+        self._redraw(vehicle.gun)
+
+    def _expire_offers(self) -> None:
+        for vehicle in self.vehicles:
+            if vehicle.offer_w and vehicle.expires_us <= self.now_us:
+                vehicle.offer_w, vehicle.expires_us = 0, NEVER_US
+                self._heed(vehicle)
+                self.observer.offered(vehicle.gun, "expired")
+        self._expiry_us = min(v.expires_us if v.offer_w else NEVER_US for v in self.vehicles)
+
+    def _redraw(self, gun: int) -> None:
+        power_w = sum(unit.power_w for unit in self.on_gun[gun] if unit.risen)
+        self.vehicles[gun - 1].redraw(self.now_us, min(power_w, self.gun_max_w[gun - 1]))
+
+    def draw_w(self, gun: int) -> int:
+        """Power the vehicle on the gun draws now."""
+        return self.vehicles[gun - 1].draw_w
+
+    def energy_wus(self, gun: int) -> int:
+        """Energy delivered to the gun so far, in watt-microseconds, exact."""
+        vehicle = self.vehicles[gun - 1]
+        return vehicle.energy_wus + vehicle.draw_w * (self.now_us - vehicle.since_us)
+
+    def energy_j(self, gun: int) -> Fraction:
+        """Energy delivered to the gun so far, in joules, exact."""
+        return Fraction(self.energy_wus(gun), 1_000_000)
+
+    # Gates --------------------------------------------------------------------------------
+
+    @property
+    def estop_healthy(self) -> bool:
+        """The emergency stop's line: True = not pressed."""
+        return self._estop_healthy
+
+    def press_estop(self) -> None:
+        """Cut every enable at once, the coil supply after the off-delay."""
+        self._estop_healthy = False
+        self._review_gate("emergency stop")
+
+    def release_estop(self) -> None:
+        """Give enables and coil supply back."""
+        self._estop_healthy = True
+        self._review_gate("emergency stop released")
+
+    def watchdog_edge(self) -> None:
+        """The controller toggled its watchdog line. Before the first edge nothing is enabled."""
+        self.watchdog_fed_until(self.now_us)
+
+    def watchdog_fed_until(self, last_edge_us: int) -> None:
+        """Edges keep coming until `last_edge_us`: for whoever lets time jump."""
+        if self.timing.watchdog_ms is None:
+            return
+        idle = self._watchdog_us is None
+        self._watchdog_us = last_edge_us + self.timing.watchdog_ms * 1000
+        self._due_us = min(self._due_us, self._watchdog_us)
+        if idle:
+            self._review_gate("watchdog back")
+
+    def _review_gate(self, cause: str) -> None:
+        fed = self.timing.watchdog_ms is None or self._watchdog_us is not None
+        is_open = self._estop_healthy and fed
+        if is_open == self._gate_open:
+            return
+        self._gate_open = is_open
+        if is_open:
+            if not self.coil_supply:
+                self._switch_supply(True, cause)
+        else:
+            self._supply_cause = cause
+            self._supply_changed_us = self.now_us
+            self._at_time(self.now_us + self.timing.off_delay_ms * 1000, self._off_delay_over)
+        for unit in self.modules:
+            self._set_enabled(unit, unit.wire and is_open, cause)
+
+    def _off_delay_over(self) -> None:
+        started_us = self.now_us - self.timing.off_delay_ms * 1000
+        if self._gate_open or not self.coil_supply or self._supply_changed_us > started_us:
+            return
+        self._switch_supply(False, self._supply_cause)
+        if self.reset_expanders is not None:
+            self.reset_expanders()
+
+    def _switch_supply(self, on: bool, cause: str) -> None:
+        self.coil_supply = on
+        lost_us = self._supply_changed_us
+        self._supply_changed_us = self.now_us
+        for contactor in self.contactors.values():
+            # A coil told on while there was no supply moves by that command, not by the supply.
+            told = on and contactor.latched_at_us > lost_us
+            self._energise(contactor, on and contactor.latched, COMMAND if told else cause)
+
+    # Faults -------------------------------------------------------------------------------
+
+    def disturb_bus(self) -> None:
+        """An I2C transaction was disturbed: what the controller drops now it had not planned."""
+        self.bus_disturbed_us = self.now_us
+
+    def inject(self, injection: Injection) -> None:
+        """Play a fault at its time. ValueError if the station has no such contactor or module."""
+        where = f"fault {injection.text or injection.kind!r}: "
+        if injection.kind in PAIR_KINDS and (injection.gun, injection.module) not in (
+            self.contactors
+        ):
+            raise ValueError(f"{where}there is no contactor {injection.gun}:{injection.module}")
+        if injection.kind in MODULE_KINDS and not (
+            1 <= (injection.module or 0) <= len(self.modules)
+        ):
+            raise ValueError(
+                f"{where}there is no module {injection.module}; allowed: 1 to {len(self.modules)}"
+            )
+        start_us = max(injection.at_us, self.now_us)
+        self._at_time(start_us, self._apply, injection, True)
+        if injection.for_us is not None:
+            self._at_time(start_us + injection.for_us, self._apply, injection, False)
+        if start_us == self.now_us:
+            self.advance(self.now_us)
+
+    def _apply(self, injection: Injection, begins: bool) -> None:
+        kind = injection.kind
+        if injection.on_bus:
+            if self.bus_fault is not None:
+                self.bus_fault(injection, begins)
+        elif kind == "estop":
+            (self.press_estop if begins else self.release_estop)()
+        elif kind in MODULE_KINDS:
+            unit = self.modules[(injection.module or 0) - 1]
+            if kind == "module-dead":
+                unit.dead = begins
+            else:
+                unit.stuck_on = begins
+            self._run_or_stop(unit)
+            names = {"module-dead": "module dead", "module-stuck-on": "module stuck on"}
+            self.observer.failed(unit, names[kind] if begins else "module recovered")
+        else:
+            self._apply_to_contactor(
+                self.contactors[injection.gun or 0, injection.module or 0], kind, begins
+            )
+
+    def _apply_to_contactor(self, contactor: Contactor, kind: str, begins: bool) -> None:
+        if kind.startswith("aux-"):
+            contactor.aux_fault = kind if begins else ""
+            self._refresh_aux(contactor)
+        elif kind == "late-operate":
+            contactor.operate_extra_us = 3000 * self.timing.operate_ms if begins else 0
+        elif kind == "late-release":
+            contactor.release_extra_us = 3000 * self.timing.release_ms if begins else 0
+        elif kind == "weld":
+            contactor.weld_armed = begins
+            contactor.welded = contactor.welded and begins
+        elif kind == "failed-open":
+            contactor.failed_open = begins
+        else:
+            contactor.held_open = begins
+            if begins:
+                self._move(contactor, False, Drive(self.now_us, "spontaneous opening"))
+        if not contactor.pending and contactor.closed != contactor.energised:
+            causes = {"weld": "weld broke free", "failed-open": "contactor freed"}
+            cause = causes.get(kind, "spontaneous closing")
+            if not begins:
+                self._move(contactor, contactor.energised, Drive(self.now_us, cause))
+
+
+def _own_motion_us(draw: random.Random, timing: PlantTiming, limit_ms: int) -> int:
+    """One contactor's own time; the fastest and the slowest allowed come up often."""
+    slowest = max(limit_ms - timing.bounce_ms, 0) * 1000
+    fastest = min(timing.min_response_ms * 1000, slowest)
+    return draw.choice((fastest, slowest, draw.randint(fastest, slowest)))
+
+
+def _own_us(draw: random.Random, limit_ms: int) -> int:
+    """One module's or vehicle's own time: half the limit to all of it."""
+    limit_us = limit_ms * 1000
+    return draw.choice((limit_us, draw.randint(limit_us // 2, limit_us)))

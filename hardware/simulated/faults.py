@@ -1,0 +1,126 @@
+"""Faults on request: `weld 3:5 @ 120s`, `nack 0x21 @ 10s for 5s`."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+PAIR_KINDS = (
+    "weld",
+    "failed-open",
+    "late-release",
+    "late-operate",
+    "spontaneous-open",
+    "aux-stuck-closed",
+    "aux-stuck-open",
+    "aux-chatter",
+    "aux-broken-wire",
+)
+MODULE_KINDS = ("module-dead", "module-stuck-on")
+BUS_KINDS = (
+    "nack",
+    "nack-data",
+    "timeout",
+    "flip-read",
+    "flip-write",
+    "wrong-chip",
+    "drop-write",
+    "brown-out",
+)
+ONCE_KINDS = ("flip-read", "flip-write", "wrong-chip", "drop-write", "brown-out")
+"""Bus faults that strike once when no duration is given; all others last."""
+
+ALLOWED = (
+    f"{', '.join(PAIR_KINDS)} GUN:MODULE; {', '.join(MODULE_KINDS)} MODULE; estop; "
+    f"{', '.join(BUS_KINDS)} [ADDRESS]; then optionally '@ TIME' and 'for TIME' "
+    "(ms, s or min), as in 'weld 3:5 @ 120s' or 'nack 0x21 @ 10s for 500ms'"
+)
+
+_SHAPE = re.compile(
+    r"(?P<kind>[a-z-]+)(?:\s+(?P<target>[0-9][0-9a-fx:]*))?"
+    r"(?:\s*@\s*(?P<at>\d+(?:\.\d+)?)\s*(?P<at_unit>ms|s|min))?"
+    r"(?:\s+for\s+(?P<dur>\d+(?:\.\d+)?)\s*(?P<dur_unit>ms|s|min))?",
+    re.ASCII,
+)
+_UNIT_US = {"ms": 1_000, "s": 1_000_000, "min": 60_000_000}
+
+
+@dataclass(frozen=True)
+class Injection:
+    """One fault: what, where, from when, for how long (`for_us` None: once or for the rest)."""
+
+    kind: str
+    gun: int | None = None
+    module: int | None = None
+    address: int | None = None
+    at_us: int = 0
+    for_us: int | None = None
+    text: str = ""
+
+    @property
+    def on_bus(self) -> bool:
+        """Whether the I2C bus must play this one, not the cabinet."""
+        return self.kind in BUS_KINDS
+
+    @property
+    def bus_kind(self) -> str:
+        """The kind as the simulated bus spells it."""
+        return self.kind.replace("-", "_")
+
+    @property
+    def strikes_once(self) -> bool:
+        """A single strike rather than a lasting state."""
+        return self.for_us is None and self.kind in ONCE_KINDS
+
+
+def _refused(text: str, why: str) -> ValueError:
+    return ValueError(f"fault {text!r}: {why}; allowed: {ALLOWED}")
+
+
+def _microseconds(number: str | None, unit: str | None) -> int | None:
+    return None if number is None or unit is None else int(Decimal(number) * _UNIT_US[unit])
+
+
+def parse(text: str) -> Injection:
+    """Read one fault; anything else is a ValueError of one line that names what is allowed."""
+    found = _SHAPE.fullmatch(text.strip())
+    if found is None:
+        raise _refused(text, "not understood")
+    kind, target = found["kind"], found["target"]
+    gun = module = address = None
+    if kind in PAIR_KINDS:
+        pair = re.fullmatch(r"([1-9]\d*):([1-9]\d*)", target or "", re.ASCII)
+        if pair is None:
+            raise _refused(text, f"{kind} needs a contactor such as 3:5")
+        gun, module = int(pair[1]), int(pair[2])
+    elif kind in MODULE_KINDS:
+        if not re.fullmatch(r"[1-9]\d*", target or "", re.ASCII):
+            raise _refused(text, f"{kind} needs a module such as 4")
+        module = int(target)
+    elif kind in BUS_KINDS:
+        if target is not None:
+            try:
+                address = int(target, 0)
+            except ValueError:
+                raise _refused(text, f"{target} is no chip's address such as 0x21") from None
+            if not 0x20 <= address <= 0x27:
+                raise _refused(text, f"{target} is no expander's address (0x20 to 0x27)")
+        elif kind == "brown-out":
+            raise _refused(text, "brown-out needs a chip's address such as 0x20")
+    elif kind != "estop":
+        raise _refused(text, f"there is no kind {kind}")
+    elif target is not None:
+        raise _refused(text, "estop takes no target")
+    for_us = _microseconds(found["dur"], found["dur_unit"])
+    if for_us is not None and for_us <= 0:
+        raise _refused(text, "a duration is longer than 0")
+    if for_us is not None and kind == "brown-out":
+        raise _refused(text, "a brown-out has no duration")
+    return Injection(
+        kind=kind,
+        gun=gun,
+        module=module,
+        address=address,
+        at_us=_microseconds(found["at"], found["at_unit"]) or 0,
+        for_us=for_us,
+        text=text.strip(),
+    )

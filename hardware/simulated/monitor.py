@@ -1,0 +1,441 @@
+"""The independent judge: watches contacts, coils, enables, currents, voltages and offers.
+
+It judges by physical cause. A make, break or enable that a write of the controller caused and
+that breaks S1-S4, S6 or S9 is a violation. What nobody commanded is an exposure; an exposure that
+stays dangerous for longer than `fault_reaction_ms` is a violation as well.
+
+A deed of the controller is also judged as an exposure where it could not have known better: when
+something that nobody commanded changed the same module less than `fault_reaction_ms` before.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hardware.simulated.cabinet import COMMAND, NEVER_US, Cabinet, Observer
+from hardware.simulated.contactor import Contactor, Drive
+from hardware.simulated.power_module import PowerModule
+
+ACROSS_LIMIT_V = 20
+PROCESS_CAUSES = frozenset({"watchdog", "watchdog back", "process lost", "restart"})
+"""Nobody is there to lower an offer: its lifetime ends it."""
+STOP_CAUSES = frozenset({"emergency stop", "emergency stop released"}) | PROCESS_CAUSES
+
+
+class Event(NamedTuple):
+    """What happened, in figures and in a sentence."""
+
+    at_s: float
+    kind: str
+    rule: str
+    gun: int | None
+    module: int | None
+    current_a: float
+    cause: str
+    duration_ms: float
+    text: str
+
+
+class Summary(NamedTuple):
+    """The counts of a run. Makes and breaks by (gun, module)."""
+
+    violations: int
+    exposures: int
+    makes: dict[tuple[int, int], int]
+    breaks: dict[tuple[int, int], int]
+    broken_current_a: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.violations} violations, {self.exposures} exposures, "
+            f"{sum(self.makes.values())} makes, {sum(self.breaks.values())} breaks, "
+            f"largest current broken {self.broken_current_a:.1f} A"
+        )
+
+
+@dataclass(slots=True)
+class _Record:
+    """Where an event stands, so that its duration can be filled in when it ends."""
+
+    events: list[Event]
+    index: int
+    at_us: int
+    text: str
+
+    @property
+    def event(self) -> Event:
+        return self.events[self.index]
+
+
+@dataclass(slots=True)
+class _Condition:
+    """A dangerous state that holds since `since_us`; overdue at `deadline_us` unless it ends."""
+
+    record: _Record
+    since_us: int
+    deadline_us: int
+
+
+class Monitor(Observer):
+    """Attach to a cabinet and read `violations` and `exposures`."""
+
+    def __init__(self, cabinet: Cabinet, *, fault_reaction_ms: int = 60) -> None:
+        self.violations: list[Event] = []
+        self.exposures: list[Event] = []
+        self.makes: Counter[tuple[int, int]] = Counter()
+        self.breaks: Counter[tuple[int, int]] = Counter()
+        self.broken_current_a = 0.0
+        self._cabinet = cabinet
+        self._reaction_us = fault_reaction_ms * 1000
+        self._decay_us = cabinet.timing.current_decay_ms * 1000
+        self._open: dict[tuple[str, int], _Condition] = {}
+        self._upset_us: dict[int, int] = {}
+        self._loss_us: dict[int, int] = {}
+        self._strayed: dict[tuple[int, int], tuple[int, bool, str]] = {}
+        cabinet.observer = self
+
+    def summary(self) -> Summary:
+        """The counts so far."""
+        return Summary(
+            len(self.violations),
+            len(self.exposures),
+            dict(self.makes),
+            dict(self.breaks),
+            self.broken_current_a,
+        )
+
+    def settle(self) -> None:
+        """Give every event that still lasts its duration until now; may be called any time."""
+        for condition in self._open.values():
+            self._set_duration(condition.record)
+
+    # What the cabinet shows ---------------------------------------------------------------
+
+    def coil(self, contactor: Contactor, drive: Drive) -> None:
+        """A coil changed: whose deed is it, and was the module loaded at that instant?"""
+        pair = (contactor.gun, contactor.module)
+        if drive.cause == COMMAND:
+            strayed_us, was, cause = self._strayed.pop(pair, (-NEVER_US, False, ""))
+            if was == contactor.energised and self._recent(strayed_us):
+                drive.cause = cause  # the controller puts right what the wire had changed
+        elif drive.cause == "wire":
+            self._strayed[pair] = (drive.at_us, not contactor.energised, drive.cause)
+        if drive.cause != COMMAND:
+            self._upset_us[contactor.module] = drive.at_us
+        drive.loaded = self._load(contactor.module, self._cabinet.current_ma(contactor.module))
+        drive.occupied = any(
+            other is not contactor for other in self._cabinet.guns_of[contactor.module]
+        )
+
+    def contact(self, contactor: Contactor, drive: Drive, current_ma: int, across_v: int) -> None:
+        """A main contact moved."""
+        pair = (contactor.gun, contactor.module)
+        if drive.cause != COMMAND:
+            self._upset_us[contactor.module] = self._cabinet.now_us
+            if not contactor.closed:
+                self._loss_us[contactor.gun] = self._cabinet.now_us
+        if contactor.closed:
+            self.makes[pair] += 1
+            record = self._judge_make(contactor, drive, across_v)
+        else:
+            self.breaks[pair] += 1
+            self.broken_current_a = max(self.broken_current_a, current_ma / 1000)
+            record = self._judge_break(contactor, drive, current_ma)
+        self._review_contacts(record, drive.cause)
+        self._review_offer(contactor.gun, drive.cause)
+
+    def stayed_closed(self, contactor: Contactor, drive: Drive) -> None:
+        """A welded contact did not part: an exposure by itself, and no excuse for anything."""
+        self._note(
+            "exposure",
+            "S8",
+            contactor.gun,
+            contactor.module,
+            0,
+            "weld",
+            f"contactor {contactor.gun}:{contactor.module} is welded: its coil is off, its main "
+            "contact stays closed",
+        )
+
+    def enabled(self, module: PowerModule, cause: str, gun_draw_w: int) -> None:
+        """An enable rose or fell behind the gates."""
+        closed = self._cabinet.guns_of[module.id]
+        if cause != COMMAND and not module.enabled:
+            for contactor in closed:
+                self._loss_us[contactor.gun] = self._cabinet.now_us
+        record = self._judge_enable(module, cause) if module.enabled else None
+        if not module.enabled and module.stuck_on and not module.dead:
+            self._note_stuck(module)
+        self._review_contacts(record, cause)
+        for contactor in closed:
+            flagged = self._review_offer(contactor.gun, cause)
+            planned = not module.enabled and cause == COMMAND and len(closed) == 1
+            if planned and not flagged:
+                self._judge_removal(module, contactor.gun, gun_draw_w)
+
+    def failed(self, module: PowerModule, cause: str) -> None:
+        """A module died, ran on its own, or recovered."""
+        if module.dead or not module.enabled:
+            self._upset_us[module.id] = self._cabinet.now_us
+        if module.stuck_on and not module.enabled and not module.dead:
+            self._note_stuck(module)
+        for contactor in self._cabinet.guns_of[module.id]:
+            if module.dead:
+                self._loss_us[contactor.gun] = self._cabinet.now_us
+            self._review_offer(contactor.gun, cause)
+
+    def offered(self, gun: int, cause: str) -> None:
+        """An offer changed or expired."""
+        self._review_offer(gun, cause)
+
+    def alarm(self) -> None:
+        """A dangerous state may have lasted too long."""
+        now_us = self._cabinet.now_us
+        for (rule, _), condition in list(self._open.items()):
+            if condition.deadline_us > now_us:
+                continue
+            condition.deadline_us = NEVER_US
+            was = condition.record.event
+            self._set_duration(condition.record)
+            overdue = self._note(
+                "violation",
+                rule,
+                was.gun,
+                was.module,
+                round(was.current_a * 1000),
+                was.cause,
+                f"for more than {self._reaction_us // 1000} ms: {condition.record.text}",
+            )
+            overdue.at_us = condition.since_us
+            condition.record = overdue
+
+    # Judging deeds ------------------------------------------------------------------------
+
+    def _judge_make(self, contactor: Contactor, drive: Drive, across_v: int) -> _Record | None:
+        gun, module = contactor.gun, contactor.module
+        broken: list[tuple[str, str]] = []
+        others = [c.gun for c in self._cabinet.guns_of[module] if c is not contactor]
+        name = f"contactor {gun}:{module} closed"
+        if others:
+            broken.append(("S1", f"{name} while module {module} is on gun {_list(others)} too"))
+        elif drive.occupied:
+            broken.append(("S4", f"{name}: told to before the contactor of another gun had opened"))
+        loaded = self._load(module, self._cabinet.current_ma(module)) or drive.loaded
+        if loaded:
+            broken.append(("S2", f"{name} while module {module} {loaded}"))
+        residual_v = self._cabinet.modules[module - 1].discharging_v(self._cabinet.now_us)
+        if across_v > ACROSS_LIMIT_V:
+            broken.append(("S9", f"{name} across {across_v} V"))
+        elif residual_v > ACROSS_LIMIT_V:
+            broken.append(
+                ("S9", f"{name} before module {module} had discharged ({residual_v} V left)")
+            )
+        if drive.cause == COMMAND:
+            kind = "exposure" if self._excused(module, drive.at_us) else "violation"
+            records = [self._note(kind, r, gun, module, 0, drive.cause, t) for r, t in broken]
+            return records[0] if records else None
+        rule, text = broken[0] if broken else ("S2", f"{name}, which nobody commanded")
+        return self._note("exposure", rule, gun, module, 0, drive.cause, text)
+
+    def _judge_break(self, contactor: Contactor, drive: Drive, current_ma: int) -> _Record | None:
+        gun, module = contactor.gun, contactor.module
+        loaded = self._load(module, current_ma) or drive.loaded
+        name = f"contactor {gun}:{module} opened"
+        if drive.cause != COMMAND:
+            rule = "S7" if drive.cause in STOP_CAUSES else "S2"
+            text = f"{name}, which nobody commanded" + (
+                f", while module {module} {loaded}" if loaded else ""
+            )
+            return self._note("exposure", rule, gun, module, current_ma, drive.cause, text)
+        if not loaded:
+            return None
+        text = f"{name} while module {module} {loaded}"
+        unit = self._cabinet.modules[module - 1]
+        if self._waited(unit) and unit.stuck_on and self._stopped():
+            return self._note("exposure", "S7", gun, module, current_ma, "timed opening", text)
+        if self._waited(unit) and unit.stuck_on and not self._cabinet.status_wired:
+            return self._note("exposure", "S2", gun, module, current_ma, "module stuck on", text)
+        kind = "exposure" if self._excused(module, drive.at_us) else "violation"
+        return self._note(kind, "S2", gun, module, current_ma, drive.cause, text)
+
+    def _judge_enable(self, module: PowerModule, cause: str) -> _Record | None:
+        closed = self._cabinet.guns_of[module.id]
+        gun = closed[0].gun if closed else None
+        name = f"module {module.id} was enabled"
+        coils = [c for c in self._cabinet.of_module[module.id] if c.energised]
+        rule = "S3"
+        if not closed:
+            text = f"{name} with no contactor closed"
+        elif len(closed) > 1:
+            text = f"{name} with the contactors of guns {_list([c.gun for c in closed])} closed"
+        elif coils != closed:
+            text = (
+                f"{name} on gun {gun}, but the coils on are those of "
+                f"{_list([c.gun for c in coils]) or 'no gun'}"
+            )
+        elif self._joined(closed[0].gun):
+            rule, text = "S1", f"{name} on gun {gun}, which is joined with another gun"
+        else:
+            return None
+        excused = cause != COMMAND or self._excused(module.id, self._cabinet.now_us)
+        kind = "exposure" if excused else "violation"
+        return self._note(kind, rule, gun, module.id, 0, cause, text)
+
+    def _judge_removal(self, module: PowerModule, gun: int, gun_draw_w: int) -> None:
+        """A planned removal must wait until the vehicle has followed the lower offer."""
+        left_w = self._cabinet.live_power_w(gun)
+        if gun_draw_w <= left_w or self._recent(self._loss_us.get(gun, -NEVER_US)):
+            return
+        disturbed = self._recent(self._cabinet.bus_disturbed_us)
+        self._note(
+            "exposure" if disturbed else "violation",
+            "S6",
+            gun,
+            module.id,
+            gun_draw_w * 1000 // self._cabinet.vehicles[gun - 1].battery_v,
+            "wire" if disturbed else COMMAND,
+            f"module {module.id} was taken from gun {gun} while the vehicle still drew "
+            f"{gun_draw_w} W, {left_w} W are left",
+        )
+
+    # States that last ---------------------------------------------------------------------
+
+    def _review_contacts(self, record: _Record | None, cause: str) -> None:
+        """Which modules are enabled without a contact, or joined to two guns with power on them?"""
+        cabinet = self._cabinet
+        for unit in cabinet.modules:
+            closed = cabinet.guns_of[unit.id]
+            astray = unit.enabled and not closed
+            self._hold(("S3", unit.id), astray, record, cause, unit, closed)
+            joined = len(closed) > 1 and any(
+                other.enabled for c in closed for other in cabinet.on_gun[c.gun]
+            )
+            self._hold(("S1", unit.id), joined, record, cause, unit, closed)
+
+    def _hold(
+        self,
+        key: tuple[str, int],
+        holds: bool,
+        record: _Record | None,
+        cause: str,
+        unit: PowerModule,
+        closed: list[Contactor],
+    ) -> None:
+        if not holds:
+            if key in self._open:
+                self._end(key)
+        elif key not in self._open:
+            if record is None:
+                state = (
+                    f"joins guns {_list([c.gun for c in closed])} with power on them"
+                    if closed
+                    else "is enabled with no contactor closed"
+                )
+                kind = "violation" if cause == COMMAND and key[0] == "S3" else "exposure"
+                gun = closed[0].gun if closed else None
+                text = f"module {unit.id} {state}"
+                record = self._note(kind, key[0], gun, unit.id, 0, cause, text)
+            self._begin(key, record)
+
+    def _review_offer(self, gun: int, cause: str) -> bool:
+        """Whether the offer stands above the live power; opens or ends that state."""
+        key = ("S6", gun)
+        offer_w = self._cabinet.vehicles[gun - 1].offer_w
+        live_w = self._cabinet.live_power_w(gun)
+        if offer_w <= live_w:
+            if key in self._open:
+                self._end(key)
+            return False
+        if key not in self._open:
+            text = f"gun {gun} is offered {offer_w} W, {live_w} W are live on it"
+            dead_w = sum(u.power_w for u in self._cabinet.on_gun[gun] if u.enabled and u.dead)
+            unknowable = not self._cabinet.status_wired and offer_w <= live_w + dead_w
+            if unknowable and cause == COMMAND:
+                cause = "module dead"
+            if cause != COMMAND:
+                record = self._note("exposure", "S6", gun, None, 0, cause, text)
+            else:
+                recent = self._recent(self._loss_us.get(gun, -NEVER_US))
+                kind = "exposure" if recent else "violation"
+                record = self._note(kind, "S6", gun, None, 0, cause, text)
+            self._begin(key, record, timed=not unknowable and cause not in PROCESS_CAUSES)
+        return True
+
+    def _begin(self, key: tuple[str, int], record: _Record, timed: bool = True) -> None:
+        now_us = self._cabinet.now_us
+        deadline_us = NEVER_US
+        if timed and record.event.kind == "exposure":
+            deadline_us = now_us + self._reaction_us + 1
+            self._cabinet.wake_observer(deadline_us)
+        self._open[key] = _Condition(record, now_us, deadline_us)
+
+    def _end(self, key: tuple[str, int]) -> None:
+        self._set_duration(self._open.pop(key).record)
+
+    # Facts --------------------------------------------------------------------------------
+
+    def _load(self, module: int, current_ma: int) -> str:
+        """Why this module's contactors must not move now; empty if they may."""
+        unit = self._cabinet.modules[module - 1]
+        if current_ma:
+            return f"carries {current_ma / 1000:.1f} A"
+        if unit.enabled:
+            return "is enabled"
+        return "reports on" if unit.status(self._cabinet.now_us) else ""
+
+    def _joined(self, gun: int) -> bool:
+        return any(len(self._cabinet.guns_of[u.id]) > 1 for u in self._cabinet.on_gun[gun])
+
+    def _recent(self, at_us: int) -> bool:
+        return self._cabinet.now_us - at_us <= self._reaction_us
+
+    def _excused(self, module: int, deed_us: int) -> bool:
+        """Whether something uncommanded hit the module too late for this deed to know."""
+        return deed_us - self._upset_us.get(module, -NEVER_US) <= self._reaction_us
+
+    def _waited(self, unit: PowerModule) -> bool:
+        return not unit.enabled and self._cabinet.now_us - unit.disabled_us >= self._decay_us
+
+    def _stopped(self) -> bool:
+        """Emergency stop, or every module told off long ago: the station is shutting down."""
+        return not self._cabinet.estop_healthy or all(map(self._waited, self._cabinet.modules))
+
+    # Records ------------------------------------------------------------------------------
+
+    def _note_stuck(self, unit: PowerModule) -> None:
+        closed = self._cabinet.guns_of[unit.id]
+        self._note(
+            "exposure",
+            "S8",
+            closed[0].gun if closed else None,
+            unit.id,
+            self._cabinet.current_ma(unit.id),
+            "module stuck on",
+            f"module {unit.id} is on although its enable is off",
+        )
+
+    def _note(
+        self,
+        kind: str,
+        rule: str,
+        gun: int | None,
+        module: int | None,
+        current_ma: int,
+        cause: str,
+        text: str,
+    ) -> _Record:
+        at_us = self._cabinet.now_us
+        events = self.violations if kind == "violation" else self.exposures
+        sentence = f"At {at_us / 1e6:.3f} s {text}; cause: {cause}."
+        events.append(
+            Event(at_us / 1e6, kind, rule, gun, module, current_ma / 1000, cause, 0.0, sentence)
+        )
+        return _Record(events, len(events) - 1, at_us, text)
+
+    def _set_duration(self, record: _Record) -> None:
+        lasted_ms = (self._cabinet.now_us - record.at_us) / 1000
+        record.events[record.index] = record.event._replace(duration_ms=lasted_ms)
+
+
+def _list(guns: list[int]) -> str:
+    return " and ".join(map(str, sorted(guns)))
