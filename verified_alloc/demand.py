@@ -1,0 +1,131 @@
+"""The demand processor: what the guns ask for, in whole watts, how fresh it is, who comes first."""
+
+from collections.abc import Mapping, Sequence
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from math import ceil
+from typing import NamedTuple
+
+from verified_alloc.errors import BadInput
+from verified_alloc.station import Station, number_in
+
+# Beyond every float; an integer of that many digits serves only to keep the charger busy.
+MOST_KW = 10**309
+THOUSAND = Decimal(1000)
+# The caller's decimal context may round; this one never does.
+EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+
+
+def watts(kw: float | Decimal, name: str) -> int:
+    """That many kW in whole watts, rounded up exactly: 16.1 is 16100, 40.0001 is 40001.
+
+    `name` says whose demand it is (`gun 3`). `BadInput` for what is no number, not finite or
+    below 0.
+    """
+    if isinstance(kw, int):
+        if 0 <= kw < MOST_KW and not isinstance(kw, bool):
+            return kw * 1000
+    elif isinstance(kw, float | Decimal):
+        exact = Decimal(str(kw))
+        if exact.is_finite() and 0 <= exact < MOST_KW:
+            return ceil(EXACT.multiply(exact, THOUSAND))
+    value = str(kw) if isinstance(kw, Decimal | float) else repr(kw)
+    raise BadInput(
+        f"demand of {name} = {value[:60]} kW: allowed is a finite number of kW, 0 or more"
+    )
+
+
+class Asked(NamedTuple):
+    """What the guns ask for at one time, gun 1 first, and in which order they are served."""
+
+    demand_w: tuple[int, ...]
+    rank_w: tuple[int, ...]
+    order: tuple[int, ...]
+
+
+def by_rank(rank_w: Sequence[int]) -> tuple[int, ...]:
+    """The numbers of the guns, highest rank value first, ties by number."""
+    return tuple(sorted(range(1, len(rank_w) + 1), key=lambda gun: -rank_w[gun - 1]))
+
+
+def strictly(demand_w: Sequence[int]) -> Asked:
+    """Those demands, served as documented: highest first, ties by gun number."""
+    return Asked(tuple(demand_w), tuple(demand_w), by_rank(demand_w))
+
+
+def told(station: Station, demands: Mapping[int, float | Decimal]) -> Asked:
+    """Demands in kW by gun, a gun that is not named asks for 0; all or none: `BadInput`."""
+    demand_w = [0] * len(station.guns)
+    for gun, kw in demands.items():
+        check_gun(station, gun)
+        demand_w[gun - 1] = watts(kw, f"gun {gun}")
+    return strictly(demand_w)
+
+
+def check_gun(station: Station, gun: object) -> None:
+    """Refuse, as `BadInput`, a gun that the station does not have."""
+    if not number_in(gun, len(station.guns)):
+        raise BadInput(f"gun {gun!r}: allowed are guns 1 to {len(station.guns)}")
+
+
+class DemandProcessor:
+    """Remembers the last demand of each gun and when it was told.
+
+    A demand older than the station's `demand_timeout_s` counts as 0. For the order each gun has a
+    rank value that follows its demand only when they differ by more than the station's
+    `priority_deadband_w`, or the demand is 0; so two guns of nearly equal demand do not change
+    places at every wobble. With a deadband of 0 the order is strictly the documented one.
+    """
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._timeout_ms = station.timing.demand_timeout_s * 1000
+        self._deadband_w = station.policy.priority_deadband_w
+        self._demand_w = [0] * len(station.guns)
+        self._told_ms: list[int | None] = [None] * len(station.guns)
+        self._rank_w = [0] * len(station.guns)
+
+    def set(self, gun: int, kw: float | Decimal, now_ms: int) -> None:
+        """A gun asks for that many kW from now on. `BadInput` changes nothing."""
+        self.set_all({gun: kw}, now_ms)
+
+    def set_all(self, demands: Mapping[int, float | Decimal], now_ms: int) -> None:
+        """Several guns at once, in kW; the others keep theirs. One bad demand changes nothing."""
+        accepted: dict[int, int] = {}
+        for gun, kw in demands.items():
+            check_gun(self._station, gun)
+            accepted[gun] = watts(kw, f"gun {gun}")
+        for gun, demand_w in accepted.items():
+            self._demand_w[gun - 1] = demand_w
+            self._told_ms[gun - 1] = now_ms
+
+    def keep_fresh(self, now_ms: int) -> None:
+        """Every gun that has told a demand tells it again now."""
+        self._told_ms = [None if told_ms is None else now_ms for told_ms in self._told_ms]
+
+    def asked(self, now_ms: int) -> Asked:
+        """What counts now. The rank values follow what this is called with: once a scan."""
+        demand_w = tuple(
+            0 if self._is_stale(place, now_ms) else demand
+            for place, demand in enumerate(self._demand_w)
+        )
+        for place, demand in enumerate(demand_w):
+            if demand == 0 or abs(demand - self._rank_w[place]) > self._deadband_w:
+                self._rank_w[place] = demand
+        return Asked(demand_w, tuple(self._rank_w), by_rank(self._rank_w))
+
+    def stale(self, now_ms: int) -> tuple[int, ...]:
+        """The guns whose demand has become too old to count; one that never told any is not."""
+        return tuple(gun.id for gun in self._station.guns if self._is_stale(gun.id - 1, now_ms))
+
+    def next_change_ms(self, now_ms: int) -> int | None:
+        """When the next demand becomes stale if nobody tells anything; None if none will."""
+        ends_ms = (
+            told_ms + self._timeout_ms + 1
+            for place, told_ms in enumerate(self._told_ms)
+            if told_ms is not None and not self._is_stale(place, now_ms)
+        )
+        return min(ends_ms, default=None)
+
+    def _is_stale(self, place: int, now_ms: int) -> bool:
+        told_ms = self._told_ms[place]
+        return told_ms is not None and now_ms - told_ms > self._timeout_ms

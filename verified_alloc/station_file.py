@@ -1,0 +1,426 @@
+"""The door for station files: TOML in, a `Station` out, or `BadInput` with one line that names the
+key, its value and what is allowed."""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from verified_alloc.errors import BadInput
+from verified_alloc.station import (
+    POLICIES,
+    Gun,
+    Hardware,
+    Matrix,
+    Policy,
+    PowerModule,
+    Station,
+    Timing,
+    number_in,
+)
+
+MOST_GUNS = 500
+MOST_MODULES = 2000
+MOST_POWER_KW = 1_000_000
+FIRST_ADDRESS, LAST_ADDRESS = 0x20, 0x27
+PINS = frozenset({*range(4, 14), *range(16, 28)})
+PINS_IN_WORDS = "BCM 4-13 and 16-27 (0-3, 14 and 15 are I2C, ID EEPROM and serial port)"
+
+
+def _refused(allowed: str) -> PydanticCustomError:
+    return PydanticCustomError("allowed", "{allowed}", {"allowed": allowed})
+
+
+def _whole(low: int, high: int, unit: str = "") -> BeforeValidator:
+    """A whole number in a range."""
+
+    def check(value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        raise _refused(f"a whole number{unit}, {low} to {high}")
+
+    return BeforeValidator(check)
+
+
+def _power(zero: bool) -> BeforeValidator:
+    """A power in kW that is a whole number of watts; becomes those watts."""
+    least = "0" if zero else "0.001"
+    allowed = f"{least} to {MOST_POWER_KW} kW in whole watts (at most three decimals)"
+
+    def check(value: object) -> int:
+        try:
+            if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+                raise _refused(allowed)
+            kilowatts = Decimal(str(value))
+            if Decimal(least) <= kilowatts <= MOST_POWER_KW and kilowatts == round(kilowatts, 3):
+                return int(kilowatts * 1000)
+        except InvalidOperation:
+            pass
+        raise _refused(allowed)
+
+    return BeforeValidator(check)
+
+
+def _one_of(*names: str) -> BeforeValidator:
+    def check(value: object) -> str:
+        if isinstance(value, str) and value in names:
+            return value
+        raise _refused("one of " + ", ".join(names))
+
+    return BeforeValidator(check)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and value.isprintable():
+        return value
+    raise _refused("text on one line")
+
+
+def _list(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    raise _refused("a list")
+
+
+def _pin(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value in PINS:
+        return value
+    raise _refused(PINS_IN_WORDS)
+
+
+def _address(value: object) -> int:
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and FIRST_ADDRESS <= value <= LAST_ADDRESS
+    ):
+        return value
+    raise _refused(f"addresses {FIRST_ADDRESS:#04x} to {LAST_ADDRESS:#04x}")
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+PowerW = Annotated[int, _power(zero=False)]
+PowerOrZeroW = Annotated[int, _power(zero=True)]
+Milliseconds = Annotated[int, _whole(1, 600_000, " of ms")]
+MillisecondsOrZero = Annotated[int, _whole(0, 600_000, " of ms")]
+Pin = Annotated[int, BeforeValidator(_pin)]
+Pins = Annotated[tuple[Pin, ...], BeforeValidator(_list)]
+Address = Annotated[int, BeforeValidator(_address)]
+Addresses = Annotated[tuple[Address, ...], BeforeValidator(_list)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StationTable(_Table):
+    """[station]"""
+
+    name: Text = "station"
+    guns: Annotated[int, _whole(1, MOST_GUNS)]
+    modules: Annotated[int, _whole(1, MOST_MODULES)]
+    module_power_w: PowerW = Field(alias="module_power_kw")
+    gun_max_power_w: PowerW = Field(alias="gun_max_power_kw")
+    site_limit_w: PowerW | None = Field(None, alias="site_limit_kw")
+
+
+class GunTable(_Table):
+    """[[gun]]"""
+
+    id: Annotated[int, _whole(1, MOST_GUNS)]
+    max_power_w: PowerW = Field(alias="max_power_kw")
+
+
+class ModuleTable(_Table):
+    """[[module]]"""
+
+    id: Annotated[int, _whole(1, MOST_MODULES)]
+    power_w: PowerW = Field(alias="power_kw")
+
+
+class MatrixTable(_Table):
+    """[matrix]"""
+
+    kind: Annotated[str, _one_of("full", "ring", "half", "list")] = "full"
+    reach: Any = None
+
+
+class PolicyTable(_Table):
+    """[policy]"""
+
+    name: Annotated[str, _one_of(*POLICIES)] = Policy.name
+    minimum_modules: Annotated[int, _whole(0, MOST_MODULES)] = Policy.minimum_modules
+    priority_deadband_w: PowerOrZeroW = Field(
+        Policy.priority_deadband_w, alias="priority_deadband_kw"
+    )
+
+
+class TimingTable(_Table):
+    """[timing]"""
+
+    scan_ms: Annotated[int, _whole(1, 1000, " of ms")] = Timing.scan_ms
+    contactor_operate_ms: Milliseconds = Timing.contactor_operate_ms
+    contactor_release_ms: Milliseconds = Timing.contactor_release_ms
+    contactor_min_response_ms: MillisecondsOrZero = Timing.contactor_min_response_ms
+    current_decay_ms: Milliseconds = Timing.current_decay_ms
+    module_discharge_ms: Milliseconds = Timing.module_discharge_ms
+    module_off_timeout_ms: Milliseconds = Timing.module_off_timeout_ms
+    offer_lead_ms: MillisecondsOrZero = Timing.offer_lead_ms
+    fault_reaction_ms: Milliseconds = Timing.fault_reaction_ms
+    minimum_dwell_s: Annotated[int, _whole(0, 86_400, " of s")] = Timing.minimum_dwell_s
+    demand_timeout_s: Annotated[int, _whole(1, 86_400, " of s")] = Timing.demand_timeout_s
+
+
+class HardwareTable(_Table):
+    """[hardware]"""
+
+    i2c_bus: Annotated[int, _whole(0, 255)] = Hardware.i2c_bus
+    output_expanders: Addresses = Hardware.output_expanders
+    feedback_expanders: Addresses = Hardware.feedback_expanders
+    enable_pins: Pins | None = None
+    status_pins: Pins | None = None
+    reset_pin: Pin = Hardware.reset_pin
+    watchdog_pin: Pin = Hardware.watchdog_pin
+    estop_pin: Pin = Hardware.estop_pin
+    watchdog_device: Text = Hardware.watchdog_device
+
+
+class Document(_Table):
+    """The whole file."""
+
+    station: StationTable
+    gun: tuple[GunTable, ...] = ()
+    module: tuple[ModuleTable, ...] = ()
+    matrix: MatrixTable = MatrixTable()
+    policy: PolicyTable = PolicyTable.model_validate({})
+    timing: TimingTable = TimingTable()
+    hardware: HardwareTable = HardwareTable()
+
+
+TABLES: dict[str, type[_Table]] = {
+    "station": StationTable,
+    "gun": GunTable,
+    "module": ModuleTable,
+    "matrix": MatrixTable,
+    "policy": PolicyTable,
+    "timing": TimingTable,
+    "hardware": HardwareTable,
+}
+
+
+def read(path: str | Path) -> Station:
+    """The station that a TOML file describes."""
+    try:
+        tables = tomllib.loads(Path(path).read_bytes().decode(), parse_float=Decimal)
+    except OSError as error:
+        raise BadInput(
+            f"station file {path}: {error.strerror}; allowed is a readable TOML file"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"station file {path}: byte {error.start} is not UTF-8; allowed is TOML in UTF-8"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"station file {path}: not TOML: {_one_line(error)}") from None
+    try:
+        return station(tables)
+    except BadInput as error:
+        raise BadInput(f"station file {path}: {error}") from None
+
+
+def station(tables: Mapping[str, Any]) -> Station:
+    """The station that the tables of such a file describe."""
+    try:
+        document = Document.model_validate(dict(tables))
+    except ValidationError as error:
+        raise BadInput(_in_a_line(error)) from None
+    about = document.station
+    return Station(
+        name=about.name,
+        guns=tuple(_guns(document)),
+        modules=tuple(_modules(document)),
+        matrix=_matrix(document.matrix, about.guns, about.modules),
+        site_limit_w=about.site_limit_w,
+        policy=Policy(**document.policy.model_dump()),
+        timing=_timing(document.timing),
+        hardware=_hardware(document.hardware, about.modules),
+    )
+
+
+def _guns(document: Document) -> Iterator[Gun]:
+    ids = [gun.id for gun in document.gun]
+    _known_once("gun", ids, document.station.guns)
+    overridden = {gun.id: gun.max_power_w for gun in document.gun}
+    for number in range(1, document.station.guns + 1):
+        yield Gun(number, overridden.get(number, document.station.gun_max_power_w))
+
+
+def _modules(document: Document) -> Iterator[PowerModule]:
+    ids = [module.id for module in document.module]
+    _known_once("module", ids, document.station.modules)
+    overridden = {module.id: module.power_w for module in document.module}
+    for number in range(1, document.station.modules + 1):
+        yield PowerModule(number, overridden.get(number, document.station.module_power_w))
+
+
+def _known_once(kind: str, ids: Sequence[int], count: int) -> None:
+    for place, number in enumerate(ids):
+        path = f"{kind}[{place + 1}].id = {number}"
+        if number > count:
+            raise BadInput(f"{path}: allowed are {kind}s 1 to {count}")
+        if number in ids[:place]:
+            raise BadInput(f"{path}: twice; allowed is one entry for each {kind}")
+
+
+def _matrix(table: MatrixTable, guns: int, modules: int) -> Matrix:
+    if table.kind == "list":
+        return Matrix.listed(_reach(table.reach, guns, modules), modules)
+    if table.reach is not None:
+        raise BadInput(
+            f'matrix.reach with matrix.kind = "{table.kind}": allowed is reach with kind = "list"'
+        )
+    shape = {"full": Matrix.full, "ring": Matrix.ring, "half": Matrix.half}[table.kind]
+    return shape(guns, modules)
+
+
+def _reach(reach: object, guns: int, modules: int) -> Iterator[list[int]]:
+    """The modules of each gun; every gun reaches at least one."""
+    form = "allowed is { 1 = [1, 2, 3], 2 = [3, 4] }: gun = modules, for every gun"
+    if not isinstance(reach, Mapping):
+        raise BadInput(f"matrix.reach = {shown(reach)}: {form}")
+    names = {str(gun) for gun in range(1, guns + 1)}
+    for key in reach:
+        if str(key) not in names:
+            raise BadInput(f"matrix.reach.{shown(key)}: allowed are guns 1 to {guns}")
+    by_gun = {str(key): row for key, row in reach.items()}
+    for gun in range(1, guns + 1):
+        path = f"matrix.reach.{gun}"
+        if str(gun) not in by_gun:
+            raise BadInput(f"{path} is missing: a gun must reach a module; {form}")
+        row = by_gun[str(gun)]
+        if not isinstance(row, list | tuple):
+            raise BadInput(f"{path} = {shown(row)}: {form}")
+        if not row:
+            raise BadInput(f"{path} = []: a gun must reach a module; {form}")
+        for place, module in enumerate(row):
+            if not number_in(module, modules):
+                raise BadInput(
+                    f"{path}[{place + 1}] = {shown(module)}: allowed are modules 1 to {modules}"
+                )
+            if module in row[:place]:
+                raise BadInput(f"{path}[{place + 1}] = {module}: twice; allowed is once")
+        yield list(row)
+
+
+def _timing(table: TimingTable) -> Timing:
+    timing = Timing(**table.model_dump())
+    quickest = min(timing.contactor_operate_ms, timing.contactor_release_ms)
+    if timing.contactor_min_response_ms > quickest:
+        raise BadInput(
+            f"timing.contactor_min_response_ms = {timing.contactor_min_response_ms}: allowed is at"
+            f" most the operate and the release time, {quickest}"
+        )
+    if timing.fault_reaction_ms < timing.scan_ms:
+        raise BadInput(
+            f"timing.fault_reaction_ms = {timing.fault_reaction_ms}: allowed is at least"
+            f" timing.scan_ms, {timing.scan_ms}"
+        )
+    return timing
+
+
+def _hardware(table: HardwareTable, modules: int) -> Hardware:
+    """Default pins are the first of the reference station's, where there are enough of them."""
+    enable, status = table.enable_pins, table.status_pins
+    enough = modules <= len(Hardware.enable_pins)
+    if enable is None:
+        enable = Hardware.enable_pins[:modules] if enough else ()
+    elif len(enable) != modules:
+        raise BadInput(
+            f"hardware.enable_pins has {len(enable)} pins: allowed are {modules},"
+            " one for each module"
+        )
+    if status is None:
+        status = Hardware.status_pins[:modules] if enough else ()
+    elif status and len(status) != modules:
+        raise BadInput(
+            f"hardware.status_pins has {len(status)} pins: allowed are {modules},"
+            " one for each module, or none"
+        )
+    hardware = Hardware(**table.model_dump() | {"enable_pins": enable, "status_pins": status})
+    _pins_once(hardware)
+    _addresses_once(hardware)
+    return hardware
+
+
+def _pins_once(hardware: Hardware) -> None:
+    users: dict[int, str] = {}
+    places = [
+        ("reset_pin", hardware.reset_pin),
+        ("watchdog_pin", hardware.watchdog_pin),
+        ("estop_pin", hardware.estop_pin),
+        *((f"enable_pins[{n}]", pin) for n, pin in enumerate(hardware.enable_pins, start=1)),
+        *((f"status_pins[{n}]", pin) for n, pin in enumerate(hardware.status_pins, start=1)),
+    ]
+    for place, pin in places:
+        if pin in users:
+            raise BadInput(
+                f"hardware.{place} = {pin}: already hardware.{users[pin]}; allowed is a pin once"
+            )
+        users[pin] = place
+
+
+def _addresses_once(hardware: Hardware) -> None:
+    outputs, feedbacks = hardware.output_expanders, hardware.feedback_expanders
+    if not outputs:
+        raise BadInput("hardware.output_expanders = []: allowed is at least one address")
+    if len(feedbacks) != len(outputs):
+        raise BadInput(
+            f"hardware.feedback_expanders has {len(feedbacks)} addresses: allowed are"
+            f" {len(outputs)}, one for each of hardware.output_expanders"
+        )
+    users: dict[int, str] = {}
+    for name, addresses in (("output_expanders", outputs), ("feedback_expanders", feedbacks)):
+        for place, address in enumerate(addresses, start=1):
+            if address in users:
+                raise BadInput(
+                    f"hardware.{name}[{place}] = {address:#04x}: already"
+                    f" hardware.{users[address]}; allowed is an address once"
+                )
+            users[address] = f"{name}[{place}]"
+
+
+def shown(value: object) -> str:
+    """A value in a message: as the file has it, short, on one line."""
+    text = str(value) if isinstance(value, Decimal) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _path(location: Sequence[str | int]) -> str:
+    """`gun[1].max_power_kw`: entries counted from 1, as everything here."""
+    path = ""
+    for part in location:
+        path += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
+    return path.removeprefix(".")
+
+
+def _in_a_line(error: ValidationError) -> str:
+    """The first thing that is wrong."""
+    first = error.errors(include_url=False)[0]
+    location = first["loc"]
+    path, kind = _path(location), first["type"]
+    if kind == "missing":
+        return f"{path} is missing: it has no default"
+    if kind == "extra_forbidden":
+        table = TABLES[str(location[0])] if len(location) > 1 else Document
+        known = (spec.alias or name for name, spec in table.model_fields.items())
+        return f"{path} = {shown(first['input'])}: unknown key; allowed are {', '.join(known)}"
+    allowed = {"allowed": first["msg"], "tuple_type": "a list of tables"}.get(kind, "a table")
+    return f"{path} = {shown(first['input'])}: allowed is {allowed}"
