@@ -12,7 +12,7 @@ from hardware.contactors import BankReading, ContactorController
 from hardware.modules import LineReading, PowerModuleController
 from hardware.supervision import Supervision
 from verified_alloc.allocate import Allocation, decide
-from verified_alloc.demand import DemandProcessor
+from verified_alloc.demand import Asked, DemandProcessor, strictly
 from verified_alloc.health import Health, kernel_timing
 from verified_alloc.journal import FaultLatch
 from verified_alloc.kernel import diagnosis, offer, ops, switching, wiring
@@ -51,7 +51,7 @@ class State(NamedTuple):
 class Controller:
     """One station's scan. `start` once, `scan` every `scan_ms`, `stop` and a few more scans to end.
 
-    `publish(gun, offer_w, lifetime_ms)` tells a gun its offer, `report(sentence)` says what happened.
+    `publish(gun, offer_w, lifetime_ms)` tells a gun its offer, `report(text)` says what happened.
     """
 
     def __init__(
@@ -76,12 +76,7 @@ class Controller:
         self._timing = kernel_timing(station)
         self._guns = range(len(station.guns))
         self._modules = range(len(station.modules))
-        self._power_w = [module.power_w for module in station.modules]
-        self._site_limit_w = (
-            sum(gun.max_power_w for gun in station.guns)
-            if station.site_limit_w is None
-            else station.site_limit_w
-        )
+        self._power_w = station.module_power_w
         # Where a gun and a module have no contactor, -1 picks the False appended to every reading.
         numbers = {pair: number for number, pair in enumerate(station.contactors)}
         self._numbers = [
@@ -89,11 +84,12 @@ class Controller:
             for module in self._modules
         ]
         self.health = Health(station, fault_latch.load())
-        self._offers: list[Offer] = [offer.restarted(gun.max_power_w) for gun in station.guns]
+        self._offers: list[Offer] = [offer.restarted(power_w) for power_w in station.gun_max_w]
         self._acknowledged: set[int] = set()
         self._moved_ms: list[int | None] = [None for _ in self._modules]
         self._latches: list[Sequence[bool]] | None = None
         self._stopping = False
+        self._stopping_ms = diagnosis.NOT_SO
         self._stop_ms = diagnosis.NOT_SO
         self._last_ms = 0
         self._decided_for: object = None
@@ -120,7 +116,9 @@ class Controller:
         self._last_ms = _now_ms()
 
     def stop(self) -> None:
-        """From the next scan on: modules off, then contactors open."""
+        """From the next scan on nobody gets anything: offers fall, then modules go off, then
+        contactors open. Who has not obeyed after twice the lead time is stopped like in an
+        emergency."""
         self._stopping = True
 
     def acknowledge(self, gun: int) -> None:
@@ -153,11 +151,15 @@ class Controller:
         readings = self._readings(lines, bank)
         self._diagnose(readings, bank, elapsed_ms, scans)
         self._note_moves(readings, now_ms)
-        stop = self._stopping or self.health.latched.emergency_stop
+        self._stopping_ms = diagnosis.lasting(ops, self._stopping, self._stopping_ms, elapsed_ms)
+        stop = (
+            self.health.latched.emergency_stop
+            or self._stopping_ms > 2 * self.station.timing.offer_lead_ms
+        )
         self._stop_ms = diagnosis.lasting(ops, stop, self._stop_ms, elapsed_ms)
 
-        demand_w = self.demands.effective_w(now_ms)
-        allocation = self._decide(demand_w, now_ms)
+        asked = strictly([0] * len(self._guns)) if self._stopping else self.demands.asked(now_ms)
+        allocation = self._decide(asked, now_ms)
         target = self._matrix(allocation)
         live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]
 
@@ -201,12 +203,14 @@ class Controller:
             ops,
             self._offers,
             self._affordable(allocation, still_live, target, stop),
-            self._site_limit_w,
+            self.station.limit_w,
         )
         self._tell()
         if list(self._lines.read().enabled) == enabled:
             self._supervision.verified()
-        return self._state(now_ms, demand_w, allocation, readings, live, target, stop, enabled)
+        return self._state(
+            now_ms, asked.demand_w, allocation, readings, live, target, stop, enabled
+        )
 
     def _readings(self, lines: LineReading, bank: BankReading) -> list[Readings]:
         latch = (*bank.latch, False)
@@ -225,11 +229,20 @@ class Controller:
         ]
 
     def _diagnose(
-        self, readings: Sequence[Readings], bank: BankReading, elapsed_ms: int, scans: int
+        self,
+        readings: Sequence[Readings],
+        bank: BankReading,
+        elapsed_ms: int,
+        scans: int,
     ) -> None:
         before = self.health.latched
         news = self.health.update(
-            readings, bank.answered, bank.lost, self._supervision.stopped, elapsed_ms, scans
+            readings,
+            bank.answered,
+            bank.lost,
+            self._supervision.stopped,
+            elapsed_ms,
+            scans,
         )
         if self.health.latched != before:
             self._fault_latch.save(self.health.latched)
@@ -257,18 +270,16 @@ class Controller:
             if moved_ms is not None and now_ms - moved_ms < dwell_ms and any(latch)
         }
 
-    def _decide(self, demand_w: Sequence[int], now_ms: int) -> Allocation:
+    def _decide(self, asked: Asked, now_ms: int) -> Allocation:
         """Allocate anew when demands, faults or the dwelling modules have changed."""
-        order = self.demands.order()
         dwelling = self._dwelling(now_ms)
-        inputs = (tuple(demand_w), order, self.health.faults, dwelling)
+        inputs = (asked, self.health.faults, dwelling)
         if self._allocation is None or inputs != self._decided_for:
             self._allocation = decide(
                 self.station,
-                demand_w,
-                order,
-                policy=self.station.policy.name,
+                asked,
                 faults=self.health.faults,
+                policy=self.station.policy.name,
                 reserved=dwelling,
             )
             self._decided_for = inputs
@@ -288,7 +299,7 @@ class Controller:
             0
             if stop or self.health.locked[gun]
             else min(
-                allocation.delivered_w[gun],
+                allocation.delivered_w[gun + 1],
                 offer.power(ops, offer.staying(ops, live[gun], target[gun]), self._power_w),
             )
             for gun in self._guns
@@ -338,8 +349,9 @@ class Controller:
             tuple(module + 1 for module in self._modules if readings[module].closed[gun])
             for gun in self._guns
         )
-        now = (readings, allocation, self._offers, stop, enabled, self.health.latched)
-        still = now == self._before
+        offers = [told._replace(waited_ms=0) for told in self._offers]
+        now = (readings, allocation, offers, stop, enabled, self.health.latched)
+        still = now == self._before and not self.health.counting
         self._before = now
         return State(
             at_ms=now_ms,
@@ -380,7 +392,12 @@ class Controller:
             for told in self._offers
             if told.pending_w != told.promise_w
         ]
-        left_ms = [until - age for age, until in waits if age < until]
+        if self._stop_ms > diagnosis.NOT_SO:
+            waits.append((self._stop_ms, timing.module_off_timeout_ms + timing.current_decay_ms))
+        stale_ms = self.demands.next_change_ms(now_ms)
+        if stale_ms is not None:
+            waits.append((now_ms, stale_ms))
+        left_ms = [until - age for age, until in waits if diagnosis.NOT_SO < age < until]
         return now_ms + min(left_ms, default=_FAR_MS)
 
 

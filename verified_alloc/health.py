@@ -5,11 +5,17 @@ and turned into the faults that the allocation plans around.
 """
 
 from collections.abc import Sequence
+from operator import gt
 
 from verified_alloc.errors import BadInput
 from verified_alloc.journal import Latched
 from verified_alloc.kernel import diagnosis, ops, wiring
-from verified_alloc.kernel.diagnosis import ContactorFaults, ModuleFaults, Readings, Timing
+from verified_alloc.kernel.diagnosis import (
+    ContactorFaults,
+    ModuleFaults,
+    Readings,
+    Timing,
+)
 from verified_alloc.station import Faults, Station
 
 SILENT_SCANS = 3
@@ -30,7 +36,7 @@ def kernel_timing(station: Station) -> Timing:
 
 
 class Health:
-    """Ages and latched faults. Modules and guns are counted from 0 in lists, from 1 in `Latched`."""
+    """Ages and latched faults. Lists count modules and guns from 0, `Latched` from 1."""
 
     def __init__(self, station: Station, latched: Latched) -> None:
         self._station = station
@@ -57,7 +63,10 @@ class Health:
             )
             for m in modules
         ]
+        self._closed = [[False] * len(guns) for _ in modules]
         self.locked = [False] * len(guns)
+        self.counting = False
+        """A mismatch or a silence is being counted, and may latch in one of the next scans."""
         self.faults = self._planned_around()
 
     def update(
@@ -70,7 +79,7 @@ class Health:
         scans: int,
     ) -> list[str]:
         """Take in one scan; what has newly been latched, in words."""
-        closed = []
+        before = [(ages.mismatch, ages.latch) for ages in self.ages], self.silence
         for m, module in enumerate(readings):
             self.ages[m] = diagnosis.ages(
                 ops, self._timing, module, self.ages[m], elapsed_ms, scans
@@ -78,16 +87,21 @@ class Health:
             self._contactors[m] = diagnosis.contactor_faults(
                 ops, self._timing, module, self.ages[m], self._contactors[m]
             )
-            closed.append(diagnosis.counts_closed(ops, module, self._contactors[m].welded))
-            self._modules[m] = diagnosis.module_faults(
-                ops, self._timing, self.ages[m], closed[m], self._modules[m]
+            self._closed[m] = diagnosis.counts_closed(
+                ops, module, self._contactors[m].welded, self._closed[m]
             )
-        self.locked = diagnosis.locked(ops, closed, [module.stuck_on for module in self._modules])
+            self._modules[m] = diagnosis.module_faults(
+                ops, self._timing, self.ages[m], self._closed[m], self._modules[m]
+            )
+        self.locked = diagnosis.locked(
+            ops, self._closed, [module.stuck_on for module in self._modules]
+        )
         limit = diagnosis.GOOD_SCANS_PER_MISMATCH * SILENT_SCANS
         self.silence = [
             diagnosis.tally(ops, not heard, count, scans, limit)
             for heard, count in zip(answered, self.silence, strict=True)
         ]
+        self.counting = self._grew(*before)
         expanders = self.latched.expanders | {
             position
             for position, (gone, count) in enumerate(zip(lost, self.silence, strict=True))
@@ -99,7 +113,7 @@ class Health:
         """Forget that this contactor is welded or failed open; it must have been inspected. Refused
         while command and feedback still disagree."""
         m, g = module - 1, gun - 1
-        if self.ages[m].mismatch[g]:
+        if self.ages[m].mismatch[g] > 0:
             raise BadInput(
                 f"contactor {gun}:{module}: command and auxiliary contact still disagree"
             )
@@ -111,7 +125,7 @@ class Health:
 
     def clear_module(self, module: int) -> None:
         """Forget that this module is dead or stuck on. Refused while it reports on unasked."""
-        if self.ages[module - 1].stuck_ms:
+        if self.ages[module - 1].stuck_ms > diagnosis.NOT_SO:
             raise BadInput(f"module {module}: it still reports on although its enable is low")
         self._modules[module - 1] = ModuleFaults(False, [False] * len(self.locked))
         self._latch(self.latched.expanders, self.latched.emergency_stop)
@@ -124,6 +138,16 @@ class Health:
     def clear_stop(self) -> None:
         """Go on after an emergency stop whose button has been released."""
         self._latch(self.latched.expanders, False)
+
+    def _grew(
+        self,
+        before: Sequence[tuple[Sequence[int], Sequence[bool]]],
+        silence: Sequence[int],
+    ) -> bool:
+        return any(map(gt, self.silence, silence)) or any(
+            any(map(gt, ages.mismatch, mismatch)) or list(ages.latch) != list(latch)
+            for ages, (mismatch, latch) in zip(self.ages, before, strict=True)
+        )
 
     def _latch(self, expanders: frozenset[int], emergency_stop: bool) -> list[str]:
         """Keep what is latched now, and say what was not before."""
@@ -170,7 +194,11 @@ class Health:
 def describe(station: Station, before: Latched, now: Latched) -> list[str]:
     """What has been latched between the two, one sentence each."""
     addresses = list(
-        zip(station.hardware.output_expanders, station.hardware.feedback_expanders, strict=True)
+        zip(
+            station.hardware.output_expanders,
+            station.hardware.feedback_expanders,
+            strict=True,
+        )
     )
     return [
         *(f"contactor {g}:{m} is welded" for g, m in sorted(now.welded - before.welded)),

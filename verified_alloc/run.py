@@ -1,10 +1,11 @@
 """Run a station: play demands into its controller, scan after scan, and sum up what happened."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from fractions import Fraction
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,6 +15,7 @@ from hardware.contactors import ContactorController
 from hardware.modules import PowerModuleController
 from hardware.simulated.cabinet import PlantTiming
 from hardware.simulated.charger import SimulatedCharger
+from hardware.simulated.faults import Injection
 from hardware.supervision import Supervision
 from verified_alloc.compare.traces import DemandTrace
 from verified_alloc.controller import Controller, State
@@ -58,17 +60,30 @@ def controlled(
     report: Callable[[str], None],
     faults_path: Path | None = None,
 ) -> Iterator[Controller]:
-    """A controller on whatever the seams lead to, started; its lines are low afterwards."""
+    """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
     pins = station.hardware
-    with (
-        PowerModuleController(pins.enable_pins, pins.status_pins) as lines,
-        Supervision(pins.reset_pin, pins.watchdog_pin, pins.estop_pin) as supervision,
-        ContactorController(
-            station.contactors, pins.output_expanders, pins.feedback_expanders, pins.i2c_bus
-        ) as bank,
-    ):
+    with ExitStack() as stack:
+        lines = PowerModuleController(pins.enable_pins, pins.status_pins)
+        stack.callback(lines.close)
+        supervision = Supervision(pins.reset_pin, pins.watchdog_pin, pins.estop_pin)
+        stack.callback(supervision.close)
+        bank = ContactorController(
+            station.contactors,
+            pins.output_expanders,
+            pins.feedback_expanders,
+            pins.i2c_bus,
+        )
+        bank.open()
+        stack.callback(bank.close)
         controller = Controller(
-            station, bank, lines, supervision, demands, FaultLatch(faults_path), publish, report
+            station,
+            bank,
+            lines,
+            supervision,
+            demands,
+            FaultLatch(faults_path),
+            publish,
+            report,
         )
         controller.start()
         yield controller
@@ -79,7 +94,6 @@ def simulated_charger(
 ) -> SimulatedCharger:
     """A charger as the station file describes it, on a bench in software."""
     timing = station.timing
-    used = len(station.hardware.output_expanders)
     return SimulatedCharger(
         gun_max_w=[gun.max_power_w for gun in station.guns],
         module_power_w=[module.power_w for module in station.modules],
@@ -95,8 +109,8 @@ def simulated_charger(
             watchdog_ms=max(100, 5 * timing.scan_ms),
         ),
         fault_reaction_ms=timing.fault_reaction_ms,
-        output_expanders=station.hardware.output_expanders[:used],
-        feedback_expanders=station.hardware.feedback_expanders[:used],
+        output_expanders=station.hardware.output_expanders,
+        feedback_expanders=station.hardware.feedback_expanders,
         enable_pins=station.hardware.enable_pins,
         status_pins=station.hardware.status_pins,
         reset_pin=station.hardware.reset_pin,
@@ -135,10 +149,10 @@ class Player:
             self._ask_until(self.start_ms + change.time_ms)
             self.demand_w[change.gun - 1] = change.demand_w
             self.charger.cabinet.vehicle(change.gun, change.demand_w)
+            self.demands.set(change.gun, Decimal(change.demand_w) / 1000, now_ms)
             self.position += 1
         self._ask_until(now_ms)
-        for gun, demand_w in enumerate(self.demand_w, start=1):
-            self.demands.set_w(gun, demand_w, now_ms)
+        self.demands.keep_fresh(now_ms)
 
     def next_ms(self) -> int | None:
         """When the trace says something new."""
@@ -161,7 +175,8 @@ class Run:
         charger: SimulatedCharger,
         trace: DemandTrace,
         *,
-        skip_quiet_time: bool,
+        injections: Sequence[Injection] = (),
+        skip_quiet_time: bool = True,
         watch: Callable[[State], None] = lambda _: None,
     ) -> None:
         self._station = station
@@ -169,6 +184,7 @@ class Run:
         self._demands = DemandProcessor(station)
         self._limits_w = [gun.max_power_w for gun in station.guns]
         self._player = Player(trace, self._demands, charger, self._limits_w)
+        self._injected = injections
         self._skip_quiet_time = skip_quiet_time
         self._watch = watch
         self._scans = 0
@@ -191,8 +207,14 @@ class Run:
             _ended_by_signals(self.end),
         ):
             self._player.start_ms = self._player.played_ms = started_ms = _now_ms()
+            for injection in self._injected:
+                self._charger.cabinet.inject(
+                    replace(injection, at_us=injection.at_us + started_ms * 1000)
+                )
             due_ms = self._scan_until(controller, started_ms, started_ms + until_ms)
-            self._player.play(min(_now_ms(), started_ms + until_ms))
+            ended_ms = _now_ms() if self._ended else started_ms + until_ms
+            clock.sleep_s(ended_ms / 1000 - clock.now_s())
+            self._player.play(ended_ms)
             energy_wus = [self._charger.cabinet.energy_wus(gun.id) for gun in self._station.guns]
             self._take_off(controller, due_ms)
         return self._summary(started_ms, energy_wus)
@@ -240,7 +262,7 @@ class Run:
         scan_ms = self._station.timing.scan_ms
         timing = self._station.timing
         bounded_ms = timing.module_off_timeout_ms + timing.current_decay_ms + 10 * scan_ms
-        for _ in range(bounded_ms // scan_ms):
+        for _ in range(bounded_ms // scan_ms + 10):
             clock.sleep_s(due_ms / 1000 - clock.now_s())
             state = controller.scan()
             self._watch(state)
@@ -249,7 +271,7 @@ class Run:
             due_ms += scan_ms
 
     def _note_time_to_power(self, state: State) -> None:
-        for gun, granted_w in state.allocation.delivered_w_by_gun():
+        for gun, granted_w in state.allocation.delivered_w.items():
             if self._charger.cabinet.draw_w(gun) >= granted_w:
                 since_ms = self._waiting_since_ms.pop(gun, None)
                 if since_ms is not None:
@@ -261,3 +283,63 @@ class Run:
 
     def _report(self, sentence: str) -> None:
         self._reported.append(f"{clock.now_s():.3f} s: {sentence}")
+
+    def _summary(self, started_ms: int, energy_wus: Sequence[int]) -> Summary:
+        charger = self._charger
+        charger.monitor.settle()
+        seen = charger.monitor.summary()
+        asked_mj = self._player.asked_mj
+        return Summary(
+            simulated_s=(_now_us(charger) - started_ms * 1000) / 1e6,
+            energy_kwh={
+                gun: energy / 1e6 / J_PER_KWH for gun, energy in enumerate(energy_wus, start=1)
+            },
+            unmet_kwh={
+                gun: (asked * 1000 - energy) / 1e6 / J_PER_KWH
+                for gun, (asked, energy) in enumerate(
+                    zip(asked_mj, energy_wus, strict=True), start=1
+                )
+            },
+            operations={
+                f"{gun}:{module}": seen.makes.get((gun, module), 0)
+                + seen.breaks.get((gun, module), 0)
+                for gun, module in self._station.contactors
+                if (gun, module) in seen.makes or (gun, module) in seen.breaks
+            },
+            longest_to_power_s=self._longest_to_power_ms / 1000,
+            faults_injected=[injection.text for injection in self._injected],
+            reported=self._reported,
+            exposures=[event.text for event in charger.monitor.exposures],
+            violations=[event.text for event in charger.monitor.violations],
+            scans=self._scans,
+            i2c_transactions=charger.bus.transactions,
+        )
+
+
+@contextmanager
+def _ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run in good order. In a thread of somebody else they cannot be
+    caught, and are not."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        end()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _now_ms() -> int:
+    return round(clock.now_s() * 1000)
+
+
+def _now_us(charger: SimulatedCharger) -> int:
+    return charger.time.now_us

@@ -60,6 +60,9 @@ def test_a_module_leaves_only_when_those_that_stay_bear_the_promise() -> None:
         [False, False, False],
     ]
     assert offer.hold(ops, live, target, [40_001, 0], power_w)[0] == [True, True, True]
+    swap = [[False, True, True], [True, False, False]]
+    half = [[True, True, False], [False] * 3]
+    assert offer.hold(ops, half, swap, [80_000, 0], power_w)[0] == [True, True, False]
     assert offer.hold(ops, live, target, [40_000, 0], power_w) == target
 
 

@@ -107,8 +107,9 @@ def lasting(ops: Ops, holds: bool, before_ms: int, elapsed_ms: int) -> int:
 
 
 def tally(ops: Ops, wrong: bool, before: int, scans: int, limit: int) -> int:
-    """A count that bad scans raise, to just above its limit, and good ones wear off."""
-    raised = least(ops, before + GOOD_SCANS_PER_MISMATCH * scans, limit + GOOD_SCANS_PER_MISMATCH)
+    """A count that a bad scan raises, to just above its limit, and good ones wear off; scans that
+    were skipped were good."""
+    raised = least(ops, before, limit) + GOOD_SCANS_PER_MISMATCH
     worn = before - scans
     return ops.ite(wrong, raised, ops.ite(worn > 0, worn, 0))
 
@@ -127,7 +128,12 @@ def same(ops: Ops, a: bool, b: bool) -> bool:
 
 
 def ages(
-    ops: Ops, timing: Timing, readings: Readings, before: Ages, elapsed_ms: int, scans: int
+    ops: Ops,
+    timing: Timing,
+    readings: Readings,
+    before: Ages,
+    elapsed_ms: int,
+    scans: int,
 ) -> Ages:
     """The ages with this scan's readings; `scans` have passed since the last ones (1, unless time
     was skipped because nothing changed)."""
@@ -184,7 +190,10 @@ def contactor_faults(
     """A mismatch beyond the contactor's time latches: with the coil off it is welded, with the coil
     on it failed open. Welded outweighs failed open."""
     welded = [
-        ops.or_(was, ops.and_(readings.valid, ops.not_(latch), count > timing.release_mismatch))
+        ops.or_(
+            was,
+            ops.and_(readings.valid, ops.not_(latch), count > timing.release_mismatch),
+        )
         for was, latch, count in zip(before.welded, readings.latch, ages.mismatch, strict=True)
     ]
     failed_open = [
@@ -199,11 +208,20 @@ def contactor_faults(
     return ContactorFaults(welded, failed_open)
 
 
-def counts_closed(ops: Ops, readings: Readings, welded: Sequence[bool]) -> list[bool]:
-    """By gun: the contactor is welded, or both feedback reads show it closed."""
+def counts_closed(
+    ops: Ops, readings: Readings, welded: Sequence[bool], before: Sequence[bool]
+) -> list[bool]:
+    """By gun: the contactor is welded, or both feedback reads show it closed, or it counted as
+    closed in the scan before (`before`) and this one does not show it open."""
     return [
-        ops.or_(weld, ops.and_(readings.valid, closed, again))
-        for weld, closed, again in zip(welded, readings.closed, readings.closed_again, strict=True)
+        ops.or_(
+            weld,
+            ops.and_(readings.valid, closed, again),
+            ops.and_(was, ops.not_(ops.and_(readings.valid, ops.not_(ops.or_(closed, again))))),
+        )
+        for weld, closed, again, was in zip(
+            welded, readings.closed, readings.closed_again, before, strict=True
+        )
     ]
 
 

@@ -72,7 +72,11 @@ def no_waste(
     """No gun holds a last module without which it could be given the same. Any station."""
     return ops.and_(
         *[
-            implies(ops, ops.or_(*row), delivered > guard.powers(ops, row, module_power_w)[1])
+            implies(
+                ops,
+                ops.or_(*row),
+                delivered > guard.powers(ops, row, module_power_w)[1],
+            )
             for row, delivered in zip(held, delivered_w, strict=True)
         ]
     )

@@ -54,7 +54,7 @@ def hold(
     module_power_w: Sequence[int],
 ) -> list[list[bool]]:
     """The target that may be switched to now, `[gun][module]`: a gun whose staying modules cannot
-    bear its promise keeps all its live modules, and nobody else gets them yet."""
+    bear its promise keeps its live modules and gets no others, and nobody else gets those yet."""
     guns = range(len(target))
     bears = [
         promise_w[gun] <= power(ops, staying(ops, live[gun], target[gun]), module_power_w)
@@ -64,7 +64,7 @@ def hold(
     held = [ops.or_(*column) for column in zip(*kept, strict=True)]
     return [
         [
-            ops.or_(keeps, ops.and_(wants, ops.not_(taken)))
+            ops.or_(keeps, ops.and_(wants, bears[gun], ops.not_(taken)))
             for keeps, wants, taken in zip(kept[gun], target[gun], held, strict=True)
         ]
         for gun in guns

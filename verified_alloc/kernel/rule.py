@@ -48,7 +48,11 @@ def take(
     """One gun looks at one module: whether it takes it, the power it has reached then, and whether
     the module is still free. The body of the rule's loop."""
     takes = ops.and_(free, usable, grant_w > reached_w)
-    return takes, reached_w + ops.ite(takes, power_w, 0), ops.and_(free, ops.not_(takes))
+    return (
+        takes,
+        reached_w + ops.ite(takes, power_w, 0),
+        ops.and_(free, ops.not_(takes)),
+    )
 
 
 def documented(
@@ -78,7 +82,12 @@ def documented(
         reached_w = 0
         for module in modules if looks_at is None else looks_at[gun]:
             held[gun][module], reached_w, free[module] = take(
-                ops, grant_w, reached_w, module_power_w[module], free[module], usable[gun][module]
+                ops,
+                grant_w,
+                reached_w,
+                module_power_w[module],
+                free[module],
+                usable[gun][module],
             )
         delivered_w[gun] = ops.ite(reached_w > 0, least(ops, grant_w, reached_w), 0)
         left_w = left_w - delivered_w[gun]

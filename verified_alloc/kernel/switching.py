@@ -39,10 +39,15 @@ def on_gun(ops: Ops, readings: Readings, contactors: Sequence[bool]) -> bool:
         readings.valid,
         *[
             ops.or_(
-                ops.and_(want, latch, closed, again), ops.not_(ops.or_(want, latch, closed, again))
+                ops.and_(want, latch, closed, again),
+                ops.not_(ops.or_(want, latch, closed, again)),
             )
             for want, latch, closed, again in zip(
-                contactors, readings.latch, readings.closed, readings.closed_again, strict=True
+                contactors,
+                readings.latch,
+                readings.closed,
+                readings.closed_again,
+                strict=True,
             )
         ],
     )
@@ -79,7 +84,11 @@ def step(
         ),
         may_switch=ops.or_(ops.and_(readings.valid, current_gone), overdue),
         coils=[
-            ops.and_(wants, ops.not_(overdue), ops.or_(latch, ops.and_(others_open, discharged)))
+            ops.and_(
+                wants,
+                ops.not_(overdue),
+                ops.or_(latch, ops.and_(others_open, discharged)),
+            )
             for wants, latch in zip(want, readings.latch, strict=True)
         ],
     )

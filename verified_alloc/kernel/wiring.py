@@ -64,7 +64,10 @@ def valid(ops: Ops, answered: Sequence[bool], contactors: Sequence[int]) -> bool
 
 
 def next_coils(
-    ops: Ops, may_switch: Sequence[bool], wanted: Sequence[bool], verified: Sequence[bool]
+    ops: Ops,
+    may_switch: Sequence[bool],
+    wanted: Sequence[bool],
+    verified: Sequence[bool],
 ) -> tuple[bool, ...]:
     """The coils to write, by contactor: what is wanted of the modules that may switch in this scan,
     and for all others exactly the latch that was verified, because they share words."""
