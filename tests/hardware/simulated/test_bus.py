@@ -405,6 +405,12 @@ def test_flip_write_of_a_data_bit_is_seen_by_reading_back(bench: Bench, host: SM
     ]
 
 
+def test_flip_write_may_swallow_a_commanded_coil(bench: Bench, host: SMBus) -> None:
+    bench.bus.inject(BusFault("flip_write", bit=8 + 3))
+    assert write_and_read_back(host, 0x20, 0x09, 0) == [0x01, 0, 0x01, 0]
+    assert bench.causes == [(0x20, 0x0001, "command")]
+
+
 def test_flip_write_of_the_pointer_puts_the_bytes_elsewhere(bench: Bench, host: SMBus) -> None:
     write(host, 0x20, 0x14, 0x03, 0x03)
     bench.heard.clear()
@@ -594,10 +600,30 @@ def test_a_persistent_fault_lasts_until_cleared_and_is_noted_once(
     write(host, 0x21, 0x14, 2)
 
 
-def test_two_flips_in_one_transfer_both_arrive(bench: Bench, host: SMBus) -> None:
-    for bit in (0, 9):
+@pytest.mark.parametrize(("bits", "back"), [((0, 9), [1, 2]), ((9, 9), [0, 0])])
+def test_two_flips_in_one_transfer_both_arrive(
+    bench: Bench, host: SMBus, bits: tuple[int, ...], back: list[int]
+) -> None:
+    for bit in bits:
         bench.bus.inject(BusFault("flip_read", bit=bit))
-    assert read(host, 0x20, 0x14, 2) == [1, 2]
+    assert read(host, 0x20, 0x14, 2) == back
+    assert bench.kinds_hit == ["flip_read", "flip_read"]
+
+
+def test_each_of_several_faults_waits_for_its_own_transfer(bench: Bench, host: SMBus) -> None:
+    for at, bit in ((3, 2), (0, 0), (2, 1)):
+        bench.bus.inject(BusFault("flip_read", at_transaction=at, bit=bit))
+    assert [read(host, 0x20, 0x14, 1) for _ in range(5)] == [[1], [0], [2], [4], [0]]
+
+
+def test_a_brown_out_of_a_chip_that_does_not_exist_waits_for_one_that_does(
+    bench: Bench, host: SMBus
+) -> None:
+    bench.bus.inject(BusFault("brown_out", at_transaction=0))
+    assert error_of(write, host, 0x30, 0x14, 1) == 121
+    assert bench.kinds_hit == []
+    write(host, 0x21, 0x14, 1)
+    assert [hit.address for hit in bench.bus.faults_hit] == [0x21]
 
 
 def test_unsaid_bits_follow_the_seed() -> None:
