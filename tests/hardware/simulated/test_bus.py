@@ -27,6 +27,7 @@ class Bench:
             self.time, OUTPUTS, FEEDBACK, adapter=adapter, seed=seed, bit_rate_hz=bit_rate_hz
         )
         for address, chip in self.bus.chips.items():
+            chip.select()
             chip.pointer = 0x00 if address in OUTPUTS else 0x0C
             for _ in range(2):
                 chip.write(0x00 if address in OUTPUTS else 0xFF)
@@ -345,6 +346,19 @@ def test_a_reset_that_comes_during_a_byte_leaves_it_unacknowledged(
     bench.time.on_advance(lambda now_us: bench.bus.reset_line(now_us > 180))
     assert error_of(write, host, 0x20, 0x14, 1, 1) == 121
     assert bench.causes == [(0x20, 0x0001, "command"), (0x20, 0, "reset")]
+
+
+def test_a_brown_out_during_a_byte_ends_the_message_and_the_chip_answers_the_next(
+    bench: Bench, host: SMBus
+) -> None:
+    def dip(now_us: int) -> None:
+        if now_us == 192:  # as OLATB would be written
+            bench.bus.inject(BusFault("brown_out", address=0x20))
+
+    bench.time.on_advance(dip)
+    assert error_of(write, host, 0x20, 0x14, 1, 1) == 121
+    assert bench.causes == [(0x20, 0x0001, "command"), (0x20, 0, "brown-out")]
+    assert read(host, 0x20, 0x00, 2) == [0xFF, 0xFF]
 
 
 # Faults, one kind after the other.
