@@ -255,7 +255,7 @@ class SimulatedBus:
         self._owed += (1 + _BYTE_BITS) * _US_PER_S
         self.wire_bytes += 1
         chip = self.chips.get(address)
-        if chip is None or chip.held_in_reset:
+        if chip is None or not chip.select():
             raise _error(_EREMOTEIO)
         return chip
 
@@ -275,7 +275,7 @@ class SimulatedBus:
         for value in data[1:]:
             self._owed += _BYTE_BITS * _US_PER_S
             chip.write(value)
-            if chip.held_in_reset:  # since this byte
+            if not chip.listening:
                 raise _error(_EREMOTEIO)
         self.wire_bytes += len(data)
 
@@ -343,7 +343,7 @@ class SimulatedBus:
                 self._strikes(plan.dropped[index], meant)
             else:
                 chip.write(sent ^ flipped, cause, flipped)
-                if chip.held_in_reset:
+                if not chip.listening:
                     raise _error(_EREMOTEIO)
 
     def _flipped(self, plan: Interference, index: int, offset: int, meant: int) -> int:

@@ -88,6 +88,7 @@ class MCP23017Model:
     settle: called before a register that pins depend on changes and before input pins are
         sampled, so that whoever keeps time can bring it up to this byte.
     held_in_reset: the RESET pin is low; the chip does not answer.
+    listening: it was addressed, and no reset has come between; otherwise bytes pass it by.
     pointer: the address pointer.
     """
 
@@ -98,6 +99,7 @@ class MCP23017Model:
         "driven",
         "floating",
         "held_in_reset",
+        "listening",
         "pointer",
         "settle",
         "word",
@@ -115,6 +117,7 @@ class MCP23017Model:
         """Power-up values: every pin an input, the latches and all else 0."""
         self._values = bytearray(_POWER_UP)
         self.pointer = 0
+        self.listening = False
         self._address_by(0)
         self._drive(cause)
 
@@ -122,23 +125,33 @@ class MCP23017Model:
         """What a register (its BANK = 0 address) holds. GPIO holds nothing: it shows the pins."""
         return self._values[address]
 
+    def select(self) -> bool:
+        """A start with this chip's address: does it acknowledge?"""
+        self.listening = not self.held_in_reset
+        return self.listening
+
     def read(self) -> int:
         """The host clocks one byte out of the register under the pointer."""
-        if self.held_in_reset:
+        if not self.listening:
             return 0xFF  # nobody pulls SDA down
         register = self._registers[self.pointer]
         value = 0
         if register != _NO_REGISTER:
             value = self._pins(register & 1) if register & ~1 == GPIO else self._values[register]
+            if not self.listening:
+                return 0xFF
         self.pointer = self._next[self.pointer]
         return value
 
     def write(self, value: int, cause: str = "command", corrupted: int = 0) -> None:
-        """One byte from the host is acknowledged into the register under the pointer.
+        """One byte from the host goes into the register under the pointer.
 
+        It is not acknowledged, and does nothing, if the chip is not `listening` afterwards.
         corrupted: the bits of `value` that are not as the host sent them. What they change is
         told to `driven` by itself, with cause "wire".
         """
+        if not self.listening:
+            return
         register = self._registers[self.pointer]
         if register & ~1 == GPIO:
             register += OLAT - GPIO  # writing a port writes its latch
@@ -147,7 +160,8 @@ class MCP23017Model:
             self._store(register, value & ~corrupted | kept, cause)
             cause = "wire"
         self._store(register, value, cause)
-        self.pointer = self._next[self.pointer]  # by the IOCON of now (datasheet silent)
+        if self.listening:
+            self.pointer = self._next[self.pointer]  # by the IOCON of now (datasheet silent)
 
     def _store(self, register: int, value: int, cause: str) -> None:
         if register == _NO_REGISTER or INTF <= register < GPIO or self._values[register] == value:
@@ -158,7 +172,7 @@ class MCP23017Model:
             self._address_by(value)
             return
         self.settle()
-        if self.held_in_reset:  # the time that just passed brought the reset
+        if not self.listening:  # the time that just passed brought a reset
             return
         self._values[register] = value
         self._drive(cause)

@@ -27,6 +27,7 @@ class Bench:
             self.time, OUTPUTS, FEEDBACK, adapter=adapter, seed=seed, bit_rate_hz=bit_rate_hz
         )
         for address, chip in self.bus.chips.items():
+            chip.select()
             chip.pointer = 0x00 if address in OUTPUTS else 0x0C
             for _ in range(2):
                 chip.write(0x00 if address in OUTPUTS else 0xFF)
@@ -347,6 +348,19 @@ def test_a_reset_that_comes_during_a_byte_leaves_it_unacknowledged(
     assert bench.causes == [(0x20, 0x0001, "command"), (0x20, 0, "reset")]
 
 
+def test_a_brown_out_during_a_byte_ends_the_message_and_the_chip_answers_the_next(
+    bench: Bench, host: SMBus
+) -> None:
+    def dip(now_us: int) -> None:
+        if now_us == 192:  # as OLATB would be written
+            bench.bus.inject(BusFault("brown_out", address=0x20))
+
+    bench.time.on_advance(dip)
+    assert error_of(write, host, 0x20, 0x14, 1, 1) == 121
+    assert bench.causes == [(0x20, 0x0001, "command"), (0x20, 0, "brown-out")]
+    assert read(host, 0x20, 0x00, 2) == [0xFF, 0xFF]
+
+
 # Faults, one kind after the other.
 
 
@@ -403,6 +417,12 @@ def test_flip_write_of_a_data_bit_is_seen_by_reading_back(bench: Bench, host: SM
         (0x20, 0x0009, "wire"),
         (0x20, 0x0209, "command"),
     ]
+
+
+def test_flip_write_may_swallow_a_commanded_coil(bench: Bench, host: SMBus) -> None:
+    bench.bus.inject(BusFault("flip_write", bit=8 + 3))
+    assert write_and_read_back(host, 0x20, 0x09, 0) == [0x01, 0, 0x01, 0]
+    assert bench.causes == [(0x20, 0x0001, "command")]
 
 
 def test_flip_write_of_the_pointer_puts_the_bytes_elsewhere(bench: Bench, host: SMBus) -> None:
@@ -594,10 +614,30 @@ def test_a_persistent_fault_lasts_until_cleared_and_is_noted_once(
     write(host, 0x21, 0x14, 2)
 
 
-def test_two_flips_in_one_transfer_both_arrive(bench: Bench, host: SMBus) -> None:
-    for bit in (0, 9):
+@pytest.mark.parametrize(("bits", "back"), [((0, 9), [1, 2]), ((9, 9), [0, 0])])
+def test_two_flips_in_one_transfer_both_arrive(
+    bench: Bench, host: SMBus, bits: tuple[int, ...], back: list[int]
+) -> None:
+    for bit in bits:
         bench.bus.inject(BusFault("flip_read", bit=bit))
-    assert read(host, 0x20, 0x14, 2) == [1, 2]
+    assert read(host, 0x20, 0x14, 2) == back
+    assert bench.kinds_hit == ["flip_read", "flip_read"]
+
+
+def test_each_of_several_faults_waits_for_its_own_transfer(bench: Bench, host: SMBus) -> None:
+    for at, bit in ((3, 2), (0, 0), (2, 1)):
+        bench.bus.inject(BusFault("flip_read", at_transaction=at, bit=bit))
+    assert [read(host, 0x20, 0x14, 1) for _ in range(5)] == [[1], [0], [2], [4], [0]]
+
+
+def test_a_brown_out_of_a_chip_that_does_not_exist_waits_for_one_that_does(
+    bench: Bench, host: SMBus
+) -> None:
+    bench.bus.inject(BusFault("brown_out", at_transaction=0))
+    assert error_of(write, host, 0x30, 0x14, 1) == 121
+    assert bench.kinds_hit == []
+    write(host, 0x21, 0x14, 1)
+    assert [hit.address for hit in bench.bus.faults_hit] == [0x21]
 
 
 def test_unsaid_bits_follow_the_seed() -> None:

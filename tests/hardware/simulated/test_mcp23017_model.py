@@ -26,12 +26,14 @@ BANK, SEQOP = 0x80, 0x20
 
 
 def write(chip: MCP23017Model, address: int, *values: int) -> None:
+    chip.select()
     chip.pointer = address
     for value in values:
         chip.write(value)
 
 
 def read(chip: MCP23017Model, address: int, count: int = 1) -> list[int]:
+    chip.select()
     chip.pointer = address
     return [chip.read() for _ in range(count)]
 
@@ -313,24 +315,40 @@ def test_time_is_settled_before_pins_change_and_before_inputs_are_sampled() -> N
     assert order == ["settle", "settle", "sampled"]
 
 
-def test_a_reset_that_comes_with_the_settled_time_wins_over_the_write() -> None:
+@pytest.mark.parametrize("held", [True, False])
+def test_a_reset_that_comes_with_the_settled_time_ends_the_message(held: bool) -> None:
     chip = outputs(0x0001)
     wires = Wires(chip)
 
-    def pulled_low() -> None:
-        chip.held_in_reset = True
+    def reset() -> None:
+        chip.held_in_reset = held
         chip.reset("reset")
 
-    chip.settle = pulled_low
-    write(chip, 0x14, 0x03)
+    chip.settle = reset
+    write(chip, 0x14, 0x03, 0x04)
+    assert not chip.listening
     assert wires.heard == [(0, "reset")]
-    assert chip.register(0x14) == 0
+    assert chip.select() is not held
+    assert [chip.register(register) for register in (0x00, 0x01, 0x14, 0x15)] == [0xFF, 0xFF, 0, 0]
+    assert chip.pointer == 0
 
 
-def test_a_chip_held_in_reset_leaves_the_data_line_high() -> None:
+def test_a_reset_that_comes_as_pins_are_read_leaves_the_data_line_high() -> None:
+    chip = MCP23017Model()
+    chip.settle = lambda: chip.reset("reset")
+    assert read(chip, 0x12, 2) == [0xFF, 0xFF]
+    assert chip.pointer == 0
+
+
+def test_a_chip_held_in_reset_does_not_answer() -> None:
     chip = outputs(0)
     chip.held_in_reset = True
-    assert read(chip, 0x12, 2) == [0xFF, 0xFF]
+    assert not chip.select()
+    chip.write(0x55)
+    assert (chip.pointer, chip.read()) == (0x02, 0xFF)
+    chip.held_in_reset = False
+    assert chip.select()
+    assert read(chip, 0x00) == [0]
 
 
 def test_of_a_corrupted_byte_only_the_corrupted_bits_are_blamed_on_the_wire() -> None:
