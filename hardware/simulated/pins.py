@@ -21,14 +21,19 @@ class CabinetPin(MockPin):  # type: ignore[misc]  # gpiozero has no types
     def __init__(self, factory: "CabinetPins", info: Any) -> None:
         self._line = int(info.name.removeprefix("GPIO"))
         super().__init__(factory, info)
-        self._pins = factory
+        self._pins: CabinetPins | None = factory
         self._state = factory.level(self._line)
+
+    def cut_off(self) -> None:
+        """The process that held this pin is dead: whatever its objects still do moves no line."""
+        self._pins = None
 
     def output_with_state(self, state: bool) -> None:
         """Claim the line as an output at that level, in one step."""
         self._function = "output"
         self._state = bool(state)
-        self._pins.driven(self._line, self._state, CLAIMED)
+        if self._pins is not None:
+            self._pins.driven(self._line, self._state, CLAIMED)
 
     def clear_states(self) -> None:
         """Keep the present state only."""
@@ -38,6 +43,8 @@ class CabinetPin(MockPin):  # type: ignore[misc]  # gpiozero has no types
     def _set_function(self, value: str) -> None:
         was = self._function
         super()._set_function(value)
+        if self._pins is None:
+            return
         if value == "output" and was != "output":
             self._pins.driven(self._line, self._state, CLAIMED)
         elif value == "input" and was == "output":
@@ -47,12 +54,12 @@ class CabinetPin(MockPin):  # type: ignore[misc]  # gpiozero has no types
         if self._state == value:
             return False
         self._state = value
-        if self._function == "output":
+        if self._function == "output" and self._pins is not None:
             self._pins.driven(self._line, value, COMMAND)
         return True
 
     def _get_state(self) -> bool:
-        if self._function == "input":
+        if self._function == "input" and self._pins is not None:
             reads = self._pins.read(self._line)
             if reads is not None:
                 return reads
@@ -119,4 +126,6 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
 
     def process_killed(self) -> None:
         """kill -9: nobody holds a line any more, and every output keeps its level."""
+        for pin in self.pins.values():
+            pin.cut_off()
         self.reset()

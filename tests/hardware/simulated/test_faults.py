@@ -1,0 +1,93 @@
+"""Faults as a person writes them."""
+
+import pytest
+
+from hardware.simulated.faults import BUS_KINDS, MODULE_KINDS, PAIR_KINDS, Injection, parse
+
+
+def test_a_contactor_at_a_time() -> None:
+    assert parse("weld 3:5 @ 120s") == Injection(
+        kind="weld", gun=3, module=5, at_us=120_000_000, text="weld 3:5 @ 120s"
+    )
+
+
+def test_a_duration() -> None:
+    fault = parse("nack 0x21 @ 1.5s for 250ms")
+    assert (fault.address, fault.at_us, fault.for_us) == (0x21, 1_500_000, 250_000)
+
+
+def test_minutes_and_spaces() -> None:
+    assert parse("  module-dead 4  @2min for 0.001 s ").at_us == 120_000_000
+
+
+def test_no_time_means_from_the_start_for_the_rest() -> None:
+    fault = parse("late-release 3:5")
+    assert (fault.at_us, fault.for_us, fault.strikes_once) == (0, None, False)
+
+
+@pytest.mark.parametrize("kind", PAIR_KINDS)
+def test_every_contactor_kind(kind: str) -> None:
+    fault = parse(f"{kind} 1:9")
+    assert (fault.kind, fault.gun, fault.module, fault.on_bus) == (kind, 1, 9, False)
+
+
+@pytest.mark.parametrize("kind", MODULE_KINDS)
+def test_every_module_kind(kind: str) -> None:
+    assert parse(f"{kind} 9").module == 9
+
+
+@pytest.mark.parametrize("kind", BUS_KINDS)
+def test_every_bus_kind(kind: str) -> None:
+    fault = parse(f"{kind} 0x27")
+    assert (fault.on_bus, fault.address) == (True, 0x27)
+    assert fault.bus_kind == kind.replace("-", "_")
+
+
+def test_a_flip_strikes_once_unless_it_is_given_a_duration() -> None:
+    assert parse("flip-read 0x24").strikes_once
+    assert not parse("flip-read 0x24 for 1s").strikes_once
+    assert not parse("timeout").strikes_once
+
+
+def test_a_bus_fault_without_an_address_hits_any_chip() -> None:
+    assert parse("flip-write @ 3s").address is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "weld",
+        "weld 5",
+        "weld 0:5",
+        "weld 3:05",
+        "weld 3:5:1",
+        "weld 3:5 @ 120",
+        "weld 3:5 @ -1s",
+        "weld 3:5 @ nans",
+        "weld 3:5 for 0s",
+        "weld 3:5 for",
+        "weld 3:5 @ 1s extra",
+        "melt 3:5",
+        "module-dead",
+        "module-dead 0",
+        "module-dead 3:5",
+        "module-dead x",
+        "estop 3",
+        "nack 0x99",
+        "nack 3:5",
+        "nack 0x2x",
+        "brown-out",
+        "brown-out 0x20 for 1s",
+        "WELD 3:5",
+        "weld ٣:٥",
+    ],
+)
+def test_bad_text_is_refused_in_one_line_that_names_what_is_allowed(text: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        parse(text)
+    line = str(refused.value)
+    assert repr(text) in line
+    assert "weld" in line
+    assert "weld 3:5 @ 120s" in line
+    assert "\n" not in line
