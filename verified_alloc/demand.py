@@ -9,7 +9,7 @@ from verified_alloc.errors import BadInput
 from verified_alloc.station import Station, number_in
 
 # Beyond every float; an integer of that many digits serves only to keep the charger busy.
-MOST_KW = 10**309
+MOST_KW = Decimal(10) ** 309
 THOUSAND = Decimal(1000)
 # The caller's decimal context may round; this one never does.
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
@@ -21,8 +21,8 @@ def watts(kw: float | Decimal, name: str) -> int:
     `name` says whose demand it is (`gun 3`). `BadInput` for what is no number, not finite or
     below 0.
     """
-    if isinstance(kw, int):
-        if 0 <= kw < MOST_KW and not isinstance(kw, bool):
+    if isinstance(kw, int) and not isinstance(kw, bool):
+        if 0 <= kw < MOST_KW:
             return kw * 1000
     elif isinstance(kw, float | Decimal):
         exact = Decimal(str(kw))
