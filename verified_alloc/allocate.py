@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from verified_alloc import demand
 from verified_alloc.demand import Asked
-from verified_alloc.errors import BadInput
+from verified_alloc.errors import BadInput, shown
 from verified_alloc.kernel import guard, ops
 from verified_alloc.kernel.diagnosis import Service
 from verified_alloc.kernel.rule import Choice
@@ -72,9 +72,9 @@ def allocate(
     operations are counted. `BadInput` for an unknown gun, module or contactor, a demand that is
     not finite or below 0, a policy that is not there, a module on two guns.
     """
-    if policy not in ANSWERS:
+    if not isinstance(policy, str) or policy not in ANSWERS:
         later = f" ({policy} comes with the solver policies)" if policy in POLICIES else ""
-        raise BadInput(f"policy {policy!r}: allowed is {', '.join(ANSWERS)}{later}")
+        raise BadInput(f"policy {shown(policy)}: allowed is {', '.join(ANSWERS)}{later}")
     asked = demand.told(station, demands)
     closed = ALL_OPEN if current is None else frozenset(_closed(station, current))
     return decide(station, asked, faults=faults, current=closed, policy=policy)
@@ -184,15 +184,15 @@ def _closed(station: Station, current: Mapping[int, Iterable[int]]) -> Iterator[
     """The contactors that are closed now, as `current` says."""
     holder: dict[int, int] = {}
     if not isinstance(current, Mapping):
-        raise BadInput(f"current = {current!r}: allowed is gun: modules")
+        raise BadInput(f"current = {shown(current)}: allowed is gun: modules")
     for gun, modules in current.items():
         demand.check_gun(station, gun)
         if isinstance(modules, str) or not isinstance(modules, Iterable):
-            raise BadInput(f"current of gun {gun} = {modules!r}: allowed is a list of modules")
+            raise BadInput(f"current of gun {gun} = {shown(modules)}: allowed is a list of modules")
         for module in modules:
             if not number_in(module, len(station.modules)):
                 raise BadInput(
-                    f"current of gun {gun}: module {module!r}: allowed are modules 1 to"
+                    f"current of gun {gun}: module {shown(module)}: allowed are modules 1 to"
                     f" {len(station.modules)}"
                 )
             if not station.has(gun, module):

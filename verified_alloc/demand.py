@@ -5,11 +5,11 @@ from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from math import ceil
 from typing import NamedTuple
 
-from verified_alloc.errors import BadInput
+from verified_alloc.errors import BadInput, shown
 from verified_alloc.station import Station, number_in
 
 # Beyond every float; an integer of that many digits serves only to keep the charger busy.
-MOST_KW = 10**309
+MOST_KW = Decimal(10) ** 309
 THOUSAND = Decimal(1000)
 # The caller's decimal context may round; this one never does.
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
@@ -21,16 +21,15 @@ def watts(kw: float | Decimal, name: str) -> int:
     `name` says whose demand it is (`gun 3`). `BadInput` for what is no number, not finite or
     below 0.
     """
-    if isinstance(kw, int):
-        if 0 <= kw < MOST_KW and not isinstance(kw, bool):
+    if isinstance(kw, int) and not isinstance(kw, bool):
+        if 0 <= kw < MOST_KW:
             return kw * 1000
     elif isinstance(kw, float | Decimal):
         exact = Decimal(str(kw))
         if exact.is_finite() and 0 <= exact < MOST_KW:
             return ceil(EXACT.multiply(exact, THOUSAND))
-    value = str(kw) if isinstance(kw, Decimal | float) else repr(kw)
     raise BadInput(
-        f"demand of {name} = {value[:60]} kW: allowed is a finite number of kW, 0 or more"
+        f"demand of {name} = {shown(kw)} kW: allowed is a finite number of kW, 0 or more"
     )
 
 
@@ -64,7 +63,7 @@ def told(station: Station, demands: Mapping[int, float | Decimal]) -> Asked:
 def check_gun(station: Station, gun: object) -> None:
     """Refuse, as `BadInput`, a gun that the station does not have."""
     if not number_in(gun, len(station.guns)):
-        raise BadInput(f"gun {gun!r}: allowed are guns 1 to {len(station.guns)}")
+        raise BadInput(f"gun {shown(gun)}: allowed are guns 1 to {len(station.guns)}")
 
 
 class DemandProcessor:
@@ -95,12 +94,13 @@ class DemandProcessor:
             check_gun(self._station, gun)
             accepted[gun] = watts(kw, f"gun {gun}")
         for gun, demand_w in accepted.items():
-            self._demand_w[gun - 1] = demand_w
-            self._told_ms[gun - 1] = now_ms
+            self.set_w(gun, demand_w, now_ms)
 
-    def keep_fresh(self, now_ms: int) -> None:
-        """Every gun that has told a demand tells it again now."""
-        self._told_ms = [None if told_ms is None else now_ms for told_ms in self._told_ms]
+    def set_w(self, gun: int, demand_w: int, now_ms: int) -> None:
+        """The same for what is behind the door already: whole watts."""
+        check_gun(self._station, gun)
+        self._demand_w[gun - 1] = demand_w
+        self._told_ms[gun - 1] = now_ms
 
     def asked(self, now_ms: int) -> Asked:
         """What counts now. The rank values follow what this is called with: once a scan."""

@@ -10,7 +10,7 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from verified_alloc.errors import BadInput
+from verified_alloc.errors import BadInput, shown
 from verified_alloc.kernel import diagnosis, ops, wiring
 from verified_alloc.kernel.diagnosis import Service
 
@@ -276,7 +276,9 @@ class Faults:
             try:
                 object.__setattr__(self, name, _members(name, [tuple(pair) for pair in pairs]))
             except TypeError:
-                raise BadInput(f"faults.{name} = {pairs!r}: allowed are (gun, module)") from None
+                raise BadInput(
+                    f"faults.{name} = {shown(pairs)}: allowed are (gun, module)"
+                ) from None
 
     @cached_property
     def _hash(self) -> int:
@@ -294,12 +296,14 @@ class Faults:
         ):
             for number in numbers:
                 if not number_in(number, count):
-                    raise BadInput(f"failed {kind} {number!r}: allowed are {kind}s 1 to {count}")
+                    raise BadInput(
+                        f"failed {kind} {shown(number)}: allowed are {kind}s 1 to {count}"
+                    )
         for kind, pairs in (("failed-open", self.failed_open), ("welded", self.welded)):
             for pair in pairs:
                 if set(map(type, pair)) != {int} or not station.has(*pair):
                     raise BadInput(
-                        f"{kind} contactor {':'.join(map(str, pair))}: allowed are the contactors"
+                        f"{kind} contactor {':'.join(map(shown, pair))}: allowed are the contactors"
                         " that the station has, gun:module"
                     )
         for gun, module in sorted(self.welded & self.failed_open):
@@ -317,7 +321,7 @@ def _members(name: str, members: Iterable[Any]) -> frozenset[Any]:
     try:
         return frozenset(members)
     except TypeError:
-        raise BadInput(f"faults.{name} = {members!r}: allowed is a set") from None
+        raise BadInput(f"faults.{name} = {shown(members)}: allowed is a set") from None
 
 
 @lru_cache(maxsize=256)

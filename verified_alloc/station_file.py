@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from verified_alloc.errors import BadInput
+from verified_alloc.errors import BadInput, shown
 from verified_alloc.station import (
     POLICIES,
     Gun,
@@ -391,12 +391,6 @@ def _addresses_once(hardware: Hardware) -> None:
                     f" hardware.{users[address]}; allowed is an address once"
                 )
             users[address] = f"{name}[{place}]"
-
-
-def shown(value: object) -> str:
-    """A value in a message: as the file has it, short, on one line."""
-    text = str(value) if isinstance(value, Decimal) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _one_line(error: BaseException) -> str:

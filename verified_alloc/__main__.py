@@ -1,0 +1,5 @@
+"""`python -m verified_alloc`."""
+
+from verified_alloc.cli import entry
+
+entry()

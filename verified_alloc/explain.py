@@ -1,0 +1,265 @@
+"""Why every gun got what it got, in sentences.
+
+Replays an allocation gun by gun, in the order in which the guns were served, and says what each
+asked for, needed and found.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
+
+from verified_alloc import demand
+from verified_alloc.allocate import NO_FAULTS, Allocation, allocate
+from verified_alloc.demand import Asked
+from verified_alloc.kernel import ops, rule
+from verified_alloc.station import Faults, Station, service
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why one gun got what it got. Powers in W, modules by number."""
+
+    gun: int
+    demand_w: int
+    maximum_w: int
+    served: int | None
+    """Its place in the order, 1 = first; None if it asks for nothing or is out of service."""
+    needs: int
+    """The modules it needs, of those it can use, lowest number first; all, if they do not do."""
+    found: tuple[int, ...]
+    """The modules it can use that those served before it had left."""
+    modules: tuple[int, ...]
+    delivered_w: int
+    unmet_w: int
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """An allocation with the reason for each gun, and sentences about the station."""
+
+    allocation: Allocation
+    guns: dict[int, Reason]
+    station: tuple[str, ...]
+
+
+def explain(
+    station: Station,
+    demands: Mapping[int, float | Decimal],
+    policy: str = "documented",
+    current: Mapping[int, Iterable[int]] | None = None,
+    faults: Faults = NO_FAULTS,
+) -> Explanation:
+    """What `allocate` answers to the same arguments, and why; `BadInput` as there."""
+    allocation = allocate(station, demands, policy, current, faults)
+    return reasons(station, demand.told(station, demands), faults, allocation)
+
+
+def reasons(station: Station, asked: Asked, faults: Faults, allocation: Allocation) -> Explanation:
+    """Why this allocation came out, for what was asked with these faults."""
+    guns: dict[int, Reason] = {}
+    before: list[int] = []
+    for gun in asked.order:
+        guns[gun] = _reason(station, asked, faults, allocation, gun, before)
+        if guns[gun].served is not None:
+            before.append(gun)
+    ordered = {gun.id: guns[gun.id] for gun in station.guns}
+    return Explanation(allocation, ordered, tuple(_about_station(station, faults, allocation)))
+
+
+def _reason(
+    station: Station,
+    asked: Asked,
+    faults: Faults,
+    allocation: Allocation,
+    gun: int,
+    before: Sequence[int],
+) -> Reason:
+    left = service(station, faults)
+    demand_w, maximum_w = asked.demand_w[gun - 1], station.gun_max_w[gun - 1]
+    wanted_w = min(demand_w, maximum_w)
+    limit_left_w = station.limit_w - sum(allocation.delivered_w[other] for other in before)
+    usable = [number for number, can in enumerate(left.usable[gun - 1], start=1) if can]
+    taken = {module for other in before for module in allocation.modules[other]}
+    found = tuple(module for module in usable if module not in taken)
+    grant_w = min(wanted_w, limit_left_w)
+    needs = rule.need(ops, grant_w, [station.module_power_w[module - 1] for module in usable])
+    held, delivered_w = allocation.modules[gun], allocation.delivered_w[gun]
+
+    sentences = [_asks(gun, demand_w, maximum_w)]
+    if demand_w > 0 and not left.in_service[gun - 1]:
+        sentences += _out(station, faults, gun)
+    elif demand_w > 0:
+        sentences.append(_served_after(before, allocation))
+        if limit_left_w < wanted_w:
+            sentences.append(
+                f"The site limit of {kilowatts(station.limit_w)} leaves"
+                f" {kilowatts(limit_left_w)} for it."
+            )
+        if grant_w > 0:
+            sentences.append(_needs(station, usable, needs, grant_w))
+        sentences += _in_the_way(station, faults, gun, short=delivered_w < grant_w)
+        if grant_w > 0:
+            sentences.append(_found(usable, found, taken))
+        sentences.append(_gets(held, delivered_w, wanted_w))
+    return Reason(
+        gun=gun,
+        demand_w=demand_w,
+        maximum_w=maximum_w,
+        served=len(before) + 1 if demand_w > 0 and left.in_service[gun - 1] else None,
+        needs=needs,
+        found=found,
+        modules=held,
+        delivered_w=delivered_w,
+        unmet_w=allocation.unmet_w[gun],
+        sentences=tuple(sentences),
+    )
+
+
+def _asks(gun: int, demand_w: int, maximum_w: int) -> str:
+    if demand_w == 0:
+        return f"Gun {gun} asks for nothing and gets nothing."
+    if demand_w > maximum_w:
+        return (
+            f"Gun {gun} asks for {kilowatts(demand_w)}, more than its maximum, and is given at most"
+            f" that, {kilowatts(maximum_w)}."
+        )
+    return f"Gun {gun} asks for {kilowatts(demand_w)}."
+
+
+def _out(station: Station, faults: Faults, gun: int) -> list[str]:
+    """Why a gun is out of service."""
+    sentences = []
+    if gun in faults.guns:
+        sentences.append("It is out of service and gets nothing.")
+    for module in station.matrix.reach[gun - 1]:
+        if (gun, module) not in faults.welded:
+            continue
+        welded = _welded_to(faults, module)
+        if len(welded) > 1:
+            others = _list(f"gun {other}" for other in welded if other != gun)
+            sentences.append(
+                f"PM{module} is welded to it and to {others}: they are joined, and none of them"
+                " can be served."
+            )
+        elif module in faults.modules:
+            sentences.append(f"PM{module} has failed and is welded to it, so it cannot be served.")
+    return sentences
+
+
+def _served_after(before: Sequence[int], allocation: Allocation) -> str:
+    if not before:
+        return "It is served first."
+    guns = _list(f"gun {gun} ({modules(allocation.modules[gun])})" for gun in before)
+    return f"Served before it: {guns}."
+
+
+def _needs(station: Station, usable: Sequence[int], needs: int, grant_w: int) -> str:
+    powers_w = [station.module_power_w[module - 1] for module in usable]
+    if sum(powers_w) < grant_w:
+        return (
+            f"{kilowatts(grant_w)} is more than all {count(len(usable))} that it can use give,"
+            f" {kilowatts(sum(powers_w))}."
+        )
+    if len(set(powers_w)) == 1:
+        return f"It needs {count(needs)} of {kilowatts(powers_w[0])} for {kilowatts(grant_w)}."
+    return (
+        f"It needs {count(needs)} for {kilowatts(grant_w)}, lowest number first:"
+        f" {modules(usable[:needs])}."
+    )
+
+
+def _in_the_way(station: Station, faults: Faults, gun: int, short: bool) -> list[str]:
+    """The faults within its reach; where it falls short, also what it does not reach."""
+    sentences = []
+    reach = station.matrix.reach[gun - 1]
+    failed = [module for module in reach if module in faults.modules]
+    if failed:
+        sentences.append(f"{modules(failed)} {'has' if len(failed) == 1 else 'have'} failed.")
+    for module in reach:
+        welded = _welded_to(faults, module)
+        if (gun, module) in faults.failed_open:
+            sentences.append(f"Its contactor to PM{module} has failed open.")
+        if welded == [gun]:
+            sentences.append(f"PM{module} is welded to it and serves no other gun.")
+        elif len(welded) > 1:
+            guns = _list(f"gun {other}" for other in welded)
+            sentences.append(f"PM{module} is welded to {guns} and serves nobody.")
+        elif welded and module not in faults.modules:
+            sentences.append(f"PM{module} is welded to gun {welded[0]} and serves only that gun.")
+    beyond = [module.id for module in station.modules if not station.has(gun, module.id)]
+    if short and beyond:
+        sentences.append(f"It has no contactor to {modules(beyond)}.")
+    return sentences
+
+
+def _found(usable: Sequence[int], found: Sequence[int], taken: Iterable[int]) -> str:
+    if not usable:
+        return "No module is left that it can use."
+    if not set(usable) & set(taken):
+        return f"It finds all modules that it can use free: {modules(found)}."
+    if not found:
+        return f"Of the {count(len(usable))} that it can use none is left."
+    verb = "is" if len(found) == 1 else "are"
+    return f"Of the {count(len(usable))} that it can use {modules(found)} {verb} left."
+
+
+def _gets(held: Sequence[int], delivered_w: int, wanted_w: int) -> str:
+    if not held:
+        return "It gets nothing."
+    whole = "all it can have" if delivered_w == wanted_w else "short by "
+    missing = "" if delivered_w == wanted_w else kilowatts(wanted_w - delivered_w)
+    return f"It takes {modules(held)} and gets {kilowatts(delivered_w)}, {whole}{missing}."
+
+
+def _about_station(station: Station, faults: Faults, allocation: Allocation) -> list[str]:
+    sentences = []
+    if station.site_limit_w is not None:
+        total_w = sum(allocation.delivered_w.values())
+        sentences.append(
+            f"{kilowatts(total_w)} of the site limit of {kilowatts(station.site_limit_w)} is given."
+        )
+    if allocation.idle_modules:
+        why = "every gun that could use them has all it may have"
+        verb = "idles" if len(allocation.idle_modules) == 1 else "idle"
+        sentences.append(f"{modules(allocation.idle_modules)} {verb}: {why}.")
+    held = {module for row in allocation.modules.values() for module in row}
+    dead = [m.id for m in station.modules if m.id not in held | set(allocation.idle_modules)]
+    if dead:
+        sentences.append(f"{modules(dead)} can serve no gun.")
+    if allocation.fallback_from is not None:
+        sentences.append(
+            f"The policy {allocation.fallback_from} had no answer; this is {allocation.policy}."
+        )
+    return sentences
+
+
+def _welded_to(faults: Faults, module: int) -> list[int]:
+    return sorted(gun for gun, welded in faults.welded if welded == module)
+
+
+def kilowatts(power_w: int) -> str:
+    """A power as people write it: 40 kW, 40.5 kW."""
+    return f"{Decimal(power_w) / 1000:f} kW"
+
+
+def count(number: int) -> str:
+    """So many modules, in words that agree."""
+    return "1 module" if number == 1 else f"{number} modules"
+
+
+def modules(numbers: Iterable[int]) -> str:
+    """Modules as people write them: PM1-4, PM7; `none` if there are none."""
+    runs = []
+    for _, run in groupby(enumerate(numbers), lambda place: place[1] - place[0]):
+        members = [number for _, number in run]
+        last = f"-{members[-1]}" if len(members) > 1 else ""
+        runs.append(f"PM{members[0]}{last}")
+    return ", ".join(runs) or "none"
+
+
+def _list(parts: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
