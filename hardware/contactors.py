@@ -1,0 +1,605 @@
+"""The bank of expanders that drives the contactors' coils and reads their auxiliary contacts.
+
+What it guarantees while one transfer goes wrong in any way (not acknowledged, timed out, a bit
+flipped, a word landed on another chip or nowhere): a wrong coil word stands no longer than it
+takes to see it and to write the right one again, about a millisecond; nothing is believed that
+only a single reading showed; and what does not come right within a few tries is reported.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from math import inf
+from typing import NamedTuple
+
+import smbus2
+import smbus2.smbus2
+
+from hardware import DeviceLost, HardwareError, clock
+from hardware.mcp23017 import (
+    ALL_PINS,
+    MCP23017,
+    OLAT,
+    ContactReading,
+    OutputReading,
+    Shown,
+    configured_as,
+)
+from verified_alloc.kernel.wiring import CONTACTORS_PER_EXPANDER, expanders, place
+
+# Linux i2c-dev: how long the adapter waits for a chip, in units of 10 ms. Else bcm2835 waits 1 s.
+_I2C_TIMEOUT = 0x0702
+_TIMEOUT_10_MS = 1
+
+# After the first failed verify no try begins later than this: two timed-out transfers (10 ms each)
+# and verifying the bank fit in. What is not verified by then is reported.
+_RECOVERY_S = 0.025
+
+# A pin that a corrupted write of ours has just turned into an input may drive its coil again as
+# long as the contactor cannot have moved: below the 5 ms that a contactor takes at the least.
+_UNMOVED_S = 0.004
+
+_EVENTS_KEPT = 1000
+
+_CONFIGURED_INPUTS = (ALL_PINS, ALL_PINS)
+
+
+class BankReading(NamedTuple):
+    """One look at the bank. Positions: the expanders as listed, as far as contactors are on them.
+
+    Of a position that is not answered, the latch is as last known and the contacts are as read
+    last; neither says anything.
+    """
+
+    answered: tuple[bool, ...]
+    """By position: output chip and feedback chip both gave valid readings in this scan."""
+    lost: tuple[bool, ...]
+    """By position: the registers are not as configured; `configure` it once all on it is off."""
+    latch: tuple[bool, ...]
+    """By contactor: the coil's latch, verified."""
+    closed: tuple[bool, ...]
+    """By contactor: the auxiliary contact shows the main contact closed."""
+    closed_again: tuple[bool, ...]
+    """The same, from a second transfer later in the scan."""
+
+
+class BusEvent(NamedTuple):
+    """Something on the bus that should not be."""
+
+    at_s: float
+    kind: str
+    """no answer | odd reading | write not verified | rewritten | latch changed | lost"""
+    address: int
+
+
+_Note = Callable[[str, int], None]
+
+
+class _Chip:
+    """An expander and what is known about it."""
+
+    def __init__(self, device: MCP23017, note: _Note) -> None:
+        self.device = device
+        self.known = False  # configured, and verified to be so, since the start
+        self.lost = False  # answers, but is not configured
+        self.suspect = False  # the last that was asked of it failed
+        self.answered = False
+        self.silent = False
+        self._note = note
+
+    @property
+    def in_service(self) -> bool:
+        return self.known and not self.lost
+
+    def note(self, kind: str) -> None:
+        self._note(kind, self.device.address)
+
+    def begin_scan(self) -> None:
+        self.answered = False
+
+    def fail(self) -> None:
+        """It is not as it was configured, as two readings showed."""
+        self.lost = True
+        self.note("lost")
+
+    def enter_service(self) -> None:
+        self.known, self.lost, self.suspect = True, False, False
+
+
+class _OutputChip(_Chip):
+    """Drives coils."""
+
+    def __init__(self, device: MCP23017, note: _Note) -> None:
+        super().__init__(device, note)
+        self.word = 0  # what the latches hold, as last verified
+        self._doubt: OutputReading | None = None
+
+    def begin_scan(self) -> None:
+        self.answered = False
+        self._doubt = None
+
+    def look(self) -> bool:
+        """Read the latches. True: nothing is left to find out; otherwise, look once more."""
+        reading = self.device.read_outputs()
+        if reading == (self.word, self.word, 0) and self.known:
+            self.answered = True
+            return True
+        if not self.known:  # left out at the start, and back
+            self.fail()
+            return True
+        if reading != self._doubt:  # may be a flipped bit, here or on the way there
+            self._doubt = reading
+            self.note("odd reading")
+            return False
+        if reading.inputs or reading.pins != reading.latch:
+            self.word = reading.latch & ~reading.inputs
+            self.fail()
+        else:
+            self.word = reading.latch
+            self.answered = True
+            self.note("latch changed")
+        return True
+
+
+class _FeedbackChip(_Chip):
+    """Reads auxiliary contacts."""
+
+    def __init__(self, device: MCP23017, note: _Note) -> None:
+        super().__init__(device, note)
+        self.pins = 0
+        self.pins_again = 0
+        self._doubt: tuple[int, int] | None = None
+
+    def begin_scan(self) -> None:
+        self.answered = False
+        self._doubt = None
+
+    def look(self) -> bool:
+        """Read the contacts for the first time. True: nothing is left to find out."""
+        reading = self.device.read_pins()
+        if not self._credible(reading):
+            return self.lost
+        self.pins = reading.pins
+        return True
+
+    def look_again(self) -> bool:
+        """Read the contacts for the second time. True: nothing is left to find out."""
+        reading = self.device.read_pins_and_directions()
+        if not self._credible(reading):
+            return self.lost
+        self.pins_again = reading.pins
+        self.answered = True
+        return True
+
+    def _credible(self, reading: ContactReading) -> bool:
+        configuration = (reading.pull_ups, reading.inputs)
+        if configuration == _CONFIGURED_INPUTS and self.known:
+            return True
+        if configuration == self._doubt or not self.known:
+            self.fail()
+        else:
+            self._doubt = configuration
+            self.note("odd reading")
+        return False
+
+
+_Look = tuple[_Chip, Callable[[], bool]]
+
+
+class ContactorController:
+    """The coils and auxiliary contacts of these contactors, (gun, module) in wiring order.
+
+    First `open` it, then `start` it. For one thread. Raises HardwareError for more contactors
+    than the expanders have pins.
+
+    events: the latest oddities; counts: how many of each kind there were.
+    """
+
+    READ_RETRIES = 2
+    """Further tries of a reading or a write that went wrong, in one scan."""
+
+    def __init__(
+        self,
+        contactors: Sequence[tuple[int, int]],
+        output_addresses: Sequence[int],
+        feedback_addresses: Sequence[int],
+        i2c_bus: int,
+    ) -> None:
+        needed = expanders(len(contactors))
+        fitted = min(len(output_addresses), len(feedback_addresses))
+        if needed > fitted:
+            raise HardwareError(
+                f"{len(contactors)} contactors: {fitted} output and feedback expanders "
+                f"carry {fitted * CONTACTORS_PER_EXPANDER}"
+            )
+        self.events: deque[BusEvent] = deque(maxlen=_EVENTS_KEPT)
+        self.counts: Counter[str] = Counter()
+        self._i2c_bus = i2c_bus
+        self._addresses = list(zip(output_addresses, feedback_addresses, strict=False))[:needed]
+        self._places = [place(number) for number in range(len(contactors))]
+        self._bits = [
+            tuple(at.bit for at in self._places if at.expander == position)
+            for position in range(needed)
+        ]
+        self._bus: smbus2.SMBus | None = None
+        self._outputs: list[_OutputChip] = []
+        self._feedback: list[_FeedbackChip] = []
+        self._looks: list[_Look] = []
+        self._abandoned: set[_Chip] = set()
+        self._unverified: set[_Chip] = set()
+        self._failed_at_s = inf  # the first failed verify in the call under way
+
+    @property
+    def transactions(self) -> int:
+        """Transfers (`i2c_rdwr` calls) since it was opened."""
+        return sum(chip.device.transactions for chip in self._chips())
+
+    @property
+    def wire_bytes(self) -> int:
+        """Bytes of those transfers, address bytes included."""
+        return sum(chip.device.wire_bytes for chip in self._chips())
+
+    # From opening to closing.
+
+    def open(self) -> None:
+        """Take the bus; touches no chip. Raises DeviceLost if it cannot be opened."""
+        try:
+            bus = smbus2.SMBus(self._i2c_bus)
+        except OSError as error:
+            name = f"I2C bus {self._i2c_bus} (/dev/i2c-{self._i2c_bus})"
+            raise DeviceLost(f"{name}: {error.strerror or error}") from error
+        _shorten_timeout(bus)
+        self._bus = bus
+        self._outputs = [_OutputChip(MCP23017(bus, at), self._note) for at, _ in self._addresses]
+        self._feedback = [_FeedbackChip(MCP23017(bus, at), self._note) for _, at in self._addresses]
+        self._looks = [
+            *((chip, chip.look) for chip in self._feedback),
+            *((chip, chip.look) for chip in self._outputs),
+            *((chip, chip.look_again) for chip in self._feedback),
+        ]
+        self._abandoned.clear()
+
+    def close(self) -> None:
+        """Let go of the bus. The latches keep what they hold."""
+        if self._bus is not None:
+            self._bus.close()
+            self._bus = None
+
+    def start(self) -> None:
+        """Get to know every chip, with all modules off and their currents gone.
+
+        A chip whose registers are as expected keeps its latches. Any other that answers is
+        cleared and configured. One that does not answer is left out; back later, it is lost.
+        """
+        self._abandoned.clear()
+        for chip in self._chips():
+            chip.known = chip.lost = False
+        for output, bits in zip(self._outputs, self._bits, strict=True):
+            output.word = 0
+            image = self._settled_image(output, outputs=True)
+            if image is not None:
+                word = int.from_bytes(image[OLAT:], "little")
+                if configured_as(image, outputs=True) and not word & ~_mask(bits):
+                    output.word = word
+                    output.enter_service()
+                else:
+                    self._configure(output, output.device.configure_outputs)
+            output.suspect = not output.in_service
+        for feedback in self._feedback:
+            image = self._settled_image(feedback, outputs=False)
+            if image is not None:
+                if configured_as(image, outputs=False):
+                    feedback.enter_service()
+                else:
+                    self._configure(feedback, feedback.device.configure_inputs)
+            feedback.suspect = not feedback.in_service
+
+    def configure(self, position: int) -> bool:
+        """Clear, configure and verify both chips of a position, with everything on it off.
+
+        True: both are in service, all latches 0. Otherwise what failed stays as it was reported.
+        """
+        output, feedback = self._outputs[position], self._feedback[position]
+        self._abandoned -= {output, feedback}
+        output.word = 0
+        return all(
+            [
+                self._configure(output, output.device.configure_outputs),
+                self._configure(feedback, feedback.device.configure_inputs),
+            ]
+        )
+
+    def abandon(self, position: int) -> None:
+        """Ask nothing of this position's chips any more, until they are configured."""
+        self._abandoned |= {self._outputs[position], self._feedback[position]}
+
+    # The scan: reading.
+
+    def read(self, deadline_s: float) -> BankReading:
+        """Look at every chip: at the latches once, at the contacts twice. Never raises OSError.
+
+        What went wrong is tried again when everything else has been read. A chip that failed
+        last time comes last and is given up when it is silent. What is not read by `deadline_s`
+        (of `hardware.clock`) is not answered.
+        """
+        sound: list[_Look] = []
+        suspects: list[_Look] = []
+        for chip in self._chips():
+            chip.begin_scan()
+        for look in self._looks:
+            chip = look[0]
+            if not chip.lost and chip not in self._abandoned:
+                (suspects if chip.suspect else sound).append(look)
+        self._take(sound, 1 + self.READ_RETRIES, deadline_s)
+        if suspects:
+            self._take(suspects, 1 + self.READ_RETRIES, deadline_s, patient=False)
+        pairs = list(zip(self._outputs, self._feedback, strict=True))
+        return BankReading(
+            tuple(output.answered and feedback.answered for output, feedback in pairs),
+            tuple(output.lost or feedback.lost for output, feedback in pairs),
+            self._by_contactor([output.word for output in self._outputs]),
+            self._by_contactor([feedback.pins for feedback in self._feedback]),
+            self._by_contactor([feedback.pins_again for feedback in self._feedback]),
+        )
+
+    def _take(
+        self, looks: list[_Look], rounds: int, deadline_s: float, patient: bool = True
+    ) -> None:
+        """Take these looks, and what failed again in further rounds; not patient: a chip that is
+        silent once is not asked again."""
+        for _ in range(rounds):
+            again: list[_Look] = []
+            silent: set[_Chip] = set()
+            for chip, look in looks:
+                if clock.now_s() >= deadline_s:
+                    return
+                if chip in silent or chip.lost:
+                    again.append((chip, look))
+                    continue
+                try:
+                    done = look()
+                except OSError:
+                    chip.note("no answer")
+                    silent.add(chip)
+                    done = False
+                if not done:
+                    again.append((chip, look))
+                chip.suspect = not done
+            looks = [
+                (chip, look)
+                for chip, look in again
+                if not chip.lost and (patient or chip not in silent)
+            ]
+            if not looks:
+                return
+
+    # The scan: writing.
+
+    def write(self, coils: Sequence[bool]) -> frozenset[int]:
+        """Make the coils, by contactor, what is asked for; returns positions not verified.
+
+        Only words that differ from the verified latches are written, each verified at once. As
+        soon as one is not, it is written again, and every output chip in service is verified,
+        because the word may have landed on another. A position out of service is not touched,
+        and returned if its coils should change.
+        """
+        self._failed_at_s = inf
+        self._unverified.clear()
+        for chip, word in zip(self._outputs, self._words(coils), strict=True):
+            if word != chip.word and not self._change(chip, word):
+                self._unverified.add(chip)
+        if not self._unverified:
+            return frozenset()
+        return frozenset(
+            position for position, chip in enumerate(self._outputs) if chip in self._unverified
+        )
+
+    def _change(self, chip: _OutputChip, word: int) -> bool:
+        """Bring a chip to a new word; True: verified."""
+        if not chip.in_service or chip in self._abandoned or self._out_of_time():
+            return False
+        begun_s = clock.now_s()
+        shown = self._write_word(chip, word)
+        if shown == (word, word):
+            chip.word = word
+            self._unverified.discard(chip)
+            return True
+        self._failed_at_s = min(self._failed_at_s, clock.now_s())
+        chip.note("write not verified")
+        for _ in range(0 if chip.suspect else self.READ_RETRIES):
+            if shown == (chip.word, chip.word):  # it is as it was: then who has the word?
+                self._verify_others(chip)
+            if self._out_of_time():
+                break
+            shown = self._write_word(chip, word)
+            if shown is not None and shown.latch == word:
+                break
+        if shown == (word, word):
+            chip.word = word
+            self._verify_others(chip)
+        # A corrupted register pointer can bring the word's second byte into IODIRA, to where the
+        # pointer rolls over; then the latches are right and the pins are not.
+        verified = (
+            shown is not None
+            and shown.latch == word
+            and self._restore(chip, word, word >> 8, begun_s)
+            and self._restore_options(chip)
+        )
+        if shown != (word, word):
+            self._verify_others(chip)
+        chip.suspect = not verified
+        if verified:
+            self._unverified.discard(chip)
+        return verified
+
+    def _write_word(self, chip: _OutputChip, word: int) -> Shown | None:
+        try:
+            return chip.device.write_word(word)
+        except OSError:
+            chip.note("no answer")
+            return None
+
+    def _verify_others(self, culprit: _Chip, stray_inputs: int = 0) -> None:
+        """Verify all output chips in service but this one, to which a write may have gone astray.
+
+        An inverted address bit is the likeliest way, hence the order. stray_inputs: what that
+        write would make of IODIR.
+        """
+        begun_s = self._failed_at_s
+        for chip in sorted(self._outputs, key=lambda chip: _distance(chip, culprit)):
+            if chip is culprit or not chip.in_service or chip in self._abandoned:
+                continue
+            # Of a suspect chip the word is not certain, and rewriting an old one could close.
+            if not chip.suspect and self._restore(chip, chip.word, stray_inputs, begun_s):
+                self._unverified.discard(chip)
+            else:
+                self._unverified.add(chip)
+
+    def _restore(self, chip: _OutputChip, word: int, stray_inputs: int, begun_s: float) -> bool:
+        """Bring latches and directions back to what they must be; True: a reading shows them.
+
+        Latches are written again at once. A direction is put right only if it is what a write of
+        ours that went astray since `begun_s` makes of it, and only while no contactor can have
+        moved. Otherwise, shown twice, the chip is lost.
+        """
+        doubt: OutputReading | None = None
+        for _ in range(2 + self.READ_RETRIES):
+            if self._out_of_time():
+                break
+            try:
+                reading = chip.device.read_outputs()
+                if reading == (word, word, 0):
+                    chip.word = word
+                    return True
+                if not reading.inputs:
+                    chip.note("rewritten")
+                    chip.device.write_word(word)
+                elif reading.inputs == stray_inputs and reading.latch == word:
+                    unmoved = clock.now_s() - begun_s < _UNMOVED_S
+                    if unmoved or not reading.inputs & word:
+                        chip.note("rewritten")
+                        chip.device.drive_all_pins()
+                if reading == doubt and reading.inputs:
+                    chip.word = reading.latch & ~reading.inputs
+                    chip.fail()
+                    break
+                doubt = reading
+            except OSError:
+                chip.note("no answer")
+        return False
+
+    def _restore_options(self, chip: _OutputChip) -> bool:
+        """Put right what a corrupted register pointer may have changed besides; True: verified."""
+        for _ in range(1 + self.READ_RETRIES):
+            if self._out_of_time():
+                break
+            try:
+                if chip.device.configured_as(outputs=True):
+                    return True
+                chip.note("rewritten")
+                chip.device.write_output_options()
+            except OSError:
+                chip.note("no answer")
+        return False
+
+    # Configuring.
+
+    def _settled_image(self, chip: _Chip, outputs: bool) -> bytes | None:
+        """The registers of a chip, when two readings in a row said the same of what matters."""
+        before: tuple[bool, bytes] | None = None
+        for _ in range(2 + self.READ_RETRIES):
+            try:
+                image = chip.device.read_registers()
+            except OSError:
+                chip.note("no answer")
+                continue
+            configured = configured_as(image, outputs)
+            said = (configured, image[OLAT:] if configured and outputs else b"")
+            if said == before:
+                return image
+            before = said
+        return None
+
+    def _configure(self, chip: _Chip, step: Callable[[], bool]) -> bool:
+        """Configure one chip in a few tries; True: in service."""
+        self._failed_at_s = inf
+        chip.known = False
+        for _ in range(1 + self.READ_RETRIES):
+            if self._out_of_time():
+                break
+            begun_s = clock.now_s()
+            try:
+                if step():
+                    chip.enter_service()
+                    return True
+                chip.lost = True  # it answers
+                begun_s = clock.now_s()  # the write before its last look was the one that failed
+            except OSError:
+                chip.note("no answer")
+            self._failed_at_s = min(self._failed_at_s, begun_s)
+            self._undo_damage(chip)
+        return False
+
+    def _undo_damage(self, culprit: _Chip) -> None:
+        """A write that configures a chip may have landed on any other."""
+        self._verify_others(culprit, stray_inputs=ALL_PINS)
+        for output in self._outputs:
+            if output is not culprit and output.in_service and output not in self._abandoned:
+                self._restore_options(output)
+        for feedback in self._feedback:
+            if feedback is culprit or not feedback.in_service or self._out_of_time():
+                continue
+            try:
+                if not feedback.device.configured_as(outputs=False):
+                    feedback.note("rewritten")
+                    feedback.device.configure_inputs()
+            except OSError:
+                feedback.note("no answer")
+
+    # Small things.
+
+    def _chips(self) -> Iterator[_Chip]:
+        yield from self._outputs
+        yield from self._feedback
+
+    def _out_of_time(self) -> bool:
+        return clock.now_s() > self._failed_at_s + _RECOVERY_S
+
+    def _note(self, kind: str, address: int) -> None:
+        self.counts[kind] += 1
+        self.events.append(BusEvent(clock.now_s(), kind, address))
+
+    def _words(self, coils: Sequence[bool]) -> list[int]:
+        words = [0] * len(self._outputs)
+        for coil, (position, bit) in zip(coils, self._places, strict=True):
+            if coil:
+                words[position] |= 1 << bit
+        return words
+
+    def _by_contactor(self, words: Sequence[int]) -> tuple[bool, ...]:
+        return tuple(
+            pin for word, bits in zip(words, self._bits, strict=True) for pin in _pins(word, bits)
+        )
+
+
+@lru_cache(maxsize=4096)
+def _pins(word: int, bits: tuple[int, ...]) -> tuple[bool, ...]:
+    return tuple(bool(word >> bit & 1) for bit in bits)
+
+
+def _mask(bits: Sequence[int]) -> int:
+    return sum(1 << bit for bit in bits)
+
+
+def _distance(chip: _Chip, other: _Chip) -> int:
+    """In how many bits their addresses differ."""
+    return (chip.device.address ^ other.device.address).bit_count()
+
+
+def _shorten_timeout(bus: smbus2.SMBus) -> None:
+    """Have the adapter give up after 10 ms, where there is one to tell."""
+    file = getattr(bus, "fd", None)
+    if isinstance(file, int):
+        with suppress(OSError):
+            smbus2.smbus2.ioctl(file, _I2C_TIMEOUT, _TIMEOUT_10_MS)  # type: ignore[attr-defined]

@@ -1,0 +1,67 @@
+"""The lines that watch over the station: expander reset, relay-supply watchdog, emergency stop."""
+
+from gpiozero import Device
+
+from hardware import DeviceLost, clock
+from hardware.modules import claim_input, claim_output, release
+
+# The MCP23017 needs 1 us low; the rest is for an opto-coupler and a pull-down in between.
+_RESET_S = 0.001
+
+
+class Supervision:
+    """The three lines, by BCM number.
+
+    reset_pin: low holds all expanders in reset; claimed high.
+    watchdog_pin: each edge keeps the coil supply and the enables alive for a while.
+    estop_pin: high = healthy; low, or a broken wire, = stop.
+
+    Raises DeviceLost where a line cannot be had, and for a line that fails later.
+    """
+
+    def __init__(self, reset_pin: int, watchdog_pin: int, estop_pin: int) -> None:
+        self._lines: list[Device] = []
+        try:
+            self._reset = self._keep(claim_output("expander reset", reset_pin, high=True))
+            self._watchdog = self._keep(claim_output("watchdog output", watchdog_pin))
+            self._estop = self._keep(claim_input("emergency stop input", estop_pin))
+        except DeviceLost:
+            self.close()
+            raise
+
+    @property
+    def stopped(self) -> bool:
+        """The emergency stop is pressed, or its wire is broken."""
+        try:
+            return bool(self._estop.value != 1)
+        except Exception as error:
+            raise DeviceLost(f"emergency stop input: {error}") from error
+
+    def verified(self) -> None:
+        """This scan's writes are verified: give the watchdog an edge."""
+        try:
+            self._watchdog.toggle()
+        except Exception as error:
+            raise DeviceLost(f"watchdog output: {error}") from error
+
+    def pulse_reset(self) -> None:
+        """Reset all expanders: all pins inputs, all coils off. Only with no current anywhere."""
+        try:
+            self._reset.off()
+            clock.sleep_s(_RESET_S)
+            self._reset.on()
+        except Exception as error:
+            raise DeviceLost(f"expander reset: {error}") from error
+
+    def close(self) -> None:
+        """Let go of the lines. Nothing is raised.
+
+        The reset line is not pulled low first: with current still flowing that would open
+        contactors at once, while the supply's own off-delay waits until the current is gone.
+        """
+        release(self._lines)
+        self._lines = []
+
+    def _keep(self, line: Device) -> Device:
+        self._lines.append(line)
+        return line
