@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -149,10 +148,10 @@ class Player:
             self._ask_until(self.start_ms + change.time_ms)
             self.demand_w[change.gun - 1] = change.demand_w
             self.charger.cabinet.vehicle(change.gun, change.demand_w)
-            self.demands.set(change.gun, Decimal(change.demand_w) / 1000, now_ms)
             self.position += 1
         self._ask_until(now_ms)
-        self.demands.keep_fresh(now_ms)
+        for gun, demand_w in enumerate(self.demand_w, start=1):
+            self.demands.set_w(gun, demand_w, now_ms)
 
     def next_ms(self) -> int | None:
         """When the trace says something new."""
