@@ -139,6 +139,10 @@ class Health:
         """Go on after an emergency stop whose button has been released."""
         self._latch(self.latched.expanders, False)
 
+    def describe(self) -> list[str]:
+        """Everything that is latched, in words."""
+        return describe(self._station, Latched(), self.latched)
+
     def _grew(
         self,
         before: Sequence[tuple[Sequence[int], Sequence[bool]]],

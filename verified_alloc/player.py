@@ -1,0 +1,53 @@
+"""Plays a demand trace: into the demand processor, kept fresh, and onto the simulated vehicles."""
+
+from collections.abc import Callable, Sequence
+
+from verified_alloc.compare.traces import DemandTrace
+from verified_alloc.demand import DemandProcessor
+
+
+class Player:
+    """A trace whose time 0 is `start_ms`. `vehicle(gun, demand_w)` hears every change."""
+
+    def __init__(
+        self,
+        trace: DemandTrace,
+        demands: DemandProcessor,
+        gun_max_w: Sequence[int],
+        vehicle: Callable[[int, int], None],
+        start_ms: int,
+    ) -> None:
+        self._changes = trace.changes
+        self._demands = demands
+        self._gun_max_w = gun_max_w
+        self._vehicle = vehicle
+        self._start_ms = self._played_ms = start_ms
+        self._position = 0
+        self._demand_w = [0] * len(gun_max_w)
+        self.asked_mj = [0] * len(gun_max_w)
+        """By gun, what it has asked for so far, up to its maximum, in W x ms."""
+
+    def play(self, now_ms: int) -> None:
+        """Bring all demands to what the trace says now."""
+        while self._position < len(self._changes):
+            change = self._changes[self._position]
+            if self._start_ms + change.time_ms > now_ms:
+                break
+            self._ask_until(self._start_ms + change.time_ms)
+            self._demand_w[change.gun - 1] = change.demand_w
+            self._vehicle(change.gun, change.demand_w)
+            self._position += 1
+        self._ask_until(now_ms)
+        for gun, demand_w in enumerate(self._demand_w, start=1):
+            self._demands.set_w(gun, demand_w, now_ms)
+
+    def next_ms(self) -> int | None:
+        """When the trace says something new; None when it has said all."""
+        if self._position == len(self._changes):
+            return None
+        return self._start_ms + self._changes[self._position].time_ms
+
+    def _ask_until(self, now_ms: int) -> None:
+        for gun, (demand_w, most_w) in enumerate(zip(self._demand_w, self._gun_max_w, strict=True)):
+            self.asked_mj[gun] += min(demand_w, most_w) * (now_ms - self._played_ms)
+        self._played_ms = now_ms

@@ -1,0 +1,58 @@
+"""What one run of a station did, as its cabinet and the cabinet's monitor saw it."""
+
+from dataclasses import dataclass, field
+
+J_PER_KWH = 3_600_000
+
+
+@dataclass
+class Summary:
+    """Energies in kWh, by gun. Without a simulated cabinet nobody has seen what the fields after
+    `reported` tell, and they are empty."""
+
+    duration_s: float
+    scans: int
+    longest_to_power_s: float
+    """From a demand's change to the live modules for the power it was granted."""
+    faults: list[str]
+    """Latched at the end."""
+    reported: list[str]
+    """What the controller reported, with the time since the start."""
+    faults_injected: list[str] = field(default_factory=list)
+    energy_kwh: dict[int, float] = field(default_factory=dict)
+    unmet_kwh: dict[int, float] = field(default_factory=dict)
+    """What the gun asked for, up to its maximum, and was not delivered."""
+    operations: dict[str, int] = field(default_factory=dict)
+    """Makes and breaks of each contactor that moved."""
+    exposures: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """The summary for a person."""
+        told = [f"Ran {self.duration_s:.1f} s in {self.scans} scans."]
+        if self.energy_kwh:
+            told += [
+                f"Gun {gun}: {energy:.2f} kWh delivered, {self.unmet_kwh[gun]:.2f} kWh unmet."
+                for gun, energy in self.energy_kwh.items()
+            ]
+            told.append(
+                f"Together: {sum(self.energy_kwh.values()):.2f} kWh delivered, "
+                f"{sum(self.unmet_kwh.values()):.2f} kWh unmet."
+            )
+        told.append(
+            f"Longest from a demand's change to its power: {self.longest_to_power_s:.2f} s."
+        )
+        if self.operations:
+            worst = max(self.operations, key=lambda pair: self.operations[pair])
+            told.append(
+                f"Contactor operations: {sum(self.operations.values())}, "
+                f"most on {worst}: {self.operations[worst]}."
+            )
+        told += [f"Injected: {text}." for text in self.faults_injected]
+        told += [f"Reported at {text}." for text in self.reported]
+        if self.energy_kwh:
+            told.append(f"Exposures (nobody commanded them): {len(self.exposures)}.")
+            told += [f"  {text}" for text in self.exposures]
+            told.append(f"Violations: {len(self.violations)}.")
+            told += [f"  {text}" for text in self.violations]
+        return told
