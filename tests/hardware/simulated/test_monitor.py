@@ -456,6 +456,16 @@ def test_a_break_before_the_module_has_even_risen_is_s2() -> None:
     assert rig.violations == [("S2", 1, 1)]
 
 
+def test_breaking_a_dead_module_that_is_still_enabled_is_s2(rig: Rig) -> None:
+    rig.connect(1, 1)
+    rig.offer(1, 0)
+    rig.fault("module-dead 1")
+    rig.wait(300)
+    rig.open(1, 1)
+    rig.wait(60)
+    assert ("S2", 1, 1) in rig.violations  # it may come back to life at any moment
+
+
 def test_a_timed_opening_that_does_not_wait_is_s2(rig: Rig) -> None:
     rig.connect(1, 1)
     rig.offer(1, 0)
