@@ -17,6 +17,7 @@ from hardware.simulated.contactor import Contactor, Drive
 from hardware.simulated.power_module import PowerModule
 
 ACROSS_LIMIT_V = 20
+WIRE = "wire"
 PROCESS_CAUSES = frozenset({"watchdog", "watchdog back", "process lost", "restart"})
 """Nobody is there to lower an offer: its lifetime ends it."""
 STOP_CAUSES = frozenset({"emergency stop", "emergency stop released"}) | PROCESS_CAUSES
@@ -91,7 +92,7 @@ class Monitor(Observer):
         self._open: dict[tuple[str, int], _Condition] = {}
         self._upset_us: dict[int, int] = {}
         self._loss_us: dict[int, int] = {}
-        self._strayed: dict[tuple[int, int], tuple[int, bool, str]] = {}
+        self._strayed_us: dict[tuple[int, int], int] = {}
         cabinet.observer = self
 
     def summary(self) -> Summary:
@@ -114,12 +115,11 @@ class Monitor(Observer):
     def coil(self, contactor: Contactor, drive: Drive) -> None:
         """A coil changed: whose deed is it, and was the module loaded at that instant?"""
         pair = (contactor.gun, contactor.module)
-        if drive.cause == COMMAND:
-            strayed_us, was, cause = self._strayed.pop(pair, (-NEVER_US, False, ""))
-            if was == contactor.energised and self._recent(strayed_us):
-                drive.cause = cause  # the controller puts right what the wire had changed
-        elif drive.cause == "wire":
-            self._strayed[pair] = (drive.at_us, not contactor.energised, drive.cause)
+        strayed = self._recent(self._strayed_us.pop(pair, -NEVER_US))
+        if drive.cause == COMMAND and strayed:
+            drive.cause = WIRE  # the controller puts right what the wire had changed
+        elif drive.cause == WIRE and not strayed:
+            self._strayed_us[pair] = drive.at_us
         if drive.cause != COMMAND:
             self._upset_us[contactor.module] = drive.at_us
         drive.loaded = self._load(contactor.module, self._cabinet.current_ma(contactor.module))
@@ -293,7 +293,7 @@ class Monitor(Observer):
             gun,
             module.id,
             gun_draw_w * 1000 // self._cabinet.vehicles[gun - 1].battery_v,
-            "wire" if disturbed else COMMAND,
+            WIRE if disturbed else COMMAND,
             f"module {module.id} was taken from gun {gun} while the vehicle still drew "
             f"{gun_draw_w} W, {left_w} W are left",
         )
@@ -381,7 +381,7 @@ class Monitor(Observer):
             return f"carries {current_ma / 1000:.1f} A"
         if unit.enabled:
             return "is enabled"
-        return "reports on" if unit.status(self._cabinet.now_us) else ""
+        return "is on" if unit.running or unit.status(self._cabinet.now_us) else ""
 
     def _joined(self, gun: int) -> bool:
         return any(len(self._cabinet.guns_of[u.id]) > 1 for u in self._cabinet.on_gun[gun])

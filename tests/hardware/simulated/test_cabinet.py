@@ -159,17 +159,18 @@ def test_a_pulse_shorter_than_the_minimum_response_moves_nothing(seed: int) -> N
     assert sum(monitor.makes.values()) == 14
 
 
-def test_a_longer_pulse_may_move_the_fast_ones_only() -> None:
+@pytest.mark.parametrize("pulse_ms", [5, 6])
+def test_a_longer_pulse_may_move_the_fast_ones_only(pulse_ms: int) -> None:
     plant = cabinet()
     monitor = Monitor(plant)
     plant.coil_word(0, 0x7F7F, "command")
-    wait(plant, 6)
+    wait(plant, pulse_ms)
     plant.coil_word(0, 0, "command")
     wait(plant, 100)
     moved = {pair for pair, n in monitor.makes.items() if n}
     chip = [c for pair, c in plant.contactors.items() if pair in REFERENCE[:14]]
     assert moved == {
-        (c.gun, c.module) for c in chip if c.operate_us < 6 * MS + c.release_us
+        (c.gun, c.module) for c in chip if c.operate_us < pulse_ms * MS + c.release_us
     }  # the others turned round before they touched
     assert monitor.makes == monitor.breaks
     assert 0 < len(moved) < 14
@@ -262,6 +263,28 @@ def test_a_spontaneous_opening_stays_open_and_the_contact_tells() -> None:
     wait(plant, 1000)
     assert plant.closed_contactors() == {(1, 2)}
     assert plant.floating_word(0) & 0x7F7F == 1 << 6
+    plant.coil_word(0, 0, "command")
+    wait(plant, 100)
+    close(plant, 0, 6)
+    assert plant.closed_contactors() == {(1, 2)}  # no coil moves it any more
+
+
+def test_a_spontaneous_opening_takes_its_power_at_once_and_leaves_no_current() -> None:
+    plant = cabinet()
+    on_gun_1(plant, 1, 2, offer_w=80_000)
+    plant.inject(parse("spontaneous-open 1:1"))
+    assert plant.draw_w(1) == 40_000
+    assert plant.current_ma(1) == 0
+
+
+def test_opening_breaks_what_still_decays() -> None:
+    plant = cabinet()
+    on_gun_1(plant, 1, offer_w=40_000)
+    plant.set_enable(1, False)
+    wait(plant, 1)
+    assert plant.current_ma(1) > 0
+    plant.inject(parse("spontaneous-open 1:1"))
+    assert plant.current_ma(1) == 0
 
 
 @pytest.mark.parametrize(
@@ -277,6 +300,15 @@ def test_a_faulty_auxiliary_contact_tells_one_thing(kind: str, told: int) -> Non
     assert plant.floating_word(0) & 1 == told
     wait(plant, 1000)
     assert plant.floating_word(0) & 1 == 1
+
+
+def test_a_stuck_auxiliary_contact_does_not_even_bounce() -> None:
+    plant = cabinet()
+    plant.inject(parse("aux-stuck-open 1:1"))
+    plant.coil_word(0, 1, "command")
+    for _ in range(500):
+        wait(plant, 0.1)
+        assert plant.floating_word(0) & 1 == 0
 
 
 def test_a_chattering_auxiliary_contact_tells_anything() -> None:
@@ -347,6 +379,19 @@ def test_a_glitch_of_the_enable_never_shows_in_the_status() -> None:
         wait(plant, 1)
 
 
+def test_a_module_that_starts_again_rises_anew() -> None:
+    plant = cabinet()
+    plant.set_enable(1, True)
+    wait(plant, 1)
+    plant.set_enable(1, False)
+    wait(plant, 1)
+    plant.set_enable(1, True)
+    wait(plant, 2.9)
+    assert not plant.status(1)
+    wait(plant, 0.1)
+    assert plant.status(1)
+
+
 def test_voltages() -> None:
     plant = cabinet()
     assert plant.terminal_v(1) == plant.bus_v(1) == 0
@@ -400,6 +445,23 @@ def test_a_vehicle_draws_the_least_of_demand_offer_and_power() -> None:
     plant.vehicle(1, 500_000)
     plant.set_enable(2, False)
     assert plant.draw_w(1) == 40_000
+
+
+def test_a_gun_carries_no_more_than_its_maximum() -> None:
+    plant = Cabinet(
+        gun_count=1,
+        module_power_w=[40_000, 40_000],
+        gun_max_w=[60_000],
+        contactors=[(1, 1), (1, 2)],
+        timing=PlantTiming(watchdog_ms=None),
+    )
+    close(plant, 0, 1)
+    plant.set_enable(1, True)
+    plant.set_enable(2, True)
+    plant.vehicle(1, 90_000)
+    plant.offer(1, 80_000, FOREVER)
+    wait(plant, 10)
+    assert plant.draw_w(1) == 60_000
 
 
 def test_modules_share_the_current_by_their_power() -> None:

@@ -417,6 +417,68 @@ def test_no_voltage_is_left_after_the_full_discharge(rig: Rig) -> None:
     assert rig.quiet()
 
 
+# The instants in between ------------------------------------------------------------------------
+
+
+def test_a_make_written_under_load_is_s2_even_if_the_load_is_gone_when_it_arrives() -> None:
+    rig = Rig()
+    rig.cabinet.contactors[1, 1].operate_us = 30 * MS
+    rig.enable(1)
+    rig.wait(1)
+    rig.close(1, 1)
+    rig.wait(1)
+    rig.disable(1)
+    assert not rig.cabinet.status(1)
+    rig.wait(60)
+    assert ("S2", 1, 1) in rig.violations
+
+
+def test_a_break_that_arrives_under_load_is_s2_even_if_it_was_written_without(rig: Rig) -> None:
+    rig.close(1, 1)
+    rig.wait(60)
+    rig.open(1, 1)
+    rig.enable(1)
+    rig.wait(60)
+    assert ("S2", 1, 1) in rig.violations
+
+
+def test_a_break_before_the_module_has_even_risen_is_s2() -> None:
+    rig = Rig()
+    rig.cabinet.contactors[1, 1].release_us = 30 * MS
+    rig.close(1, 1)
+    rig.wait(60)
+    rig.enable(1)
+    rig.wait(1)
+    rig.open(1, 1)
+    rig.wait(1)
+    rig.disable(1)
+    rig.wait(60)
+    assert rig.violations == [("S2", 1, 1)]
+
+
+def test_breaking_a_dead_module_that_is_still_enabled_is_s2(rig: Rig) -> None:
+    rig.connect(1, 1)
+    rig.offer(1, 0)
+    rig.fault("module-dead 1")
+    rig.wait(300)
+    rig.open(1, 1)
+    rig.wait(60)
+    assert ("S2", 1, 1) in rig.violations  # it may come back to life at any moment
+
+
+def test_a_timed_opening_that_does_not_wait_is_s2(rig: Rig) -> None:
+    rig.connect(1, 1)
+    rig.offer(1, 0)
+    rig.offer(1, 40_000)
+    rig.fault("module-stuck-on 1")
+    rig.cabinet.press_estop()
+    rig.offer(1, 0)
+    rig.wait(80)
+    rig.open(1, 1)
+    rig.wait(60)
+    assert ("S2", 1, 1) in rig.violations
+
+
 # What nobody commanded is an exposure -----------------------------------------------------------
 
 
@@ -469,6 +531,9 @@ def test_an_exposure_left_alone_for_too_long_is_a_violation(rig: Rig, left: str)
     assert event.rule == {"enable": "S3", "offer": "S6"}[left]
     assert event.cause == "spontaneous opening"
     assert "for more than 60 ms" in event.text
+    rig.wait(39)
+    rig.monitor.settle()
+    assert only(rig.monitor.violations).duration_ms == 100  # from the beginning
 
 
 def test_a_corrupted_word_that_joins_live_guns_is_an_exposure(rig: Rig) -> None:
@@ -683,6 +748,126 @@ def test_enables_that_return_with_the_gate_are_judged_as_exposures(rig: Rig) -> 
     assert rig.exposures == [("S3", "emergency stop released", None, 1)]
     rig.wait(61)
     assert rig.violations == [("S3", None, 1)]
+
+
+# What excuses and what does not ------------------------------------------------------------------
+
+
+def test_nobody_can_know_a_module_stuck_on_without_status_inputs(rig: Rig) -> None:
+    rig.cabinet.status_wired = False
+    rig.connect(1, 1)
+    rig.connect(2, 2)
+    rig.fault("module-stuck-on 1")
+    rig.disconnect(1, 1)
+    assert rig.violations == []
+    assert ("S2", "module stuck on", 1, 1) in rig.exposures
+
+
+def test_a_module_that_starts_by_itself_is_an_exposure(rig: Rig) -> None:
+    rig.fault("module-stuck-on 1")
+    assert rig.exposures == [("S8", "module stuck on", None, 1)]
+
+
+def test_a_module_that_starts_while_its_contactor_is_on_its_way_is_an_excuse(rig: Rig) -> None:
+    rig.close(1, 1)
+    rig.wait(2)
+    rig.fault("module-stuck-on 1")
+    rig.wait(60)
+    assert rig.violations == []
+    assert ("S2", "command", 1, 1) in rig.exposures
+
+
+def test_a_module_that_will_not_stop_does_not_excuse_opening_at_once(rig: Rig) -> None:
+    rig.connect(1, 1)
+    rig.cabinet.vehicle(1, 0)
+    rig.fault("module-stuck-on 1")
+    rig.offer(1, 0)
+    rig.disable(1)
+    rig.wait(10)
+    rig.open(1, 1)
+    rig.wait(60)
+    assert rig.violations == [("S2", 1, 1)]
+
+
+@pytest.mark.parametrize("loss", ["spontaneous-open 1:1", "module-dead 1", "estop"])
+@pytest.mark.parametrize(("later_ms", "kind"), [(15, "exposures"), (90, "violations")])
+def test_an_offer_raised_in_the_scan_of_a_loss_is_excused_and_later_is_not(
+    rig: Rig, loss: str, later_ms: int, kind: str
+) -> None:
+    rig.connect(1, 1)
+    rig.offer(1, 0)
+    rig.fault(loss)
+    if loss == "spontaneous-open 1:1" and later_ms == 90:
+        rig.disable(1)
+    rig.wait(later_ms)
+    rig.offer(1, 40_000)
+    told = getattr(rig.monitor, kind)
+    assert [(e.rule, e.gun, e.cause) for e in told][-1] == ("S6", 1, "command")
+
+
+def test_a_removal_forced_by_a_loss_on_the_same_gun_is_no_violation() -> None:
+    rig = Rig(timing=PlantTiming(vehicle_response_ms=300))
+    rig.connect(1, 1, 2)
+    rig.fault("spontaneous-open 1:2")
+    rig.wait(20)
+    rig.offer(1, 0)
+    rig.disable(1)
+    rig.disable(2)
+    rig.wait(500)
+    assert rig.violations == []
+
+
+def test_a_coil_lost_after_the_scan_has_read_excuses_the_enable(rig: Rig) -> None:
+    rig.cabinet.contactors[1, 1].release_us = 30 * MS
+    rig.close(1, 1)
+    rig.wait(100)
+    rig.open(1, 1, cause="brown-out")
+    rig.wait(5)
+    rig.enable(1)
+    rig.disable(1)
+    assert rig.violations == []
+    assert rig.exposures == [("S3", "command", 1, 1)]
+
+
+def test_putting_a_corrupted_word_right_long_after_is_the_controllers_own_deed(rig: Rig) -> None:
+    rig.close(1, 1, cause="wire")
+    rig.wait(100)
+    rig.enable(1)
+    rig.wait(100)
+    rig.open(1, 1)
+    rig.wait(60)
+    assert ("S2", 1, 1) in rig.violations
+
+
+def test_a_coil_corrupted_twice_is_as_it_was(rig: Rig) -> None:
+    rig.close(1, 1)
+    rig.wait(100)
+    rig.open(1, 1, cause="wire")
+    rig.wait(2)
+    rig.close(1, 1, cause="wire")
+    rig.wait(2)
+    rig.open(1, 1)
+    rig.wait(60)
+    assert rig.quiet()
+    assert rig.cabinet.closed_contactors() == set()
+
+
+def test_coils_written_before_there_is_supply_are_commanded_makes() -> None:
+    cabinet = Cabinet(
+        gun_count=1,
+        module_power_w=[40_000],
+        gun_max_w=[40_000],
+        contactors=[(1, 1)],
+        timing=TIMING,
+    )
+    monitor = Monitor(cabinet)
+    cabinet.advance(10 * MS)
+    cabinet.coil_word(0, 1, "command")
+    cabinet.advance(12 * MS)
+    cabinet.watchdog_edge()
+    cabinet.advance(60 * MS)
+    assert cabinet.closed_contactors() == {(1, 1)}
+    assert monitor.exposures == monitor.violations == []
 
 
 # Accounts ---------------------------------------------------------------------------------------
