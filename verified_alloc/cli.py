@@ -141,6 +141,63 @@ def explain(
     return 0
 
 
+@app.command()
+def run(
+    demands: Annotated[
+        str | None,
+        typer.Option(
+            "--demands",
+            metavar="FILE",
+            help="Demand trace, CSV time_s,gun,demand_kw, or a sample: day, hour."
+            " [default: a live synthetic day]",
+        ),
+    ] = None,
+    station: StationOption = None,
+    hardware: Annotated[
+        str, typer.Option("--hardware", metavar="NAME", help="simulated or pi.")
+    ] = "simulated",
+    speed: Annotated[
+        str | None,
+        typer.Option(
+            "--speed",
+            metavar="N",
+            help="Simulated seconds in a real one, or max. [default: max with --demands, else 1]",
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="S", help="Seconds to run. [default: to the last demand]"),
+    ] = None,
+    inject: Annotated[
+        list[str] | None,
+        typer.Option("--inject", metavar="FAULT", help="As 'weld 3:5 @ 120s'; repeatable."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the simulated parts' own times.")] = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Run a station: the simulated one, or the wires of a Raspberry Pi.
+
+    \b
+    verified-alloc run
+    verified-alloc run --demands day
+    verified-alloc run --demands hour --inject 'weld 3:5 @ 120s' --inject 'nack 0x21 @ 5min'
+    verified-alloc run --demands hour --speed 10 --until 600
+    verified-alloc run --hardware pi --station site.toml
+    """
+    from verified_alloc import run_command
+
+    return run_command.run(
+        _station(station),
+        demands=demands,
+        hardware=hardware,
+        speed=speed,
+        until=until,
+        inject=inject or (),
+        seed=seed,
+        as_json=as_json,
+    )
+
+
 def _station(path: str | None) -> Station:
     return Station.reference() if path is None else Station.from_toml(Path(path))
 

@@ -160,7 +160,7 @@ class Run:
     def _inject(self) -> None:
         for injection in self._injections:
             assert self._charger is not None
-            self._charger.cabinet.inject(
+            self._charger.inject(
                 replace(injection, at_us=injection.at_us + self._started_ms * 1000)
             )
 
@@ -171,6 +171,7 @@ class Run:
         while not self._ended and (end_ms is None or due_ms < end_ms):
             clock.sleep_s(due_ms / 1000 - clock.now_s())
             player.play(due_ms)
+            moves_ms = self._next_event_ms()
             state = controller.scan(scans)
             self._scans += 1
             self._note_time_to_power(state)
@@ -178,7 +179,8 @@ class Run:
             due_ms += scan_ms
             while due_ms < _now_ms():
                 due_ms += scan_ms
-            skipped = self._quiet_scans(state, player, due_ms, end_ms)
+            moved = moves_ms is not None and moves_ms <= _now_ms()
+            skipped = 0 if moved else self._quiet_scans(state, player, due_ms, end_ms)
             due_ms += skipped * scan_ms
             scans = 1 + skipped
         return due_ms
@@ -190,7 +192,7 @@ class Run:
         if not self._skip_quiet_time or self._charger is None:
             return 0
         scan_ms = self._station.timing.scan_ms
-        times = [state.quiet_until_ms, player.next_ms(), self._charger.next_event_ms(), end_ms]
+        times = [state.quiet_until_ms, player.next_ms(), self._next_event_ms(), end_ms]
         skipped = (min(time for time in times if time is not None) - due_ms) // scan_ms
         if skipped <= 0:
             return 0
@@ -199,6 +201,9 @@ class Run:
         )
         return skipped
 
+    def _next_event_ms(self) -> int | None:
+        return None if self._charger is None else self._charger.next_event_ms()
+
     def _take_off(self, controller: Controller, due_ms: int) -> None:
         """Scan on until everything is off and open, for as long as that may take."""
         controller.stop()
@@ -206,15 +211,18 @@ class Run:
         bounded_ms = (
             3 * timing.offer_lead_ms + timing.module_off_timeout_ms + timing.current_decay_ms
         )
-        end_ms = due_ms + bounded_ms
-        while due_ms < end_ms:
-            clock.sleep_s(due_ms / 1000 - clock.now_s())
+        for at_ms in range(due_ms, due_ms + bounded_ms, timing.scan_ms):
+            clock.sleep_s(at_ms / 1000 - clock.now_s())
             state = controller.scan()
             self._watch(state)
             if state.idle:
                 return
-            due_ms += timing.scan_ms
-        self._report("not everything is off and open at the end")
+        closed = [
+            f"{gun}:{module}"
+            for gun, modules in enumerate(state.connected, start=1)
+            for module in modules
+        ]
+        self._report(f"ended with contactors not seen open: {', '.join(closed) or 'none'}")
 
     def _note_time_to_power(self, state: State) -> None:
         for gun, granted_w in state.allocation.delivered_w.items():

@@ -7,7 +7,7 @@ two names in the module `smbus2.smbus2` (its `ioctl` and its `os`) and nothing e
 import errno
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from ctypes import memmove, string_at
 from random import Random
@@ -125,6 +125,8 @@ class SimulatedBus:
         """i2c_rdwr calls so far, refused ones included."""
         self.wire_bytes = 0
         """Bytes clocked over the wire so far, address bytes included."""
+        self.struck: Callable[[], None] = lambda: None
+        """Called whenever a fault strikes a transfer."""
         self.faults_hit: list[FaultHit] = []
         """Every fault that really struck, in order."""
         self._time = time
@@ -356,6 +358,7 @@ class SimulatedBus:
 
     def _strikes(self, armed: ArmedFault, address: int) -> None:
         self._settle()
+        self.struck()
         transaction = self.transactions - 1
         if armed.hits(transaction):
             self._note(armed.fault, address, transaction)

@@ -507,7 +507,17 @@ class Cabinet:
         self.bus_disturbed_us = self.now_us
 
     def inject(self, injection: Injection) -> None:
-        """Play a fault at its time. ValueError if the station has no such contactor or module."""
+        """Play a fault at its time. ValueError as `check`."""
+        self.check(injection)
+        start_us = max(injection.at_us, self.now_us)
+        self._at_time(start_us, self._apply, injection, True)
+        if injection.for_us is not None:
+            self._at_time(start_us + injection.for_us, self._apply, injection, False)
+        if start_us == self.now_us:
+            self.advance(self.now_us)
+
+    def check(self, injection: Injection) -> None:
+        """ValueError if the station has no such contactor or module."""
         where = f"fault {injection.text or injection.kind!r}: "
         if injection.kind in PAIR_KINDS and (injection.gun, injection.module) not in (
             self.contactors
@@ -519,12 +529,6 @@ class Cabinet:
             raise ValueError(
                 f"{where}there is no module {injection.module}; allowed: 1 to {len(self.modules)}"
             )
-        start_us = max(injection.at_us, self.now_us)
-        self._at_time(start_us, self._apply, injection, True)
-        if injection.for_us is not None:
-            self._at_time(start_us + injection.for_us, self._apply, injection, False)
-        if start_us == self.now_us:
-            self.advance(self.now_us)
 
     def _apply(self, injection: Injection, begins: bool) -> None:
         kind = injection.kind

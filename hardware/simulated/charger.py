@@ -65,6 +65,7 @@ class SimulatedCharger:
         self.time.on_advance(self.cabinet.advance)
         self._bus_faults: dict[Injection, BusFault] = {}
         self.cabinet.bus_fault = self._disturb
+        self.bus.struck = self.cabinet.disturb_bus
 
     @contextmanager
     def installed(self) -> Iterator["SimulatedCharger"]:
@@ -81,6 +82,21 @@ class SimulatedCharger:
     def tell(self, gun: int, offer_w: int, lifetime_ms: int) -> None:
         """The gun's controller hears its offer."""
         self.cabinet.offer(gun, offer_w, self.time.now_us + lifetime_ms * US_PER_MS)
+
+    def inject(self, injection: Injection) -> None:
+        """Play a fault at its time. ValueError if there is no such contactor, module or chip."""
+        self.check(injection)
+        self.cabinet.inject(injection)
+
+    def check(self, injection: Injection) -> None:
+        """ValueError if there is no such contactor, module or chip."""
+        self.cabinet.check(injection)
+        address = injection.address
+        if address is not None and address not in self.bus.chips:
+            known = ", ".join(f"{chip:#x}" for chip in sorted(self.bus.chips))
+            raise ValueError(
+                f"fault {injection.text!r}: no expander {address:#x}; allowed: {known}"
+            )
 
     def next_event_ms(self) -> int | None:
         """The last whole millisecond before something in the plant moves by itself."""

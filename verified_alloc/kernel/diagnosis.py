@@ -17,7 +17,8 @@ NOT_SO = -1
 
 
 class Readings(NamedTuple):
-    """One module as read in one scan; lists are by gun. Where invalid, the rest may be anything."""
+    """One module as read in one scan; lists are by gun. Where invalid, these may be anything; the
+    lines of the module do not hang on the expanders."""
 
     valid: bool
     """Every chip that carries its contactors answered."""
@@ -146,8 +147,8 @@ def ages(
         )
     ]
     off = ops.and_(valid, ops.not_(enabled), ops.not_(reports_on))
-    stuck = ops.and_(valid, ops.not_(enabled), reports_on)
-    silent = ops.and_(valid, enabled, ops.not_(reports_on))
+    stuck = ops.and_(ops.not_(enabled), reports_on)
+    silent = ops.and_(enabled, ops.not_(reports_on))
     return Ages(
         off_ms=lasting(ops, off, before.off_ms, elapsed_ms),
         stuck_ms=lasting(ops, stuck, before.stuck_ms, elapsed_ms),

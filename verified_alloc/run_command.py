@@ -1,0 +1,174 @@
+"""The command `run`: its options checked, the run shown while it goes, the summary printed."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from hardware import HardwareError
+from hardware.simulated import faults
+from hardware.simulated.charger import SimulatedCharger
+from hardware.simulated.faults import Injection
+from verified_alloc.compare.traces import DemandTrace, read_trace
+from verified_alloc.controller import State
+from verified_alloc.errors import BadInput, shown
+from verified_alloc.run import Run, simulated_charger
+from verified_alloc.station import Station
+
+HARDWARE = ("simulated", "pi")
+PI_FAULTS = Path("/var/lib/verified-alloc/faults.json")
+
+
+def run(
+    station: Station,
+    *,
+    demands: str | None,
+    hardware: str,
+    speed: str | None,
+    until: str | None,
+    inject: Sequence[str],
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Run the station; 0, or 1 if the cabinet's monitor saw a violation, or 3 if a device is not
+    there. Everything is checked before the first scan: `BadInput`."""
+    if hardware not in HARDWARE:
+        raise BadInput(f"--hardware {shown(hardware)}: allowed is {' or '.join(HARDWARE)}")
+    simulated = hardware == "simulated"
+    pace = _speed(speed, default=None if demands is not None and simulated else 1.0)
+    injections = [_injection(text) for text in inject]
+    if not simulated and (injections or pace != 1.0):
+        raise BadInput(
+            "--hardware pi: allowed is neither --inject nor a --speed other than 1; real time and"
+            " real faults only"
+        )
+    until_ms = None if until is None else _until_ms(until)
+    station.check_wiring()
+    trace = _trace(station, demands, simulated, seed)
+    if demands is not None and until_ms is None:
+        until_ms = trace.last_ms
+    charger = simulated_charger(station, pace, seed) if simulated else None
+    if charger is not None:
+        for injection in injections:
+            _check_injection(charger, injection)
+    try:
+        with _shown(station, live=pace is not None, until_ms=until_ms, quiet=as_json) as watch:
+            summary = Run(
+                station,
+                charger,
+                trace,
+                injections=injections,
+                skip_quiet_time=pace is None,
+                faults_path=None if simulated else PI_FAULTS,
+                watch=watch,
+            ).play(until_ms)
+    except HardwareError as error:
+        print(f"verified-alloc: {error}", file=sys.stderr)
+        return 3
+    if as_json:
+        print(json.dumps(asdict(summary)))
+    else:
+        print("\n".join(summary.lines()))
+    return 1 if summary.violations else 0
+
+
+def _speed(text: str | None, default: float | None) -> float | None:
+    """Simulated seconds in a real one; None is as fast as it goes."""
+    if text is None:
+        return default
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed < math.inf:
+        raise BadInput(f"--speed {shown(text)}: allowed is a number above 0, or max")
+    return speed
+
+
+def _until_ms(text: str) -> int:
+    try:
+        until_s = float(text)
+    except ValueError:
+        until_s = math.nan
+    if not 0 < until_s < 1e9:
+        raise BadInput(f"--until {shown(text)}: allowed is a number of seconds above 0")
+    return math.ceil(until_s * 1000)
+
+
+def _injection(text: str) -> Injection:
+    try:
+        return faults.parse(text)
+    except ValueError as error:
+        raise BadInput(f"--inject: {error}") from None
+
+
+def _check_injection(charger: SimulatedCharger, injection: Injection) -> None:
+    try:
+        charger.check(injection)
+    except ValueError as error:
+        raise BadInput(f"--inject: {error}") from None
+
+
+def _trace(station: Station, demands: str | None, simulated: bool, seed: int) -> DemandTrace:
+    """What the guns will ask for: the trace named, or on simulated guns a synthetic day from its
+    busiest time on, or nothing until somebody tells."""
+    guns = [gun.id for gun in station.guns]
+    if demands is not None:
+        return read_trace(demands, guns)
+    if not simulated:
+        return DemandTrace(())
+    from verified_alloc.compare.synthetic import synthetic_day
+
+    day = synthetic_day(seed + 1, len(guns)).trace
+    return day.excerpt(day.busiest_ms(), day.last_ms)
+
+
+@contextmanager
+def _shown(
+    station: Station, *, live: bool, until_ms: int | None, quiet: bool
+) -> Iterator[Callable[[State], None]]:
+    """What a person sees while it runs: the station live, a bar for a replay; where nobody looks,
+    a line for every new allocation of a live station, and nothing of a replay."""
+    if quiet:
+        yield lambda _: None
+    elif live and sys.stdout.isatty():
+        from verified_alloc.live import LiveTable
+
+        with LiveTable(station) as table:
+            yield table.watch
+    elif live:
+        yield _LiveLines().watch
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True)) as progress:
+            task = progress.add_task("simulated time", total=until_ms)
+            yield lambda state: progress.update(task, completed=state.at_ms)
+    else:
+        yield lambda _: None
+
+
+class _LiveLines:
+    """A line for every new state of connection."""
+
+    def __init__(self) -> None:
+        self._before: object = None
+
+    def watch(self, state: State) -> None:
+        now = state.live
+        if now != self._before:
+            self._before = now
+            fed = [
+                f"gun {gun}: PM{','.join(map(str, modules))} {offer_w / 1000:g} kW"
+                for gun, (modules, offer_w) in enumerate(
+                    zip(state.live, state.offer_w, strict=True), start=1
+                )
+                if modules
+            ]
+            print(f"{state.at_ms / 1000:.2f} s  {'; '.join(fed) or 'all off'}", flush=True)
