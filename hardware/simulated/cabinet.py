@@ -23,6 +23,7 @@ from hardware.simulated.vehicle import Vehicle
 PINS_PER_CHIP = 14
 COMMAND = "command"
 NEVER_US = 1 << 62
+AFTERMATH_US = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ class Cabinet:
         """Called when an injection for the I2C bus is due (True) and when its time is up."""
         self.status_wired = True
         """Whether the station has status inputs at all; the judge asks, the plant does not."""
-        self.bus_disturbed_us = -NEVER_US
-        """When the I2C bus was last disturbed (`disturb_bus`)."""
+        self.last_bus_fault_us: Callable[[], int | None] | None = None
+        """Asked by `disturbed`: when a fault last struck the I2C bus."""
 
         self.contactors: dict[tuple[int, int], Contactor] = {}
         self._at: list[list[Contactor | None]] = []
@@ -160,6 +161,8 @@ class Cabinet:
         self._noisy: list[list[Contactor]] = [[] for _ in self._at]
         self._noise_seed = draw.getrandbits(32)
 
+        self._lasting = 0
+        self._disturbed_us = -NEVER_US
         self._estop_healthy = True
         self._watchdog_us: int | None = None
         self._gate_open = timing.watchdog_ms is None
@@ -201,8 +204,11 @@ class Cabinet:
     def next_event_us(self) -> int | None:
         """When something will move by itself, nobody touching anything; None if all is at rest.
 
-        Leaves out what happens only if the controller falls silent: watchdog and offers' expiry.
+        Counts what shows on a wire; a bouncing or chattering contact moves now. Leaves out what
+        happens only if the controller falls silent: watchdog and offers' expiry.
         """
+        if any(self._noisy):
+            return self.now_us
         return self._queue[0][0] if self._queue else None
 
     def _at_time(self, due_us: int, what: Callable[..., None], *args: object) -> None:
@@ -222,6 +228,8 @@ class Cabinet:
 
     def coil_word(self, position: int, word: int, cause: str) -> None:
         """The output chip at `position` drives `word`; `cause` is command or what else did it."""
+        if cause != COMMAND:
+            self._disturbed_us = self.now_us
         changed = word ^ self._word[position]
         self._word[position] = word
         chip = self._at[position]
@@ -335,6 +343,8 @@ class Cabinet:
             self._at_time(self.now_us + unit.rise_us, self._rise, unit)
         else:
             unit.stop(self.now_us, self.current_ma(unit.id), self.terminal_v(unit.id))
+            if unit.reported:
+                self._at_time(self.now_us + unit.rise_us, self._status_falls)
         for contactor in self.guns_of[unit.id]:
             self._redraw(contactor.gun)
 
@@ -343,6 +353,9 @@ class Cabinet:
             unit.risen = True
             for contactor in self.guns_of[unit.id]:
                 self._redraw(contactor.gun)
+
+    def _status_falls(self) -> None:
+        """Nothing to do: an event because it shows on a wire."""
 
     def status(self, module: int) -> bool:
         """The module's status line: high while its output is on."""
@@ -473,6 +486,7 @@ class Cabinet:
         if is_open == self._gate_open:
             return
         self._gate_open = is_open
+        self._disturbed_us = self.now_us
         if is_open:
             if not self.coil_supply:
                 self._switch_supply(True, cause)
@@ -502,9 +516,12 @@ class Cabinet:
 
     # Faults -------------------------------------------------------------------------------
 
-    def disturb_bus(self) -> None:
-        """An I2C transaction was disturbed: what the controller drops now it had not planned."""
-        self.bus_disturbed_us = self.now_us
+    def disturbed(self) -> bool:
+        """Whether something is amiss or was within the last second: a fault, a stop, a coil that
+        nobody commanded. What the controller drops in such a time it need not have planned."""
+        bus_us = self.last_bus_fault_us() if self.last_bus_fault_us is not None else None
+        latest_us = self._disturbed_us if bus_us is None else max(self._disturbed_us, bus_us)
+        return bool(self._lasting) or self.now_us - latest_us <= AFTERMATH_US
 
     def inject(self, injection: Injection) -> None:
         """Play a fault at its time. ValueError as `check`."""
@@ -532,6 +549,9 @@ class Cabinet:
 
     def _apply(self, injection: Injection, begins: bool) -> None:
         kind = injection.kind
+        self._disturbed_us = self.now_us
+        if not injection.strikes_once:
+            self._lasting += 1 if begins else -1
         if injection.on_bus:
             if self.bus_fault is not None:
                 self.bus_fault(injection, begins)

@@ -18,6 +18,7 @@ from hardware.simulated.power_module import PowerModule
 
 ACROSS_LIMIT_V = 20
 WIRE = "wire"
+DISTURBED = "disturbance"
 PROCESS_CAUSES = frozenset({"watchdog", "watchdog back", "process lost", "restart"})
 """Nobody is there to lower an offer: its lifetime ends it."""
 STOP_CAUSES = frozenset({"emergency stop", "emergency stop released"}) | PROCESS_CAUSES
@@ -282,18 +283,19 @@ class Monitor(Observer):
         return self._note(kind, rule, gun, module.id, 0, cause, text)
 
     def _judge_removal(self, module: PowerModule, gun: int, gun_draw_w: int) -> None:
-        """A planned removal must wait until the vehicle has followed the lower offer."""
+        """A planned removal must wait until the vehicle has followed the lower offer. One that a
+        fault forced (S5, S8) need not; from outside, that shows in the fault only."""
         left_w = self._cabinet.live_power_w(gun)
         if gun_draw_w <= left_w or self._recent(self._loss_us.get(gun, -NEVER_US)):
             return
-        disturbed = self._recent(self._cabinet.bus_disturbed_us)
+        disturbed = self._cabinet.disturbed()
         self._note(
             "exposure" if disturbed else "violation",
             "S6",
             gun,
             module.id,
             gun_draw_w * 1000 // self._cabinet.vehicles[gun - 1].battery_v,
-            WIRE if disturbed else COMMAND,
+            DISTURBED if disturbed else COMMAND,
             f"module {module.id} was taken from gun {gun} while the vehicle still drew "
             f"{gun_draw_w} W, {left_w} W are left",
         )

@@ -634,6 +634,25 @@ def test_the_next_event_is_known_and_at_rest_there_is_none() -> None:
     assert plant.next_event_us() == 60_000_000
 
 
+def test_whatever_shows_on_a_wire_is_an_event() -> None:
+    plant = cabinet(timing=PlantTiming(bounce_ms=10))
+    on_gun_1(plant, 1, offer_w=40_000)
+    wait(plant, 100)
+    plant.set_enable(1, False)
+    assert plant.next_event_us() == plant.now_us + 3 * MS  # the status falls
+    wait(plant, 3)
+    assert plant.next_event_us() is None
+    start_us = plant.now_us
+    plant.coil_word(0, 0, "command")
+    plant.advance(start_us + plant.contactors[1, 1].release_us + 1)
+    assert plant.next_event_us() == plant.now_us  # bouncing
+    wait(plant, 10)
+    assert plant.next_event_us() is None
+    plant.inject(parse("aux-chatter 1:1"))
+    wait(plant, 10_000)
+    assert plant.next_event_us() == plant.now_us
+
+
 def play(seed: int, step_us: int) -> tuple[object, ...]:
     """A wild station: random commands and faults every 10 ms, time in steps of `step_us`."""
     plant = cabinet(seed=seed)

@@ -351,14 +351,39 @@ def test_removal_after_the_vehicle_has_followed_is_clean() -> None:
     assert rig.quiet()
 
 
-def test_a_removal_forced_by_a_disturbed_bus_is_an_exposure() -> None:
+@pytest.mark.parametrize("disturbance", ["bus", "fault", "wire", "stop"])
+def test_a_removal_that_a_fault_forced_is_an_exposure(disturbance: str) -> None:
     rig = Rig(timing=PlantTiming(vehicle_response_ms=300))
     rig.connect(1, 1, 2)
-    rig.cabinet.disturb_bus()
-    rig.wait(10)
+    if disturbance == "bus":
+        struck_us = rig.cabinet.now_us
+        rig.cabinet.last_bus_fault_us = lambda: struck_us
+    elif disturbance == "fault":
+        rig.fault("aux-stuck-closed 3:4")
+        rig.wait(5000)
+    elif disturbance == "wire":
+        rig.close(3, 4, cause="wire")
+    else:
+        rig.cabinet.press_estop()
+        rig.cabinet.release_estop()
+        rig.monitor.exposures.clear()
+    rig.wait(10 if disturbance == "fault" else 200)
     rig.offer(1, 40_000)
     rig.disable(2)
-    assert (rig.violations, rig.exposures) == ([], [("S6", "wire", 1, 2)])
+    assert rig.violations == []
+    assert ("S6", "disturbance", 1, 2) in rig.exposures
+
+
+def test_a_disturbance_long_gone_excuses_no_removal() -> None:
+    rig = Rig(timing=PlantTiming(vehicle_response_ms=300))
+    rig.connect(1, 1, 2)
+    struck_us = rig.cabinet.now_us
+    rig.cabinet.last_bus_fault_us = lambda: struck_us
+    rig.fault("aux-stuck-closed 3:4 for 10ms")
+    rig.wait(1100)
+    rig.offer(1, 40_000)
+    rig.disable(2)
+    assert rig.violations == [("S6", 1, 2)]
 
 
 def test_close_before_discharge_is_s9(rig: Rig) -> None:
