@@ -75,6 +75,8 @@ def allocate(
     if not isinstance(policy, str) or policy not in ANSWERS:
         later = f" ({policy} comes with the solver policies)" if policy in POLICIES else ""
         raise BadInput(f"policy {shown(policy)}: allowed is {', '.join(ANSWERS)}{later}")
+    if not isinstance(faults, Faults):
+        raise BadInput(f"faults = {shown(faults)}: allowed is Faults(...)")
     asked = demand.told(station, demands)
     closed = ALL_OPEN if current is None else frozenset(_closed(station, current))
     return decide(station, asked, faults=faults, current=closed, policy=policy)

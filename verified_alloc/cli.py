@@ -366,7 +366,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadInput as error:
         return _refuse(str(error))
     except usage_error as error:
-        return _refuse(f"{error}; allowed is what verified-alloc --help lists")
+        return _refuse(f"{str(error).rstrip('.')}; allowed is what verified-alloc --help lists")
     return code if isinstance(code, int) else 0
 
 

@@ -54,10 +54,20 @@ def strictly(demand_w: Sequence[int]) -> Asked:
 def told(station: Station, demands: Mapping[int, float | Decimal]) -> Asked:
     """Demands in kW by gun, a gun that is not named asks for 0; all or none: `BadInput`."""
     demand_w = [0] * len(station.guns)
+    for gun, told_w in _accepted(station, demands).items():
+        demand_w[gun - 1] = told_w
+    return strictly(demand_w)
+
+
+def _accepted(station: Station, demands: Mapping[int, float | Decimal]) -> dict[int, int]:
+    """The same demands in watts, every one checked."""
+    if not isinstance(demands, Mapping):
+        raise BadInput(f"demands = {shown(demands)}: allowed is gun: kW")
+    accepted = {}
     for gun, kw in demands.items():
         check_gun(station, gun)
-        demand_w[gun - 1] = watts(kw, f"gun {gun}")
-    return strictly(demand_w)
+        accepted[gun] = watts(kw, f"gun {gun}")
+    return accepted
 
 
 def check_gun(station: Station, gun: object) -> None:
@@ -89,11 +99,7 @@ class DemandProcessor:
 
     def set_all(self, demands: Mapping[int, float | Decimal], now_ms: int) -> None:
         """Several guns at once, in kW; the others keep theirs. One bad demand changes nothing."""
-        accepted: dict[int, int] = {}
-        for gun, kw in demands.items():
-            check_gun(self._station, gun)
-            accepted[gun] = watts(kw, f"gun {gun}")
-        for gun, demand_w in accepted.items():
+        for gun, demand_w in _accepted(self._station, demands).items():
             self.set_w(gun, demand_w, now_ms)
 
     def set_w(self, gun: int, demand_w: int, now_ms: int) -> None:

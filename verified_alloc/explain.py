@@ -89,7 +89,7 @@ def _reason(
 
     sentences = [_asks(gun, demand_w, maximum_w)]
     if demand_w > 0 and not left.in_service[gun - 1]:
-        sentences += _out(station, faults, gun)
+        sentences += [*_out(station, faults, gun), "It gets nothing."]
     elif demand_w > 0:
         sentences.append(_served_after(before, allocation))
         if limit_left_w < wanted_w:
@@ -132,7 +132,7 @@ def _out(station: Station, faults: Faults, gun: int) -> list[str]:
     """Why a gun is out of service."""
     sentences = []
     if gun in faults.guns:
-        sentences.append("It is out of service and gets nothing.")
+        sentences.append("It is out of service.")
     for module in station.matrix.reach[gun - 1]:
         if (gun, module) not in faults.welded:
             continue

@@ -406,8 +406,9 @@ def _path(location: Sequence[str | int]) -> str:
 
 
 def _in_a_line(error: ValidationError) -> str:
-    """The first thing that is wrong."""
-    first = error.errors(include_url=False)[0]
+    """The first thing that is wrong; a misspelt key before the one that is missing for it."""
+    found = error.errors(include_url=False)
+    first = min(found, key=lambda one: one["type"] != "extra_forbidden")
     location = first["loc"]
     path, kind = _path(location), first["type"]
     if kind == "missing":

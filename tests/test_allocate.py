@@ -1,0 +1,367 @@
+"""allocate(): the documented scenarios, the documented rule at large, and every refusal."""
+
+import random
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from listing import listing
+from stations import demands_of, faults_of, states_of, stations, tables
+
+from verified_alloc import BadInput, Faults, Station, allocate, demand
+from verified_alloc.allocate import ANSWERS, accepted, decide
+from verified_alloc.kernel import invariants, ops
+from verified_alloc.kernel.rule import Choice
+from verified_alloc.station import service
+
+REFERENCE = Station.reference()
+SCENARIOS: list[tuple[dict[int, float], dict[int, tuple[int, ...]], tuple[int, ...]]] = [
+    ({1: 240}, {1: (1, 2, 3, 4, 5, 6)}, (7, 8, 9)),
+    (dict.fromkeys(range(1, 7), 40), {gun: (gun,) for gun in range(1, 7)}, (7, 8, 9)),
+    ({1: 160, 3: 120, 5: 80}, {1: (1, 2, 3, 4), 3: (5, 6, 7), 5: (8, 9)}, ()),
+]
+
+
+@pytest.mark.parametrize(("demands", "modules", "idle"), SCENARIOS)
+def test_the_documented_scenarios(
+    demands: dict[int, float], modules: dict[int, tuple[int, ...]], idle: tuple[int, ...]
+) -> None:
+    a = allocate(REFERENCE, demands)
+    assert a.modules == {gun: modules.get(gun, ()) for gun in range(1, 7)}
+    assert a.delivered_kw == {gun: demands.get(gun, 0) for gun in range(1, 7)}
+    assert a.unmet_kw == dict.fromkeys(range(1, 7), 0)
+    assert a.idle_modules == idle
+    assert a.operations == sum(map(len, modules.values()))
+    assert (a.policy, a.fallback_from, a.optimal) == ("documented", None, None)
+
+
+def test_twenty_thousand_whole_demands_as_the_listing_has_them() -> None:
+    draw = random.Random(1)
+    for _ in range(20_000):
+        spread = draw.choice([45, 130, 300])
+        demands = {gun: draw.randrange(spread) for gun in range(1, 7)}
+        for gun in range(1, 7):
+            if draw.random() < 0.3:
+                demands[gun] = demands[draw.randint(1, 6)] if draw.random() < 0.5 else 0
+        assert allocate(REFERENCE, demands).modules == listing(demands)
+
+
+@pytest.mark.parametrize(
+    ("kw", "listed", "needed"),
+    [(40, 1, 1), (40.5, 1, 2), (40.0001, 1, 2), (0.4, 1, 1), (80.1, 2, 3), (81, 3, 3)],
+)
+def test_fractions_get_exactly_what_they_need_unlike_the_listing(
+    kw: float, listed: int, needed: int
+) -> None:
+    assert len(listing({1: kw})[1]) == listed
+    a = allocate(REFERENCE, {1: kw})
+    assert len(a.modules[1]) == needed
+    assert a.unmet_kw[1] == 0
+
+
+def test_what_is_delivered_and_what_is_not() -> None:
+    a = allocate(REFERENCE, {1: 300, 2: 150, 3: Decimal("16.1")})
+    assert a.modules == {1: (1, 2, 3, 4, 5, 6), 2: (7, 8, 9), 3: (), 4: (), 5: (), 6: ()}
+    assert a.delivered_kw == {1: 240.0, 2: 120.0, 3: 0.0, 4: 0.0, 5: 0.0, 6: 0.0}
+    assert a.unmet_kw == {1: 0.0, 2: 30.0, 3: 16.1, 4: 0.0, 5: 0.0, 6: 0.0}
+    assert a.delivered_w[2] == 120_000
+    assert all(type(power) is float for power in [*a.delivered_kw.values(), *a.unmet_kw.values()])
+
+
+def test_the_higher_demand_is_served_first_beyond_the_maximum() -> None:
+    assert allocate(REFERENCE, {1: 250, 2: 260}).modules[2] == (1, 2, 3, 4, 5, 6)
+
+
+def test_no_demands() -> None:
+    a = allocate(REFERENCE, {})
+    assert a.modules == dict.fromkeys(range(1, 7), ())
+    assert a.idle_modules == tuple(range(1, 10))
+    assert a.operations == 0
+
+
+# --- independently, on any station --------------------------------------------------------------
+
+
+def by_hand(
+    station: Station, demand_w: dict[int, int], faults: Faults
+) -> tuple[dict[int, list[int]], dict[int, int]]:
+    """The documented rule in the contract's words, on pairs."""
+    joined = {m for _, m in faults.welded if sum(m == other for _, other in faults.welded) > 1}
+    dead = joined | set(faults.modules)
+    out = set(faults.guns) | {gun for gun, module in faults.welded if module in dead}
+    pairs = set(station.contactors) - faults.failed_open
+    for gun, module in faults.welded:
+        pairs -= {(other, module) for other in demand_w if other != gun}
+    pairs = {(gun, module) for gun, module in pairs if gun not in out and module not in dead}
+    left_w = float("inf") if station.site_limit_w is None else station.site_limit_w
+    held: dict[int, list[int]] = {gun: [] for gun in demand_w}
+    given_w = dict.fromkeys(demand_w, 0)
+    for gun in sorted(demand_w, key=lambda gun: (-demand_w[gun], gun)):
+        grant_w = min(demand_w[gun], station.guns[gun - 1].max_power_w, left_w)
+        power_w = 0
+        for module in range(1, len(station.modules) + 1):
+            if power_w >= grant_w:
+                break
+            if (gun, module) in pairs:
+                held[gun].append(module)
+                power_w += station.modules[module - 1].power_w
+                pairs = {pair for pair in pairs if pair[1] != module}
+        given_w[gun] = int(min(grant_w, power_w))
+        left_w -= given_w[gun]
+    return held, given_w
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_station_any_faults_any_state(data: st.DataObject) -> None:
+    station = data.draw(stations())
+    faults = data.draw(faults_of(station))
+    demands = data.draw(demands_of(station))
+    current = data.draw(states_of(station))
+    a = allocate(station, demands, current=current, faults=faults)
+
+    guns = range(1, len(station.guns) + 1)
+    demand_w = {gun: demand.watts(demands.get(gun, 0), "") for gun in guns}
+    held, given_w = by_hand(station, demand_w, faults)
+    assert a.modules == {gun: tuple(modules) for gun, modules in held.items()}
+    assert a.delivered_w == given_w
+    assert a.fallback_from is None
+
+    assert list(a.modules) == list(a.delivered_kw) == list(a.unmet_kw) == list(guns)
+    for gun in guns:
+        assert a.delivered_kw[gun] == given_w[gun] / 1000
+        capped_w = min(demand_w[gun], station.guns[gun - 1].max_power_w)
+        assert a.unmet_kw[gun] == (capped_w - given_w[gun]) / 1000
+    now = {(gun, module) for gun, row in current.items() for module in row}
+    then = {(gun, module) for gun, row in a.modules.items() for module in row}
+    healthy = set(station.contactors) - faults.welded - faults.failed_open
+    assert a.operations == len((then - now) & healthy) + len((now - then) & healthy)
+    busy = {module for _, module in then}
+    left = service(station, faults)
+    can = {m.id for m in station.modules if any(row[m.id - 1] for row in left.usable)}
+    assert a.idle_modules == tuple(sorted(can - busy))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_the_documented_invariants_hold(data: st.DataObject) -> None:
+    station = data.draw(stations())
+    faults = data.draw(faults_of(station))
+    asked = demand.told(station, data.draw(demands_of(station)))
+    a = decide(station, asked, faults=faults)
+
+    left = service(station, faults)
+    held = station.grid((gun, module) for gun, row in a.modules.items() for module in row)
+    delivered_w = list(a.delivered_w.values())
+    granted_w = [
+        invariants.granted(ops, power_w, maximum_w)
+        for power_w, maximum_w in zip(asked.demand_w, station.gun_max_w, strict=True)
+    ]
+    order = [gun - 1 for gun in asked.order]
+    powers_w = station.module_power_w
+    assert invariants.one_gun_per_module(ops, held)
+    assert invariants.gun_cap(ops, held, station.gun_max_w, powers_w)
+    assert invariants.no_waste(ops, held, delivered_w, powers_w)
+    assert invariants.lowest_number_first(ops, order, held, left.usable)
+    if station.site_limit_w is None:
+        assert invariants.up_to_demand(ops, held, delivered_w, granted_w, powers_w)
+        assert invariants.idle_only_if_met(ops, held, delivered_w, granted_w, left.usable)
+    else:
+        assert sum(delivered_w) <= station.site_limit_w
+    full = station.matrix.kind == "full" and faults == Faults()
+    if full:
+        assert invariants.higher_demand_first(ops, order, delivered_w, granted_w)
+    if full and len(set(powers_w)) == 1 and station.site_limit_w is None:
+        assert invariants.needed_or_all_that_was_left(
+            ops, order, held, granted_w, [True] * len(powers_w), powers_w
+        )
+
+
+# --- faults, matrices, limits: scenarios ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("faults", "modules"),
+    [
+        (Faults(modules={1}), {1: (2, 3), 2: (4,)}),
+        (Faults(guns={1}), {1: (), 2: (1,)}),
+        (Faults(failed_open={(1, 1), (2, 3)}), {1: (2, 3), 2: (1,)}),
+        (Faults(welded={(2, 1)}), {1: (2, 3), 2: (1,)}),
+        (Faults(welded={(3, 1)}), {1: (2, 3), 2: (4,)}),
+        (Faults(welded={(1, 2), (3, 2)}), {1: (), 2: (1,)}),
+        (Faults(modules={2}, welded={(2, 2)}), {1: (1, 3), 2: ()}),
+    ],
+)
+def test_faults_are_planned_around(faults: Faults, modules: dict[int, tuple[int, ...]]) -> None:
+    a = allocate(REFERENCE, {1: 80, 2: 40}, faults=faults)
+    assert a.modules == dict.fromkeys(range(1, 7), ()) | modules
+
+
+def test_operations_of_faulted_contactors_are_not_counted() -> None:
+    def operations(**faults: Any) -> int:
+        current = {1: [1, 2], 2: [5]}
+        return allocate(REFERENCE, {1: 120}, current=current, faults=Faults(**faults)).operations
+
+    assert operations() == 2  # closes 1:3, opens 2:5
+    assert operations(welded={(2, 5)}) == 1
+    assert operations(failed_open={(2, 5)}) == 1
+    assert operations(failed_open={(1, 2)}) == 3  # 1:2 need not open; closes 1:3 and 1:4, opens 2:5
+    assert operations(modules={5}) == 2
+
+
+def test_idle_modules_are_those_that_somebody_could_use() -> None:
+    faults = Faults(modules={9}, welded={(6, 8)}, guns={6})
+    assert allocate(REFERENCE, {1: 240}, faults=faults).idle_modules == (7,)
+
+
+def test_a_site_limit_is_granted_in_order() -> None:
+    station = Station.from_tables(tables(station={"site_limit_kw": 190}))
+    a = allocate(station, {1: 100, 2: 120, 3: 10})
+    assert a.delivered_kw == {1: 70.0, 2: 120.0, 3: 0.0, 4: 0.0, 5: 0.0, 6: 0.0}
+    assert a.modules[2] == (1, 2, 3)
+    assert a.modules[1] == (4, 5)
+    assert a.unmet_kw[1] == 30.0
+    assert a.idle_modules == (6, 7, 8, 9)
+
+
+def test_unequal_modules_are_taken_until_their_power_does() -> None:
+    station = Station.from_tables(tables(module=[{"id": 1, "power_kw": 10}]))
+    assert allocate(station, {1: 50}).modules[1] == (1, 2)
+    assert allocate(station, {1: 50.1}).modules[1] == (1, 2, 3)
+
+
+# --- behind the door -----------------------------------------------------------------------------
+
+
+def test_policies_of_a_later_day_fall_back_to_the_documented_rule() -> None:
+    a = decide(REFERENCE, demand.told(REFERENCE, {1: 80}), policy="priority")
+    assert (a.policy, a.fallback_from) == ("documented", "priority")
+    assert a.modules[1] == (1, 2)
+
+
+def test_a_reserved_module_is_its_guns_and_is_taken_first() -> None:
+    asked = demand.told(REFERENCE, {1: 80, 2: 60})
+    a = decide(REFERENCE, asked, reserved={9: 1, 1: 2, 2: 2})
+    assert a.modules[1] == (3, 9)
+    assert a.modules[2] == (1, 2)
+
+
+def test_a_reservation_ends_where_its_gun_does_not_need_it() -> None:
+    asked = demand.told(REFERENCE, {1: 240, 2: 40})
+    a = decide(REFERENCE, asked, reserved={1: 2, 2: 2, 3: 4})
+    assert a.modules[2] == (1,)
+    assert a.modules[1] == (2, 3, 4, 5, 6, 7)
+    gone = decide(REFERENCE, asked, reserved={1: 2}, faults=Faults(failed_open={(2, 1)}))
+    assert gone.modules[1] == (1, 2, 3, 4, 5, 6)
+
+
+def test_a_rejected_answer_is_made_again_without_reservations() -> None:
+    station = Station.from_tables(tables(module=[{"id": 9, "power_kw": 20}]))
+    asked = demand.told(station, {1: 30})
+    # Taking PM9 first would leave 20 kW of PM9 without use beside PM1.
+    a = decide(station, asked, reserved={9: 1})
+    assert a.modules[1] == (1,)
+    assert a.fallback_from is None
+
+
+def test_the_guard_stands_before_every_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(*_: object) -> Choice:
+        return Choice([[True] * 9 for _ in range(6)], [0] * 6)
+
+    asked = demand.told(REFERENCE, {1: 80})
+    monkeypatch.setitem(ANSWERS, "fair", greedy)
+    a = decide(REFERENCE, asked, policy="fair")
+    assert (a.policy, a.fallback_from) == ("documented", "fair")
+    assert a.modules[1] == (1, 2)
+    monkeypatch.setitem(ANSWERS, "documented", greedy)
+    a = decide(REFERENCE, asked, policy="fair")
+    assert (a.policy, a.fallback_from) == ("nothing", "fair")
+    assert a.modules == dict.fromkeys(range(1, 7), ())
+    assert a.unmet_kw[1] == 80
+
+
+def test_a_wrong_order_is_not_accepted() -> None:
+    asked = demand.told(REFERENCE, {1: 80, 2: 240})
+    left = service(REFERENCE, Faults())
+    wrong = asked._replace(order=(1, 2, 3, 4, 5, 6))
+    for order in (asked, wrong):
+        choice = ANSWERS["documented"](REFERENCE, left, order, {})
+        assert accepted(REFERENCE, left, order, choice) == (order is asked)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_reservations_never_cost_safety(data: st.DataObject) -> None:
+    """Whatever is reserved, by whom and however wrongly: a decision comes, nothing on two guns,
+    nothing out of reach, no gun above its demand."""
+    station = data.draw(stations())
+    faults = data.draw(faults_of(station))
+    asked = demand.told(station, data.draw(demands_of(station)))
+    guns, modules = len(station.guns), len(station.modules)
+    reserved = data.draw(st.dictionaries(st.integers(1, modules), st.integers(1, guns)))
+    a = decide(station, asked, faults=faults, reserved=reserved)
+    assert a.policy == "documented"
+    pairs = [(gun, module) for gun, row in a.modules.items() for module in row]
+    assert len({module for _, module in pairs}) == len(pairs)
+    left = service(station, faults)
+    assert all(left.usable[gun - 1][module - 1] for gun, module in pairs)
+    for gun, power_w in a.delivered_w.items():
+        assert power_w <= asked.demand_w[gun - 1]
+        held_w = sum(station.module_power_w[module - 1] for module in a.modules[gun])
+        if station.site_limit_w is None:
+            assert power_w == min(asked.demand_w[gun - 1], station.gun_max_w[gun - 1], held_w)
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+RING = Station.from_tables(tables(matrix={"kind": "ring"}))
+
+
+@pytest.mark.parametrize(
+    ("station", "arguments", "said"),
+    [
+        (REFERENCE, {"demands": {7: 40}}, "gun 7: allowed are guns 1 to 6"),
+        (REFERENCE, {"demands": {"1": 40}}, "gun '1': allowed"),
+        (REFERENCE, {"demands": {True: 40}}, "gun True: allowed"),
+        (REFERENCE, {"demands": {1: float("nan")}}, "gun 1 = nan kW"),
+        (REFERENCE, {"demands": {1: float("inf")}}, "gun 1 = inf kW"),
+        (REFERENCE, {"demands": {2: -1}}, "gun 2 = -1 kW"),
+        (REFERENCE, {"demands": {1: "40"}}, "gun 1 = '40' kW"),
+        (REFERENCE, {"demands": {1: 40, 2: None}}, "gun 2 = None kW"),
+        (REFERENCE, {"demands": [40, 40]}, "demands = [40, 40]: allowed is gun: kW"),
+        (REFERENCE, {"policy": "priority"}, "priority comes with the solver policies"),
+        (REFERENCE, {"policy": "max-power"}, "allowed is documented"),
+        (REFERENCE, {"policy": "best"}, "policy 'best': allowed is documented"),
+        (REFERENCE, {"policy": None}, "policy None"),
+        (REFERENCE, {"current": {7: [1]}}, "gun 7: allowed are guns 1 to 6"),
+        (REFERENCE, {"current": {1: [10]}}, "module 10: allowed are modules 1 to 9"),
+        (REFERENCE, {"current": {1: ["1"]}}, "module '1'"),
+        (REFERENCE, {"current": {1: [True]}}, "module True"),
+        (REFERENCE, {"current": {1: "12"}}, "current of gun 1 = '12'"),
+        (REFERENCE, {"current": {1: 1}}, "current of gun 1 = 1"),
+        (REFERENCE, {"current": [[1]]}, "current = [[1]]"),
+        (REFERENCE, {"current": {1: [1, 2], 2: [2]}}, "module 2 is already on gun 1"),
+        (REFERENCE, {"current": {1: [2, 2]}}, "module 2 is already on gun 1"),
+        (RING, {"current": {1: [5]}}, "module 5 is out of reach: allowed are 1, 2, 3, 4"),
+        (REFERENCE, {"faults": Faults(modules={10})}, "failed module 10"),
+        (RING, {"faults": Faults(welded={(1, 5)})}, "welded contactor 1:5"),
+        (REFERENCE, {"faults": {3}}, "faults = {3}: allowed is Faults(...)"),
+        (
+            Station.from_tables(tables(policy={"minimum_modules": 1})),
+            {},
+            "policy.minimum_modules = 1 with policy documented: allowed is 0",
+        ),
+    ],
+)
+def test_bad_input(station: Station, arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        allocate(station, **{"demands": {}} | arguments)
+    assert said in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_current_is_judged_by_the_fault_free_matrix() -> None:
+    faults = Faults(failed_open={(1, 1)}, modules={2})
+    assert allocate(REFERENCE, {}, current={1: (1, 2)}, faults=faults).operations == 1
