@@ -7,7 +7,7 @@ two names in the module `smbus2.smbus2` (its `ioctl` and its `os`) and nothing e
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ctypes import memmove, string_at
 from random import Random
@@ -125,8 +125,7 @@ class SimulatedBus:
         """i2c_rdwr calls so far, refused ones included."""
         self.wire_bytes = 0
         """Bytes clocked over the wire so far, address bytes included."""
-        self.struck: Callable[[], None] = lambda: None
-        """Called whenever a fault strikes a transfer."""
+        self._last_struck_us: int | None = None
         self.faults_hit: list[FaultHit] = []
         """Every fault that really struck, in order."""
         self._time = time
@@ -199,6 +198,10 @@ class SimulatedBus:
             chip.held_in_reset = low
             if low:
                 chip.reset("reset")
+
+    def last_struck_us(self) -> int | None:
+        """When a fault last struck a transfer."""
+        return self._last_struck_us
 
     def inject(self, fault: BusFault) -> None:
         """Arm a fault. Raises ValueError for one that could never strike."""
@@ -358,7 +361,7 @@ class SimulatedBus:
 
     def _strikes(self, armed: ArmedFault, address: int) -> None:
         self._settle()
-        self.struck()
+        self._last_struck_us = self._time.now_us
         transaction = self.transactions - 1
         if armed.hits(transaction):
             self._note(armed.fault, address, transaction)

@@ -161,7 +161,6 @@ class Cabinet:
         self._noisy: list[list[Contactor]] = [[] for _ in self._at]
         self._noise_seed = draw.getrandbits(32)
 
-        self._lasting = 0
         self._disturbed_us = -NEVER_US
         self._estop_healthy = True
         self._watchdog_us: int | None = None
@@ -517,11 +516,11 @@ class Cabinet:
     # Faults -------------------------------------------------------------------------------
 
     def disturbed(self) -> bool:
-        """Whether something is amiss or was within the last second: a fault, a stop, a coil that
+        """Whether within the last second something happened to the bus, the gates or a coil that
         nobody commanded. What the controller drops in such a time it need not have planned."""
         bus_us = self.last_bus_fault_us() if self.last_bus_fault_us is not None else None
         latest_us = self._disturbed_us if bus_us is None else max(self._disturbed_us, bus_us)
-        return bool(self._lasting) or self.now_us - latest_us <= AFTERMATH_US
+        return self.now_us - latest_us <= AFTERMATH_US
 
     def inject(self, injection: Injection) -> None:
         """Play a fault at its time. ValueError as `check`."""
@@ -550,8 +549,6 @@ class Cabinet:
     def _apply(self, injection: Injection, begins: bool) -> None:
         kind = injection.kind
         self._disturbed_us = self.now_us
-        if not injection.strikes_once:
-            self._lasting += 1 if begins else -1
         if injection.on_bus:
             if self.bus_fault is not None:
                 self.bus_fault(injection, begins)

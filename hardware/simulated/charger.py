@@ -65,7 +65,7 @@ class SimulatedCharger:
         self.time.on_advance(self.cabinet.advance)
         self._bus_faults: dict[Injection, BusFault] = {}
         self.cabinet.bus_fault = self._disturb
-        self.bus.struck = self.cabinet.disturb_bus
+        self.cabinet.last_bus_fault_us = self.bus.last_struck_us
 
     @contextmanager
     def installed(self) -> Iterator["SimulatedCharger"]:

@@ -288,17 +288,33 @@ class Monitor(Observer):
         left_w = self._cabinet.live_power_w(gun)
         if gun_draw_w <= left_w or self._recent(self._loss_us.get(gun, -NEVER_US)):
             return
-        disturbed = self._cabinet.disturbed()
+        fault = self._forced(module, gun)
         self._note(
-            "exposure" if disturbed else "violation",
+            "violation" if fault is None else "exposure",
             "S6",
             gun,
             module.id,
             gun_draw_w * 1000 // self._cabinet.vehicles[gun - 1].battery_v,
-            DISTURBED if disturbed else COMMAND,
+            COMMAND if fault is None else fault,
             f"module {module.id} was taken from gun {gun} while the vehicle still drew "
             f"{gun_draw_w} W, {left_w} W are left",
         )
+
+    def _forced(self, module: PowerModule, gun: int) -> str | None:
+        """The fault that takes a module from a gun at once, if there is one."""
+        cabinet = self._cabinet
+        if cabinet.disturbed():
+            return DISTURBED
+        if self._joined(gun):
+            return "guns joined"
+        for unit in cabinet.on_gun[gun]:
+            if unit.stuck_on:
+                return f"module {unit.id} does not switch off"
+        for unit in {module.id: module, **{u.id: u for u in cabinet.on_gun[gun]}}.values():
+            for contactor in cabinet.of_module[unit.id]:
+                if contactor.aux_fault:
+                    return f"auxiliary contact {contactor.gun}:{unit.id} lies"
+        return None
 
     # States that last ---------------------------------------------------------------------
 

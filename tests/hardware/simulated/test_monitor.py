@@ -359,7 +359,7 @@ def test_a_removal_that_a_fault_forced_is_an_exposure(disturbance: str) -> None:
         struck_us = rig.cabinet.now_us
         rig.cabinet.last_bus_fault_us = lambda: struck_us
     elif disturbance == "fault":
-        rig.fault("aux-stuck-closed 3:4")
+        rig.fault("aux-stuck-closed 3:2")
         rig.wait(5000)
     elif disturbance == "wire":
         rig.close(3, 4, cause="wire")
@@ -371,7 +371,18 @@ def test_a_removal_that_a_fault_forced_is_an_exposure(disturbance: str) -> None:
     rig.offer(1, 40_000)
     rig.disable(2)
     assert rig.violations == []
-    assert ("S6", "disturbance", 1, 2) in rig.exposures
+    cause = "auxiliary contact 3:2 lies" if disturbance == "fault" else "disturbance"
+    assert ("S6", cause, 1, 2) in rig.exposures
+
+
+def test_a_fault_elsewhere_excuses_no_removal() -> None:
+    rig = Rig(timing=PlantTiming(vehicle_response_ms=300))
+    rig.connect(1, 1, 2)
+    rig.fault("aux-stuck-closed 3:4")
+    rig.wait(5000)
+    rig.offer(1, 40_000)
+    rig.disable(2)
+    assert rig.violations == [("S6", 1, 2)]
 
 
 def test_a_disturbance_long_gone_excuses_no_removal() -> None:
