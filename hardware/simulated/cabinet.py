@@ -486,7 +486,8 @@ class Cabinet:
         if is_open == self._gate_open:
             return
         self._gate_open = is_open
-        self._disturbed_us = self.now_us
+        if not is_open or self._supply_changed_us >= 0:  # the very first edge is no disturbance
+            self._disturbed_us = self.now_us
         if is_open:
             if not self.coil_supply:
                 self._switch_supply(True, cause)
