@@ -92,6 +92,8 @@ class Cabinet:
     ) -> None:
         draw = random.Random(f"cabinet {seed}")
         self.now_us = 0
+        self.last_event_us = -1
+        """When something last moved by itself; what moved during a scan may have escaped it."""
         self.timing = timing
         self.observer = Observer()
         self.gun_max_w = tuple(gun_max_w)
@@ -189,6 +191,7 @@ class Cabinet:
             if due_us <= watchdog_us and due_us <= self._expiry_us:
                 self.now_us = max(self.now_us, due_us)
                 _, _, what, args = heappop(self._queue)
+                self.last_event_us = self.now_us
                 what(*args)
             elif watchdog_us <= self._expiry_us:
                 self.now_us = max(self.now_us, watchdog_us)
@@ -485,7 +488,8 @@ class Cabinet:
         if is_open == self._gate_open:
             return
         self._gate_open = is_open
-        self._disturbed_us = self.now_us
+        if not is_open or self._supply_changed_us >= 0:  # the very first edge is no disturbance
+            self._disturbed_us = self.now_us
         if is_open:
             if not self.coil_supply:
                 self._switch_supply(True, cause)

@@ -639,8 +639,10 @@ def test_whatever_shows_on_a_wire_is_an_event() -> None:
     on_gun_1(plant, 1, offer_w=40_000)
     wait(plant, 100)
     plant.set_enable(1, False)
-    assert plant.next_event_us() == plant.now_us + 3 * MS  # the status falls
-    wait(plant, 3)
+    falls_us = plant.now_us + 3 * MS
+    assert plant.next_event_us() == falls_us  # the status falls
+    wait(plant, 4)
+    assert plant.last_event_us == falls_us
     assert plant.next_event_us() is None
     start_us = plant.now_us
     plant.coil_word(0, 0, "command")
