@@ -2,17 +2,14 @@
 
 from gpiozero import Device
 
-from hardware import DeviceLost, clock
+from hardware import DeviceLost
 from hardware.modules import claim_input, claim_output, release
-
-# The MCP23017 needs 1 us low; the rest is for an opto-coupler and a pull-down in between.
-_RESET_S = 0.001
 
 
 class Supervision:
     """The three lines, by BCM number.
 
-    reset_pin: low holds all expanders in reset; claimed high.
+    reset_pin: low holds all expanders in reset; not claimed before `release_reset`.
     watchdog_pin: each edge keeps the coil supply and the enables alive for a while.
     estop_pin: high = healthy; low, or a broken wire, = stop.
 
@@ -20,9 +17,10 @@ class Supervision:
     """
 
     def __init__(self, reset_pin: int, watchdog_pin: int, estop_pin: int) -> None:
+        self._reset_pin = reset_pin
+        self._reset: Device | None = None
         self._lines: list[Device] = []
         try:
-            self._reset = self._keep(claim_output("expander reset", reset_pin, high=True))
             self._watchdog = self._keep(claim_output("watchdog output", watchdog_pin))
             self._estop = self._keep(claim_input("emergency stop input", estop_pin))
         except DeviceLost:
@@ -44,14 +42,11 @@ class Supervision:
         except Exception as error:
             raise DeviceLost(f"watchdog output: {error}") from error
 
-    def pulse_reset(self) -> None:
-        """Reset all expanders: all pins inputs, all coils off. Only with no current anywhere."""
-        try:
-            self._reset.off()
-            clock.sleep_s(_RESET_S)
-            self._reset.on()
-        except Exception as error:
-            raise DeviceLost(f"expander reset: {error}") from error
+    def release_reset(self) -> None:
+        """Let the expanders out of reset. Only with no current anywhere: LGPIOFactory claims a line
+        low before it drives it high."""
+        if self._reset is None:
+            self._reset = self._keep(claim_output("expander reset", self._reset_pin, high=True))
 
     def close(self) -> None:
         """Let go of the lines. Nothing is raised.

@@ -172,7 +172,9 @@ def run(
         list[str] | None,
         typer.Option("--inject", metavar="FAULT", help="As 'weld 3:5 @ 120s'; repeatable."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the simulated parts' own times.")] = 0,
+    seed: Annotated[
+        str, typer.Option("--seed", metavar="N", help="Of the simulated parts' own times.")
+    ] = "0",
     as_json: AsJson = False,
 ) -> int:
     """Run a station: the simulated one, or the wires of a Raspberry Pi.
@@ -193,7 +195,7 @@ def run(
         speed=speed,
         until=until,
         inject=inject or (),
-        seed=seed,
+        seed=_numbered("--seed", seed),
         as_json=as_json,
     )
 

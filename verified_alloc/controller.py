@@ -110,6 +110,7 @@ class Controller:
         for module, on in enumerate(self._lines.read().reports_on, start=1):
             if on:
                 self._report(f"module {module} reports on at start although its enable is low")
+        self._supervision.release_reset()
         self._bank.start()
         for position in self.health.latched.expanders:
             self._bank.abandon(position)
@@ -121,9 +122,10 @@ class Controller:
         emergency."""
         self._stopping = True
 
-    def acknowledge(self, gun: int) -> None:
-        """The gun obeys the offer published last."""
-        self._acknowledged.add(gun - 1)
+    def acknowledge(self, gun: int, offer_w: int) -> None:
+        """The gun obeys this offer. It counts only if it is the one published last."""
+        if self._offers[gun - 1].offer_w == offer_w:
+            self._acknowledged.add(gun - 1)
 
     def clear_expander(self, position: int) -> bool:
         """Configure a lost expander anew, its coils off, and use it again; every module that it
@@ -382,7 +384,8 @@ class Controller:
                 (ages.off_ms, timing.module_discharge_ms),
                 (ages.stuck_ms, timing.module_off_timeout_ms),
                 (ages.silent_ms, timing.module_off_timeout_ms),
-                *((open_ms, timing.contactor_release_ms) for open_ms in ages.open_ms),
+                *((settled_ms, timing.contactor_operate_ms) for settled_ms in ages.settled_ms),
+                *((settled_ms, timing.contactor_release_ms) for settled_ms in ages.settled_ms),
             ]
             moved_ms = self._moved_ms[module]
             if moved_ms is not None:

@@ -29,6 +29,7 @@ def kernel_timing(station: Station) -> Timing:
         current_decay_ms=timing.current_decay_ms,
         module_discharge_ms=timing.module_discharge_ms,
         module_off_timeout_ms=timing.module_off_timeout_ms,
+        contactor_operate_ms=timing.contactor_operate_ms,
         contactor_release_ms=timing.contactor_release_ms,
         operate_mismatch=diagnosis.explained_mismatch(timing.contactor_operate_ms, timing.scan_ms),
         release_mismatch=diagnosis.explained_mismatch(timing.contactor_release_ms, timing.scan_ms),

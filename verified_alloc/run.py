@@ -171,7 +171,6 @@ class Run:
         while not self._ended and (end_ms is None or due_ms < end_ms):
             clock.sleep_s(due_ms / 1000 - clock.now_s())
             player.play(due_ms)
-            moves_ms = self._next_event_ms()
             state = controller.scan(scans)
             self._scans += 1
             self._note_time_to_power(state)
@@ -179,8 +178,7 @@ class Run:
             due_ms += scan_ms
             while due_ms < _now_ms():
                 due_ms += scan_ms
-            moved = moves_ms is not None and moves_ms <= _now_ms()
-            skipped = 0 if moved else self._quiet_scans(state, player, due_ms, end_ms)
+            skipped = self._quiet_scans(state, player, due_ms, end_ms)
             due_ms += skipped * scan_ms
             scans = 1 + skipped
         return due_ms
@@ -189,20 +187,18 @@ class Run:
         """How many scans from `due_ms` on would find what this one found: the controller waits for
         no age, the trace is silent, nothing in the plant moves by itself. The watchdog is petted
         and offers are renewed in their stead."""
-        if not self._skip_quiet_time or self._charger is None:
+        charger = self._charger
+        if not self._skip_quiet_time or charger is None or charger.moved_since_ms(state.at_ms):
             return 0
         scan_ms = self._station.timing.scan_ms
-        times = [state.quiet_until_ms, player.next_ms(), self._next_event_ms(), end_ms]
+        times = [state.quiet_until_ms, player.next_ms(), charger.next_event_ms(), end_ms]
         skipped = (min(time for time in times if time is not None) - due_ms) // scan_ms
         if skipped <= 0:
             return 0
-        self._charger.keep_alive(
+        charger.keep_alive(
             due_ms + skipped * scan_ms, state.offer_w, self._station.timing.offer_lead_ms
         )
         return skipped
-
-    def _next_event_ms(self) -> int | None:
-        return None if self._charger is None else self._charger.next_event_ms()
 
     def _take_off(self, controller: Controller, due_ms: int) -> None:
         """Scan on until everything is off and open, for as long as that may take."""

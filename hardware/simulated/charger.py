@@ -66,6 +66,7 @@ class SimulatedCharger:
         self._bus_faults: dict[Injection, BusFault] = {}
         self.cabinet.bus_fault = self._disturb
         self.cabinet.last_bus_fault_us = self.bus.last_struck_us
+        self.cabinet.reset_expanders = self._reset_expanders
 
     @contextmanager
     def installed(self) -> Iterator["SimulatedCharger"]:
@@ -103,6 +104,10 @@ class SimulatedCharger:
         event_us = self.cabinet.next_event_us()
         return None if event_us is None else event_us // US_PER_MS
 
+    def moved_since_ms(self, since_ms: int) -> bool:
+        """Something in the plant has moved by itself since then."""
+        return self.cabinet.last_event_us >= since_ms * US_PER_MS
+
     def keep_alive(self, until_ms: int, offer_w: Sequence[int], lifetime_ms: int) -> None:
         """Scans that change nothing would go on until then: the watchdog is petted, and the offers
         are renewed."""
@@ -110,6 +115,10 @@ class SimulatedCharger:
         self.cabinet.watchdog_fed_until(until_us)
         for gun, power_w in enumerate(offer_w, start=1):
             self.cabinet.offer(gun, power_w, until_us + lifetime_ms * US_PER_MS)
+
+    def _reset_expanders(self) -> None:
+        self.bus.reset_line(True)
+        self.bus.reset_line(False)
 
     def _disturb(self, injection: Injection, begins: bool) -> None:
         if begins:

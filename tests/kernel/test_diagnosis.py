@@ -29,16 +29,23 @@ def test_an_age_counts_from_the_second_scan_that_shows_it() -> None:
 def test_an_invalid_reading_starts_the_ages_anew() -> None:
     long_off = after(reading(), 101)
     assert long_off.off_ms == 2000
-    assert tuple(long_off.open_ms) == (2000, 2000, 2000)
+    assert tuple(long_off.settled_ms) == (2000, 2000, 2000)
     lost = after(reading(valid=False), 1, long_off)
     assert lost.off_ms == NOT_SO
-    assert tuple(lost.open_ms) == (NOT_SO,) * 3
+    assert tuple(lost.settled_ms) == (NOT_SO,) * 3
 
 
-def test_open_needs_latch_and_both_reads() -> None:
-    assert after(reading(closed=on(0), again=NONE), 5).open_ms[0] == NOT_SO
-    assert after(reading(closed=NONE, again=on(0)), 5).open_ms[0] == NOT_SO
-    assert after(reading(latch=on(0), closed=NONE), 5).open_ms[0] == NOT_SO
+def test_settled_needs_the_latch_and_both_reads_to_agree() -> None:
+    assert after(reading(closed=on(0), again=NONE), 5).settled_ms[0] == NOT_SO
+    assert after(reading(closed=NONE, again=on(0)), 5).settled_ms[0] == NOT_SO
+    assert after(reading(latch=on(0), closed=NONE), 5).settled_ms[0] == NOT_SO
+    assert after(reading(latch=on(0)), 5).settled_ms[0] == 80
+
+
+def test_a_new_command_is_settled_anew_even_if_the_contact_reads_so_at_once() -> None:
+    stuck = after(reading(latch=NONE), 50)
+    assert after(reading(latch=on(0)), 1, stuck).settled_ms[0] == 0
+    assert after(reading(latch=on(0)), 3, stuck).settled_ms[0] == 40
 
 
 def test_a_mismatch_wears_off_four_times_slower_than_it_grows() -> None:

@@ -8,13 +8,14 @@ TIMING = Timing(
     current_decay_ms=200,
     module_discharge_ms=1000,
     module_off_timeout_ms=1000,
+    contactor_operate_ms=30,
     contactor_release_ms=40,
     operate_mismatch=16,
     release_mismatch=16,
 )
 NONE = (False, False, False)
 FRESH = diagnosis.restarted(3)
-LONG_OPEN = (5000, 5000, 5000)
+LONG = (5000, 5000, 5000)
 
 
 def on(*guns: int) -> tuple[bool, ...]:
@@ -40,8 +41,8 @@ def reading(
     )
 
 
-def ages(off_ms: int = 5000, open_ms: tuple[int, ...] = LONG_OPEN) -> Ages:
-    return Ages(off_ms, NOT_SO, NOT_SO, open_ms, (0, 0, 0), NONE)
+def ages(off_ms: int = 5000, settled_ms: tuple[int, ...] = LONG) -> Ages:
+    return Ages(off_ms, NOT_SO, NOT_SO, settled_ms, (0, 0, 0), NONE)
 
 
 def step(
@@ -67,8 +68,12 @@ def test_an_idle_module_closes_its_contactor_then_is_enabled() -> None:
 
 
 def test_it_is_enabled_only_when_all_others_are_confirmed_open() -> None:
-    assert not step(reading(latch=on(1)), ages(open_ms=(39, -1, 40)), on(1)).enable
-    assert step(reading(latch=on(1)), ages(open_ms=(40, -1, 40)), on(1)).enable
+    assert not step(reading(latch=on(1)), ages(settled_ms=(39, -1, 40)), on(1)).enable
+    assert step(reading(latch=on(1)), ages(settled_ms=(40, 30, 40)), on(1)).enable
+
+
+def test_it_is_enabled_only_when_its_contact_had_time_to_close_whatever_it_reads() -> None:
+    assert not step(reading(latch=on(1)), ages(settled_ms=(40, 29, 40)), on(1)).enable
 
 
 def test_one_feedback_read_is_not_enough_to_enable() -> None:
@@ -92,8 +97,8 @@ def test_it_breaks_only_when_the_current_is_gone_and_makes_only_when_discharged(
 
 
 def test_it_makes_only_when_all_others_are_confirmed_open() -> None:
-    assert tuple(step(reading(), ages(open_ms=(39, 40, 40)), on(1)).coils) == NONE
-    assert tuple(step(reading(), ages(open_ms=(40, 0, 40)), on(1)).coils) == on(1)
+    assert tuple(step(reading(), ages(settled_ms=(39, 40, 40)), on(1)).coils) == NONE
+    assert tuple(step(reading(), ages(settled_ms=(40, -1, 40)), on(1)).coils) == on(1)
 
 
 def test_it_does_not_switch_while_the_module_reports_on() -> None:

@@ -44,8 +44,8 @@ class Ages(NamedTuple):
     """Not enabled but reporting on all the same."""
     silent_ms: int
     """Enabled but not reporting on."""
-    open_ms: Sequence[int]
-    """By gun: latch off and both feedback reads open."""
+    settled_ms: Sequence[int]
+    """By gun: both feedback reads show what this latch, unchanged, commands."""
     mismatch: Sequence[int]
     """By gun: feedback disagrees with the latch; four for each such scan, less one for each good
     one, anew whenever the latch changes."""
@@ -59,6 +59,7 @@ class Timing(NamedTuple):
     current_decay_ms: int
     module_discharge_ms: int
     module_off_timeout_ms: int
+    contactor_operate_ms: int
     contactor_release_ms: int
     operate_mismatch: int
     """The highest mismatch count that closing explains."""
@@ -140,48 +141,39 @@ def ages(
     was skipped because nothing changed)."""
     limit = most(ops, timing.operate_mismatch, timing.release_mismatch)
     valid, enabled, reports_on = readings.valid, readings.enabled, readings.reports_on
-    is_open = [
-        ops.and_(valid, ops.not_(ops.or_(latch, closed, again)))
-        for latch, closed, again in zip(
-            readings.latch, readings.closed, readings.closed_again, strict=True
-        )
-    ]
     off = ops.and_(valid, ops.not_(enabled), ops.not_(reports_on))
     stuck = ops.and_(ops.not_(enabled), reports_on)
     silent = ops.and_(enabled, ops.not_(reports_on))
+    settled_ms, mismatch, latches = [], [], []
+    for latch, closed, again, settled_before, count, latch_before in zip(
+        readings.latch,
+        readings.closed,
+        readings.closed_again,
+        before.settled_ms,
+        before.mismatch,
+        before.latch,
+        strict=True,
+    ):
+        agrees = agree(ops, latch, closed, again)
+        unchanged = same(ops, latch, latch_before)
+        settled_ms.append(
+            lasting(
+                ops,
+                ops.and_(valid, agrees),
+                ops.ite(unchanged, settled_before, NOT_SO),
+                elapsed_ms,
+            )
+        )
+        counted = tally(ops, ops.not_(agrees), ops.ite(unchanged, count, 0), scans, limit)
+        mismatch.append(ops.ite(valid, counted, count))
+        latches.append(ops.or_(ops.and_(valid, latch), ops.and_(ops.not_(valid), latch_before)))
     return Ages(
         off_ms=lasting(ops, off, before.off_ms, elapsed_ms),
         stuck_ms=lasting(ops, stuck, before.stuck_ms, elapsed_ms),
         silent_ms=lasting(ops, silent, before.silent_ms, elapsed_ms),
-        open_ms=[
-            lasting(ops, now, age, elapsed_ms)
-            for now, age in zip(is_open, before.open_ms, strict=True)
-        ],
-        mismatch=[
-            ops.ite(
-                valid,
-                tally(
-                    ops,
-                    ops.not_(agree(ops, latch, closed, again)),
-                    ops.ite(same(ops, latch, latch_before), count, 0),
-                    scans,
-                    limit,
-                ),
-                count,
-            )
-            for latch, closed, again, latch_before, count in zip(
-                readings.latch,
-                readings.closed,
-                readings.closed_again,
-                before.latch,
-                before.mismatch,
-                strict=True,
-            )
-        ],
-        latch=[
-            ops.or_(ops.and_(valid, latch), ops.and_(ops.not_(valid), latch_before))
-            for latch, latch_before in zip(readings.latch, before.latch, strict=True)
-        ],
+        settled_ms=settled_ms,
+        mismatch=mismatch,
+        latch=latches,
     )
 
 

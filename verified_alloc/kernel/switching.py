@@ -74,21 +74,21 @@ def step(
     discharged = ages.off_ms >= timing.module_discharge_ms
     others_open = ops.and_(
         *[
-            ops.or_(wants, open_ms >= timing.contactor_release_ms)
-            for wants, open_ms in zip(want, ages.open_ms, strict=True)
+            ops.or_(wants, ops.and_(ops.not_(latch), settled_ms >= timing.contactor_release_ms))
+            for wants, latch, settled_ms in zip(want, readings.latch, ages.settled_ms, strict=True)
+        ]
+    )
+    target_closed = ops.or_(
+        *[
+            ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms)
+            for wants, latch, settled_ms in zip(want, readings.latch, ages.settled_ms, strict=True)
         ]
     )
     return Writes(
-        enable=ops.and_(
-            ops.or_(*want), on_gun(ops, readings, want), others_open, ops.not_(overdue)
-        ),
+        enable=ops.and_(on_gun(ops, readings, want), target_closed, others_open, ops.not_(overdue)),
         may_switch=ops.or_(ops.and_(readings.valid, current_gone), overdue),
         coils=[
-            ops.and_(
-                wants,
-                ops.not_(overdue),
-                ops.or_(latch, ops.and_(others_open, discharged)),
-            )
+            ops.and_(wants, ops.not_(overdue), ops.or_(latch, ops.and_(others_open, discharged)))
             for wants, latch in zip(want, readings.latch, strict=True)
         ],
     )
