@@ -13,6 +13,7 @@ from hardware.modules import LineReading, PowerModuleController
 from hardware.supervision import Supervision
 from verified_alloc.allocate import Allocation, decide
 from verified_alloc.demand import Asked, DemandProcessor, strictly
+from verified_alloc.errors import BadInput
 from verified_alloc.health import Health, kernel_timing
 from verified_alloc.journal import FaultLatch
 from verified_alloc.kernel import diagnosis, offer, ops, switching, wiring
@@ -86,8 +87,8 @@ class Controller:
         self.health = Health(station, fault_latch.load())
         self._offers: list[Offer] = [offer.restarted(power_w) for power_w in station.gun_max_w]
         self._acknowledged: set[int] = set()
-        self._moved_ms: list[int | None] = [None for _ in self._modules]
-        self._latches: list[Sequence[bool]] | None = None
+        self._feeds: list[int | None] = [None for _ in self._modules]
+        self._feeds_since_ms = [0 for _ in self._modules]
         self._stopping = False
         self._stopping_ms = diagnosis.NOT_SO
         self._stop_ms = diagnosis.NOT_SO
@@ -127,22 +128,46 @@ class Controller:
         if self._offers[gun - 1].offer_w == offer_w:
             self._acknowledged.add(gun - 1)
 
-    def clear_expander(self, position: int) -> bool:
-        """Configure a lost expander anew, its coils off, and use it again; every module that it
-        carries must be off with its current gone. Whether that succeeded."""
-        carried = [
-            module
-            for module, numbers in enumerate(self._numbers)
-            if any(k >= 0 and wiring.place(k).expander == position for k in numbers)
-        ]
+    def clear_contactor(self, gun: int, module: int) -> None:
+        """Use a contactor again that was inspected. `BadInput` while command and feedback still
+        disagree."""
+        self.health.clear_contactor(gun, module)
+        self._fault_latch.save(self.health.latched)
+
+    def clear_module(self, module: int) -> None:
+        """Use a module again. `BadInput` while it reports on although its enable is low."""
+        self.health.clear_module(module)
+        self._fault_latch.save(self.health.latched)
+
+    def clear_expander(self, position: int) -> None:
+        """Configure a lost expander anew, its coils off, and use it again. `BadInput` while a
+        module that it carries is not off, or if it cannot be configured."""
+        station = self.station.hardware
+        name = f"expander {station.output_expanders[position]:#x}"
         lines = self._lines.read()
-        if any(lines.enabled[module] or lines.reports_on[module] for module in carried):
-            return False
+        for module, numbers in enumerate(self._numbers):
+            carried = any(k >= 0 and wiring.place(k).expander == position for k in numbers)
+            off_ms = self.health.lines_off_ms[module]
+            if carried and (
+                lines.enabled[module]
+                or lines.reports_on[module]
+                or off_ms < self._timing.current_decay_ms
+            ):
+                raise BadInput(f"{name}: module {module + 1} on it is not off; allowed once it is")
         if not self._bank.configure(position):
-            return False
+            raise BadInput(f"{name}: cannot be configured; allowed once it answers")
         self.health.clear_expander(position)
         self._fault_latch.save(self.health.latched)
-        return True
+
+    def clear_stop(self) -> None:
+        """Go on after an emergency stop, and with the expanders that its off-delay has reset.
+        `BadInput` while the button is pressed."""
+        if self._supervision.stopped:
+            raise BadInput("emergency stop: the button is pressed; allowed once it is released")
+        for position in sorted(self.health.latched.expanders):
+            self.clear_expander(position)
+        self.health.clear_stop()
+        self._fault_latch.save(self.health.latched)
 
     def scan(self, scans: int = 1) -> State:
         """One scan. `scans` is more than 1 only where time was skipped up to `quiet_until_ms`."""
@@ -152,7 +177,8 @@ class Controller:
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000)
         readings = self._readings(lines, bank)
         self._diagnose(readings, bank, elapsed_ms, scans)
-        self._note_moves(readings, now_ms)
+        live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]
+        self._note_moves(live, now_ms)
         self._stopping_ms = diagnosis.lasting(ops, self._stopping, self._stopping_ms, elapsed_ms)
         stop = (
             self.health.latched.emergency_stop
@@ -163,7 +189,6 @@ class Controller:
         asked = strictly([0] * len(self._guns)) if self._stopping else self.demands.asked(now_ms)
         allocation = self._decide(asked, now_ms)
         target = self._matrix(allocation)
-        live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]
 
         affordable_w = self._affordable(allocation, live, target, stop)
         self._offers = [
@@ -253,23 +278,23 @@ class Controller:
         for sentence in news:
             self._report(sentence)
 
-    def _note_moves(self, readings: Sequence[Readings], now_ms: int) -> None:
-        """Remember when each module's latches last changed, as far as that was seen."""
-        latches = [module.latch for module in readings]
+    def _note_moves(self, live: Matrix, now_ms: int) -> None:
+        """Remember since when each module feeds the gun that it feeds."""
         for module in self._modules:
-            if self._latches is not None and latches[module] != self._latches[module]:
-                self._moved_ms[module] = now_ms
-        self._latches = latches
+            gun = next((gun for gun in self._guns if live[gun][module]), None)
+            if gun != self._feeds[module]:
+                self._feeds[module] = gun
+                self._feeds_since_ms[module] = now_ms
 
     def _dwelling(self, now_ms: int) -> dict[int, int]:
-        """Modules that moved less than `minimum_dwell_s` ago, with their gun; from 1."""
+        """Modules that came to their gun less than `minimum_dwell_s` ago, with it; from 1."""
         dwell_ms = self.station.timing.minimum_dwell_s * 1000
         return {
-            module + 1: latch.index(True) + 1
-            for module, (moved_ms, latch) in enumerate(
-                zip(self._moved_ms, self._latches or [], strict=False)
+            module + 1: gun + 1
+            for module, (gun, since_ms) in enumerate(
+                zip(self._feeds, self._feeds_since_ms, strict=True)
             )
-            if moved_ms is not None and now_ms - moved_ms < dwell_ms and any(latch)
+            if gun is not None and now_ms - since_ms < dwell_ms
         }
 
     def _decide(self, asked: Asked, now_ms: int) -> Allocation:
@@ -387,9 +412,9 @@ class Controller:
                 *((settled_ms, timing.contactor_operate_ms) for settled_ms in ages.settled_ms),
                 *((settled_ms, timing.contactor_release_ms) for settled_ms in ages.settled_ms),
             ]
-            moved_ms = self._moved_ms[module]
-            if moved_ms is not None:
-                waits.append((now_ms - moved_ms, self.station.timing.minimum_dwell_s * 1000))
+            if self._feeds[module] is not None:
+                since_ms = now_ms - self._feeds_since_ms[module]
+                waits.append((since_ms, self.station.timing.minimum_dwell_s * 1000))
         waits += [
             (told.waited_ms, self.station.timing.offer_lead_ms)
             for told in self._offers

@@ -48,6 +48,8 @@ class Health:
             for m in modules
         ]
         self.ages = [diagnosis.restarted(len(guns)) for _ in modules]
+        self.lines_off_ms = [diagnosis.NOT_SO for _ in modules]
+        """How long each module has been off by its lines, whatever its expanders say."""
         self.silence = [0] * wiring.expanders(len(station.contactors))
         self.latched = latched
         self._contactors = [
@@ -82,6 +84,8 @@ class Health:
         """Take in one scan; what has newly been latched, in words."""
         before = [(ages.mismatch, ages.latch) for ages in self.ages], self.silence
         for m, module in enumerate(readings):
+            off = not module.enabled and not module.reports_on
+            self.lines_off_ms[m] = diagnosis.lasting(ops, off, self.lines_off_ms[m], elapsed_ms)
             self.ages[m] = diagnosis.ages(
                 ops, self._timing, module, self.ages[m], elapsed_ms, scans
             )

@@ -15,9 +15,10 @@ from hardware.simulated.faults import Injection
 from verified_alloc.compare.traces import DemandTrace, read_trace
 from verified_alloc.controller import State
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.run import Run, simulated_charger
+from verified_alloc.run import MS_PER_DAY, Run, simulated_charger
 from verified_alloc.station import Station
 
+REFRESH_MS = 200
 HARDWARE = ("simulated", "pi")
 PI_FAULTS = Path("/var/lib/verified-alloc/faults.json")
 
@@ -61,7 +62,7 @@ def run(
                 charger,
                 trace,
                 injections=injections,
-                skip_quiet_time=pace is None,
+                longest_skip_ms=MS_PER_DAY if pace is None else math.ceil(pace * REFRESH_MS),
                 faults_path=None if simulated else PI_FAULTS,
                 watch=watch,
             ).play(until_ms)
