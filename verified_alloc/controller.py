@@ -96,6 +96,7 @@ class Controller:
         self._decided_for: object = None
         self._allocation: Allocation | None = None
         self._before: object = None
+        self._switched = False
 
     def start(self) -> None:
         """Wait until no module is on and no current can flow, and only then touch an expander. The
@@ -129,8 +130,12 @@ class Controller:
             self._acknowledged.add(gun - 1)
 
     def clear_contactor(self, gun: int, module: int) -> None:
-        """Use a contactor again that was inspected. `BadInput` while command and feedback still
-        disagree."""
+        """Use a contactor again that was inspected. `BadInput` if there is none, or while command
+        and feedback are not seen to agree."""
+        if not self.station.has(gun, module):
+            raise BadInput(
+                f"contactor {gun}:{module}: there is none; allowed are those of the matrix"
+            )
         self.health.clear_contactor(gun, module)
         self._fault_latch.save(self.health.latched)
 
@@ -348,6 +353,7 @@ class Controller:
             [writes[module - 1].coils[gun - 1] for gun, module in self.station.contactors],
             bank.latch,
         )
+        self._switched = coils != tuple(bank.latch)
         unverified = self._bank.write(coils)
         verified = [position not in unverified for position in range(len(bank.answered))]
         enabled = []
@@ -378,7 +384,7 @@ class Controller:
         )
         offers = [told._replace(waited_ms=0) for told in self._offers]
         now = (readings, allocation, offers, stop, enabled, self.health.latched)
-        still = now == self._before and not self.health.counting
+        still = now == self._before and not self._switched and not self.health.counting
         self._before = now
         return State(
             at_ms=now_ms,

@@ -116,11 +116,12 @@ class Health:
 
     def clear_contactor(self, gun: int, module: int) -> None:
         """Forget that this contactor is welded or failed open; it must have been inspected. Refused
-        while command and feedback still disagree."""
+        while command and feedback are not seen to agree."""
         m, g = module - 1, gun - 1
-        if self.ages[m].mismatch[g] > 0:
+        if self.ages[m].settled_ms[g] == diagnosis.NOT_SO or self.ages[m].mismatch[g] > 0:
             raise BadInput(
-                f"contactor {gun}:{module}: command and auxiliary contact still disagree"
+                f"contactor {gun}:{module}: command and auxiliary contact are not seen to agree;"
+                " allowed once they are"
             )
         self._contactors[m] = ContactorFaults(
             welded=[was and i != g for i, was in enumerate(self._contactors[m].welded)],
