@@ -116,6 +116,8 @@ class Controller:
         self._bank.start()
         for position in self.health.latched.expanders:
             self._bank.abandon(position)
+        for sentence in self.health.describe():
+            self._report(f"latched before the start: {sentence}")
         self._last_ms = _now_ms()
 
     def stop(self) -> None:

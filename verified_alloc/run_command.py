@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from hardware import HardwareError
+from hardware import HardwareError, MissingExtra
 from hardware.simulated import faults
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
@@ -32,6 +32,7 @@ def run(
     until: str | None,
     inject: Sequence[str],
     seed: int,
+    faults_file: str | None,
     as_json: bool,
 ) -> int:
     """Run the station; 0, or 1 if the cabinet's monitor saw a violation, or 3 if a device is not
@@ -51,6 +52,7 @@ def run(
     trace = _trace(station, demands, simulated, seed)
     if demands is not None and until_ms is None:
         until_ms = trace.last_ms
+    faults_path = Path(faults_file) if faults_file else None if simulated else PI_FAULTS
     charger = simulated_charger(station, pace, seed) if simulated else None
     if charger is not None:
         for injection in injections:
@@ -63,12 +65,12 @@ def run(
                 trace,
                 injections=injections,
                 longest_skip_ms=MS_PER_DAY if pace is None else math.ceil(pace * REFRESH_MS),
-                faults_path=None if simulated else PI_FAULTS,
+                faults_path=faults_path,
                 watch=watch,
             ).play(until_ms)
     except HardwareError as error:
         print(f"verified-alloc: {error}", file=sys.stderr)
-        return 3
+        return 2 if isinstance(error, MissingExtra) else 3
     if as_json:
         print(json.dumps(asdict(summary)))
     else:
