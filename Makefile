@@ -19,10 +19,10 @@ run: $(INSTALLED)
 	$(VENV)/bin/verified-alloc run
 
 test: $(INSTALLED)
-	$(VENV)/bin/pytest -n 2 -m "not sweep" --ignore=tests/bench
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not sweep" --ignore=tests/bench
 
 sweep: $(INSTALLED)
-	$(VENV)/bin/pytest -n 2 -m sweep --ignore=tests/bench
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -m sweep --ignore=tests/bench
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest tests/bench --benchmark-columns=median,min,max,rounds
@@ -34,7 +34,7 @@ lint: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
-		{ echo "$(PYTHON) must be Python 3.11 or newer; name another: make PYTHON=python3.12 ..."; exit 1; }
+		{ echo "$(PYTHON) must be Python 3.11 or newer; name another: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
