@@ -15,6 +15,8 @@ def ite(condition: Any, then: Any, otherwise: Any) -> Any:
         return then if condition else otherwise
     if same(then, otherwise):
         return then
+    if isinstance(then, Whatever) or isinstance(otherwise, Whatever):
+        return Whatever()
     return z3.If(condition, then, otherwise)
 
 
@@ -87,3 +89,17 @@ def _free(sort: Any, name: str, sizes: tuple[int, ...]) -> Any:
     if not sizes:
         return sort(name)
     return [_free(sort, f"{name} {n}", sizes[1:]) for n in range(1, sizes[0] + 1)]
+
+
+class Whatever:
+    """A number of which nothing is known, nor of what is computed from it: every comparison comes
+    out as it likes. What is proved with it holds for all numbers."""
+
+    def _number(self, other: object) -> "Whatever":
+        return Whatever()
+
+    def _comparison(self, other: object) -> Any:
+        return z3.FreshBool("whatever")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = _number
+    __lt__ = __le__ = __gt__ = __ge__ = _comparison
