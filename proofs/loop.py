@@ -241,7 +241,7 @@ def free_only_falls(station: Station) -> Claim:
 
 def lexicographic(station: Station) -> Claim:
     """Sums over the guns served so far, ours and those of any other allocation: as long as nobody
-    has less with the other, the other has used at least as much, so there is no gain at the next."""
+    has less with the other, the other has used as much, so there is no gain at the next."""
     modules, needs, before, other_before, taken = algebra.ints("modules", 5)
     ours = rule.least(algebra, needs, modules - before)
     fits = algebra.and_(before >= 0, before <= modules, needs >= 0, taken >= 0)
@@ -301,7 +301,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
     _any("free-only-falls", "A module once taken is never free again.", free_only_falls),
     _any(
         "lowest-first",
-        "When a gun takes a module, every one that it looked at before and could use is held by"
+        "When a gun takes a module, each that it looked at before and could use is held by"
         " it or by a gun served before.",
         lowest_first,
     ),
