@@ -1,0 +1,206 @@
+"""The rule's inputs as terms, and a violation of a claim shown as guns, demands and modules."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import z3
+
+from proofs import algebra
+from proofs.obligation import Claim
+from verified_alloc.kernel import guard, invariants, ops, rule
+from verified_alloc.station import Station
+
+Property = Callable[[Any, "Scene", rule.Choice], Any]
+"""What shall hold of a scene and the rule's choice, over any algebra."""
+
+
+class Scene(NamedTuple):
+    """What the rule is given. Gun n is the n-th to be served; that any other order is only another
+    naming of the guns is an obligation of its own (`rule.order-is-only-a-naming`)."""
+
+    demand_w: Sequence[Any]
+    gun_max_w: Sequence[Any]
+    module_power_w: Sequence[int]
+    usable: Sequence[Sequence[Any]]
+    limit_w: Any
+    in_service: Sequence[Any]
+    module_usable: Sequence[Any]
+    """On a full matrix: by module; elsewhere unused."""
+    hypotheses: tuple[Any, ...]
+
+    @property
+    def order(self) -> range:
+        """The guns as they are served."""
+        return range(len(self.demand_w))
+
+    def granted_w(self, over: Any) -> list[Any]:
+        """What each gun may be given: nothing where it is out of service."""
+        return [
+            over.ite(serves, invariants.granted(over, demand, maximum), 0)
+            for serves, demand, maximum in zip(
+                self.in_service, self.demand_w, self.gun_max_w, strict=True
+            )
+        ]
+
+    def choice(self, over: Any) -> rule.Choice:
+        """The shipped rule on this scene."""
+        return rule.documented(
+            over,
+            self.order,
+            self.demand_w,
+            self.gun_max_w,
+            self.module_power_w,
+            self.usable,
+            self.limit_w,
+        )
+
+
+def equal(values: Sequence[int]) -> bool:
+    """All of them are the same."""
+    return len(set(values)) <= 1
+
+
+def any_matrix(station: Station, *, limited: bool = False) -> Scene:
+    """Any demands, any contactors healthy: the station's matrix under every fault, and every other
+    matrix of its size; with `limited`, any site limit, else none."""
+    guns, modules = len(station.guns), len(station.modules)
+    usable = algebra.bools("contactor", guns, modules)
+    return _scene(station, usable, [True] * guns, [True] * modules, limited=limited)
+
+
+def full_matrix(station: Station) -> Scene:
+    """Any demands, any modules and guns out of order, else a contactor between every two."""
+    guns, modules = len(station.guns), len(station.modules)
+    healthy = algebra.bools("module", modules)
+    serves = algebra.bools("gun", guns)
+    usable = [[algebra.and_(gun, module) for module in healthy] for gun in serves]
+    return _scene(station, usable, serves, healthy, limited=False)
+
+
+def _scene(
+    station: Station, usable: Any, serves: Sequence[Any], healthy: Sequence[Any], *, limited: bool
+) -> Scene:
+    gun_max_w: Sequence[Any] = station.gun_max_w
+    hypotheses: list[Any] = []
+    if not equal(station.gun_max_w):
+        # The n-th gun served may be any of them.
+        gun_max_w = algebra.ints("maximum", len(station.guns))
+        sizes = sorted(set(station.gun_max_w))
+        hypotheses += [z3.Or(*[term == size for size in sizes]) for term in gun_max_w]
+    limit_w: Any = algebra.total(gun_max_w)
+    if limited:
+        limit_w = algebra.ints("limit")
+        hypotheses.append(limit_w >= 0)
+    return Scene(
+        algebra.ints("demand", len(station.guns)),
+        gun_max_w,
+        station.module_power_w,
+        usable,
+        limit_w,
+        serves,
+        healthy,
+        tuple(hypotheses),
+    )
+
+
+def about_the_rule(
+    sentence: str,
+    build: Callable[[Station], Scene],
+    holds: Property,
+    readable: Callable[[Scene], Sequence[Any]] = lambda scene: (),
+) -> Callable[[Station], Claim]:
+    """The claim that the shipped rule's choice has this property in each scene. `readable` narrows
+    the search for a counterexample that is meant to be shown."""
+
+    def claim(station: Station) -> Claim:
+        scene = build(station)
+        choice = scene.choice(algebra)
+        return Claim(
+            (*scene.hypotheses, *readable(scene)),
+            holds(algebra, scene, choice),
+            lambda model: shown(sentence, holds, in_model(scene, model)),
+            (("a gun is given power", z3.Or(*[power > 0 for power in choice.delivered_w])),),
+        )
+
+    return claim
+
+
+def in_model(value: Any, model: Any) -> Any:
+    """Terms, in tuples and lists to any depth, as the plain values that the model gives them."""
+    if isinstance(value, Scene):
+        return Scene(*[in_model(part, model) for part in value])
+    if isinstance(value, (list, tuple)):
+        return [in_model(part, model) for part in value]
+    if not z3.is_expr(value):
+        return value
+    value = model.eval(value, model_completion=True)
+    return z3.is_true(value) if z3.is_bool(value) else value.as_long()
+
+
+def shown(sentence: str, holds: Property, scene: Scene) -> str:
+    """A scene with plain values, what the shipped rule does there, and the broken sentence."""
+    choice = scene.choice(ops)
+    again = holds(ops, scene, choice)
+    claimed = sentence.partition(" (It fails")[0]
+    verdict = (
+        "Replayed on the shipped function: it holds there - the model of the rule is wrong!"
+        if again
+        else f"Replayed on the shipped function, this is false: {claimed}"
+    )
+    return f"{table(scene, choice)}\n{verdict}"
+
+
+def table(scene: Scene, choice: rule.Choice) -> str:
+    """A line for each gun in the order of service: demand, what it may have, what it is given."""
+    rows = [("served", "demand kW", "may have", "given kW", "modules", "cannot use")]
+    for gun, (held, usable) in enumerate(zip(choice.held, scene.usable, strict=True)):
+        rows.append(
+            (
+                f"gun {gun + 1}" + ("" if scene.in_service[gun] else " (out)"),
+                kw(scene.demand_w[gun]),
+                kw(scene.granted_w(ops)[gun]),
+                kw(choice.delivered_w[gun]),
+                numbers(held),
+                numbers([not can for can in usable]),
+            )
+        )
+    text = columns(rows)
+    if not equal(scene.module_power_w):
+        text += f"\nmodules of {', '.join(map(kw, scene.module_power_w))} kW"
+    if scene.limit_w < sum(scene.gun_max_w):
+        text += f"\nsite limit {kw(scene.limit_w)} kW"
+    return text
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text, aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def kw(power_w: int) -> str:
+    """Watts as kW, exactly."""
+    return f"{power_w / 1000:.3f}".rstrip("0").rstrip(".")
+
+
+def numbers(bits: Sequence[bool]) -> str:
+    """The modules with a set bit, counted from 1."""
+    return " ".join(f"PM{number}" for number, bit in enumerate(bits, start=1) if bit) or "-"
+
+
+def judged(over: Any, scene: Scene, choice: rule.Choice) -> guard.Verdict:
+    """The guard's five conditions on a choice."""
+    return guard.judge(
+        over,
+        choice.held,
+        choice.delivered_w,
+        scene.demand_w,
+        scene.gun_max_w,
+        scene.module_power_w,
+        scene.usable,
+        scene.in_service,
+        scene.limit_w,
+    )

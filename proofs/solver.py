@@ -1,0 +1,105 @@
+"""Deciding one claim: Z3 within a budget, and cvc5 as the second opinion on the exported text."""
+
+import time
+from typing import Any, NamedTuple
+
+import z3
+
+from proofs.obligation import PROVED, REFUTED, UNKNOWN, Claim
+
+STRATEGIES: tuple[dict[str, Any], ...] = (
+    {},
+    {"smt.arith.solver": 2},
+    {"smt.relevancy": 0},
+    {"logic": "QF_LIA"},
+    {"smt.random_seed": 7, "smt.phase_selection": 5},
+)
+"""Solving times have long tails, so the budget is spent in bounded attempts, each with other search
+settings; the first verdict counts. None of them changes what is asked."""
+
+WALL_S = 120
+"""A loose limit on one attempt; the budget proper is the resource limit, which is repeatable."""
+
+
+class Verdict(NamedTuple):
+    """What the solver says about a claim."""
+
+    answer: str
+    """`proved`, `refuted` or `unknown`."""
+    model: Any
+    """A violation, where refuted."""
+    resources: int
+    """Z3's resource count over all attempts."""
+    seconds: float
+
+
+def question(claim: Claim) -> list[Any]:
+    """What must be unsatisfiable."""
+    return [*map(term, claim.hypotheses), z3.Not(term(claim.goal))]
+
+
+def term(value: Any) -> Any:
+    """The value as a Z3 term."""
+    return z3.BoolVal(value) if isinstance(value, bool) else value
+
+
+def decide(claim: Claim, budget: int, seed: int = 0) -> Verdict:
+    """Whether the hypotheses imply the goal."""
+    answer, model, resources, seconds = satisfiable(question(claim), budget, seed)
+    return Verdict(
+        {"unsat": PROVED, "sat": REFUTED}.get(answer, UNKNOWN), model, resources, seconds
+    )
+
+
+def satisfiable(terms: list[Any], budget: int, seed: int = 0) -> tuple[str, Any, int, float]:
+    """`sat` with a model, `unsat` or `unknown`; the resources and the seconds that it took."""
+    started_s = time.perf_counter()
+    resources = 0
+    answer, model = "unknown", None
+    for settings in STRATEGIES:
+        solver = z3.SolverFor(settings["logic"]) if "logic" in settings else z3.Solver()
+        solver.set("timeout", WALL_S * 1000)
+        solver.set("rlimit", budget // len(STRATEGIES))
+        for name, value in settings.items():
+            if name != "logic":
+                solver.set(name, value)
+        if seed:
+            solver.set("smt.random_seed", seed)
+        solver.add(*terms)
+        before = _resources(solver)
+        answer = str(solver.check())
+        resources += _resources(solver) - before
+        if answer != "unknown":
+            model = solver.model() if answer == "sat" else None
+            break
+    return answer, model, resources, time.perf_counter() - started_s
+
+
+def _resources(solver: Any) -> int:
+    return sum(int(count) for name, count in solver.statistics() if name == "rlimit count")
+
+
+def smt_lib(claim: Claim) -> str:
+    """The claim's question as SMT-LIB 2, for any solver: `unsat` means proved."""
+    solver = z3.Solver()
+    solver.add(*question(claim))
+    return "(set-logic ALL)\n" + str(solver.to_smt2())
+
+
+def second_opinion(text: str, wall_s: float) -> tuple[str, float]:
+    """cvc5's verdict on an exported question, and its seconds."""
+    import cvc5
+
+    started_s = time.perf_counter()
+    terms = cvc5.TermManager()
+    solver = cvc5.Solver(terms)
+    solver.setOption("tlimit-per", str(int(wall_s * 1000)))
+    parser = cvc5.InputParser(solver)
+    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text, "claim")
+    symbols = parser.getSymbolManager()
+    answer = UNKNOWN
+    while not (command := parser.nextCommand()).isNull():
+        said = str(command.invoke(solver, symbols)).strip()
+        if said in ("sat", "unsat"):
+            answer = {"unsat": PROVED, "sat": REFUTED}[said]
+    return answer, time.perf_counter() - started_s
