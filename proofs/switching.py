@@ -1,0 +1,409 @@
+"""One scan of one module: the switching rules S1-S5, S7 and S9, from any state of the world.
+
+The hypothesis `ages_are_sound` is itself proved, in `proofs.diagnosis`: it holds after every start
+and is kept by every step, so each theorem here is about every scan that can ever happen. "Any
+state" leaves out nothing: bridged, welded, running, or adopted from a controller that died.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from proofs import plant
+from proofs.algebra import and_, implies, not_, or_
+from proofs.obligation import Claim
+from proofs.plant import (
+    CHIPS,
+    IN_ITS_SCAN,
+    MIRROR,
+    NEEDS_ENABLE,
+    ONE_FLIP,
+    OPENS,
+    STAYS_OPEN,
+    Scan,
+)
+from proofs.steps import (
+    Assumed,
+    Step,
+    ages_are_sound,
+    any_step,
+    falls,
+    guns,
+    laws,
+    obligation,
+    rises,
+    story,
+    without,
+)
+from verified_alloc.station import Station
+
+
+def pairs(step: Step) -> list[tuple[int, int]]:
+    """Every gun with every other."""
+    return [(gun, other) for gun in guns(step) for other in guns(step) if gun != other]
+
+
+def one_at_most(bits: Sequence[Any]) -> Any:
+    """No two of them."""
+    return and_(
+        *[not_(and_(a, b)) for place, a in enumerate(bits) for b in bits[:place]]
+    )
+
+
+def theorem(
+    assumed: Assumed,
+    step: Step,
+    goal: Any,
+    *given: Any,
+    covers: tuple[tuple[str, Any], ...] = (),
+) -> Claim:
+    """In every step that begins with sound ages, and with what is given besides."""
+    hypotheses = (ages_are_sound(step.before), *laws(assumed, step), *given)
+    return Claim(hypotheses, goal, story(step), covers)
+
+
+def no_second_contactor(step: Step) -> Any:
+    """S1: where a write energises a coil, all other contactors are open, and stay so."""
+    return and_(
+        *[
+            implies(
+                rises(step, gun),
+                and_(
+                    not_(step.before.module.coil[other]),
+                    not_(step.before.closed_last[other]),
+                    not_(
+                        and_(step.after.module.closed[other], not_(step.during.corrupted[other]))
+                    ),
+                ),
+            )
+            for gun, other in pairs(step)
+        ]
+    )
+
+
+def some_rise(step: Step) -> tuple[tuple[str, Any], ...]:
+    """The cases in which there is something to prove."""
+    return tuple(
+        (f"the contactor of gun {gun + 1} is closed", rises(step, gun)) for gun in guns(step)
+    )
+
+
+def late(station: Station, assumed: Assumed) -> Claim:
+    """S1 where contactors may open late or never."""
+    step = any_step(station)
+    stuck = ("another is welded and wanted", and_(rises(step, 0), step.before.module.closed[0]))
+    return theorem(assumed, step, no_second_contactor(step), covers=(*some_rise(step), stuck))
+
+
+def lying(station: Station, assumed: Assumed) -> Claim:
+    """S1 where every feedback read may be wrong, but contactors open in time."""
+    step = any_step(station)
+    return theorem(assumed, step, no_second_contactor(step), covers=some_rise(step))
+
+
+def undisturbed(step: Step) -> Any:
+    """Nothing but our writes energises a coil."""
+    return not_(or_(*step.during.corrupted))
+
+
+def connected_to_one(step: Step, now: Scan) -> Any:
+    """All contactors but one are open, without coil, and have had their release time."""
+    return one_at_most([plant.busy(step.times, now.module, gun) for gun in guns(step)])
+
+
+def stays_on_one(station: Station, assumed: Assumed) -> Claim:
+    """S1 as an invariant."""
+    step = any_step(station)
+    return theorem(
+        assumed,
+        step,
+        connected_to_one(step, step.after),
+        undisturbed(step),
+        connected_to_one(step, step.before),
+        covers=some_rise(step),
+    )
+
+
+def runs(now: Scan) -> Any:
+    """The module is enabled, or feeds."""
+    return or_(now.module.enable, now.module.feeds)
+
+
+def live_on_one(station: Station, assumed: Assumed) -> Claim:
+    """S3 and S4 as an invariant, from a state that may be bridged as long as the module is off."""
+    step = any_step(station)
+    return theorem(
+        assumed,
+        step,
+        implies(runs(step.after), connected_to_one(step, step.after)),
+        undisturbed(step),
+        implies(runs(step.before), connected_to_one(step, step.before)),
+        covers=(
+            ("it is enabled", and_(not_(runs(step.before)), runs(step.after))),
+            ("it begins bridged", not_(connected_to_one(step, step.before))),
+        ),
+    )
+
+
+def nothing_under_load(station: Station, assumed: Assumed) -> Claim:
+    """S2."""
+    step = any_step(station)
+    now = step.before
+    idle = and_(
+        not_(or_(now.enable_last, now.feeds_last)),
+        now.module.off_ms >= step.times.current_decay_ms,
+    )
+    moved = [or_(rises(step, gun), falls(step, gun)) for gun in guns(step)]
+    return theorem(
+        assumed,
+        step,
+        implies(or_(*moved), idle),
+        not_(step.overdue),
+        covers=(
+            ("a contactor is closed", or_(*[rises(step, gun) for gun in guns(step)])),
+            ("a contactor is opened", or_(*[falls(step, gun) for gun in guns(step)])),
+        ),
+    )
+
+
+def discharged_first(station: Station, assumed: Assumed) -> Claim:
+    """S9."""
+    step = any_step(station)
+    now = step.before
+    discharged = and_(
+        not_(or_(now.enable_last, now.feeds_last)),
+        now.module.off_ms >= step.times.module_discharge_ms,
+    )
+    makes = or_(*[rises(step, gun) for gun in guns(step)])
+    return theorem(
+        assumed, step, implies(makes, discharged), covers=some_rise(step)
+    )
+
+
+def enabled_on_its_target(station: Station, assumed: Assumed) -> Claim:
+    """S3."""
+    step = any_step(station)
+    read = step.before.readings
+    shown = and_(
+        *[
+            or_(
+                and_(wants, latch, closed, again), not_(or_(wants, latch, closed, again))
+            )
+            for wants, latch, closed, again in zip(
+                step.target, read.latch, read.closed, read.closed_again, strict=True
+            )
+        ]
+    )
+    return theorem(
+        assumed,
+        step,
+        implies(
+            step.writes.enable,
+            and_(read.valid, or_(*step.target), one_at_most(step.target), shown),
+        ),
+        covers=(("it is enabled", step.writes.enable),),
+    )
+
+
+def enabled_on_a_closed_contactor(station: Station, assumed: Assumed) -> Claim:
+    """S3 in the world: reads with one flipped bit are enough to know."""
+    step = any_step(station)
+    now = step.before
+    others_open = and_(
+        *[
+            implies(
+                step.target[gun],
+                and_(
+                    not_(now.closed_last[other]),
+                    plant.released(step.times, now.module, other),
+                ),
+            )
+            for gun, other in pairs(step)
+        ]
+    )
+    closed = and_(
+        *[
+            implies(step.target[gun], or_(now.closed_first[gun], now.closed_second[gun]))
+            for gun in guns(step)
+        ]
+    )
+    return theorem(
+        assumed,
+        step,
+        implies(step.writes.enable, and_(others_open, closed)),
+        covers=(("it is enabled", step.writes.enable),),
+    )
+
+
+def break_before_make(station: Station, assumed: Assumed) -> Claim:
+    """S4."""
+    step = any_step(station)
+    return theorem(
+        assumed,
+        step,
+        and_(
+            *[
+                implies(
+                    or_(rises(step, gun), and_(step.writes.enable, step.target[gun])),
+                    plant.released(step.times, step.before.module, other),
+                )
+                for gun, other in pairs(step)
+            ]
+        ),
+        covers=some_rise(step),
+    )
+
+
+def invalid_is_off(station: Station, assumed: Assumed) -> Claim:
+    """S5."""
+    step = any_step(station)
+    nothing = and_(
+        not_(step.writes.enable),
+        implies(step.writes.may_switch, not_(or_(*step.writes.coils))),
+        implies(not_(step.overdue), not_(step.writes.may_switch)),
+    )
+    return theorem(
+        assumed,
+        step,
+        implies(not_(step.before.readings.valid), nothing),
+        covers=(("the readings are invalid", not_(step.before.readings.valid)),),
+    )
+
+
+def stop_is_off(station: Station, assumed: Assumed) -> Claim:
+    """S7."""
+    step = any_step(station)
+    writes = step.writes
+    stopped = and_(not_(writes.enable), not_(or_(*writes.coils)))
+    return theorem(
+        assumed,
+        step,
+        and_(
+            implies(or_(step.stop, step.overdue), stopped),
+            implies(step.overdue, writes.may_switch),
+        ),
+        covers=(("stopped", step.stop), ("overdue", step.overdue)),
+    )
+
+
+def locked_is_off(station: Station, assumed: Assumed) -> Claim:
+    """A locked gun's contactors are not closed, and no module is enabled on it."""
+    step = any_step(station)
+    read = step.before.readings
+    return theorem(
+        assumed,
+        step,
+        and_(
+            *[
+                implies(
+                    step.locked[gun],
+                    and_(
+                        not_(and_(step.writes.enable, or_(read.latch[gun], read.closed[gun]))),
+                        not_(rises(step, gun)),
+                    ),
+                )
+                for gun in guns(step)
+            ]
+        ),
+        covers=(("enabled elsewhere", and_(step.writes.enable, or_(*step.locked))),),
+    )
+
+
+NO_SECOND_CONTACTOR = obligation(
+    "switching.no-second-contactor",
+    "No write closes a second contactor of a module, however late its contactors open, welded ones"
+    " counted as closed, with one flipped feedback bit in every scan (S1).",
+    ("switching.step",),
+    late,
+    {CHIPS, MIRROR, ONE_FLIP, STAYS_OPEN},
+)
+TIMED_RELEASE = obligation(
+    "switching.no-second-contactor-blind",
+    "No write closes a second contactor of a module even where all feedback is wrong, as long as"
+    " contactors open in time (S1).",
+    ("switching.step",),
+    lying,
+    {CHIPS, OPENS},
+)
+NOTHING_UNDER_LOAD = obligation(
+    "switching.nothing-under-load",
+    "No write makes or breaks a contactor while its module is enabled, feeds, or its current is not"
+    " gone, but for a stop that is overdue (S2).",
+    ("switching.step",),
+    nothing_under_load,
+    {NEEDS_ENABLE, IN_ITS_SCAN},
+)
+ON_ONE_GUN = obligation(
+    "switching.one-gun-at-most",
+    "A module that is connected to one gun at most stays so, whatever fails but the wire itself"
+    " (S1).",
+    ("switching.step",),
+    stays_on_one,
+    {CHIPS, MIRROR, ONE_FLIP, STAYS_OPEN},
+)
+LIVE_ON_ONE_GUN = obligation(
+    "switching.live-on-one-gun",
+    "A module that is enabled or feeds is connected to one gun alone, even if it was found bridged"
+    " (S3, S4).",
+    ("switching.step", "switching.on_gun"),
+    live_on_one,
+    {MIRROR, ONE_FLIP, STAYS_OPEN, NEEDS_ENABLE},
+)
+
+PROOFS = (
+    NO_SECOND_CONTACTOR,
+    TIMED_RELEASE,
+    ON_ONE_GUN,
+    LIVE_ON_ONE_GUN,
+    NOTHING_UNDER_LOAD,
+    obligation(
+        "switching.discharged-before-closing",
+        "A contactor is closed only when its module has been off for module_discharge_ms (S9).",
+        ("switching.step",),
+        discharged_first,
+        {CHIPS, NEEDS_ENABLE, IN_ITS_SCAN},
+    ),
+    obligation(
+        "switching.enabled-on-its-target",
+        "A module is enabled only if this scan's valid readings show exactly one of its contactors"
+        " closed, equal to the latch, and it is the target's (S3).",
+        ("switching.step", "switching.wanted", "switching.on_gun"),
+        enabled_on_its_target,
+    ),
+    obligation(
+        "switching.enabled-on-a-closed-contactor",
+        "When a module is enabled, the target's contactor was closed in this scan and all others are"
+        " open for good, with one flipped feedback bit (S3).",
+        ("switching.step", "switching.on_gun"),
+        enabled_on_a_closed_contactor,
+        {MIRROR, ONE_FLIP, STAYS_OPEN},
+    ),
+    obligation(
+        "switching.break-before-make",
+        "Before a contactor closes or its module is enabled, the coils of all others have been off"
+        " for contactor_release_ms (S4).",
+        ("switching.step",),
+        break_before_make,
+        {CHIPS},
+    ),
+    obligation(
+        "switching.invalid-is-off",
+        "Invalid readings disable the module and close nothing, whatever they say (S5).",
+        ("switching.step",),
+        invalid_is_off,
+    ),
+    obligation(
+        "switching.stop-is-off",
+        "A stop takes the enable off in the same scan and closes nothing; an overdue one opens"
+        " every contactor (S7).",
+        ("switching.step", "switching.wanted"),
+        stop_is_off,
+    ),
+    obligation(
+        "switching.locked-is-off",
+        "No module is enabled on a locked gun, and no contactor of it closes.",
+        ("switching.step", "switching.wanted"),
+        locked_is_off,
+    ),
+)
+
+OBLIGATIONS = PROOFS
