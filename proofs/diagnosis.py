@@ -17,6 +17,7 @@ from proofs.plant import (
     LINES,
     MIRROR,
     NEEDS_ENABLE,
+    ONE_FLIP,
     OPENS,
     SOLE_OWNER,
     SPACING,
@@ -349,7 +350,8 @@ def stuck_on_is_locked(station: Station, assumed: Assumed) -> Claim:
     step = any_step(station)
     count = len(step.target)
     now = step.before
-    closed = diagnosis.counts_closed(algebra, now.readings, [False] * count)
+    counted = bools("counted closed", count)
+    closed = diagnosis.counts_closed(algebra, now.readings, [False] * count, counted)
     before = ModuleFaults(False, bools("stuck on before", count))
     faults = diagnosis.module_faults(algebra, step.times, now.ages, closed, before)
     lock = diagnosis.locked(algebra, [closed], [faults.stuck_on])
@@ -380,9 +382,10 @@ def welds_lock(station: Station, assumed: Assumed) -> Claim:
     reads = [plant.readings(f"module {module + 1}", count) for module in range(modules)]
     welded = matrix("welded, module", modules, count)
     stuck_on = matrix("stuck on, module", modules, count)
+    before = matrix("counted closed, module", modules, count)
     closed = [
-        diagnosis.counts_closed(algebra, read, row)
-        for read, row in zip(reads, welded, strict=True)
+        diagnosis.counts_closed(algebra, read, row, was)
+        for read, row, was in zip(reads, welded, before, strict=True)
     ]
     lock = diagnosis.locked(algebra, closed, stuck_on)
     joined = [
@@ -396,6 +399,41 @@ def welds_lock(station: Station, assumed: Assumed) -> Claim:
         ),
         None,
         (("nobody is locked", not_(or_(*lock))), ("all are locked", and_(*lock))),
+    )
+
+
+def bridge_stays_locked(station: Station, assumed: Assumed) -> Claim:
+    """A bridge that is not latched yet."""
+    step = any_step(station)
+    now, count = step.before, len(step.target)
+    before = bools("counted closed", count)
+    closed = diagnosis.counts_closed(algebra, now.readings, [False] * count, before)
+    lock = diagnosis.locked(algebra, [closed], [[False] * count])
+    stays = [
+        and_(before[gun], now.closed_first[gun], now.closed_second[gun]) for gun in range(count)
+    ]
+    seen = [
+        and_(now.readings.valid, now.closed_first[gun], now.closed_second[gun])
+        for gun in range(count)
+    ]
+    return Claim(
+        laws(assumed, step),
+        and_(
+            *[
+                implies(bridge, and_(lock[a], lock[b]))
+                for a in range(count)
+                for b in range(a)
+                for bridge in (
+                    and_(stays[a], stays[b]),
+                    and_(seen[a], seen[b], not_(or_(*now.flips))),
+                )
+            ]
+        ),
+        story(step),
+        (
+            ("the readings are invalid", and_(stays[0], stays[1], not_(now.readings.valid))),
+            ("a bit is flipped", and_(stays[0], stays[1], now.readings.valid, *now.flips[:1])),
+        ),
     )
 
 
@@ -435,8 +473,8 @@ def joined_guns_get_nothing(station: Station, assumed: Assumed) -> Claim:
     welded = bools("welded, the joining module", count)
     joining = plant.readings("the joining module", count)
     closed = [
-        diagnosis.counts_closed(algebra, joining, welded),
-        diagnosis.counts_closed(algebra, step.before.readings, [False] * count),
+        diagnosis.counts_closed(algebra, joining, welded, bools("counted closed", count)),
+        diagnosis.counts_closed(algebra, step.before.readings, [False] * count, [False] * count),
     ]
     lock = diagnosis.locked(algebra, closed, [[False] * count, [False] * count])
     writes = switching.step(
@@ -611,6 +649,14 @@ OBLIGATIONS = (
         ("diagnosis.locked", "diagnosis.counts_closed"),
         welds_lock,
         domain="any matrix of this size",
+    ),
+    obligation(
+        "diagnosis.bridge-stays-locked",
+        "Two guns that a module joins are locked from the first scan that reads so without a flipped"
+        " bit, and as long as it lasts, through flipped bits and readings that are invalid (S1).",
+        ("diagnosis.locked", "diagnosis.counts_closed"),
+        bridge_stays_locked,
+        {MIRROR, ONE_FLIP},
     ),
     obligation(
         "diagnosis.locked-for-cause",
