@@ -25,7 +25,6 @@ from proofs.plant import (
 )
 from proofs.steps import (
     Assumed,
-    Step,
     ages_are_sound,
     any_step,
     first_step,
@@ -34,6 +33,7 @@ from proofs.steps import (
     obligation,
     step_from,
     story,
+    without,
 )
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import ContactorFaults, ModuleFaults, Timing
@@ -143,12 +143,8 @@ def station_times(station: Station) -> Timing:
         module_discharge_ms=timing.module_discharge_ms,
         module_off_timeout_ms=timing.module_off_timeout_ms,
         contactor_release_ms=timing.contactor_release_ms,
-        operate_mismatch=diagnosis.explained_mismatch(
-            timing.contactor_operate_ms, timing.scan_ms
-        ),
-        release_mismatch=diagnosis.explained_mismatch(
-            timing.contactor_release_ms, timing.scan_ms
-        ),
+        operate_mismatch=diagnosis.explained_mismatch(timing.contactor_operate_ms, timing.scan_ms),
+        release_mismatch=diagnosis.explained_mismatch(timing.contactor_release_ms, timing.scan_ms),
     )
 
 
@@ -318,14 +314,10 @@ def latched_stays(station: Station, assumed: Assumed) -> Claim:
     step = any_step(station)
     count = len(step.target)
     was = any_contactor_faults("before", count)
-    now = diagnosis.contactor_faults(
-        algebra, step.times, step.after.readings, step.after.ages, was
-    )
+    now = diagnosis.contactor_faults(algebra, step.times, step.after.readings, step.after.ages, was)
     on_before = ModuleFaults(z3.Bool("dead before"), bools("stuck on before", count))
     closed = bools("counts closed", count)
-    on_now = diagnosis.module_faults(
-        algebra, step.times, step.after.ages, closed, on_before
-    )
+    on_now = diagnosis.module_faults(algebra, step.times, step.after.ages, closed, on_before)
     return Claim(
         (*laws(assumed, step), never_both(was)),
         and_(
@@ -388,9 +380,7 @@ def welds_lock(station: Station, assumed: Assumed) -> Claim:
         for read, row, was in zip(reads, welded, before, strict=True)
     ]
     lock = diagnosis.locked(algebra, closed, stuck_on)
-    joined = [
-        (row[a], row[b], a, b) for row in welded for a in range(count) for b in range(a)
-    ]
+    joined = [(row[a], row[b], a, b) for row in welded for a in range(count) for b in range(a)]
     return Claim(
         (),
         and_(
@@ -522,6 +512,7 @@ def service_is_as_designed(station: Station, assumed: Assumed) -> Claim:
         for gun in all_guns
     ]
     left = diagnosis.service(algebra, exists, module_failed, gun_out, failed_open, welded)
+    every = [left.usable[gun][m] for gun in all_guns for m in all_modules if exists[gun][m]]
 
     def others(gun: int, m: int) -> Any:
         return or_(*[welded[other][m] for other in all_guns if other != gun])
@@ -555,7 +546,7 @@ def service_is_as_designed(station: Station, assumed: Assumed) -> Claim:
         ),
         None,
         (
-            ("everything is usable", and_(*[bit for row in left.usable for bit in row if bit is not False])),
+            ("everything is usable", and_(*every)),
             ("nobody is in service", not_(or_(*left.in_service))),
         ),
     )
@@ -652,8 +643,8 @@ OBLIGATIONS = (
     ),
     obligation(
         "diagnosis.bridge-stays-locked",
-        "Two guns that a module joins are locked from the first scan that reads so without a flipped"
-        " bit, and as long as it lasts, through flipped bits and readings that are invalid (S1).",
+        "Two guns that a module joins are locked from the first scan that reads so without a"
+        " flipped bit, and as long as it lasts, through flipped bits and invalid readings (S1).",
         ("diagnosis.locked", "diagnosis.counts_closed"),
         bridge_stays_locked,
         {MIRROR, ONE_FLIP},
@@ -674,11 +665,17 @@ OBLIGATIONS = (
     ),
     obligation(
         "diagnosis.service",
-        "A failed module serves nobody; a gun that is out gets nothing; a failed-open contactor does"
-        " not exist; a welded one binds its module; two welds take out the module and its guns; a"
-        " failed module takes out the gun it is welded to; nothing else is lost.",
+        "A failed module serves nobody; a gun that is out gets nothing; a failed-open contactor"
+        " does not exist; a welded one binds its module; two welds take out the module and its"
+        " guns; a failed module takes out the gun it is welded to; nothing else is lost.",
         ("diagnosis.service",),
         service_is_as_designed,
         domain="this station's matrix, any faults",
     ),
+    without(AGES_ARE_SOUND, LINES),
+    without(AGES_ARE_SOUND, STOPS_WITH_ENABLE),
+    without(AGES_ARE_SOUND, SOLE_OWNER),
+    without(AGES_ARE_SOUND, CLOCK),
+    without(HEALTHY_IS_NOT_LATCHED, CLOSES),
+    without(HEALTHY_IS_NOT_LATCHED, SPACING),
 )

@@ -1,5 +1,5 @@
-"""Offers (S6): what a gun may draw is never more than its promise, and modules leave only when those
-that stay can bear it.
+"""Offers (S6): no gun may draw more than its promise, and modules leave it only when those that
+stay can bear it.
 
 A scan publishes its lower offers after its reads, and its raised ones after its writes. What a gun
 draws is judged by one offer, any of those it was ever told: `told_w`, in force until `ago_ms` ago.
@@ -13,7 +13,7 @@ from proofs import algebra
 from proofs.algebra import and_, bools, count, implies, ints, not_, or_, total
 from proofs.obligation import Claim
 from proofs.plant import ACKNOWLEDGES, CLOCK, OBEYS
-from proofs.steps import Assumed, obligation
+from proofs.steps import Assumed, obligation, without
 from verified_alloc.kernel import diagnosis, offer
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.station import Station
@@ -287,15 +287,16 @@ def any_handover(station: Station) -> Held:
 def leaving(held: Held, gun: int) -> Any:
     """A live module is taken from this gun."""
     return or_(
-        *[and_(feeds, not_(stays)) for feeds, stays in zip(held.live[gun], held.out[gun], strict=True)]
+        *[
+            and_(feeds, not_(stays))
+            for feeds, stays in zip(held.live[gun], held.out[gun], strict=True)
+        ]
     )
 
 
 def staying_w(held: Held, gun: int) -> Any:
     """The power of those that stay live."""
-    return offer.power(
-        algebra, offer.staying(algebra, held.live[gun], held.out[gun]), held.power_w
-    )
+    return offer.power(algebra, offer.staying(algebra, held.live[gun], held.out[gun]), held.power_w)
 
 
 def planned_removal(station: Station, assumed: Assumed) -> Claim:
@@ -308,7 +309,10 @@ def planned_removal(station: Station, assumed: Assumed) -> Claim:
         story(scan),
         (
             ("modules leave while it draws", and_(leaving(held, 0), scan.draws_w > 0)),
-            ("modules are held back", and_(held.live[0][0], not_(held.target[0][0]), held.out[0][0])),
+            (
+                "modules are held back",
+                and_(held.live[0][0], not_(held.target[0][0]), held.out[0][0]),
+            ),
         ),
     )
 
@@ -408,9 +412,7 @@ def handover_ends(station: Station, assumed: Assumed) -> Claim:
                 ),
             ),
         )
-        return and_(
-            told.offer_w <= limit_w, or_(told.promise_w <= limit_w, old_wait, new_wait)
-        )
+        return and_(told.offer_w <= limit_w, or_(told.promise_w <= limit_w, old_wait, new_wait))
 
     now_ms = algebra.ite(first, 0, since_ms + scan.elapsed_ms)
     return Claim(
@@ -426,9 +428,7 @@ def handover_ends(station: Station, assumed: Assumed) -> Claim:
         ),
         and_(
             under_way(scan.raised, now_ms),
-            implies(
-                now_ms >= 2 * (scan.lead_ms + longest_ms), scan.raised.promise_w <= limit_w
-            ),
+            implies(now_ms >= 2 * (scan.lead_ms + longest_ms), scan.raised.promise_w <= limit_w),
         ),
         story(scan),
         (
@@ -561,4 +561,7 @@ OBLIGATIONS = (
         handover_ends,
         domain=ANY_OFFERS,
     ),
+    without(DRAWS_WITHIN_PROMISE, OBEYS),
+    without(DRAWS_WITHIN_PROMISE, ACKNOWLEDGES),
+    without(PROMISE_IS_REMEMBERED, CLOCK),
 )

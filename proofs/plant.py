@@ -51,14 +51,14 @@ ASSUMPTIONS = (
     ),
     Assumption(
         LINES,
-        "The enable line reads as it is driven, and the status input, where one is wired, as long as"
-        " the module feeds.",
+        "The enable line reads as it is driven, and the status input, where one is wired, as long"
+        " as the module feeds.",
         "wiring; module datasheet",
     ),
     Assumption(
         MIRROR,
-        "An auxiliary contact reads closed exactly while its main contact is closed, but for flipped"
-        " bits.",
+        "An auxiliary contact reads closed exactly while its main contact is closed, but for"
+        " flipped bits.",
         "contactor datasheet (mirror contacts, IEC 60947-4-1 annex F); wiring (normally closed, to"
         " ground, pulled up)",
     ),
@@ -74,13 +74,13 @@ ASSUMPTIONS = (
     ),
     Assumption(
         STAYS_OPEN,
-        "A contact that is open contactor_release_ms after its coil fell does not close without it.",
+        "A contact that is open contactor_release_ms after its coil fell stays open without it.",
         "contactor datasheet (shock and vibration)",
     ),
     Assumption(
         CLOSES,
-        "A contactor is closed contactor_operate_ms after its coil rose, and stays so (one that failed"
-        " open breaks this).",
+        "A contactor is closed contactor_operate_ms after its coil rose, and stays so (one that"
+        " failed open breaks this).",
         "contactor datasheet, coil supply",
     ),
     Assumption(
@@ -96,8 +96,8 @@ ASSUMPTIONS = (
     ),
     Assumption(
         SOLE_OWNER,
-        "Between a scan's writes and the next scan's reads nobody else moves an enable line; after a"
-        " restart of the controller the ages begin anew.",
+        "Between a scan's writes and the next scan's reads nobody else moves an enable line; after"
+        " a restart of the controller the ages begin anew.",
         "hardware/supervision.py (one owner of the lines); controller.py",
     ),
     Assumption(
@@ -137,8 +137,8 @@ OUTSIDE = (
     "No current flows current_decay_ms after a module stopped; it is below 60 V"
     " module_discharge_ms after; it blocks reverse current and raises its own voltage after"
     " closing.",
-    "The gun controller has its own output contactors, insulation monitor, lock and precharge, sends"
-    " 0 unless the vehicle is ready, and sends what the vehicle could take.",
+    "The gun controller has its own output contactors, insulation monitor, lock and precharge,"
+    " sends 0 unless the vehicle is ready, and sends what the vehicle could take.",
 )
 """The design relies on these; they give our terms their meaning, so no proof can break by them."""
 
@@ -277,9 +277,7 @@ def interval(name: str, guns: int) -> Interval:
 
 def current_gone(times: Timing, state: Module) -> Any:
     """No current flows any more."""
-    return and_(
-        not_(state.enable), not_(state.feeds), state.off_ms >= times.current_decay_ms
-    )
+    return and_(not_(state.enable), not_(state.feeds), state.off_ms >= times.current_decay_ms)
 
 
 def released(times: Timing, state: Module, gun: int) -> Any:

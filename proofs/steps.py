@@ -69,9 +69,7 @@ def laws(assumed: Assumed, step: Step) -> tuple[Any, ...]:
     return (
         plant.times_are_sane(step.times),
         *plant.holds(assumed, step.times, step.before),
-        *plant.passes(
-            assumed, step.times, step.before, step.writes, step.during, step.after
-        ),
+        *plant.passes(assumed, step.times, step.before, step.writes, step.during, step.after),
         *plant.holds(assumed, step.times, step.after),
     )
 
@@ -123,7 +121,7 @@ def obligation(
     id: str,
     sentence: str,
     proves: tuple[str, ...],
-    build: Callable[[Station, Assumed], Claim],
+    build: Callable[..., Claim],
     assumptions: Collection[str] = (),
     domain: str = ANY_STATION,
     expected: str = PROVED,

@@ -8,12 +8,17 @@ state" leaves out nothing: bridged, welded, running, or adopted from a controlle
 from collections.abc import Sequence
 from typing import Any
 
-from proofs import plant
+import z3
+
+from proofs import algebra, plant
+from proofs import diagnosis as proofs_of_diagnosis
 from proofs.algebra import and_, implies, not_, or_
-from proofs.obligation import Claim
+from proofs.obligation import REFUTED, Claim
 from proofs.plant import (
     CHIPS,
+    CLOSES,
     IN_ITS_SCAN,
+    LINES,
     MIRROR,
     NEEDS_ENABLE,
     ONE_FLIP,
@@ -31,9 +36,12 @@ from proofs.steps import (
     laws,
     obligation,
     rises,
+    step_from,
     story,
     without,
 )
+from verified_alloc.kernel import diagnosis, switching
+from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.station import Station
 
 
@@ -44,9 +52,7 @@ def pairs(step: Step) -> list[tuple[int, int]]:
 
 def one_at_most(bits: Sequence[Any]) -> Any:
     """No two of them."""
-    return and_(
-        *[not_(and_(a, b)) for place, a in enumerate(bits) for b in bits[:place]]
-    )
+    return and_(*[not_(and_(a, b)) for place, a in enumerate(bits) for b in bits[:place]])
 
 
 def theorem(
@@ -70,9 +76,7 @@ def no_second_contactor(step: Step) -> Any:
                 and_(
                     not_(step.before.module.coil[other]),
                     not_(step.before.closed_last[other]),
-                    not_(
-                        and_(step.after.module.closed[other], not_(step.during.corrupted[other]))
-                    ),
+                    not_(and_(step.after.module.closed[other], not_(step.during.corrupted[other]))),
                 ),
             )
             for gun, other in pairs(step)
@@ -108,6 +112,17 @@ def undisturbed(step: Step) -> Any:
 def connected_to_one(step: Step, now: Scan) -> Any:
     """All contactors but one are open, without coil, and have had their release time."""
     return one_at_most([plant.busy(step.times, now.module, gun) for gun in guns(step)])
+
+
+def bridged_by_the_wire(station: Station, assumed: Assumed) -> Claim:
+    """Why `undisturbed` is given: an exposure, not a violation."""
+    step = any_step(station)
+    return theorem(
+        assumed,
+        step,
+        connected_to_one(step, step.after),
+        connected_to_one(step, step.before),
+    )
 
 
 def stays_on_one(station: Station, assumed: Assumed) -> Claim:
@@ -174,9 +189,7 @@ def discharged_first(station: Station, assumed: Assumed) -> Claim:
         now.module.off_ms >= step.times.module_discharge_ms,
     )
     makes = or_(*[rises(step, gun) for gun in guns(step)])
-    return theorem(
-        assumed, step, implies(makes, discharged), covers=some_rise(step)
-    )
+    return theorem(assumed, step, implies(makes, discharged), covers=some_rise(step))
 
 
 def enabled_on_its_target(station: Station, assumed: Assumed) -> Claim:
@@ -185,9 +198,7 @@ def enabled_on_its_target(station: Station, assumed: Assumed) -> Claim:
     read = step.before.readings
     shown = and_(
         *[
-            or_(
-                and_(wants, latch, closed, again), not_(or_(wants, latch, closed, again))
-            )
+            or_(and_(wants, latch, closed, again), not_(or_(wants, latch, closed, again)))
             for wants, latch, closed, again in zip(
                 step.target, read.latch, read.closed, read.closed_again, strict=True
             )
@@ -308,6 +319,180 @@ def locked_is_off(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+def live_is_kept(station: Station, assumed: Assumed) -> Claim:
+    """A scan that enables a module, and the next, which finds it live on the gun that keeps it."""
+    step = any_step(station)
+    then = step_from(step.times, step.after, "after that")
+    return Claim(
+        (*laws(assumed, step), not_(step.during.restarted)),
+        and_(
+            *[
+                implies(
+                    and_(
+                        step.writes.enable,
+                        step.target[gun],
+                        switching.live(algebra, step.after.readings, gun),
+                        then.target[gun],
+                        one_at_most(then.target),
+                        not_(or_(then.locked[gun], then.stop, then.overdue)),
+                    ),
+                    and_(then.writes.enable, not_(then.writes.may_switch)),
+                )
+                for gun in guns(step)
+            ]
+        ),
+        story(step),
+        (("it is kept", and_(step.writes.enable, then.writes.enable)),),
+    )
+
+
+def live_is_fed(station: Station, assumed: Assumed) -> Claim:
+    """What `live` says, in the world."""
+    step = any_step(station)
+    now = step.before
+    feeds = or_(now.module.feeds, and_(not_(now.status_wired), now.module.enable))
+    return theorem(
+        assumed,
+        step,
+        and_(
+            *[
+                implies(
+                    switching.live(algebra, now.readings, gun),
+                    and_(
+                        now.module.enable,
+                        feeds,
+                        or_(now.closed_first[gun], now.closed_second[gun]),
+                        not_(
+                            or_(
+                                *[
+                                    and_(now.closed_first[other], now.closed_second[other])
+                                    for other in guns(step)
+                                    if other != gun
+                                ]
+                            )
+                        ),
+                    ),
+                )
+                for gun in guns(step)
+            ]
+        ),
+        covers=(("live on gun 1", switching.live(algebra, now.readings, 0)),),
+    )
+
+
+def overdue_comes_late(station: Station, assumed: Assumed) -> Claim:
+    """S7, the bounded wait."""
+    times, stop_ms = plant.timing(), z3.Int("stop_ms")
+    return Claim(
+        (plant.times_are_sane(times),),
+        and_(
+            implies(
+                switching.is_overdue(times, stop_ms),
+                and_(stop_ms >= times.module_off_timeout_ms, stop_ms >= times.current_decay_ms),
+            ),
+            implies(
+                stop_ms >= times.module_off_timeout_ms + times.current_decay_ms,
+                switching.is_overdue(times, stop_ms),
+            ),
+        ),
+        None,
+        (("overdue", switching.is_overdue(times, stop_ms)),),
+    )
+
+
+def scans_to_target(station: Station) -> int:
+    """The longest that a healthy module takes from any state to its target: off, discharged (or
+    the old contactor opened and confirmed), closed, confirmed, enabled, seen to feed."""
+    timing = station.timing
+
+    def scans(time_ms: int) -> int:
+        return -(-time_ms // timing.scan_ms)
+
+    opened = scans(timing.current_decay_ms) + 1 + 2 * scans(timing.contactor_release_ms)
+    discharged = scans(timing.module_discharge_ms)
+    return 3 + max(opened, discharged) + scans(timing.contactor_operate_ms)
+
+
+def healthy_scan(station: Station, times: Timing, name: str, ages: Ages | None = None) -> Scan:
+    """A scan that reads what is so, while nothing moves."""
+    now = plant.scan(name, len(station.guns))
+    state = now.module
+    now = now._replace(
+        closed_first=state.closed,
+        closed_second=state.closed,
+        closed_last=state.closed,
+        enable_last=state.enable,
+        feeds_last=state.feeds,
+        flips=[False] * len(now.flips),
+        readings=Readings(
+            valid=True,
+            enabled=state.enable,
+            reports_on=state.feeds,
+            latch=state.coil,
+            closed=state.closed,
+            closed_again=state.closed,
+        ),
+        status_wired=True,
+    )
+    return now if ages is None else now._replace(ages=ages)
+
+
+def left_alone(station: Station, times: Timing, name: str, before: Scan, target: list[Any]) -> Step:
+    """A healthy step: writes are done, time passes as it should, nobody interferes."""
+    count, scan_ms = len(station.guns), station.timing.scan_ms
+    nobody = [False] * count
+    writes = switching.step(
+        algebra, times, before.readings, before.ages, target, nobody, False, False
+    )
+    during = plant.Interval(
+        passed_ms=scan_ms,
+        elapsed_ms=scan_ms,
+        scans=1,
+        enable_done=True,
+        coil_done=[True] * count,
+        corrupted=nobody,
+        fell=nobody,
+        restarted=False,
+    )
+    after = healthy_scan(station, times, name)
+    ages = diagnosis.ages(algebra, times, after.readings, before.ages, scan_ms, 1)
+    return Step(
+        times, before, target, nobody, False, False, writes, during, after._replace(ages=ages)
+    )
+
+
+def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
+    """Progress, from whatever is found."""
+    times = proofs_of_diagnosis.station_times(station)
+    now = healthy_scan(station, times, "scan 0")
+    target = algebra.bools("target", len(station.guns))
+    given: list[Any] = [
+        ages_are_sound(now),
+        algebra.count(target) == 1,
+        *plant.holds(assumed, times, now),
+    ]
+    for number in range(1, scans_to_target(station) + 1):
+        step = left_alone(station, times, f"scan {number}", now, target)
+        now = step.after
+        given += [
+            *plant.passes(assumed, times, step.before, step.writes, step.during, now),
+            *plant.holds(assumed, times, now),
+            algebra.iff(now.module.feeds, now.module.enable),
+        ]
+        if CLOSES in assumed:
+            given.append(proofs_of_diagnosis.closes_in_time(station, now))
+    return Claim(
+        tuple(given),
+        and_(
+            *[
+                implies(wants, switching.live(algebra, now.readings, gun))
+                for gun, wants in enumerate(target)
+            ]
+        ),
+        None,
+    )
+
+
 NO_SECOND_CONTACTOR = obligation(
     "switching.no-second-contactor",
     "No write closes a second contactor of a module, however late its contactors open, welded ones"
@@ -349,7 +534,7 @@ LIVE_ON_ONE_GUN = obligation(
     {MIRROR, ONE_FLIP, STAYS_OPEN, NEEDS_ENABLE},
 )
 
-PROOFS = (
+OBLIGATIONS = (
     NO_SECOND_CONTACTOR,
     TIMED_RELEASE,
     ON_ONE_GUN,
@@ -371,8 +556,8 @@ PROOFS = (
     ),
     obligation(
         "switching.enabled-on-a-closed-contactor",
-        "When a module is enabled, the target's contactor was closed in this scan and all others are"
-        " open for good, with one flipped feedback bit (S3).",
+        "When a module is enabled, the target's contactor was closed in this scan and all others"
+        " are open for good, with one flipped feedback bit (S3).",
         ("switching.step", "switching.on_gun"),
         enabled_on_a_closed_contactor,
         {MIRROR, ONE_FLIP, STAYS_OPEN},
@@ -399,11 +584,56 @@ PROOFS = (
         stop_is_off,
     ),
     obligation(
+        "switching.live-is-kept",
+        "A module that is live on the gun that keeps it stays enabled, and its contactors are left"
+        " alone.",
+        ("switching.step", "switching.live"),
+        live_is_kept,
+    ),
+    obligation(
+        "switching.live-is-fed",
+        "A module counts as live on a gun only if it is enabled, feeds, and is connected to that"
+        " gun and no other, with one flipped feedback bit.",
+        ("switching.live",),
+        live_is_fed,
+        {LINES, MIRROR, ONE_FLIP},
+    ),
+    obligation(
+        "switching.overdue",
+        "A stop is overdue once every module that obeys is off and its current gone (S7).",
+        ("switching.is_overdue",),
+        overdue_comes_late,
+        domain="any times",
+    ),
+    obligation(
+        "switching.reaches-its-target",
+        "A healthy module that is left alone is live on its target's gun within a stated number of"
+        " scans (55 with the default times), whatever state it begins in.",
+        ("switching.step", "switching.live", "diagnosis.ages"),
+        reaches_its_target,
+        {OPENS, CLOSES},
+        domain="this station's times and number of guns; one module",
+    ),
+    obligation(
         "switching.locked-is-off",
         "No module is enabled on a locked gun, and no contactor of it closes.",
         ("switching.step", "switching.wanted"),
         locked_is_off,
     ),
+    obligation(
+        "switching.bridged-by-the-wire",
+        "A word corrupted on the wire can bridge two guns, though no write of ours did: an"
+        " exposure, seen by the next scan.",
+        ("switching.step",),
+        bridged_by_the_wire,
+        {CHIPS, MIRROR, ONE_FLIP, STAYS_OPEN},
+        expected=REFUTED,
+    ),
+    without(TIMED_RELEASE, CHIPS),
+    without(TIMED_RELEASE, OPENS),
+    without(NO_SECOND_CONTACTOR, MIRROR),
+    without(NO_SECOND_CONTACTOR, ONE_FLIP),
+    without(NO_SECOND_CONTACTOR, STAYS_OPEN),
+    without(NOTHING_UNDER_LOAD, NEEDS_ENABLE),
+    without(NOTHING_UNDER_LOAD, IN_ITS_SCAN),
 )
-
-OBLIGATIONS = PROOFS
