@@ -52,7 +52,7 @@ def kept_sound(station: Station, assumed: Assumed) -> Claim:
         story(step),
         (
             ("off for long", ages.off_ms > step.times.module_discharge_ms),
-            ("open for long", ages.open_ms[0] > step.times.contactor_release_ms),
+            ("settled for long", ages.settled_ms[0] > step.times.contactor_release_ms),
             ("restarted", and_(step.during.restarted, step.after.readings.valid)),
         ),
     )
@@ -77,23 +77,24 @@ def two_scans(station: Station, assumed: Assumed) -> Claim:
     step = any_step(station)
     known = plant.known_before(step.during, step.before.ages)
     now = step.after
+    read = now.readings
     shown = and_(
         *[
             implies(
-                now.ages.open_ms[gun] > 0,
+                now.ages.settled_ms[gun] > 0,
                 and_(
-                    now.readings.valid,
-                    not_(now.readings.latch[gun]),
-                    not_(now.readings.closed[gun]),
-                    not_(now.readings.closed_again[gun]),
-                    known.open_ms[gun] >= 0,
+                    read.valid,
+                    iff(read.closed[gun], read.latch[gun]),
+                    iff(read.closed_again[gun], read.latch[gun]),
+                    iff(known.latch[gun], read.latch[gun]),
+                    known.settled_ms[gun] >= 0,
                 ),
             )
             for gun in guns(step)
         ]
     )
     return Claim(
-        laws(assumed, step), shown, story(step), (("an age above 0", now.ages.open_ms[0] > 0),)
+        laws(assumed, step), shown, story(step), (("an age above 0", now.ages.settled_ms[0] > 0),)
     )
 
 
@@ -104,10 +105,7 @@ def invalid_forgets(station: Station, assumed: Assumed) -> Claim:
     ages = now.ages
     before = any_contactor_faults("before", len(step.target))
     after = diagnosis.contactor_faults(algebra, step.times, now.readings, ages, before)
-    unknown = [
-        age == diagnosis.NOT_SO
-        for age in (ages.off_ms, ages.stuck_ms, ages.silent_ms, *ages.open_ms)
-    ]
+    unknown = [age == diagnosis.NOT_SO for age in (ages.off_ms, *ages.settled_ms)]
     invalid = not_(now.readings.valid)
     return Claim(
         (*laws(assumed, step), never_both(before)),
@@ -142,6 +140,7 @@ def station_times(station: Station) -> Timing:
         current_decay_ms=timing.current_decay_ms,
         module_discharge_ms=timing.module_discharge_ms,
         module_off_timeout_ms=timing.module_off_timeout_ms,
+        contactor_operate_ms=timing.contactor_operate_ms,
         contactor_release_ms=timing.contactor_release_ms,
         operate_mismatch=diagnosis.explained_mismatch(timing.contactor_operate_ms, timing.scan_ms),
         release_mismatch=diagnosis.explained_mismatch(timing.contactor_release_ms, timing.scan_ms),
@@ -585,15 +584,16 @@ OBLIGATIONS = (
         {CHIPS, LINES, STOPS_WITH_ENABLE},
     ),
     obligation(
-        "diagnosis.open-takes-two-scans",
-        "A contactor has been open for more than 0 ms only if both feedback reads of this scan show"
-        " it, and those of the scan before did.",
+        "diagnosis.settled-takes-two-scans",
+        "A contactor has been settled for more than 0 ms only if both feedback reads of this scan"
+        " show what its latch commands, and those of the scan before did.",
         ("diagnosis.ages", "diagnosis.lasting"),
         two_scans,
     ),
     obligation(
         "diagnosis.invalid-forgets",
-        "Invalid readings leave no age and latch nothing (S5).",
+        "Invalid readings leave no age that something could be switched by, and latch no contactor"
+        " (S5).",
         ("diagnosis.ages", "diagnosis.contactor_faults"),
         invalid_forgets,
     ),
