@@ -1,0 +1,681 @@
+"""Ages, mismatch counting and latched faults: never younger than the truth, never falsely latched,
+never forgotten (S5, S8); which guns are locked, and what is left to use.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import z3
+
+from proofs import algebra, plant
+from proofs.algebra import and_, bools, iff, implies, not_, or_
+from proofs.obligation import Claim
+from proofs.plant import (
+    CHIPS,
+    CLOCK,
+    CLOSES,
+    LINES,
+    MIRROR,
+    NEEDS_ENABLE,
+    ONE_FLIP,
+    OPENS,
+    SOLE_OWNER,
+    SPACING,
+    STOPS_WITH_ENABLE,
+)
+from proofs.steps import (
+    Assumed,
+    ages_are_sound,
+    any_step,
+    first_step,
+    guns,
+    laws,
+    obligation,
+    step_from,
+    story,
+    without,
+)
+from verified_alloc.kernel import diagnosis, switching
+from verified_alloc.kernel.diagnosis import ContactorFaults, ModuleFaults, Timing
+from verified_alloc.station import Station
+
+ITS_STATION = "this station's times and number of guns; one module"
+
+
+def kept_sound(station: Station, assumed: Assumed) -> Claim:
+    """The ages stay sound."""
+    step = any_step(station)
+    ages = step.after.ages
+    return Claim(
+        (ages_are_sound(step.before), *laws(assumed, step)),
+        ages_are_sound(step.after),
+        story(step),
+        (
+            ("off for long", ages.off_ms > step.times.module_discharge_ms),
+            ("settled for long", ages.settled_ms[0] > step.times.contactor_release_ms),
+            ("restarted", and_(step.during.restarted, step.after.readings.valid)),
+        ),
+    )
+
+
+def started_sound(station: Station, assumed: Assumed) -> Claim:
+    """The ages of the first scan are sound."""
+    step = first_step(station)
+    return Claim(
+        laws(assumed, step),
+        ages_are_sound(step.before),
+        story(step),
+        (
+            ("it starts bridged", and_(*step.before.module.coil)),
+            ("it starts feeding", step.before.module.feeds),
+        ),
+    )
+
+
+def two_scans(station: Station, assumed: Assumed) -> Claim:
+    """An age above 0 was there in the scan before."""
+    step = any_step(station)
+    known = plant.known_before(step.during, step.before.ages)
+    now = step.after
+    read = now.readings
+    shown = and_(
+        *[
+            implies(
+                now.ages.settled_ms[gun] > 0,
+                and_(
+                    read.valid,
+                    iff(read.closed[gun], read.latch[gun]),
+                    iff(read.closed_again[gun], read.latch[gun]),
+                    iff(known.latch[gun], read.latch[gun]),
+                    known.settled_ms[gun] >= 0,
+                ),
+            )
+            for gun in guns(step)
+        ]
+    )
+    return Claim(
+        laws(assumed, step), shown, story(step), (("an age above 0", now.ages.settled_ms[0] > 0),)
+    )
+
+
+def invalid_forgets(station: Station, assumed: Assumed) -> Claim:
+    """S5 for ages and faults."""
+    step = any_step(station)
+    now = step.after
+    ages = now.ages
+    before = any_contactor_faults("before", len(step.target))
+    after = diagnosis.contactor_faults(algebra, step.times, now.readings, ages, before)
+    unknown = [age == diagnosis.NOT_SO for age in (ages.off_ms, *ages.settled_ms)]
+    invalid = not_(now.readings.valid)
+    return Claim(
+        (*laws(assumed, step), never_both(before)),
+        implies(invalid, and_(*unknown, *map(iff, flat(after), flat(before)))),
+        story(step),
+        (("the readings are invalid", invalid),),
+    )
+
+
+def any_contactor_faults(name: str, count: int) -> ContactorFaults:
+    """Whatever has been latched."""
+    return ContactorFaults(
+        welded=bools(f"{name} latched welded", count),
+        failed_open=bools(f"{name} latched failed open", count),
+    )
+
+
+def flat(faults: ContactorFaults) -> list[Any]:
+    """All of them in one list."""
+    return [*faults.welded, *faults.failed_open]
+
+
+def never_both(faults: ContactorFaults) -> Any:
+    """No contactor is both welded and failed open."""
+    return and_(*[not_(and_(*pair)) for pair in zip(*faults, strict=True)])
+
+
+def station_times(station: Station) -> Timing:
+    """The station's own times, as the controller hands them to the kernel."""
+    timing = station.timing
+    return Timing(
+        current_decay_ms=timing.current_decay_ms,
+        module_discharge_ms=timing.module_discharge_ms,
+        module_off_timeout_ms=timing.module_off_timeout_ms,
+        contactor_operate_ms=timing.contactor_operate_ms,
+        contactor_release_ms=timing.contactor_release_ms,
+        operate_mismatch=diagnosis.explained_mismatch(timing.contactor_operate_ms, timing.scan_ms),
+        release_mismatch=diagnosis.explained_mismatch(timing.contactor_release_ms, timing.scan_ms),
+    )
+
+
+def closes_in_time(station: Station, now: plant.Scan) -> Any:
+    """What CLOSES says of one scan."""
+    state = now.module
+    operated = [
+        and_(coil, ms >= station.timing.contactor_operate_ms)
+        for coil, ms in zip(state.coil, state.coil_ms, strict=True)
+    ]
+    instants = (state.closed, now.closed_first, now.closed_second, now.closed_last)
+    return and_(
+        *[
+            implies(has, contact)
+            for contacts in instants
+            for has, contact in zip(operated, contacts, strict=True)
+        ]
+    )
+
+
+def counted_for_cause(station: Station, times: Timing, now: plant.Scan) -> Any:
+    """Every mismatch counted so far lies in the time since the coil last moved, and is within what
+    that explains."""
+    scan_ms = station.timing.scan_ms
+    state, ages = now.module, now.ages
+    each = diagnosis.GOOD_SCANS_PER_MISMATCH
+    return and_(
+        *[
+            and_(
+                ages.mismatch[gun] >= 0,
+                implies(now.readings.valid, iff(ages.latch[gun], state.coil[gun])),
+                implies(
+                    iff(ages.latch[gun], state.coil[gun]),
+                    and_(
+                        ages.mismatch[gun] * scan_ms <= each * (state.coil_ms[gun] + scan_ms),
+                        implies(
+                            state.coil[gun], ages.mismatch[gun] <= times.operate_mismatch - each
+                        ),
+                        implies(
+                            not_(state.coil[gun]),
+                            ages.mismatch[gun] <= times.release_mismatch - each,
+                        ),
+                    ),
+                ),
+            )
+            for gun in range(len(state.coil))
+        ]
+    )
+
+
+def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
+    """S8, the good contactor."""
+    times = station_times(station)
+    step = step_from(times, plant.scan("now", len(station.guns)))
+    given: list[Any] = [
+        *laws(assumed, step),
+        ages_are_sound(step.before),
+        counted_for_cause(station, times, step.before),
+        not_(or_(*step.before.flips, *step.after.flips)),
+        not_(or_(*step.during.corrupted, *step.during.fell)),
+        not_(step.overdue),
+    ]
+    if CLOSES in assumed:
+        given += [closes_in_time(station, now) for now in (step.before, step.after)]
+    if SPACING in assumed:
+        given.append(step.during.passed_ms >= station.timing.scan_ms)
+    none = ContactorFaults([False] * len(step.target), [False] * len(step.target))
+    latched = flat(
+        diagnosis.contactor_faults(algebra, times, step.after.readings, step.after.ages, none)
+    )
+    return Claim(
+        tuple(given),
+        and_(counted_for_cause(station, times, step.after), not_(or_(*latched))),
+        story(step),
+        (("a mismatch is counted", step.after.ages.mismatch[0] > 4),),
+    )
+
+
+def one_flip_more(station: Station, assumed: Assumed) -> Claim:
+    """S8: the count of a good contactor leaves room for one flipped bit."""
+    times = station_times(station)
+    now = plant.scan("now", 1)
+    seen = plant.readings("flipped", 1)
+    ages = diagnosis.ages(algebra, times, seen, now.ages, algebra.ints("elapsed"), 1)
+    none = ContactorFaults([False], [False])
+    latched = flat(diagnosis.contactor_faults(algebra, times, seen, ages, none))
+    return Claim(
+        (
+            counted_for_cause(station, times, now),
+            iff(now.ages.latch[0], now.module.coil[0]),
+            iff(seen.latch[0], now.module.coil[0]),
+            seen.valid,
+        ),
+        not_(or_(*latched)),
+        None,
+        (("it is counted", ages.mismatch[0] > 4),),
+    )
+
+
+def stuck_is_latched(station: Station, assumed: Assumed) -> Claim:
+    """S8, the bad contactor."""
+    times = station_times(station)
+    each = diagnosis.GOOD_SCANS_PER_MISMATCH
+    ages = plant.ages("first", 1)
+    coil = z3.Bool("coil")
+    faults = any_contactor_faults("before", 1)
+    given: list[Any] = [ages.mismatch[0] >= 0]
+    scans = max(times.operate_mismatch, times.release_mismatch) // each + 1
+    for number in range(1, scans + 1):
+        read = plant.readings(f"scan {number}", 1)
+        given += [
+            read.valid,
+            iff(read.latch[0], coil),
+            not_(diagnosis.agree(algebra, read.latch[0], read.closed[0], read.closed_again[0])),
+        ]
+        elapsed_ms = z3.Int(f"elapsed {number}")
+        ages = diagnosis.ages(algebra, times, read, ages, elapsed_ms, 1)
+        faults = diagnosis.contactor_faults(algebra, times, read, ages, faults)
+    return Claim(
+        tuple(given),
+        and_(
+            implies(not_(coil), faults.welded[0]),
+            implies(coil, or_(faults.failed_open[0], faults.welded[0])),
+        ),
+        None,
+        (("coil on", coil), ("coil off", not_(coil))),
+    )
+
+
+def latched_for_cause(station: Station, assumed: Assumed) -> Claim:
+    """S8: what is newly latched is what this scan shows."""
+    times = plant.timing()
+    before = plant.ages("before", 1)
+    read = plant.readings("now", 1)
+    ages = diagnosis.ages(algebra, times, read, before, algebra.ints("elapsed"), 1)
+    was = any_contactor_faults("before", 1)
+    now = diagnosis.contactor_faults(algebra, times, read, ages, was)
+
+    def explained(counted: Any, faults: ContactorFaults) -> Any:
+        """What is not latched has not been counted beyond its limit."""
+        limit = algebra.ite(counted.latch[0], times.operate_mismatch, times.release_mismatch)
+        return or_(*flat(faults), counted.mismatch[0] <= limit)
+
+    shows_closed = or_(read.closed[0], read.closed_again[0])
+    shows_open = not_(and_(read.closed[0], read.closed_again[0]))
+    newly_welded = and_(now.welded[0], not_(was.welded[0]))
+    newly_open = and_(now.failed_open[0], not_(was.failed_open[0]))
+    return Claim(
+        (
+            plant.times_are_sane(times),
+            before.mismatch[0] >= 0,
+            explained(before, was),
+            not_(or_(*flat(was))),
+        ),
+        and_(
+            explained(ages, now),
+            implies(newly_welded, and_(read.valid, not_(read.latch[0]), shows_closed)),
+            implies(newly_open, and_(read.valid, read.latch[0], shows_open)),
+        ),
+        None,
+        (("welded", newly_welded), ("failed open", newly_open)),
+    )
+
+
+def latched_stays(station: Station, assumed: Assumed) -> Claim:
+    """S8: nothing latched is lost."""
+    step = any_step(station)
+    count = len(step.target)
+    was = any_contactor_faults("before", count)
+    now = diagnosis.contactor_faults(algebra, step.times, step.after.readings, step.after.ages, was)
+    on_before = ModuleFaults(z3.Bool("dead before"), bools("stuck on before", count))
+    closed = bools("counts closed", count)
+    on_now = diagnosis.module_faults(algebra, step.times, step.after.ages, closed, on_before)
+    return Claim(
+        (*laws(assumed, step), never_both(was)),
+        and_(
+            never_both(now),
+            *map(implies, was.welded, now.welded),
+            *[
+                implies(opened, or_(still, welded))
+                for opened, still, welded in zip(
+                    was.failed_open, now.failed_open, now.welded, strict=True
+                )
+            ],
+            implies(on_before.dead, on_now.dead),
+            *map(implies, on_before.stuck_on, on_now.stuck_on),
+        ),
+        story(step),
+        (("a fault is latched", or_(*flat(was))),),
+    )
+
+
+def stuck_on_is_locked(station: Station, assumed: Assumed) -> Claim:
+    """S8, the module that does not switch off."""
+    step = any_step(station)
+    count = len(step.target)
+    now = step.before
+    counted = bools("counted closed", count)
+    closed = diagnosis.counts_closed(algebra, now.readings, [False] * count, counted)
+    before = ModuleFaults(False, bools("stuck on before", count))
+    faults = diagnosis.module_faults(algebra, step.times, now.ages, closed, before)
+    lock = diagnosis.locked(algebra, [closed], [faults.stuck_on])
+    too_long = now.ages.stuck_ms >= step.times.module_off_timeout_ms
+    return Claim(
+        laws(assumed, step),
+        and_(
+            *[implies(and_(too_long, closed[gun]), lock[gun]) for gun in range(count)],
+            *[implies(before.stuck_on[gun], lock[gun]) for gun in range(count)],
+            implies(
+                and_(now.readings.valid, now.readings.reports_on, not_(step.overdue)),
+                not_(step.writes.may_switch),
+            ),
+        ),
+        story(step),
+        (("stuck on", and_(too_long, or_(*closed))),),
+    )
+
+
+def matrix(name: str, rows: int, columns: int) -> list[list[Any]]:
+    """Any bits."""
+    return [bools(f"{name} {row + 1}", columns) for row in range(rows)]
+
+
+def welds_lock(station: Station, assumed: Assumed) -> Claim:
+    """Guns joined by two welds."""
+    modules, count = len(station.modules), len(station.guns)
+    reads = [plant.readings(f"module {module + 1}", count) for module in range(modules)]
+    welded = matrix("welded, module", modules, count)
+    stuck_on = matrix("stuck on, module", modules, count)
+    before = matrix("counted closed, module", modules, count)
+    closed = [
+        diagnosis.counts_closed(algebra, read, row, was)
+        for read, row, was in zip(reads, welded, before, strict=True)
+    ]
+    lock = diagnosis.locked(algebra, closed, stuck_on)
+    joined = [(row[a], row[b], a, b) for row in welded for a in range(count) for b in range(a)]
+    return Claim(
+        (),
+        and_(
+            *[implies(and_(one, other), and_(lock[a], lock[b])) for one, other, a, b in joined],
+            *[implies(row[gun], lock[gun]) for row in stuck_on for gun in range(count)],
+        ),
+        None,
+        (("nobody is locked", not_(or_(*lock))), ("all are locked", and_(*lock))),
+    )
+
+
+def bridge_stays_locked(station: Station, assumed: Assumed) -> Claim:
+    """A bridge that is not latched yet."""
+    step = any_step(station)
+    now, count = step.before, len(step.target)
+    before = bools("counted closed", count)
+    closed = diagnosis.counts_closed(algebra, now.readings, [False] * count, before)
+    lock = diagnosis.locked(algebra, [closed], [[False] * count])
+    stays = [
+        and_(before[gun], now.closed_first[gun], now.closed_second[gun]) for gun in range(count)
+    ]
+    seen = [
+        and_(now.readings.valid, now.closed_first[gun], now.closed_second[gun])
+        for gun in range(count)
+    ]
+    return Claim(
+        laws(assumed, step),
+        and_(
+            *[
+                implies(bridge, and_(lock[a], lock[b]))
+                for a in range(count)
+                for b in range(a)
+                for bridge in (
+                    and_(stays[a], stays[b]),
+                    and_(seen[a], seen[b], not_(or_(*now.flips))),
+                )
+            ]
+        ),
+        story(step),
+        (
+            ("the readings are invalid", and_(stays[0], stays[1], not_(now.readings.valid))),
+            ("a bit is flipped", and_(stays[0], stays[1], now.readings.valid, *now.flips[:1])),
+        ),
+    )
+
+
+def only_cause_locks(station: Station, assumed: Assumed) -> Claim:
+    """A gun is locked only if it is joined or on a module that is stuck on."""
+    modules, count = len(station.modules), len(station.guns)
+    closed = matrix("closed, module", modules, count)
+    stuck_on = matrix("stuck on, module", modules, count)
+    lock = diagnosis.locked(algebra, closed, stuck_on)
+
+    def joined(row: Sequence[Any], gun: int) -> Any:
+        return and_(row[gun], or_(*[bit for other, bit in enumerate(row) if other != gun]))
+
+    return Claim(
+        (),
+        and_(
+            *[
+                iff(
+                    lock[gun],
+                    or_(
+                        *[joined(row, gun) for row in closed],
+                        *[row[gun] for row in stuck_on],
+                    ),
+                )
+                for gun in range(count)
+            ]
+        ),
+        None,
+        (("locked", or_(*lock)),),
+    )
+
+
+def joined_guns_get_nothing(station: Station, assumed: Assumed) -> Claim:
+    """Two welds of module 1 join two guns; what does any other module do?"""
+    step = any_step(station)
+    count = len(step.target)
+    welded = bools("welded, the joining module", count)
+    joining = plant.readings("the joining module", count)
+    closed = [
+        diagnosis.counts_closed(algebra, joining, welded, bools("counted closed", count)),
+        diagnosis.counts_closed(algebra, step.before.readings, [False] * count, [False] * count),
+    ]
+    lock = diagnosis.locked(algebra, closed, [[False] * count, [False] * count])
+    writes = switching.step(
+        algebra,
+        step.times,
+        step.before.readings,
+        step.before.ages,
+        step.target,
+        lock,
+        step.stop,
+        step.overdue,
+    )
+    read = step.before.readings
+    return Claim(
+        laws(assumed, step),
+        and_(
+            *[
+                implies(
+                    and_(welded[a], welded[b]),
+                    and_(
+                        not_(and_(writes.enable, or_(read.closed[a], read.closed[b]))),
+                        not_(and_(writes.coils[a], not_(read.latch[a]))),
+                        not_(and_(writes.coils[b], not_(read.latch[b]))),
+                    ),
+                )
+                for a in range(count)
+                for b in range(a)
+            ]
+        ),
+        story(step),
+        (("enabled on a third gun", and_(writes.enable, welded[0], welded[1])),),
+    )
+
+
+def service_is_as_designed(station: Station, assumed: Assumed) -> Claim:
+    """The faults' meaning, pair by pair."""
+    gun_count, module_count = len(station.guns), len(station.modules)
+    all_guns, all_modules = range(gun_count), range(module_count)
+    exists = station.grid(station.contactors)
+    module_failed = bools("module failed", module_count)
+    gun_out = bools("gun out", gun_count)
+    failed_open = matrix("failed open, gun", gun_count, module_count)
+    welded = [
+        [and_(exists[gun][m], z3.Bool(f"welded {gun + 1}:{m + 1}")) for m in all_modules]
+        for gun in all_guns
+    ]
+    left = diagnosis.service(algebra, exists, module_failed, gun_out, failed_open, welded)
+    every = [left.usable[gun][m] for gun in all_guns for m in all_modules if exists[gun][m]]
+
+    def others(gun: int, m: int) -> Any:
+        return or_(*[welded[other][m] for other in all_guns if other != gun])
+
+    dead = [
+        or_(module_failed[m], *[and_(welded[gun][m], others(gun, m)) for gun in all_guns])
+        for m in all_modules
+    ]
+    serves = [
+        not_(or_(gun_out[gun], *[and_(welded[gun][m], dead[m]) for m in all_modules]))
+        for gun in all_guns
+    ]
+    return Claim(
+        (),
+        and_(
+            *[iff(left.in_service[gun], serves[gun]) for gun in all_guns],
+            *[
+                iff(
+                    left.usable[gun][m],
+                    and_(
+                        exists[gun][m],
+                        serves[gun],
+                        not_(dead[m]),
+                        not_(failed_open[gun][m]),
+                        not_(others(gun, m)),
+                    ),
+                )
+                for gun in all_guns
+                for m in all_modules
+            ],
+        ),
+        None,
+        (
+            ("everything is usable", and_(*every)),
+            ("nobody is in service", not_(or_(*left.in_service))),
+        ),
+    )
+
+
+AGES_ARE_SOUND = obligation(
+    "diagnosis.ages-are-sound",
+    "No age is ever more than the real time, whatever is read, written, missed, stalled or"
+    " restarted; and an age is there only where this scan's readings show it.",
+    ("diagnosis.ages", "diagnosis.lasting", "diagnosis.restarted", "switching.step"),
+    kept_sound,
+    {CHIPS, LINES, NEEDS_ENABLE, STOPS_WITH_ENABLE, SOLE_OWNER, CLOCK},
+)
+HEALTHY_IS_NOT_LATCHED = obligation(
+    "diagnosis.healthy-is-not-latched",
+    "A contactor that answers within its time is never latched, however often it moves (S8).",
+    (
+        "diagnosis.ages",
+        "diagnosis.tally",
+        "diagnosis.agree",
+        "diagnosis.explained_mismatch",
+        "diagnosis.contactor_faults",
+    ),
+    healthy_is_not_latched,
+    {CHIPS, MIRROR, OPENS, CLOSES, SPACING},
+    domain=ITS_STATION,
+)
+
+OBLIGATIONS = (
+    AGES_ARE_SOUND,
+    obligation(
+        "diagnosis.ages-start-sound",
+        "After a start the ages are sound whatever state is found: bridged, welded, running.",
+        ("diagnosis.ages", "diagnosis.restarted"),
+        started_sound,
+        {CHIPS, LINES, STOPS_WITH_ENABLE},
+    ),
+    obligation(
+        "diagnosis.settled-takes-two-scans",
+        "A contactor has been settled for more than 0 ms only if both feedback reads of this scan"
+        " show what its latch commands, and those of the scan before did.",
+        ("diagnosis.ages", "diagnosis.lasting"),
+        two_scans,
+    ),
+    obligation(
+        "diagnosis.invalid-forgets",
+        "Invalid readings leave no age that something could be switched by, and latch no contactor"
+        " (S5).",
+        ("diagnosis.ages", "diagnosis.contactor_faults"),
+        invalid_forgets,
+    ),
+    HEALTHY_IS_NOT_LATCHED,
+    obligation(
+        "diagnosis.room-for-one-flip",
+        "One flipped feedback bit more does not latch a good contactor (S8).",
+        ("diagnosis.tally", "diagnosis.explained_mismatch", "diagnosis.contactor_faults"),
+        one_flip_more,
+        domain=ITS_STATION,
+    ),
+    obligation(
+        "diagnosis.stuck-is-latched",
+        "A contactor that disagrees with its coil in every scan is latched after as many scans as"
+        " its limit has mismatches, and one (S8).",
+        ("diagnosis.ages", "diagnosis.tally", "diagnosis.contactor_faults"),
+        stuck_is_latched,
+        domain=ITS_STATION,
+    ),
+    obligation(
+        "diagnosis.latched-for-cause",
+        "A contactor is latched as welded only when this scan reads it closed with its coil off, as"
+        " failed open only when it reads open with its coil on (S8).",
+        ("diagnosis.ages", "diagnosis.same", "diagnosis.contactor_faults"),
+        latched_for_cause,
+    ),
+    obligation(
+        "diagnosis.latched-stays",
+        "A latched fault stays; a contactor is never both welded and failed open (S8).",
+        ("diagnosis.contactor_faults", "diagnosis.module_faults"),
+        latched_stays,
+    ),
+    obligation(
+        "diagnosis.stuck-on-is-locked",
+        "A module that reports on too long after its enable fell locks the gun it is on, for good,"
+        " and its contactors are left alone (S8).",
+        ("diagnosis.module_faults", "diagnosis.counts_closed", "diagnosis.locked"),
+        stuck_on_is_locked,
+    ),
+    obligation(
+        "diagnosis.joined-is-locked",
+        "Guns joined by two welds of a module are always both locked, whatever is read; so is a gun"
+        " on a module that is stuck on (S1, S8).",
+        ("diagnosis.locked", "diagnosis.counts_closed"),
+        welds_lock,
+        domain="any matrix of this size",
+    ),
+    obligation(
+        "diagnosis.bridge-stays-locked",
+        "Two guns that a module joins are locked from the first scan that reads so without a"
+        " flipped bit, and as long as it lasts, through flipped bits and invalid readings (S1).",
+        ("diagnosis.locked", "diagnosis.counts_closed"),
+        bridge_stays_locked,
+        {MIRROR, ONE_FLIP},
+    ),
+    obligation(
+        "diagnosis.locked-for-cause",
+        "A gun is locked exactly if a module joins it to another gun or is stuck on it.",
+        ("diagnosis.locked",),
+        only_cause_locks,
+        domain="any matrix of this size",
+    ),
+    obligation(
+        "diagnosis.joined-guns-get-nothing",
+        "While two guns are joined by two welds, no module is enabled on either and none is"
+        " connected (S1).",
+        ("diagnosis.locked", "diagnosis.counts_closed", "switching.step"),
+        joined_guns_get_nothing,
+    ),
+    obligation(
+        "diagnosis.service",
+        "A failed module serves nobody; a gun that is out gets nothing; a failed-open contactor"
+        " does not exist; a welded one binds its module; two welds take out the module and its"
+        " guns; a failed module takes out the gun it is welded to; nothing else is lost.",
+        ("diagnosis.service",),
+        service_is_as_designed,
+        domain="this station's matrix, any faults",
+    ),
+    without(AGES_ARE_SOUND, LINES),
+    without(AGES_ARE_SOUND, STOPS_WITH_ENABLE),
+    without(AGES_ARE_SOUND, SOLE_OWNER),
+    without(AGES_ARE_SOUND, CLOCK),
+    without(HEALTHY_IS_NOT_LATCHED, CLOSES),
+    without(HEALTHY_IS_NOT_LATCHED, SPACING),
+)

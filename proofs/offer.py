@@ -1,0 +1,567 @@
+"""Offers (S6): no gun may draw more than its promise, and modules leave it only when those that
+stay can bear it.
+
+A scan publishes its lower offers after its reads, and its raised ones after its writes. What a gun
+draws is judged by one offer, any of those it was ever told: `told_w`, in force until `ago_ms` ago.
+"""
+
+from typing import Any, NamedTuple
+
+import z3
+
+from proofs import algebra
+from proofs.algebra import and_, bools, count, implies, ints, not_, or_, total
+from proofs.obligation import Claim
+from proofs.plant import ACKNOWLEDGES, CLOCK, OBEYS
+from proofs.steps import Assumed, obligation, without
+from verified_alloc.kernel import diagnosis, offer
+from verified_alloc.kernel.offer import Offer
+from verified_alloc.station import Station
+
+ANY_OFFERS = "any powers and times; one gun"
+ITS_STATION = "this station's guns and modules; any target, any live modules, any offers"
+
+
+class Told(NamedTuple):
+    """One scan of one gun's offer."""
+
+    lead_ms: Any
+    before: Offer
+    lowered: Offer
+    raised: Offer
+    affordable_w: Any
+    """When it is lowered,"""
+    later_w: Any
+    """and when it is raised."""
+    acknowledged: Any
+    elapsed_ms: Any
+    """Counted since the scan before."""
+    told_w: Any
+    ago_ms: Any
+    """As this scan begins."""
+    draws_w: Any
+    laws: tuple[Any, ...]
+
+
+def any_offer(name: str) -> Offer:
+    """Whatever was told."""
+    return Offer(*(z3.Int(f"{name} {field}") for field in Offer._fields))
+
+
+def ordered(told: Offer) -> Any:
+    """An offer is within what is pending, and that within the promise."""
+    return and_(
+        told.offer_w >= 0,
+        told.offer_w <= told.pending_w,
+        told.pending_w <= told.promise_w,
+        told.waited_ms >= diagnosis.NOT_SO,
+    )
+
+
+def one_scan(assumed: Assumed) -> Told:
+    """Any scan of any gun; the others' promises and the site limit leave any room."""
+    lead_ms, affordable_w, later_w, limit_w = (
+        z3.Int(name) for name in ("lead_ms", "affordable_w", "affordable later", "limit_w")
+    )
+    elapsed_ms, told_w, ago_ms, draws_w = (
+        z3.Int(name) for name in ("elapsed_ms", "told_w", "ago_ms", "draws_w")
+    )
+    acknowledged = z3.Bool("acknowledged")
+    before = any_offer("before")
+    lowered = offer.lower(algebra, lead_ms, before, affordable_w, acknowledged, elapsed_ms)
+    (raised,) = offer.raise_(algebra, [lowered], [later_w], limit_w)
+    laws: list[Any] = [
+        lead_ms >= 0,
+        elapsed_ms >= 0,
+        ago_ms >= 0,
+        affordable_w >= 0,
+        later_w >= 0,
+        ordered(before),
+    ]
+    if OBEYS in assumed:
+        laws += [ago_ms < lead_ms, draws_w <= told_w]
+    if ACKNOWLEDGES in assumed:
+        laws.append(implies(acknowledged, draws_w <= before.offer_w))
+    return Told(
+        lead_ms,
+        before,
+        lowered,
+        raised,
+        affordable_w,
+        later_w,
+        acknowledged,
+        elapsed_ms,
+        told_w,
+        ago_ms,
+        draws_w,
+        tuple(laws),
+    )
+
+
+def remembered(lead_ms: Any, told: Offer, counted_ms: Any, told_w: Any, ago_ms: Any) -> Any:
+    """What a gun was told is within its promise for as long as it may rely on it; and within what
+    is pending, if it was still told after the wait began."""
+    waited_ms = algebra.ite(told.waited_ms > diagnosis.NOT_SO, told.waited_ms + counted_ms, 0)
+    return and_(
+        or_(ago_ms >= lead_ms, told_w <= told.promise_w),
+        or_(ago_ms >= waited_ms, told_w <= told.pending_w),
+    )
+
+
+def case(scan: Told) -> Any:
+    """The offer that the draw relies on is recalled rightly."""
+    return remembered(scan.lead_ms, scan.before, scan.elapsed_ms, scan.told_w, scan.ago_ms)
+
+
+def draws_within_promise(station: Station, assumed: Assumed) -> Claim:
+    """In a scan."""
+    scan = one_scan(assumed)
+    return Claim(
+        (*scan.laws, case(scan)),
+        and_(
+            scan.draws_w <= scan.lowered.promise_w,
+            scan.lowered.offer_w <= scan.lowered.promise_w,
+            scan.raised.offer_w <= scan.raised.promise_w,
+        ),
+        story(scan),
+        (
+            ("the promise falls", scan.lowered.promise_w < scan.before.promise_w),
+            ("it draws more than it is offered now", scan.draws_w > scan.lowered.offer_w),
+            ("it acknowledges", scan.acknowledged),
+        ),
+    )
+
+
+def promise_is_remembered(station: Station, assumed: Assumed) -> Claim:
+    """From scan to scan: the same offer, or one that was in force in this scan; an offer that the
+    gun has acknowledged away no longer counts."""
+    scan = one_scan(assumed)
+    passed_ms, counted_ms, then_w, then_ms = (
+        z3.Int(name) for name in ("passed_ms", "counted_ms", "told then", "ago then")
+    )
+    laws = [passed_ms >= 0, counted_ms >= 0]
+    if CLOCK in assumed:
+        laws.append(counted_ms <= passed_ms)
+    still = and_(then_w == scan.told_w, then_ms == scan.ago_ms + passed_ms)
+    relied_on = implies(scan.acknowledged, scan.told_w <= scan.before.offer_w)
+    in_force = or_(
+        and_(then_w == scan.before.offer_w, then_ms >= 0, then_ms <= passed_ms),
+        and_(then_w == scan.lowered.offer_w, then_ms >= 0, then_ms <= passed_ms),
+        and_(then_w == scan.raised.offer_w, then_ms == 0),
+    )
+    return Claim(
+        (*scan.laws, case(scan), *laws, or_(and_(still, relied_on), in_force)),
+        and_(
+            ordered(scan.raised),
+            remembered(scan.lead_ms, scan.raised, counted_ms, then_w, then_ms),
+        ),
+        story(scan),
+        (
+            ("an old offer counts", and_(still, then_w > scan.raised.pending_w)),
+            ("it is lowered and raised", scan.lowered.offer_w < scan.raised.offer_w),
+        ),
+    )
+
+
+def restart_promises_all(station: Station, assumed: Assumed) -> Claim:
+    """After a restart, of which nobody remembers what was offered before."""
+    lead_ms, counted_ms, told_w, ago_ms, max_w = (
+        z3.Int(name) for name in ("lead_ms", "counted_ms", "told_w", "ago_ms", "gun_max_w")
+    )
+    anew = offer.restarted(max_w)
+    return Claim(
+        (lead_ms >= 0, counted_ms >= 0, ago_ms >= 0, told_w >= 0, told_w <= max_w),
+        and_(
+            anew.offer_w == 0,
+            ordered(anew),
+            remembered(lead_ms, anew, counted_ms, told_w, ago_ms),
+        ),
+        None,
+        (("it was offered all it may have", told_w == max_w),),
+    )
+
+
+def falls_at_once(station: Station, assumed: Assumed) -> Claim:
+    """The published offer and what is affordable."""
+    scan = one_scan(assumed)
+    fits = or_(scan.raised.offer_w <= scan.lowered.offer_w, scan.raised.offer_w <= scan.later_w)
+    return Claim(
+        scan.laws,
+        and_(
+            scan.lowered.offer_w <= scan.affordable_w,
+            scan.lowered.offer_w <= scan.before.offer_w,
+            scan.lowered.promise_w <= scan.before.promise_w,
+            scan.raised.offer_w >= scan.lowered.offer_w,
+            fits,
+        ),
+        story(scan),
+        (
+            ("it falls", scan.lowered.offer_w < scan.before.offer_w),
+            ("it rises", scan.raised.offer_w > scan.before.offer_w),
+        ),
+    )
+
+
+def within_gun_maximum(station: Station, assumed: Assumed) -> Claim:
+    """The gun cap, in watts."""
+    scan = one_scan(assumed)
+    max_w = z3.Int("gun_max_w")
+    return Claim(
+        (
+            *scan.laws,
+            scan.before.promise_w <= max_w,
+            scan.affordable_w <= max_w,
+            scan.later_w <= max_w,
+        ),
+        and_(scan.lowered.promise_w <= max_w, scan.raised.promise_w <= max_w),
+        story(scan),
+        (("at its maximum", scan.raised.offer_w == max_w),),
+    )
+
+
+def within_site_limit(station: Station, assumed: Assumed) -> Claim:
+    """All guns together."""
+    guns = range(1, len(station.guns) + 1)
+    limit_w, lead_ms, elapsed_ms = z3.Int("limit_w"), z3.Int("lead_ms"), z3.Int("elapsed_ms")
+    before = [any_offer(f"gun {gun}") for gun in guns]
+    affordable_w = ints("affordable_w", len(station.guns))
+    later_w = ints("affordable later", len(station.guns))
+    lowered = [
+        offer.lower(algebra, lead_ms, told, afford, z3.Bool(f"gun {gun} acknowledged"), elapsed_ms)
+        for gun, told, afford in zip(guns, before, affordable_w, strict=True)
+    ]
+    raised = offer.raise_(algebra, lowered, later_w, limit_w)
+
+    def promised(offers: list[Offer]) -> Any:
+        return total(told.promise_w for told in offers)
+
+    def offered(offers: list[Offer]) -> Any:
+        return total(told.offer_w for told in offers)
+
+    return Claim(
+        (
+            elapsed_ms >= 0,
+            *map(ordered, before),
+            *[power_w >= 0 for power_w in (*affordable_w, *later_w)],
+            offered(before) <= limit_w,
+        ),
+        and_(
+            offered(lowered) <= limit_w,
+            offered(raised) <= limit_w,
+            implies(promised(before) <= limit_w, promised(raised) <= limit_w),
+            or_(promised(raised) <= limit_w, promised(raised) <= promised(lowered)),
+        ),
+        None,
+        (
+            ("the limit binds", and_(later_w[0] > raised[0].offer_w, offered(raised) == limit_w)),
+            ("promises exceed it after a restart", promised(raised) > limit_w),
+        ),
+    )
+
+
+class Held(NamedTuple):
+    """A station's handover, `[gun][module]`."""
+
+    live: list[list[Any]]
+    target: list[list[Any]]
+    promise_w: list[Any]
+    power_w: list[int]
+    out: list[list[Any]]
+    given: tuple[Any, ...]
+
+
+def any_handover(station: Station) -> Held:
+    """Any live modules, any target; a module is on one gun at most in each."""
+    guns, modules = range(1, len(station.guns) + 1), len(station.modules)
+    live = [bools(f"live on gun {gun}: module", modules) for gun in guns]
+    target = [bools(f"target of gun {gun}: module", modules) for gun in guns]
+    promise_w = ints("promise_w", len(station.guns))
+    power_w = list(station.module_power_w)
+    exclusive = tuple(
+        count(column) <= 1 for matrix in (live, target) for column in zip(*matrix, strict=True)
+    )
+    out = offer.hold(algebra, live, target, promise_w, power_w)
+    return Held(live, target, promise_w, power_w, out, exclusive)
+
+
+def leaving(held: Held, gun: int) -> Any:
+    """A live module is taken from this gun."""
+    return or_(
+        *[
+            and_(feeds, not_(stays))
+            for feeds, stays in zip(held.live[gun], held.out[gun], strict=True)
+        ]
+    )
+
+
+def staying_w(held: Held, gun: int) -> Any:
+    """The power of those that stay live."""
+    return offer.power(algebra, offer.staying(algebra, held.live[gun], held.out[gun]), held.power_w)
+
+
+def planned_removal(station: Station, assumed: Assumed) -> Claim:
+    """A removal from gun 1; which gun that is does not matter to `hold`."""
+    held = any_handover(station)
+    scan = one_scan(assumed)
+    return Claim(
+        (*held.given, *scan.laws, case(scan), held.promise_w[0] == scan.lowered.promise_w),
+        implies(leaving(held, 0), scan.draws_w <= staying_w(held, 0)),
+        story(scan),
+        (
+            ("modules leave while it draws", and_(leaving(held, 0), scan.draws_w > 0)),
+            (
+                "modules are held back",
+                and_(held.live[0][0], not_(held.target[0][0]), held.out[0][0]),
+            ),
+        ),
+    )
+
+
+def hold_is_safe(station: Station, assumed: Assumed) -> Claim:
+    """The target that may be switched to."""
+    held = any_handover(station)
+    guns = range(len(station.guns))
+    within = [
+        or_(
+            and_(*map(implies, held.out[gun], held.live[gun])),
+            and_(*map(implies, held.out[gun], held.target[gun])),
+        )
+        for gun in guns
+    ]
+    bears = [
+        implies(leaving(held, gun), held.promise_w[gun] <= staying_w(held, gun)) for gun in guns
+    ]
+    exclusive = [count(column) <= 1 for column in zip(*held.out, strict=True)]
+    return Claim(
+        held.given,
+        and_(*within, *bears, *exclusive),
+        None,
+        (("a module is handed over", and_(held.live[0][0], held.target[1][0], held.out[1][0])),),
+    )
+
+
+def hold_lets_go(station: Station, assumed: Assumed) -> Claim:
+    """Where every gun's staying modules bear its promise."""
+    held = any_handover(station)
+    bears = [
+        held.promise_w[gun]
+        <= offer.power(
+            algebra, offer.staying(algebra, held.live[gun], held.target[gun]), held.power_w
+        )
+        for gun in range(len(station.guns))
+    ]
+    same = [
+        algebra.iff(out, target)
+        for out_row, target_row in zip(held.out, held.target, strict=True)
+        for out, target in zip(out_row, target_row, strict=True)
+    ]
+    return Claim((*held.given, *bears), and_(*same), None, (("modules leave", leaving(held, 0)),))
+
+
+def module_cap(station: Station, assumed: Assumed) -> Claim:
+    """Modules enabled on gun 1, through a crash at any point: enables fall before any rises."""
+    held = any_handover(station)
+    modules = len(station.modules)
+    enabled = bools("enabled on gun 1: module", modules)
+    written = bools("enable written: module", modules)
+    done = bools("its write is done: module", modules)
+    all_fell = z3.Bool("every enable that falls has fallen")
+    cap = z3.Int("cap")
+    after = [
+        or_(
+            and_(on, or_(write, and_(not_(all_fell), not_(did)))),
+            and_(all_fell, write, did),
+        )
+        for on, write, did in zip(enabled, written, done, strict=True)
+    ]
+    return Claim(
+        (
+            *held.given,
+            *map(implies, held.live[0], enabled),
+            *map(implies, written, held.out[0]),
+            count(enabled) <= cap,
+            count(held.target[0]) <= cap,
+        ),
+        count(after) <= cap,
+        None,
+        (
+            ("modules come", and_(not_(enabled[0]), after[0])),
+            ("a crash leaves some on", and_(enabled[0], not_(written[0]), after[0])),
+        ),
+    )
+
+
+def handover_ends(station: Station, assumed: Assumed) -> Claim:
+    """`since_ms`: counted since the first scan in which no more than `limit_w` was affordable."""
+    scan = one_scan(assumed)
+    since_ms, longest_ms, limit_w = z3.Int("since_ms"), z3.Int("longest_ms"), z3.Int("limit_w")
+    first = z3.Bool("first scan")
+
+    def under_way(told: Offer, so_far_ms: Any) -> Any:
+        """How far the promise has come."""
+        begun = told.waited_ms > diagnosis.NOT_SO
+        old_wait = and_(begun, told.waited_ms < scan.lead_ms, so_far_ms <= told.waited_ms)
+        new_wait = and_(
+            told.pending_w <= limit_w,
+            implies(not_(begun), so_far_ms <= scan.lead_ms + longest_ms),
+            implies(
+                begun,
+                and_(
+                    told.waited_ms < scan.lead_ms,
+                    so_far_ms <= scan.lead_ms + 2 * longest_ms + told.waited_ms,
+                ),
+            ),
+        )
+        return and_(told.offer_w <= limit_w, or_(told.promise_w <= limit_w, old_wait, new_wait))
+
+    now_ms = algebra.ite(first, 0, since_ms + scan.elapsed_ms)
+    return Claim(
+        (
+            *scan.laws,
+            scan.lead_ms > 0,
+            limit_w >= 0,
+            since_ms >= 0,
+            scan.elapsed_ms <= longest_ms,
+            scan.affordable_w <= limit_w,
+            scan.later_w <= limit_w,
+            or_(first, under_way(scan.before, since_ms)),
+        ),
+        and_(
+            under_way(scan.raised, now_ms),
+            implies(now_ms >= 2 * (scan.lead_ms + longest_ms), scan.raised.promise_w <= limit_w),
+        ),
+        story(scan),
+        (
+            ("it takes its time", and_(now_ms > scan.lead_ms, scan.raised.promise_w > limit_w)),
+            ("it is over", and_(now_ms > 0, scan.raised.promise_w <= limit_w)),
+        ),
+    )
+
+
+def story(scan: Told) -> Any:
+    """A counterexample in words."""
+
+    def tell(model: Any) -> str:
+        def kw(power_w: Any) -> str:
+            return f"{model.eval(power_w, model_completion=True).as_long() / 1000:g} kW"
+
+        def ms(time_ms: Any) -> str:
+            return f"{model.eval(time_ms, model_completion=True)} ms"
+
+        def line(label: str, told: Offer) -> str:
+            return (
+                f"{label}: offered {kw(told.offer_w)}, promised {kw(told.promise_w)}, pending"
+                f" {kw(told.pending_w)}, waited {ms(told.waited_ms)}"
+            )
+
+        return "\n".join(
+            [
+                line("before", scan.before),
+                f"{ms(scan.elapsed_ms)} later {kw(scan.affordable_w)} is affordable, then"
+                f" {kw(scan.later_w)}; lead {ms(scan.lead_ms)}",
+                line("lowered", scan.lowered),
+                line("raised", scan.raised),
+                f"the gun draws {kw(scan.draws_w)}; it was told {kw(scan.told_w)} until"
+                f" {ms(scan.ago_ms)} ago",
+            ]
+        )
+
+    return tell
+
+
+DRAWS_WITHIN_PROMISE = obligation(
+    "offer.draws-within-promise",
+    "No gun draws more than its promise: the highest offer that it may still rely on (S6).",
+    ("offer.lower", "offer.raise_"),
+    draws_within_promise,
+    {OBEYS, ACKNOWLEDGES},
+    domain=ANY_OFFERS,
+)
+PROMISE_IS_REMEMBERED = obligation(
+    "offer.promise-is-remembered",
+    "The promise covers every offer of the last offer_lead_ms, however late a scan publishes, in"
+    " every scan if in the one before (S6).",
+    ("offer.lower", "offer.raise_"),
+    promise_is_remembered,
+    {CLOCK},
+    domain=ANY_OFFERS,
+)
+
+OBLIGATIONS = (
+    DRAWS_WITHIN_PROMISE,
+    PROMISE_IS_REMEMBERED,
+    obligation(
+        "offer.restart-promises-all",
+        "After a restart nothing is offered, and whatever was offered before is within the promise"
+        " (S6).",
+        ("offer.restarted",),
+        restart_promises_all,
+        domain=ANY_OFFERS,
+    ),
+    obligation(
+        "offer.falls-at-once",
+        "An offer falls to what is affordable in the scan that finds out, rises only to what is"
+        " affordable after the writes, and lowering raises nothing (S6).",
+        ("offer.lower", "offer.raise_"),
+        falls_at_once,
+        domain=ANY_OFFERS,
+    ),
+    obligation(
+        "offer.gun-maximum",
+        "Offer and promise of a gun stay within its maximum (rule 1).",
+        ("offer.lower", "offer.raise_"),
+        within_gun_maximum,
+        domain=ANY_OFFERS,
+    ),
+    obligation(
+        "offer.site-limit",
+        "The offers together never exceed the site limit, nor do the promises once they are within"
+        " it; as long as they are not, no promise rises (S6).",
+        ("offer.lower", "offer.raise_"),
+        within_site_limit,
+        domain="this station's number of guns; any powers, limit and times",
+    ),
+    obligation(
+        "offer.planned-removal",
+        "A module leaves a gun as planned only when the gun draws no more than its staying live"
+        " modules give (S6).",
+        ("offer.lower", "offer.hold"),
+        planned_removal,
+        {OBEYS, ACKNOWLEDGES},
+        domain=ITS_STATION,
+    ),
+    obligation(
+        "offer.hold",
+        "What may be switched to gives each gun some of its target or some of its live modules,"
+        " takes one away only if the rest bear the promise, and a module is on one gun at most.",
+        ("offer.hold", "offer.staying", "offer.power"),
+        hold_is_safe,
+        domain=ITS_STATION,
+    ),
+    obligation(
+        "offer.hold-lets-go",
+        "Where every gun's staying modules bear its promise, the target is switched to as it is.",
+        ("offer.hold",),
+        hold_lets_go,
+        domain=ITS_STATION,
+    ),
+    obligation(
+        "offer.module-cap",
+        "No gun ever has more modules enabled than its cap, through handovers and a crash at any"
+        " write.",
+        ("offer.hold",),
+        module_cap,
+        domain=ITS_STATION,
+    ),
+    obligation(
+        "offer.handover-ends",
+        "Once no more is affordable to a gun, its promise has fallen to that after two lead times"
+        " and two scans, whatever else happens.",
+        ("offer.lower", "offer.raise_"),
+        handover_ends,
+        domain=ANY_OFFERS,
+    ),
+    without(DRAWS_WITHIN_PROMISE, OBEYS),
+    without(DRAWS_WITHIN_PROMISE, ACKNOWLEDGES),
+    without(PROMISE_IS_REMEMBERED, CLOCK),
+)

@@ -1,0 +1,459 @@
+"""The world outside: every assumption about it, and one module in it from scan to scan.
+
+Time is real time in whole milliseconds. A scan begins at the instant at which a module's lines are
+read; its chips are read after that and its writes come last, so contacts may move between any two
+of these. What an assumption grants is added to the relation only where that assumption is made:
+`tests/proofs` drops each in turn and sees an obligation break.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import z3
+
+from proofs import algebra
+from proofs.algebra import and_, count, iff, implies, not_, or_
+from verified_alloc.kernel import diagnosis
+from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
+from verified_alloc.kernel.switching import Writes
+
+
+class Assumption(NamedTuple):
+    """One thing taken for granted, and who must see to it."""
+
+    id: str
+    sentence: str
+    guarantor: str
+
+
+CHIPS = "A1"
+LINES = "A2"
+MIRROR = "A3"
+ONE_FLIP = "A4"
+OPENS = "A5"
+STAYS_OPEN = "A6"
+CLOSES = "A7"
+NEEDS_ENABLE = "A8"
+STOPS_WITH_ENABLE = "A9"
+SOLE_OWNER = "A10"
+CLOCK = "A11"
+IN_ITS_SCAN = "A12"
+SPACING = "A13"
+OBEYS = "A14"
+ACKNOWLEDGES = "A15"
+
+ASSUMPTIONS = (
+    Assumption(
+        CHIPS,
+        "An expander that answered shows its coils as they are driven; one that was reset since"
+        " does not count as answering.",
+        "hardware/contactors.py (verified reads); expander datasheet",
+    ),
+    Assumption(
+        LINES,
+        "The enable line reads as it is driven, and the status input, where one is wired, as long"
+        " as the module feeds.",
+        "wiring; module datasheet",
+    ),
+    Assumption(
+        MIRROR,
+        "An auxiliary contact reads closed exactly while its main contact is closed, but for"
+        " flipped bits.",
+        "contactor datasheet (mirror contacts, IEC 60947-4-1 annex F); wiring (normally closed, to"
+        " ground, pulled up)",
+    ),
+    Assumption(
+        ONE_FLIP,
+        "At most one of the feedback bits that one scan reads of a module is flipped.",
+        "cabling and shielding; expander bus",
+    ),
+    Assumption(
+        OPENS,
+        "A contactor is open contactor_release_ms after its coil fell (a welded one breaks this).",
+        "contactor datasheet, with the coil suppression that is fitted",
+    ),
+    Assumption(
+        STAYS_OPEN,
+        "A contact that is open contactor_release_ms after its coil fell stays open without it.",
+        "contactor datasheet (shock and vibration)",
+    ),
+    Assumption(
+        CLOSES,
+        "A contactor is closed contactor_operate_ms after its coil rose, and stays so (one that"
+        " failed open breaks this).",
+        "contactor datasheet, coil supply",
+    ),
+    Assumption(
+        NEEDS_ENABLE,
+        "A module that is off does not start to feed while its enable line is low.",
+        "module datasheet; pull-downs on the enable lines",
+    ),
+    Assumption(
+        STOPS_WITH_ENABLE,
+        "A module without a status input stops to feed as its enable falls; what it takes longer is"
+        " part of the station's current_decay_ms and module_discharge_ms.",
+        "module datasheet; station file",
+    ),
+    Assumption(
+        SOLE_OWNER,
+        "Between a scan's writes and the next scan's reads nobody else moves an enable line; after"
+        " a restart of the controller the ages begin anew.",
+        "hardware/supervision.py (one owner of the lines); controller.py",
+    ),
+    Assumption(
+        CLOCK,
+        "The time that the controller counts between two scans is not longer than the real time"
+        " between their readings of the same line.",
+        "hardware/clock.py (monotonic, rounded down); controller.py (lines are read first)",
+    ),
+    Assumption(
+        IN_ITS_SCAN,
+        "An enable line moves as it is written, in its own scan or never.",
+        "hardware/modules.py (no queue between the controller and the lines)",
+    ),
+    Assumption(
+        SPACING,
+        "Two scans read a contact at least scan_ms apart.",
+        "controller.py (a late scan is not made up for)",
+    ),
+    Assumption(
+        OBEYS,
+        "A gun draws no more than the highest offer of the last offer_lead_ms; an offer that does"
+        " not arrive is replaced by its expiry.",
+        "gun controller; an offer's lifetime is at most offer_lead_ms",
+    ),
+    Assumption(
+        ACKNOWLEDGES,
+        "A gun that acknowledges draws no more than the offer published last before that.",
+        "gun controller",
+    ),
+)
+"""Provable use is made of each of these: without it, a named obligation breaks."""
+
+OUTSIDE = (
+    "The emergency stop, and the watchdog on loss of the Pi or of the relay supply, remove all"
+    " enables at once and hold coil supply and expander reset for at least current_decay_ms: by"
+    " hardware, without us.",
+    "No current flows current_decay_ms after a module stopped; it is below 60 V"
+    " module_discharge_ms after; it blocks reverse current and raises its own voltage after"
+    " closing.",
+    "The gun controller has its own output contactors, insulation monitor, lock and precharge,"
+    " sends 0 unless the vehicle is ready, and sends what the vehicle could take.",
+)
+"""The design relies on these; they give our terms their meaning, so no proof can break by them."""
+
+EVERY = frozenset(assumption.id for assumption in ASSUMPTIONS)
+
+
+class Module(NamedTuple):
+    """What is physically so as a scan begins; lists are by gun."""
+
+    enable: Any
+    """The enable line is high."""
+    feeds: Any
+    """The output stage runs."""
+    off_ms: Any
+    """For so long it has neither been enabled nor fed (0 if it is one of them)."""
+    coil: Sequence[Any]
+    coil_ms: Sequence[Any]
+    """For so long the coil has been as it is."""
+    closed: Sequence[Any]
+    """The main contact. A welded one is one that opens late: never."""
+
+
+class Scan(NamedTuple):
+    """One scan of one module, up to its writes."""
+
+    module: Module
+    closed_first: Sequence[Any]
+    """The main contacts at the first feedback read,"""
+    closed_second: Sequence[Any]
+    """at the second,"""
+    closed_last: Sequence[Any]
+    """and as the writes begin."""
+    enable_last: Any
+    feeds_last: Any
+    """Enable line and output stage as the writes begin."""
+    readings: Readings
+    ages: Ages
+    flips: Sequence[Any]
+    """Feedback bits that are read wrong, both reads."""
+    status_wired: Any
+
+
+class Interval(NamedTuple):
+    """From one scan's beginning to the next one's."""
+
+    passed_ms: Any
+    elapsed_ms: Any
+    """What the controller counts of it."""
+    scans: Any
+    enable_done: Any
+    """The enable line was written as decided; if not, the controller died before."""
+    coil_done: Sequence[Any]
+    corrupted: Sequence[Any]
+    """Something on the wire, no write of ours, energised this coil (not one that fell as well: a
+    gap that short moves no contact)."""
+    fell: Sequence[Any]
+    """A reset or a brown-out dropped this coil."""
+    restarted: Any
+    """The controller began anew: the lines are low, the ages unknown."""
+
+
+def timing(name: str = "timing") -> Timing:
+    """Any times: whole milliseconds from 0 up, and any limits of mismatch."""
+    return Timing(*(z3.Int(f"{name} {field}") for field in Timing._fields))
+
+
+def times_are_sane(times: Timing) -> Any:
+    """No time is negative, and a contactor takes some."""
+    return and_(
+        times.contactor_operate_ms > 0,
+        times.contactor_release_ms > 0,
+        *[value >= 0 for value in times],
+    )
+
+
+def module(name: str, guns: int) -> Module:
+    """Any state."""
+    return Module(
+        enable=algebra.bools(f"{name} enable"),
+        feeds=algebra.bools(f"{name} feeds"),
+        off_ms=algebra.ints(f"{name} off_ms"),
+        coil=algebra.bools(f"{name} coil", guns),
+        coil_ms=algebra.ints(f"{name} coil_ms", guns),
+        closed=algebra.bools(f"{name} closed", guns),
+    )
+
+
+def readings(name: str, guns: int) -> Readings:
+    """Any readings."""
+    return Readings(
+        valid=algebra.bools(f"{name} valid"),
+        enabled=algebra.bools(f"{name} reads enabled"),
+        reports_on=algebra.bools(f"{name} reads on"),
+        latch=algebra.bools(f"{name} reads latch", guns),
+        closed=algebra.bools(f"{name} reads closed", guns),
+        closed_again=algebra.bools(f"{name} reads closed again", guns),
+    )
+
+
+def ages(name: str, guns: int) -> Ages:
+    """Any ages."""
+    return Ages(
+        off_ms=algebra.ints(f"{name} age off"),
+        stuck_ms=algebra.ints(f"{name} age stuck"),
+        silent_ms=algebra.ints(f"{name} age silent"),
+        settled_ms=algebra.ints(f"{name} age settled", guns),
+        mismatch=algebra.ints(f"{name} mismatch", guns),
+        latch=algebra.bools(f"{name} mismatch counted for latch", guns),
+    )
+
+
+def scan(name: str, guns: int, its_ages: Ages | None = None) -> Scan:
+    """Any scan; its ages are any, or those given."""
+    return Scan(
+        module=module(name, guns),
+        closed_first=algebra.bools(f"{name} closed at first read", guns),
+        closed_second=algebra.bools(f"{name} closed at second read", guns),
+        closed_last=algebra.bools(f"{name} closed at writes", guns),
+        enable_last=algebra.bools(f"{name} enable at writes"),
+        feeds_last=algebra.bools(f"{name} feeds at writes"),
+        readings=readings(name, guns),
+        ages=ages(name, guns) if its_ages is None else its_ages,
+        flips=algebra.bools(f"{name} flip", 2 * guns),
+        status_wired=z3.Bool("status input wired"),
+    )
+
+
+def interval(name: str, guns: int) -> Interval:
+    """Anything may happen."""
+    return Interval(
+        passed_ms=algebra.ints(f"{name} passed_ms"),
+        elapsed_ms=algebra.ints(f"{name} elapsed_ms"),
+        scans=algebra.ints(f"{name} scans"),
+        enable_done=algebra.bools(f"{name} enable written"),
+        coil_done=algebra.bools(f"{name} coil written", guns),
+        corrupted=algebra.bools(f"{name} coil corrupted", guns),
+        fell=algebra.bools(f"{name} coil fell", guns),
+        restarted=algebra.bools(f"{name} restarted"),
+    )
+
+
+def current_gone(times: Timing, state: Module) -> Any:
+    """No current flows any more."""
+    return and_(not_(state.enable), not_(state.feeds), state.off_ms >= times.current_decay_ms)
+
+
+def released(times: Timing, state: Module, gun: int) -> Any:
+    """The coil has been off for the contactor's release time."""
+    return and_(not_(state.coil[gun]), state.coil_ms[gun] >= times.contactor_release_ms)
+
+
+def busy(times: Timing, state: Module, gun: int) -> Any:
+    """The contactor is closed, or might be closing or still opening."""
+    return or_(state.closed[gun], not_(released(times, state, gun)))
+
+
+def contact_law(
+    assumed: frozenset[str], times: Timing, state: Module, gun: int, before: Any, after: Any
+) -> Any:
+    """How a main contact may move between two instants of one scan, its coil as it is."""
+    laws = []
+    settled = released(times, state, gun)
+    if OPENS in assumed:
+        laws.append(implies(settled, not_(after)))
+    if STAYS_OPEN in assumed:
+        laws.append(implies(and_(settled, not_(before)), not_(after)))
+    return and_(*laws)
+
+
+def holds(assumed: frozenset[str], times: Timing, now: Scan) -> list[Any]:
+    """The laws of one scan: which states there are, how contacts move in it, what it reads."""
+    state, read = now.module, now.readings
+    guns = range(len(state.coil))
+    laws = [
+        state.off_ms >= 0,
+        implies(or_(state.enable, state.feeds), state.off_ms == 0),
+        *[ms >= 0 for ms in state.coil_ms],
+    ]
+    instants = (state.closed, now.closed_first, now.closed_second, now.closed_last)
+    laws += [
+        contact_law(assumed, times, state, gun, before[gun], after[gun])
+        for gun in guns
+        for before, after in zip((state.closed, *instants[:-1]), instants, strict=True)
+    ]
+    if STOPS_WITH_ENABLE in assumed:
+        laws.append(implies(and_(not_(now.status_wired), state.feeds), state.enable))
+        laws.append(implies(and_(not_(now.status_wired), now.feeds_last), now.enable_last))
+    if NEEDS_ENABLE in assumed:
+        laws.append(implies(now.feeds_last, or_(state.feeds, state.enable, now.enable_last)))
+    if IN_ITS_SCAN in assumed:
+        laws.append(iff(now.enable_last, state.enable))
+
+    if CHIPS in assumed:
+        laws += [implies(read.valid, iff(read.latch[gun], state.coil[gun])) for gun in guns]
+    if LINES in assumed:
+        laws.append(iff(read.enabled, state.enable))
+        status = or_(
+            and_(now.status_wired, state.feeds), and_(not_(now.status_wired), read.enabled)
+        )
+        laws.append(iff(read.reports_on, status))
+    if MIRROR in assumed:
+        seen = [*read.closed, *read.closed_again]
+        true = [*now.closed_first, *now.closed_second]
+        laws += [
+            implies(read.valid, iff(bit, iff(contact, not_(flip))))
+            for bit, contact, flip in zip(seen, true, now.flips, strict=True)
+        ]
+    if ONE_FLIP in assumed:
+        laws.append(count(now.flips) <= 1)
+    return laws
+
+
+def passes(
+    assumed: frozenset[str],
+    times: Timing,
+    before: Scan,
+    writes: Writes,
+    during: Interval,
+    after: Scan,
+) -> list[Any]:
+    """The laws from one scan to the next."""
+    old, new = before.module, after.module
+    guns = range(len(old.coil))
+    raised = and_(during.enable_done, writes.enable)
+    stays_off = and_(not_(or_(old.enable, old.feeds, raised)), not_(or_(new.enable, new.feeds)))
+    laws = [
+        during.passed_ms >= 0,
+        during.elapsed_ms >= 0,
+        during.scans >= 1,
+        iff(
+            new.enable,
+            and_(
+                not_(during.restarted),
+                or_(raised, and_(not_(during.enable_done), old.enable)),
+            ),
+        ),
+        implies(not_(stays_off), new.off_ms <= during.passed_ms),
+    ]
+    if CLOCK in assumed:
+        laws.append(during.elapsed_ms <= during.passed_ms)
+    if {SOLE_OWNER, NEEDS_ENABLE} <= assumed:
+        laws.append(implies(stays_off, new.off_ms == old.off_ms + during.passed_ms))
+    if NEEDS_ENABLE in assumed:
+        laws.append(implies(new.feeds, or_(old.feeds, old.enable, raised)))
+    for gun in guns:
+        risen = rises(before, writes, during, gun)
+        dropped = falls(before, writes, during, gun)
+        coil = or_(
+            during.corrupted[gun],
+            and_(
+                or_(risen, and_(old.coil[gun], not_(dropped))),
+                not_(during.fell[gun]),
+            ),
+        )
+        lost = and_(old.coil[gun], during.fell[gun])
+        touched = or_(risen, dropped, lost, and_(during.corrupted[gun], not_(old.coil[gun])))
+        laws += [
+            implies(during.corrupted[gun], not_(or_(dropped, during.fell[gun]))),
+            iff(new.coil[gun], coil),
+            implies(touched, new.coil_ms[gun] <= during.passed_ms),
+            implies(not_(touched), new.coil_ms[gun] == old.coil_ms[gun] + during.passed_ms),
+        ]
+        if CHIPS in assumed:
+            laws.append(
+                implies(during.fell[gun], or_(not_(after.readings.valid), during.restarted))
+            )
+        if STAYS_OPEN in assumed:
+            laws.append(
+                implies(
+                    and_(not_(touched), released(times, old, gun), not_(before.closed_last[gun])),
+                    not_(new.closed[gun]),
+                )
+            )
+    return laws
+
+
+def rises(before: Scan, writes: Writes, during: Interval, gun: int) -> Any:
+    """A write of ours energises this coil."""
+    written = and_(during.coil_done[gun], writes.may_switch)
+    return and_(written, writes.coils[gun], not_(before.module.coil[gun]))
+
+
+def falls(before: Scan, writes: Writes, during: Interval, gun: int) -> Any:
+    """A write of ours drops this coil."""
+    written = and_(during.coil_done[gun], writes.may_switch)
+    return and_(written, not_(writes.coils[gun]), before.module.coil[gun])
+
+
+def known_before(during: Interval, before: Ages) -> Ages:
+    """The ages that the next scan begins with: those of the last one, or none after a restart."""
+    unknown = diagnosis.restarted(len(before.settled_ms))
+
+    def kept(mine: Any, anew: Any) -> Any:
+        return z3.If(during.restarted, anew, mine)
+
+    return Ages(
+        off_ms=kept(before.off_ms, unknown.off_ms),
+        stuck_ms=kept(before.stuck_ms, unknown.stuck_ms),
+        silent_ms=kept(before.silent_ms, unknown.silent_ms),
+        settled_ms=list(map(kept, before.settled_ms, unknown.settled_ms)),
+        mismatch=list(map(kept, before.mismatch, unknown.mismatch)),
+        latch=list(map(kept, before.latch, unknown.latch)),
+    )
+
+
+def next_scan(name: str, times: Timing, before: Scan, during: Interval) -> Scan:
+    """Any scan after that, its ages counted by the shipped function from what it reads."""
+    guns = len(before.module.coil)
+    after = scan(name, guns)
+    counted = diagnosis.ages(
+        algebra,
+        times,
+        after.readings,
+        known_before(during, before.ages),
+        during.elapsed_ms,
+        during.scans,
+    )
+    return after._replace(ages=counted)

@@ -1,0 +1,668 @@
+"""One scan of one module: the switching rules S1-S5, S7 and S9, from any state of the world.
+
+The hypothesis `ages_are_sound` is itself proved, in `proofs.diagnosis`: it holds after every start
+and is kept by every step, so each theorem here is about every scan that can ever happen. "Any
+state" leaves out nothing: bridged, welded, running, or adopted from a controller that died.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import z3
+
+from proofs import algebra, plant
+from proofs import diagnosis as proofs_of_diagnosis
+from proofs.algebra import and_, implies, not_, or_
+from proofs.obligation import REFUTED, Claim
+from proofs.plant import (
+    CHIPS,
+    CLOSES,
+    IN_ITS_SCAN,
+    LINES,
+    MIRROR,
+    NEEDS_ENABLE,
+    ONE_FLIP,
+    OPENS,
+    STAYS_OPEN,
+    Scan,
+)
+from proofs.steps import (
+    Assumed,
+    Step,
+    ages_are_sound,
+    any_step,
+    falls,
+    guns,
+    laws,
+    obligation,
+    rises,
+    step_from,
+    story,
+    without,
+)
+from verified_alloc.kernel import diagnosis, switching
+from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
+from verified_alloc.station import Station
+
+
+def pairs(step: Step) -> list[tuple[int, int]]:
+    """Every gun with every other."""
+    return [(gun, other) for gun in guns(step) for other in guns(step) if gun != other]
+
+
+def one_at_most(bits: Sequence[Any]) -> Any:
+    """No two of them."""
+    return and_(*[not_(and_(a, b)) for place, a in enumerate(bits) for b in bits[:place]])
+
+
+def theorem(
+    assumed: Assumed,
+    step: Step,
+    goal: Any,
+    *given: Any,
+    covers: tuple[tuple[str, Any], ...] = (),
+) -> Claim:
+    """In every step that begins with sound ages, and with what is given besides."""
+    hypotheses = (ages_are_sound(step.before), *laws(assumed, step), *given)
+    return Claim(hypotheses, goal, story(step), covers)
+
+
+def no_second_contactor(step: Step) -> Any:
+    """S1: where a write energises a coil, all other contactors are open, and stay so."""
+    return and_(
+        *[
+            implies(
+                rises(step, gun),
+                and_(
+                    not_(step.before.module.coil[other]),
+                    not_(step.before.closed_last[other]),
+                    not_(and_(step.after.module.closed[other], not_(step.during.corrupted[other]))),
+                ),
+            )
+            for gun, other in pairs(step)
+        ]
+    )
+
+
+def some_rise(step: Step) -> tuple[tuple[str, Any], ...]:
+    """The cases in which there is something to prove."""
+    return tuple(
+        (f"the contactor of gun {gun + 1} is closed", rises(step, gun)) for gun in guns(step)
+    )
+
+
+def late(station: Station, assumed: Assumed) -> Claim:
+    """S1 where contactors may open late or never."""
+    step = any_step(station)
+    stuck = ("another is welded and wanted", and_(rises(step, 0), step.before.module.closed[0]))
+    return theorem(assumed, step, no_second_contactor(step), covers=(*some_rise(step), stuck))
+
+
+def lying(station: Station, assumed: Assumed) -> Claim:
+    """S1 where every feedback read may be wrong, but contactors open in time."""
+    step = any_step(station)
+    return theorem(assumed, step, no_second_contactor(step), covers=some_rise(step))
+
+
+def undisturbed(step: Step) -> Any:
+    """Nothing but our writes energises a coil."""
+    return not_(or_(*step.during.corrupted))
+
+
+def connected_to_one(step: Step, now: Scan) -> Any:
+    """All contactors but one are open, without coil, and have had their release time."""
+    return one_at_most([plant.busy(step.times, now.module, gun) for gun in guns(step)])
+
+
+def bridged_by_the_wire(station: Station, assumed: Assumed) -> Claim:
+    """Why `undisturbed` is given: an exposure, not a violation."""
+    step = any_step(station)
+    return theorem(
+        assumed,
+        step,
+        connected_to_one(step, step.after),
+        connected_to_one(step, step.before),
+    )
+
+
+def stays_on_one(station: Station, assumed: Assumed) -> Claim:
+    """S1 as an invariant."""
+    step = any_step(station)
+    return theorem(
+        assumed,
+        step,
+        connected_to_one(step, step.after),
+        undisturbed(step),
+        connected_to_one(step, step.before),
+        covers=some_rise(step),
+    )
+
+
+def runs(now: Scan) -> Any:
+    """The module is enabled, or feeds."""
+    return or_(now.module.enable, now.module.feeds)
+
+
+def live_on_one(station: Station, assumed: Assumed) -> Claim:
+    """S3 and S4 as an invariant, from a state that may be bridged as long as the module is off."""
+    step = any_step(station)
+    return theorem(
+        assumed,
+        step,
+        implies(runs(step.after), connected_to_one(step, step.after)),
+        undisturbed(step),
+        implies(runs(step.before), connected_to_one(step, step.before)),
+        covers=(
+            ("it is enabled", and_(not_(runs(step.before)), runs(step.after))),
+            ("it begins bridged", not_(connected_to_one(step, step.before))),
+        ),
+    )
+
+
+def nothing_under_load(station: Station, assumed: Assumed) -> Claim:
+    """S2."""
+    step = any_step(station)
+    now = step.before
+    idle = and_(
+        not_(or_(now.enable_last, now.feeds_last)),
+        now.module.off_ms >= step.times.current_decay_ms,
+    )
+    moved = [or_(rises(step, gun), falls(step, gun)) for gun in guns(step)]
+    return theorem(
+        assumed,
+        step,
+        implies(or_(*moved), idle),
+        not_(step.overdue),
+        covers=(
+            ("a contactor is closed", or_(*[rises(step, gun) for gun in guns(step)])),
+            ("a contactor is opened", or_(*[falls(step, gun) for gun in guns(step)])),
+        ),
+    )
+
+
+def discharged_first(station: Station, assumed: Assumed) -> Claim:
+    """S9."""
+    step = any_step(station)
+    now = step.before
+    discharged = and_(
+        not_(or_(now.enable_last, now.feeds_last)),
+        now.module.off_ms >= step.times.module_discharge_ms,
+    )
+    makes = or_(*[rises(step, gun) for gun in guns(step)])
+    return theorem(assumed, step, implies(makes, discharged), covers=some_rise(step))
+
+
+def enabled_on_its_target(station: Station, assumed: Assumed) -> Claim:
+    """S3."""
+    step = any_step(station)
+    read = step.before.readings
+    shown = and_(
+        *[
+            or_(and_(wants, latch, closed, again), not_(or_(wants, latch, closed, again)))
+            for wants, latch, closed, again in zip(
+                step.target, read.latch, read.closed, read.closed_again, strict=True
+            )
+        ]
+    )
+    return theorem(
+        assumed,
+        step,
+        implies(
+            step.writes.enable,
+            and_(read.valid, or_(*step.target), one_at_most(step.target), shown),
+        ),
+        covers=(("it is enabled", step.writes.enable),),
+    )
+
+
+def enabled_on_a_closed_contactor(station: Station, assumed: Assumed) -> Claim:
+    """S3 in the world: reads with one flipped bit are enough to know."""
+    step = any_step(station)
+    now = step.before
+    others_open = and_(
+        *[
+            implies(
+                step.target[gun],
+                and_(
+                    not_(now.closed_last[other]),
+                    plant.released(step.times, now.module, other),
+                ),
+            )
+            for gun, other in pairs(step)
+        ]
+    )
+    closed = and_(
+        *[
+            implies(step.target[gun], or_(now.closed_first[gun], now.closed_second[gun]))
+            for gun in guns(step)
+        ]
+    )
+    return theorem(
+        assumed,
+        step,
+        implies(step.writes.enable, and_(others_open, closed)),
+        covers=(("it is enabled", step.writes.enable),),
+    )
+
+
+def enabled_blind(station: Station, assumed: Assumed) -> Claim:
+    """S3 in the world, where the feedback lies but contactors are in time."""
+    times = proofs_of_diagnosis.station_times(station)
+    step = step_from(times, plant.scan("now", len(station.guns)))
+    now = step.before
+    in_time = [proofs_of_diagnosis.closes_in_time(station, now)] if CLOSES in assumed else []
+    return theorem(
+        assumed,
+        step,
+        implies(
+            step.writes.enable,
+            and_(*map(algebra.iff, now.closed_last, step.target)),
+        ),
+        *in_time,
+        covers=(("it is enabled", step.writes.enable),),
+    )
+
+
+def break_before_make(station: Station, assumed: Assumed) -> Claim:
+    """S4."""
+    step = any_step(station)
+    return theorem(
+        assumed,
+        step,
+        and_(
+            *[
+                implies(
+                    or_(rises(step, gun), and_(step.writes.enable, step.target[gun])),
+                    plant.released(step.times, step.before.module, other),
+                )
+                for gun, other in pairs(step)
+            ]
+        ),
+        covers=some_rise(step),
+    )
+
+
+def invalid_is_off(station: Station, assumed: Assumed) -> Claim:
+    """S5."""
+    step = any_step(station)
+    nothing = and_(
+        not_(step.writes.enable),
+        implies(step.writes.may_switch, not_(or_(*step.writes.coils))),
+        implies(not_(step.overdue), not_(step.writes.may_switch)),
+    )
+    return theorem(
+        assumed,
+        step,
+        implies(not_(step.before.readings.valid), nothing),
+        covers=(("the readings are invalid", not_(step.before.readings.valid)),),
+    )
+
+
+def stop_is_off(station: Station, assumed: Assumed) -> Claim:
+    """S7."""
+    step = any_step(station)
+    writes = step.writes
+    stopped = and_(not_(writes.enable), not_(or_(*writes.coils)))
+    return theorem(
+        assumed,
+        step,
+        and_(
+            implies(or_(step.stop, step.overdue), stopped),
+            implies(step.overdue, writes.may_switch),
+        ),
+        covers=(("stopped", step.stop), ("overdue", step.overdue)),
+    )
+
+
+def locked_is_off(station: Station, assumed: Assumed) -> Claim:
+    """A locked gun's contactors are not closed, and no module is enabled on it."""
+    step = any_step(station)
+    read = step.before.readings
+    return theorem(
+        assumed,
+        step,
+        and_(
+            *[
+                implies(
+                    step.locked[gun],
+                    and_(
+                        not_(and_(step.writes.enable, or_(read.latch[gun], read.closed[gun]))),
+                        not_(rises(step, gun)),
+                    ),
+                )
+                for gun in guns(step)
+            ]
+        ),
+        covers=(("enabled elsewhere", and_(step.writes.enable, or_(*step.locked))),),
+    )
+
+
+def live_is_kept(station: Station, assumed: Assumed) -> Claim:
+    """A scan that enables a module, and the next, which finds it live on the gun that keeps it."""
+    step = any_step(station)
+    then = step_from(step.times, step.after, "after that")
+    return theorem(
+        assumed,
+        step,
+        and_(
+            *[
+                implies(
+                    and_(
+                        step.writes.enable,
+                        step.target[gun],
+                        switching.live(algebra, step.after.readings, gun),
+                        then.target[gun],
+                        one_at_most(then.target),
+                        not_(or_(then.locked[gun], then.stop, then.overdue)),
+                    ),
+                    and_(then.writes.enable, not_(then.writes.may_switch)),
+                )
+                for gun in guns(step)
+            ]
+        ),
+        not_(step.during.restarted),
+        covers=(("it is kept", and_(step.writes.enable, then.writes.enable)),),
+    )
+
+
+def live_is_fed(station: Station, assumed: Assumed) -> Claim:
+    """What `live` says, in the world."""
+    step = any_step(station)
+    now = step.before
+    feeds = or_(now.module.feeds, and_(not_(now.status_wired), now.module.enable))
+    return theorem(
+        assumed,
+        step,
+        and_(
+            *[
+                implies(
+                    switching.live(algebra, now.readings, gun),
+                    and_(
+                        now.module.enable,
+                        feeds,
+                        or_(now.closed_first[gun], now.closed_second[gun]),
+                        not_(
+                            or_(
+                                *[
+                                    and_(now.closed_first[other], now.closed_second[other])
+                                    for other in guns(step)
+                                    if other != gun
+                                ]
+                            )
+                        ),
+                    ),
+                )
+                for gun in guns(step)
+            ]
+        ),
+        covers=(("live on gun 1", switching.live(algebra, now.readings, 0)),),
+    )
+
+
+def overdue_comes_late(station: Station, assumed: Assumed) -> Claim:
+    """S7, the bounded wait."""
+    times, stop_ms = plant.timing(), z3.Int("stop_ms")
+    return Claim(
+        (plant.times_are_sane(times),),
+        and_(
+            implies(
+                switching.is_overdue(times, stop_ms),
+                and_(stop_ms >= times.module_off_timeout_ms, stop_ms >= times.current_decay_ms),
+            ),
+            implies(
+                stop_ms >= times.module_off_timeout_ms + times.current_decay_ms,
+                switching.is_overdue(times, stop_ms),
+            ),
+        ),
+        None,
+        (("overdue", switching.is_overdue(times, stop_ms)),),
+    )
+
+
+def scans_to_target(station: Station) -> int:
+    """The longest that a healthy module takes from any state to its target: off, discharged (or
+    the old contactor opened and confirmed), closed, confirmed, enabled, seen to feed."""
+    timing = station.timing
+
+    def scans(time_ms: int) -> int:
+        return -(-time_ms // timing.scan_ms)
+
+    opened = scans(timing.current_decay_ms) + 1 + 2 * scans(timing.contactor_release_ms)
+    discharged = scans(timing.module_discharge_ms)
+    return 3 + max(opened, discharged) + 2 * scans(timing.contactor_operate_ms)
+
+
+def healthy_scan(station: Station, times: Timing, name: str, ages: Ages | None = None) -> Scan:
+    """A scan that reads what is so, while nothing moves."""
+    now = plant.scan(name, len(station.guns))
+    state = now.module
+    now = now._replace(
+        closed_first=state.closed,
+        closed_second=state.closed,
+        closed_last=state.closed,
+        enable_last=state.enable,
+        feeds_last=state.feeds,
+        flips=[False] * len(now.flips),
+        readings=Readings(
+            valid=True,
+            enabled=state.enable,
+            reports_on=state.feeds,
+            latch=state.coil,
+            closed=state.closed,
+            closed_again=state.closed,
+        ),
+        status_wired=True,
+    )
+    return now if ages is None else now._replace(ages=ages)
+
+
+def left_alone(station: Station, times: Timing, name: str, before: Scan, target: list[Any]) -> Step:
+    """A healthy step: writes are done, time passes as it should, nobody interferes."""
+    count, scan_ms = len(station.guns), station.timing.scan_ms
+    nobody = [False] * count
+    writes = switching.step(
+        algebra, times, before.readings, before.ages, target, nobody, False, False
+    )
+    during = plant.Interval(
+        passed_ms=scan_ms,
+        elapsed_ms=scan_ms,
+        scans=1,
+        enable_done=True,
+        coil_done=[True] * count,
+        corrupted=nobody,
+        fell=nobody,
+        restarted=False,
+    )
+    after = healthy_scan(station, times, name)
+    ages = diagnosis.ages(algebra, times, after.readings, before.ages, scan_ms, 1)
+    return Step(
+        times, before, target, nobody, False, False, writes, during, after._replace(ages=ages)
+    )
+
+
+def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
+    """Progress, from whatever is found."""
+    times = proofs_of_diagnosis.station_times(station)
+    now = healthy_scan(station, times, "scan 0")
+    target = algebra.bools("target", len(station.guns))
+    given: list[Any] = [
+        ages_are_sound(now),
+        algebra.count(target) == 1,
+        *plant.holds(assumed, times, now),
+    ]
+    for number in range(1, scans_to_target(station) + 1):
+        step = left_alone(station, times, f"scan {number}", now, target)
+        now = step.after
+        given += [
+            *plant.passes(assumed, times, step.before, step.writes, step.during, now),
+            *plant.holds(assumed, times, now),
+            algebra.iff(now.module.feeds, now.module.enable),
+        ]
+        if CLOSES in assumed:
+            given.append(proofs_of_diagnosis.closes_in_time(station, now))
+    return Claim(
+        tuple(given),
+        and_(
+            *[
+                implies(wants, switching.live(algebra, now.readings, gun))
+                for gun, wants in enumerate(target)
+            ]
+        ),
+        None,
+    )
+
+
+NO_SECOND_CONTACTOR = obligation(
+    "switching.no-second-contactor",
+    "No write closes a second contactor of a module, however late its contactors open, welded ones"
+    " counted as closed, with one flipped feedback bit in every scan (S1).",
+    ("switching.step",),
+    late,
+    {CHIPS, MIRROR, ONE_FLIP, STAYS_OPEN},
+)
+TIMED_RELEASE = obligation(
+    "switching.no-second-contactor-blind",
+    "No write closes a second contactor of a module even where all feedback is wrong, as long as"
+    " contactors open in time (S1).",
+    ("switching.step",),
+    lying,
+    {CHIPS, OPENS},
+)
+NOTHING_UNDER_LOAD = obligation(
+    "switching.nothing-under-load",
+    "No write makes or breaks a contactor while its module is enabled, feeds, or its current is not"
+    " gone, but for a stop that is overdue (S2).",
+    ("switching.step",),
+    nothing_under_load,
+    {NEEDS_ENABLE, IN_ITS_SCAN},
+)
+ON_ONE_GUN = obligation(
+    "switching.one-gun-at-most",
+    "A module that is connected to one gun at most stays so, whatever fails but the wire itself"
+    " (S1).",
+    ("switching.step",),
+    stays_on_one,
+    {CHIPS, MIRROR, ONE_FLIP, STAYS_OPEN},
+)
+LIVE_ON_ONE_GUN = obligation(
+    "switching.live-on-one-gun",
+    "A module that is enabled or feeds is connected to one gun alone, even if it was found bridged"
+    " (S3, S4).",
+    ("switching.step", "switching.on_gun"),
+    live_on_one,
+    {MIRROR, ONE_FLIP, STAYS_OPEN, NEEDS_ENABLE},
+)
+
+OBLIGATIONS = (
+    NO_SECOND_CONTACTOR,
+    TIMED_RELEASE,
+    ON_ONE_GUN,
+    LIVE_ON_ONE_GUN,
+    NOTHING_UNDER_LOAD,
+    obligation(
+        "switching.discharged-before-closing",
+        "A contactor is closed only when its module has been off for module_discharge_ms (S9).",
+        ("switching.step",),
+        discharged_first,
+        {CHIPS, NEEDS_ENABLE, IN_ITS_SCAN},
+    ),
+    obligation(
+        "switching.enabled-on-its-target",
+        "A module is enabled only if this scan's valid readings show exactly one of its contactors"
+        " closed, equal to the latch, and it is the target's (S3).",
+        ("switching.step", "switching.wanted", "switching.on_gun"),
+        enabled_on_its_target,
+    ),
+    obligation(
+        "switching.enabled-on-a-closed-contactor",
+        "When a module is enabled, the target's contactor was closed in this scan and all others"
+        " are open for good, with one flipped feedback bit (S3).",
+        ("switching.step", "switching.on_gun"),
+        enabled_on_a_closed_contactor,
+        {MIRROR, ONE_FLIP, STAYS_OPEN},
+    ),
+    obligation(
+        "switching.enabled-blind",
+        "When a module is enabled, the target's contactor is closed and all others are open even"
+        " where all feedback is wrong, as long as contactors move in time (S3).",
+        ("switching.step",),
+        enabled_blind,
+        {OPENS, CLOSES},
+        domain=proofs_of_diagnosis.ITS_STATION,
+    ),
+    obligation(
+        "switching.break-before-make",
+        "Before a contactor closes or its module is enabled, the coils of all others have been off"
+        " for contactor_release_ms (S4).",
+        ("switching.step",),
+        break_before_make,
+        {CHIPS},
+    ),
+    obligation(
+        "switching.invalid-is-off",
+        "Invalid readings disable the module and close nothing, whatever they say (S5).",
+        ("switching.step",),
+        invalid_is_off,
+    ),
+    obligation(
+        "switching.stop-is-off",
+        "A stop takes the enable off in the same scan and closes nothing; an overdue one opens"
+        " every contactor (S7).",
+        ("switching.step", "switching.wanted"),
+        stop_is_off,
+    ),
+    obligation(
+        "switching.live-is-kept",
+        "A module that is live on the gun that keeps it stays enabled, and its contactors are left"
+        " alone.",
+        ("switching.step", "switching.live"),
+        live_is_kept,
+    ),
+    obligation(
+        "switching.live-is-fed",
+        "A module counts as live on a gun only if it is enabled, feeds, and is connected to that"
+        " gun and no other, with one flipped feedback bit.",
+        ("switching.live",),
+        live_is_fed,
+        {LINES, MIRROR, ONE_FLIP},
+    ),
+    obligation(
+        "switching.overdue",
+        "A stop is overdue once every module that obeys is off and its current gone (S7).",
+        ("switching.is_overdue",),
+        overdue_comes_late,
+        domain="any times",
+    ),
+    obligation(
+        "switching.reaches-its-target",
+        "A healthy module that is left alone is live on its target's gun within a stated number of"
+        " scans (57 with the default times), whatever state it begins in.",
+        ("switching.step", "switching.live", "diagnosis.ages"),
+        reaches_its_target,
+        {OPENS, CLOSES},
+        domain=proofs_of_diagnosis.ITS_STATION,
+        budget=200_000_000,
+    ),
+    obligation(
+        "switching.locked-is-off",
+        "No module is enabled on a locked gun, and no contactor of it closes.",
+        ("switching.step", "switching.wanted"),
+        locked_is_off,
+    ),
+    obligation(
+        "switching.bridged-by-the-wire",
+        "A word corrupted on the wire can bridge two guns, though no write of ours did: an"
+        " exposure, seen by the next scan.",
+        ("switching.step",),
+        bridged_by_the_wire,
+        {CHIPS, MIRROR, ONE_FLIP, STAYS_OPEN},
+        expected=REFUTED,
+    ),
+    without(TIMED_RELEASE, CHIPS),
+    without(TIMED_RELEASE, OPENS),
+    without(NO_SECOND_CONTACTOR, MIRROR),
+    without(NO_SECOND_CONTACTOR, ONE_FLIP),
+    without(NO_SECOND_CONTACTOR, STAYS_OPEN),
+    without(NOTHING_UNDER_LOAD, NEEDS_ENABLE),
+    without(NOTHING_UNDER_LOAD, IN_ITS_SCAN),
+)
