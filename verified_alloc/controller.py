@@ -13,6 +13,7 @@ from hardware.modules import LineReading, PowerModuleController
 from hardware.supervision import Supervision
 from verified_alloc.allocate import Allocation, decide
 from verified_alloc.demand import Asked, DemandProcessor, strictly
+from verified_alloc.dwell import Dwell
 from verified_alloc.errors import BadInput
 from verified_alloc.health import Health, kernel_timing
 from verified_alloc.journal import FaultLatch
@@ -20,6 +21,7 @@ from verified_alloc.kernel import diagnosis, offer, ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
+from verified_alloc.quiet import quiet_ms
 from verified_alloc.station import Faults, Station
 
 Matrix = list[list[bool]]
@@ -87,8 +89,7 @@ class Controller:
         self.health = Health(station, fault_latch.load())
         self._offers: list[Offer] = [offer.restarted(power_w) for power_w in station.gun_max_w]
         self._acknowledged: set[int] = set()
-        self._feeds: list[int | None] = [None for _ in self._modules]
-        self._feeds_since_ms = [0 for _ in self._modules]
+        self._dwell = Dwell(len(station.modules), station.timing.minimum_dwell_s * 1000)
         self._stopping = False
         self._stopping_ms = diagnosis.NOT_SO
         self._stop_ms = diagnosis.NOT_SO
@@ -185,7 +186,7 @@ class Controller:
         readings = self._readings(lines, bank)
         self._diagnose(readings, bank, elapsed_ms, scans)
         live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]
-        self._note_moves(live, now_ms)
+        self._dwell.note(live, now_ms)
         self._stopping_ms = diagnosis.lasting(ops, self._stopping, self._stopping_ms, elapsed_ms)
         stop = (
             self.health.latched.emergency_stop
@@ -285,28 +286,9 @@ class Controller:
         for sentence in news:
             self._report(sentence)
 
-    def _note_moves(self, live: Matrix, now_ms: int) -> None:
-        """Remember since when each module feeds the gun that it feeds."""
-        for module in self._modules:
-            gun = next((gun for gun in self._guns if live[gun][module]), None)
-            if gun != self._feeds[module]:
-                self._feeds[module] = gun
-                self._feeds_since_ms[module] = now_ms
-
-    def _dwelling(self, now_ms: int) -> dict[int, int]:
-        """Modules that came to their gun less than `minimum_dwell_s` ago, with it; from 1."""
-        dwell_ms = self.station.timing.minimum_dwell_s * 1000
-        return {
-            module + 1: gun + 1
-            for module, (gun, since_ms) in enumerate(
-                zip(self._feeds, self._feeds_since_ms, strict=True)
-            )
-            if gun is not None and now_ms - since_ms < dwell_ms
-        }
-
     def _decide(self, asked: Asked, now_ms: int) -> Allocation:
         """Allocate anew when demands, faults or the dwelling modules have changed."""
-        dwelling = self._dwelling(now_ms)
+        dwelling = self._dwell.reserved(now_ms)
         inputs = (asked, self.health.faults, dwelling)
         if self._allocation is None or inputs != self._decided_for:
             self._allocation = decide(
@@ -328,13 +310,14 @@ class Controller:
     def _affordable(
         self, allocation: Allocation, live: Matrix, target: Matrix, stop: bool
     ) -> list[int]:
-        """What each gun can be offered: its grant, as far as live modules that stay bear it."""
         return [
-            0
-            if stop or self.health.locked[gun]
-            else min(
+            offer.affordable(
+                ops,
                 allocation.delivered_w[gun + 1],
-                offer.power(ops, offer.staying(ops, live[gun], target[gun]), self._power_w),
+                live[gun],
+                target[gun],
+                self._power_w,
+                stop or self.health.locked[gun],
             )
             for gun in self._guns
         ]
@@ -407,37 +390,15 @@ class Controller:
         )
 
     def _quiet_until(self, now_ms: int) -> int:
-        """When the next age that something waits for will be reached."""
-        timing = self._timing
-        waits: list[tuple[int, int]] = []
-        for module in self._modules:
-            ages = self.health.ages[module]
-            waits += [
-                (ages.off_ms, timing.current_decay_ms),
-                (ages.off_ms, timing.module_discharge_ms),
-                (ages.stuck_ms, timing.module_off_timeout_ms),
-                (ages.silent_ms, timing.module_off_timeout_ms),
-                *((settled_ms, timing.contactor_operate_ms) for settled_ms in ages.settled_ms),
-                *((settled_ms, timing.contactor_release_ms) for settled_ms in ages.settled_ms),
-            ]
-            if self._feeds[module] is not None:
-                since_ms = now_ms - self._feeds_since_ms[module]
-                waits.append((since_ms, self.station.timing.minimum_dwell_s * 1000))
-        waits += [
-            (told.waited_ms, self.station.timing.offer_lead_ms)
-            for told in self._offers
-            if told.pending_w != told.promise_w
-        ]
-        if self._stop_ms > diagnosis.NOT_SO:
-            waits.append((self._stop_ms, timing.module_off_timeout_ms + timing.current_decay_ms))
+        quiet = quiet_ms(
+            self.station.timing,
+            self.health.ages,
+            self._offers,
+            self._stop_ms,
+            self._dwell.ages_ms(now_ms),
+        )
         stale_ms = self.demands.next_change_ms(now_ms)
-        if stale_ms is not None:
-            waits.append((now_ms, stale_ms))
-        left_ms = [until - age for age, until in waits if diagnosis.NOT_SO < age < until]
-        return now_ms + min(left_ms, default=_FAR_MS)
-
-
-_FAR_MS = 1000 * 3600 * 24
+        return now_ms + quiet if stale_ms is None else min(now_ms + quiet, stale_ms)
 
 
 def _now_ms() -> int:
