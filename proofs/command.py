@@ -51,9 +51,7 @@ def run(
     return int(any(result.state == RED for result in results))
 
 
-def _watched(
-    station: Station, only: Sequence[str], jobs: int | None, full: bool
-) -> list[Result]:
+def _watched(station: Station, only: Sequence[str], jobs: int | None, full: bool) -> list[Result]:
     """With a progress bar on stderr, where that is a terminal."""
     bar = Progress(
         TextColumn("proving"),

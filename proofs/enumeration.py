@@ -1,9 +1,9 @@
-"""A backstop without a solver: the shipped rule, run on plain numbers over its whole abstract domain.
+"""A backstop without a solver: the shipped rule, run on plain numbers over its whole domain.
 
-With equal modules and a full matrix the rule sees of a demand only how many modules it needs, so all
-need vectors (in serving order) times all availabilities are all there is. What it must give is
-computed from the original listing, with slices and division. On every station, random points are
-compared with the rule as written, gun by gun.
+With equal modules and a full matrix it sees of a demand only how many modules it needs, so all need
+vectors (in serving order) times all availabilities are all there is. What it must give is computed
+from the original listing, with slices and division. On every station, random points are compared
+with the rule as written, gun by gun.
 """
 
 import random
@@ -119,14 +119,14 @@ def _disagreements(station: Station, number: int) -> Iterator[str]:
             available = [m for m, there in enumerate(mask) if there]
             expected = listing(demand_w, available, power_w, maximum_w)
             held = [[m for m, bit in enumerate(row) if bit] for row in choice.held]
-            given = [min(d, maximum_w, len(e) * power_w) for d, e in zip(demand_w, expected, strict=True)]
+            given = [
+                min(d, maximum_w, len(e) * power_w) for d, e in zip(demand_w, expected, strict=True)
+            ]
             if held != expected or choice.delivered_w != given:
                 yield _shown(demand_w, choice, mask, f"the listing gives {expected} (from 0)")
 
 
-def _shown(
-    demand_w: Sequence[int], choice: rule.Choice, mask: Sequence[bool], wrong: str
-) -> str:
+def _shown(demand_w: Sequence[int], choice: rule.Choice, mask: Sequence[bool], wrong: str) -> str:
     rows = [("gun", "demand kW", "given kW", "modules")]
     for gun, row in enumerate(choice.held):
         figures = (kw(demand_w[gun]), kw(choice.delivered_w[gun]))
@@ -172,7 +172,9 @@ def _differences(station: Station, chance: random.Random) -> Iterator[str]:
         )
         is_sorted = guard.sorted_order(ops, order, demand_w)
         if tuple(choice) != as_written(*given) or not all(verdict) or not is_sorted:
-            yield _shown(demand_w, choice, [True] * len(powers), f"{usable}, limit {limit}, {verdict}")
+            yield _shown(
+                demand_w, choice, [True] * len(powers), f"{usable}, limit {limit}, {verdict}"
+            )
 
 
 OBLIGATIONS: tuple[Obligation, ...] = (

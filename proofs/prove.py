@@ -197,5 +197,7 @@ def _seeds(claim: Claim, obligation: Obligation, verdict: solver.Verdict) -> lis
         if again.answer != verdict.answer:
             wrong.append(f"with seed {seed} it is {again.answer}")
         elif most > SPREAD * least and again.answer != UNKNOWN:
-            wrong.append(f"seed {seed} takes {again.resources:,} resources, not {verdict.resources:,}")
+            wrong.append(
+                f"seed {seed} takes {again.resources:,} resources, not {verdict.resources:,}"
+            )
     return wrong

@@ -17,7 +17,9 @@ STYLES = {GREEN: "green", RED: "bold red", SKIPPED: "dim", PENDING: "yellow"}
 def summary(results: Sequence[Result], seconds: float) -> str:
     """One line: how many of each."""
     states = Counter(result.state for result in results)
-    counts = [f"{states[state]} {state}" for state in (GREEN, RED, SKIPPED, PENDING) if states[state]]
+    counts = [
+        f"{states[state]} {state}" for state in (GREEN, RED, SKIPPED, PENDING) if states[state]
+    ]
     return f"{len(results)} obligations: {', '.join(counts)}; {seconds:.0f} s"
 
 

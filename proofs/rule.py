@@ -1,5 +1,6 @@
 """The documented rule: what it guarantees on this station, and where it does not."""
 
+import functools
 from collections.abc import Sequence
 from itertools import pairwise, permutations
 from typing import Any
@@ -153,7 +154,9 @@ def turn_by_turn(station: Station) -> Claim:
         )
         same += list(map(z3.BoolRef.__eq__, row, choice.held[gun]))
         same.append(delivered == choice.delivered_w[gun])
-        free = [algebra.and_(was, algebra.not_(taken)) for was, taken in zip(free, row, strict=True)]
+        free = [
+            algebra.and_(was, algebra.not_(taken)) for was, taken in zip(free, row, strict=True)
+        ]
     return Claim((), z3.And(*[z3.simplify(equation) for equation in same]))
 
 
@@ -162,7 +165,8 @@ def turn_counts(station: Station) -> Claim:
     one = Turn(station.module_power_w)
     taken, available = algebra.count(one.row), algebra.count(one.free)
     left = algebra.count(
-        algebra.and_(free, algebra.not_(takes)) for free, takes in zip(one.free, one.row, strict=True)
+        algebra.and_(free, algebra.not_(takes))
+        for free, takes in zip(one.free, one.row, strict=True)
     )
     needs = rule.need(algebra, one.granted_w, one.power_w)
     return Claim(
@@ -255,7 +259,9 @@ def specification_determines(station: Station) -> Claim:
     ]
     return Claim(
         tuple(hypotheses),
-        z3.And(*[a == b for pair in zip(ours, other, strict=True) for a, b in zip(*pair, strict=True)]),
+        z3.And(
+            *[a == b for pair in zip(ours, other, strict=True) for a, b in zip(*pair, strict=True)]
+        ),
     )
 
 
@@ -306,7 +312,8 @@ def at_most_all(station: Station) -> Claim:
     held = algebra.bools("held", guns, modules)
     usable = algebra.bools("module", modules)
     per_module = [
-        algebra.count(row[m] for row in held) <= algebra.ite(usable[m], 1, 0) for m in range(modules)
+        algebra.count(row[m] for row in held) <= algebra.ite(usable[m], 1, 0)
+        for m in range(modules)
     ]
     exclusive_and_usable = algebra.and_(
         guard.exclusive(algebra, held), guard.only_usable(algebra, held, [usable] * guns)
@@ -393,7 +400,9 @@ def better_allocation(build: Any, readable: Any = lambda scene: ()) -> Any:
         def show(model: Any) -> str:
             plain, alternative = in_model(scene, model), rule.Choice(*in_model(other, model))
             ours = plain.choice(ops)
-            real = all(judged(ops, plain, alternative)) and alternative.delivered_w > ours.delivered_w
+            real = (
+                all(judged(ops, plain, alternative)) and alternative.delivered_w > ours.delivered_w
+            )
             return (
                 f"{table(plain, ours)}\nBetter, and the guard accepts it:\n"
                 f"{table(plain, alternative)}\nReplayed on the shipped functions: {real}"
@@ -464,8 +473,12 @@ def order_is_only_a_naming(station: Station) -> Claim:
             terms, order, moved(demand), moved(maximum), powers, moved(usable), limit
         )
         if choice != (moved(base.held), moved(base.delivered_w)):
-            return Claim((), False, lambda model, order=order: f"in the order {order}")
+            return Claim((), False, functools.partial(_other_terms, order))
     return Claim((), True)
+
+
+def _other_terms(order: Sequence[int], model: Any) -> str:
+    return f"In the order {[gun + 1 for gun in order]} the rule builds other terms."
 
 
 def _orders(guns: int) -> list[tuple[int, ...]]:
@@ -485,7 +498,7 @@ def _orders(guns: int) -> list[tuple[int, ...]]:
 
 SCENARIOS: tuple[tuple[dict[int, int], dict[int, str]], ...] = (
     ({1: 240}, {1: "123456"}),
-    ({gun: 40 for gun in range(1, 7)}, {gun: str(gun) for gun in range(1, 7)}),
+    (dict.fromkeys(range(1, 7), 40), {gun: str(gun) for gun in range(1, 7)}),
     ({1: 160, 3: 120, 5: 80}, {1: "1234", 3: "567", 5: "89"}),
     ({2: 240, 4: 240}, {2: "123456", 4: "789"}),
     ({1: 41, 2: 80, 3: 500}, {3: "123456", 2: "78", 1: "9"}),
@@ -526,7 +539,7 @@ def _round_demands(scene: Scene) -> list[Any]:
     return [
         *[demand == 10_000 * ten for demand, ten in zip(scene.demand_w, tens, strict=True)],
         *[
-            z3.And(0 <= demand, demand <= maximum)
+            z3.And(demand >= 0, demand <= maximum)
             for demand, maximum in zip(scene.demand_w, scene.gun_max_w, strict=True)
         ],
         *[earlier >= later for earlier, later in pairwise(scene.demand_w)],
@@ -555,9 +568,7 @@ def fewest_modules(over: Any, scene: Scene, choice: rule.Choice) -> Any:
     modules = range(len(scene.module_power_w))
     return over.and_(
         *[
-            over.or_(
-                over.not_(over.and_(row[m], row[n])), scene.module_power_w[m] < delivered
-            )
+            over.or_(over.not_(over.and_(row[m], row[n])), scene.module_power_w[m] < delivered)
             for row, delivered in zip(choice.held, choice.delivered_w, strict=True)
             for m in modules
             for n in modules
@@ -622,7 +633,12 @@ def whatever(station: Station) -> Claim:
     usable = algebra.bools("contactor", guns, modules)
     numbers_w: Any = [algebra.Whatever() for _ in range(max(guns, modules))]
     choice = rule.documented(
-        algebra, range(guns), numbers_w[:guns], numbers_w[:guns], numbers_w[:modules], usable,
+        algebra,
+        range(guns),
+        numbers_w[:guns],
+        numbers_w[:guns],
+        numbers_w[:modules],
+        usable,
         algebra.Whatever(),  # type: ignore[arg-type]
     )
     return Claim(
@@ -791,8 +807,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "lexicographic-optimum",
         "No allocation gives any gun more without giving less to one served before it.",
         lexicographic,
-        EQUAL
-        + "; composed of rule.needed-or-all-that-was-left, rule.up-to-demand and"
+        EQUAL + "; composed of rule.needed-or-all-that-was-left, rule.up-to-demand and"
         " rule.no-more-than-there-is",
         applies=equal_modules,
     ),
@@ -801,9 +816,11 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "The documented scenarios come out exactly.",
         scenarios,
         "the reference station",
-        applies=lambda station: station.guns == Station.reference().guns
-        and station.modules == Station.reference().modules
-        and station.matrix.kind == "full",
+        applies=lambda station: (
+            station.guns == Station.reference().guns
+            and station.modules == Station.reference().modules
+            and station.matrix.kind == "full"
+        ),
     ),
     _rule(
         "higher-demand-first.partial",

@@ -46,7 +46,9 @@ def term(value: Any) -> Any:
 def decide(claim: Claim, budget: int, seed: int = 0) -> Verdict:
     """Whether the hypotheses imply the goal."""
     answer, model, resources, seconds = satisfiable(question(claim), budget, seed)
-    return Verdict({"unsat": PROVED, "sat": REFUTED}.get(answer, UNKNOWN), model, resources, seconds)
+    return Verdict(
+        {"unsat": PROVED, "sat": REFUTED}.get(answer, UNKNOWN), model, resources, seconds
+    )
 
 
 def satisfiable(terms: list[Any], budget: int, seed: int = 0) -> tuple[str, Any, int, float]:
