@@ -175,6 +175,15 @@ def run(
     seed: Annotated[
         str, typer.Option("--seed", metavar="N", help="Of the simulated parts' own times.")
     ] = "0",
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            "--faults",
+            metavar="FILE",
+            help="Where latched faults are kept."
+            " [default: on a Pi /var/lib/verified-alloc/faults.json, simulated nowhere]",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Run a station: the simulated one, or the wires of a Raspberry Pi.
@@ -196,6 +205,7 @@ def run(
         until=until,
         inject=inject or (),
         seed=_numbered("--seed", seed),
+        faults_file=faults,
         as_json=as_json,
     )
 

@@ -23,6 +23,8 @@ from verified_alloc.player import Player
 from verified_alloc.station import Station
 from verified_alloc.summary import J_PER_KWH, Summary
 
+MS_PER_DAY = 24 * 3600 * 1000
+
 
 @contextmanager
 def controlled(
@@ -87,8 +89,8 @@ class Run:
     """One run of a station: the loop over scans, and what it leaves to report.
 
     With a `charger` the station is simulated; without one it is the real wires. `watch` sees every
-    scan. `skip_quiet_time` lets simulated time jump while neither demands, plant nor ages change:
-    the result is the same as scan by scan.
+    scan. Simulated time jumps, by `longest_skip_ms` at most, while neither demands, plant nor ages
+    change: the result is the same as scan by scan.
     """
 
     def __init__(
@@ -98,7 +100,7 @@ class Run:
         trace: DemandTrace,
         *,
         injections: Sequence[Injection] = (),
-        skip_quiet_time: bool = True,
+        longest_skip_ms: int = MS_PER_DAY,
         faults_path: Path | None = None,
         watch: Callable[[State], None] = lambda _: None,
     ) -> None:
@@ -106,7 +108,7 @@ class Run:
         self._charger = charger
         self._trace = trace
         self._injections = injections
-        self._skip_quiet_time = skip_quiet_time and charger is not None
+        self._longest_skip_ms = longest_skip_ms
         self._faults_path = faults_path
         self._watch = watch
         self._scans = 0
@@ -188,10 +190,11 @@ class Run:
         no age, the trace is silent, nothing in the plant moves by itself. The watchdog is petted
         and offers are renewed in their stead."""
         charger = self._charger
-        if not self._skip_quiet_time or charger is None or charger.moved_since_ms(state.at_ms):
+        if charger is None or charger.moved_since_ms(state.at_ms):
             return 0
         scan_ms = self._station.timing.scan_ms
         times = [state.quiet_until_ms, player.next_ms(), charger.next_event_ms(), end_ms]
+        times.append(due_ms + self._longest_skip_ms)
         skipped = (min(time for time in times if time is not None) - due_ms) // scan_ms
         if skipped <= 0:
             return 0

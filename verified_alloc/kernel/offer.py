@@ -46,6 +46,20 @@ def staying(ops: Ops, live: Sequence[bool], target: Sequence[bool]) -> list[bool
     return [ops.and_(feeds, keeps) for feeds, keeps in zip(live, target, strict=True)]
 
 
+def affordable(
+    ops: Ops,
+    grant_w: int,
+    live: Sequence[bool],
+    target: Sequence[bool],
+    module_power_w: Sequence[int],
+    barred: bool,
+) -> int:
+    """What a gun can be offered: its grant, as far as the live modules that stay bear it; nothing
+    while it is barred (locked, or everything is stopped)."""
+    borne_w = power(ops, staying(ops, live, target), module_power_w)
+    return ops.ite(barred, 0, least(ops, grant_w, borne_w))
+
+
 def hold(
     ops: Ops,
     live: Matrix,
