@@ -1,4 +1,4 @@
-"""What would happen if: work done in a copy of this process, of which only the result comes back."""
+"""What would happen if: work done in a copy of this process; only its result comes back."""
 
 import os
 import pickle

@@ -6,6 +6,7 @@ suffers one fault at one transaction of that scan and plays on until its station
 
 import random
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 from sweep.branches import branch
@@ -125,6 +126,6 @@ def _in_each_scan(
                     continue
                 fault = BusFault(kind, at_transaction=transaction, count=lasting, bit=bit)
                 text = f"{name}, scan {number}, transaction {transaction}: {kind}, bit {bit}"
-                yield branch(lambda: suffer(at_work, target, fault, text))  # noqa: B023
+                yield branch(partial(suffer, at_work, target, fault, text))
         at_work.scan(skip=False)
         settled_scans += at_work.feeds(target) and at_work.state.settled

@@ -7,6 +7,7 @@ cabinet keeps its latches and lines. A new process takes over a while later.
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from sweep.branches import branch
@@ -108,35 +109,29 @@ def outcomes(seed: int, changes: int, share: float) -> Iterator[Outcome]:
             before = at_work.live
             while documented_target(STATION, at_work.asked_kw) == before:
                 at_work.ask(next(demands))
-            target = documented_target(STATION, at_work.asked_kw)
-            settled_scans = number = 0
-            while settled_scans < 2:
-                number += 1
-
-                def writes_of_this_scan() -> int:
-                    earlier = writes.done
-                    at_work.scan(skip=False)
-                    return writes.done - earlier
-
-                chosen = share == 1 or draw.random() < 3 * share
-                for write in range(1 + branch(writes_of_this_scan) if chosen else 0):
-                    if share < 1 and draw.random() > 1 / 3:
-                        continue
-                    away_s = draw.choice(AWAY_S)
-                    name = (
-                        f"seed {seed}, change {change}, scan {number}, before write {write}, "
-                        f"away {away_s} s"
-                    )
-                    yield branch(
-                        lambda: stop_and_restart(
-                            at_work,
-                            writes,
-                            write,
-                            away_s,
-                            target,
-                            name,  # noqa: B023
-                        )
-                    )
-                at_work.scan(skip=False)
-                settled_scans += at_work.feeds(target) and at_work.state.settled
+            yield from _in_each_scan(at_work, writes, share, draw, f"seed {seed}, change {change}")
             at_work.go_on(draw.choice([0.1, 0.5]))
+
+
+def _in_each_scan(
+    at_work: WorkingStation, writes: Writes, share: float, draw: random.Random, name: str
+) -> Iterator[Outcome]:
+    target = documented_target(STATION, at_work.asked_kw)
+    settled_scans = number = 0
+
+    def writes_of_this_scan() -> int:
+        earlier = writes.done
+        at_work.scan(skip=False)
+        return writes.done - earlier
+
+    while settled_scans < 2:
+        number += 1
+        chosen = share == 1 or draw.random() < 3 * share
+        for write in range(1 + branch(writes_of_this_scan) if chosen else 0):
+            if share < 1 and draw.random() > 1 / 3:
+                continue
+            away_s = draw.choice(AWAY_S)
+            stop = f"{name}, scan {number}, before write {write}, away {away_s} s"
+            yield branch(partial(stop_and_restart, at_work, writes, write, away_s, target, stop))
+        at_work.scan(skip=False)
+        settled_scans += at_work.feeds(target) and at_work.state.settled

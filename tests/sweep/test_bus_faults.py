@@ -3,7 +3,7 @@ target is reached or the fault is reported and the rest of the station goes on."
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
@@ -15,14 +15,14 @@ PERSISTENT = ("nack", "nack_data", "timeout", "flip_read", "flip_write", "wrong_
 
 
 def judged(told: Iterable[Outcome]) -> list[Outcome]:
-    """Nothing wrong in any of them; and what strikes but once and breaks nothing is survived
-    without a fault."""
+    """Nothing wrong in any of them."""
     suffered = list(told)
     assert not [wrong for one in suffered for wrong in one.wrong]
     return suffered
 
 
 def survived_without_a_fault(suffered: Iterable[Outcome]) -> None:
+    """What struck once and broke nothing has left nothing."""
     assert not [
         one.fault
         for one in suffered
@@ -72,7 +72,13 @@ def test_lasting_faults(capsys: pytest.CaptureFixture[str]) -> None:
     _sweep(capsys, "lasting faults", CHANGES, _lasting_in_one_change, transient=False)
 
 
-def _sweep(capsys, name, changes, suffer, transient) -> None:  # type: ignore[no-untyped-def]
+def _sweep(
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    changes: int,
+    suffer: Callable[[int], list[Outcome]],
+    transient: bool,
+) -> None:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         progress = Progress(capsys, f"{name}, changes", changes)
         seeds = range(100, 100 + changes)
@@ -88,6 +94,6 @@ def _sweep(capsys, name, changes, suffer, transient) -> None:  # type: ignore[no
             worst_a = max(worst_a, *(one.worst_current_a for one in suffered))
             worst_ms = max(worst_ms, *(one.worst_exposure_ms for one in suffered))
     progress.end(
-        f"{name}: {branches} in {changes} changes; no violation; {exposures} exposures, the longest "
-        f"{worst_ms:.0f} ms, the largest current {worst_a:.0f} A; {reported} reported"
+        f"{name}: {branches} in {changes} changes; no violation; {exposures} exposures, "
+        f"the longest {worst_ms:.0f} ms, the largest current {worst_a:.0f} A; {reported} reported"
     )
