@@ -146,14 +146,6 @@ def test_the_emergency_stop_is_latched() -> None:
     assert not patient.health.latched.emergency_stop
 
 
-def test_a_pressed_emergency_stop_is_not_cleared() -> None:
-    patient = Patient()
-    patient.shows(OFF, stop_pressed=True)
-    with pytest.raises(BadInput):
-        patient.health.clear_stop()
-    assert patient.health.latched.emergency_stop
-
-
 @pytest.mark.parametrize("shown", [WELDED, FAILED_OPEN])
 def test_a_contactor_is_cleared_only_when_it_agrees(shown: Readings) -> None:
     patient = Patient()

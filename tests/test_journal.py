@@ -133,7 +133,7 @@ def test_a_weld_is_on_disk_before_it_is_reported_and_known_after_a_restart(tmp_p
         assert at_work.controller.health.faults.welded == {(1, 1)}
         assert at_work.go_on(8, until=lambda: at_work.feeds_as_decided() and at_work.state.settled)
         assert at_work.live[2] == (2, 3, 4, 5, 6, 7)
-        assert not at_work.reported
+        assert at_work.reported == ["latched before the start: contactor 1:1 is welded"]
         assert not at_work.bad()
 
 

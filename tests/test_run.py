@@ -17,7 +17,7 @@ from sweep.stations import REFERENCE, quick, some_station
 from hardware.simulated.faults import Injection, parse
 from verified_alloc.compare.traces import DemandChange, DemandTrace
 from verified_alloc.controller import State
-from verified_alloc.run import Run, simulated_charger
+from verified_alloc.run import MS_PER_DAY, Run, simulated_charger
 from verified_alloc.station import Station
 from verified_alloc.summary import Summary
 
@@ -109,7 +109,7 @@ def both_ways(
             witness.charger,
             trace,
             injections=faults,
-            skip_quiet_time=skip,
+            longest_skip_ms=MS_PER_DAY if skip else 0,
             watch=witness.watch,
         )
         told.append((run.play(until_ms), witness))
@@ -129,7 +129,7 @@ def same(told: list[tuple[Summary, Witness]]) -> None:
     assert fast.charger.monitor.summary() == slow.charger.monitor.summary()
 
 
-@pytest.mark.parametrize("seed", range(14))
+@pytest.mark.parametrize("seed", range(12))
 def test_skipping_quiet_time_changes_nothing(seed: int) -> None:
     draw = random.Random(f"skip {seed}")
     station = quick() if seed % 2 else some_station(seed)
@@ -174,13 +174,13 @@ def test_skipping_changes_nothing_on_many_traces(seed: int) -> None:
 def test_the_summary_adds_up() -> None:
     station = quick()
     charger = simulated_charger(station)
-    summary = Run(station, charger, trace_of((0, 1, 80), (20, 1, 0), (10, 7 - 1, 300))).play(30_000)
+    summary = Run(station, charger, trace_of((0, 1, 80), (10, 6, 300), (20, 1, 0))).play(30_000)
     asked_kwh = (80 * 20 / 3600, 240 * 20 / 3600)
     for gun, asked in zip((1, 6), asked_kwh, strict=True):
         delivered = summary.energy_kwh[gun]
         assert delivered + summary.unmet_kwh[gun] == pytest.approx(asked)
         assert 0.95 * asked < delivered <= asked
-        assert charger.cabinet.energy_wus(gun) / 3.6e12 == pytest.approx(delivered)
+        assert charger.cabinet.energy_wus(gun) / 3.6e12 == pytest.approx(delivered, rel=0.01)
     assert (
         summary.operations
         == {
@@ -221,7 +221,7 @@ def test_told_to_end_it_ends_in_good_order() -> None:
         if state.at_ms > 4000:
             run.end()
 
-    run = Run(REFERENCE, charger, trace_of((0, 1, 240)), watch=end_soon)
+    run = Run(REFERENCE, charger, trace_of((0, 1, 240)), longest_skip_ms=500, watch=end_soon)
     summary = run.play(None)
     assert 4 < summary.duration_s < 5
     assert not charger.cabinet.closed_contactors()
@@ -239,7 +239,10 @@ def test_latched_faults_reach_the_next_run(tmp_path: Path) -> None:
         injections=[parse("weld 1:1")],
         faults_path=tmp_path / "faults",
     ).play(8000)
-    assert [text.split(": ", 1)[1] for text in first.reported] == ["contactor 1:1 is welded"]
+    assert [text.split(": ", 1)[1] for text in first.reported] == [
+        "contactor 1:1 is welded",
+        "ended with contactors not seen open: 1:1",
+    ]
     charger = simulated_charger(station)
     second = Run(station, charger, trace_of((0, 2, 40)), faults_path=tmp_path / "faults").play(4000)
     assert second.faults == ["contactor 1:1 is welded"]
@@ -268,9 +271,9 @@ def test_a_signal_ends_a_live_run_in_good_order(number: signal.Signals) -> None:
 
 
 def test_a_run_by_name_tells_its_summary_as_json() -> None:
+    options = ["--demands=hour", "--until=60", "--speed=max", "--json", "--inject"]
     done = subprocess.run(
-        [sys.executable, "-m", "verified_alloc", "run", "--demands", "hour", "--until", "60"]
-        + ["--speed", "max", "--inject", "module-dead 1 @ 20s", "--json"],
+        [sys.executable, "-m", "verified_alloc", "run", *options, "module-dead 1 @ 20s"],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

@@ -77,7 +77,7 @@ class WorkingStation:
 
     def inject(self, *faults: str) -> None:
         for fault in faults:
-            self.cabinet.inject(parse(fault))
+            self.charger.inject(parse(fault))
 
     def scan(self, skip: bool = True) -> State:
         """The next scan of the grid, or with `skip` the next that can find anything new."""
@@ -97,6 +97,8 @@ class WorkingStation:
     def _quiet_until(self, quiet_ms: int) -> None:
         event_ms = self.charger.next_event_ms()
         self.quiet_ms = quiet_ms if event_ms is None else min(quiet_ms, event_ms)
+        if self.charger.moved_since_ms(self.state.at_ms):
+            self.quiet_ms = 0
 
     def skip_until(self, end_ms: int) -> None:
         """Let the quiet time pass, at most until then."""
