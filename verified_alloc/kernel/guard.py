@@ -42,7 +42,7 @@ def only_usable(ops: Ops, held: Matrix, usable: Matrix) -> bool:
     """(2) Every contactor used exists and is healthy, welds respected: what `usable` says."""
     return ops.and_(
         *[
-            ops.not_(ops.and_(holds, ops.not_(can)))
+            ops.or_(ops.not_(holds), can)
             for held_row, usable_row in zip(held, usable, strict=True)
             for holds, can in zip(held_row, usable_row, strict=True)
         ]
