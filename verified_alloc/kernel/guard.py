@@ -25,12 +25,10 @@ class Verdict(NamedTuple):
 
 def at_most_one(ops: Ops, bits: Sequence[bool]) -> bool:
     """No two of these bits are set."""
-    seen = False
-    clash = False
+    count = 0
     for bit in bits:
-        clash = ops.or_(clash, ops.and_(seen, bit))
-        seen = ops.or_(seen, bit)
-    return ops.not_(clash)
+        count = count + ops.ite(bit, 1, 0)
+    return count <= 1
 
 
 def exclusive(ops: Ops, held: Matrix) -> bool:
