@@ -164,12 +164,17 @@ def closes_in_time(station: Station, now: plant.Scan) -> Any:
     )
 
 
-def counted_for_cause(station: Station, times: Timing, now: plant.Scan) -> Any:
+def counted_for_cause(station: Station, times: Timing, now: plant.Scan, phase_ms: Any) -> Any:
     """Every mismatch counted so far lies in the time since the coil last moved, and is within what
-    that explains."""
+    that explains. `phase_ms`: how late in its slot the scan began."""
     scan_ms = station.timing.scan_ms
     state, ages = now.module, now.ages
     each = diagnosis.GOOD_SCANS_PER_MISMATCH
+
+    def scans_since(time_ms: Any) -> Any:
+        """The most that can have begun in that time, this one included."""
+        return (time_ms + 2 * scan_ms - phase_ms - 1) / scan_ms
+
     return and_(
         *[
             and_(
@@ -178,7 +183,7 @@ def counted_for_cause(station: Station, times: Timing, now: plant.Scan) -> Any:
                 implies(
                     iff(ages.latch[gun], state.coil[gun]),
                     and_(
-                        ages.mismatch[gun] * scan_ms <= each * (state.coil_ms[gun] + scan_ms),
+                        ages.mismatch[gun] <= each * scans_since(state.coil_ms[gun]),
                         implies(
                             state.coil[gun], ages.mismatch[gun] <= times.operate_mismatch - each
                         ),
@@ -198,10 +203,13 @@ def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
     """S8, the good contactor."""
     times = station_times(station)
     step = step_from(times, plant.scan("now", len(station.guns)))
+    scan_ms = station.timing.scan_ms
+    phase_ms, next_phase_ms = z3.Int("phase_ms"), z3.Int("next phase_ms")
     given: list[Any] = [
         *laws(assumed, step),
         ages_are_sound(step.before),
-        counted_for_cause(station, times, step.before),
+        counted_for_cause(station, times, step.before, phase_ms),
+        *[and_(phase >= 0, phase < scan_ms) for phase in (phase_ms, next_phase_ms)],
         not_(or_(*step.before.flips, *step.after.flips)),
         not_(or_(*step.during.corrupted, *step.during.fell)),
         not_(step.overdue),
@@ -209,14 +217,14 @@ def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
     if CLOSES in assumed:
         given += [closes_in_time(station, now) for now in (step.before, step.after)]
     if SPACING in assumed:
-        given.append(step.during.passed_ms >= station.timing.scan_ms)
+        given.append(step.during.passed_ms >= scan_ms + next_phase_ms - phase_ms)
     none = ContactorFaults([False] * len(step.target), [False] * len(step.target))
     latched = flat(
         diagnosis.contactor_faults(algebra, times, step.after.readings, step.after.ages, none)
     )
     return Claim(
         tuple(given),
-        and_(counted_for_cause(station, times, step.after), not_(or_(*latched))),
+        and_(counted_for_cause(station, times, step.after, next_phase_ms), not_(or_(*latched))),
         story(step),
         (("a mismatch is counted", step.after.ages.mismatch[0] > 4),),
     )
@@ -232,7 +240,7 @@ def one_flip_more(station: Station, assumed: Assumed) -> Claim:
     latched = flat(diagnosis.contactor_faults(algebra, times, seen, ages, none))
     return Claim(
         (
-            counted_for_cause(station, times, now),
+            counted_for_cause(station, times, now, 0),
             iff(now.ages.latch[0], now.module.coil[0]),
             iff(seen.latch[0], now.module.coil[0]),
             seen.valid,

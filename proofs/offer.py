@@ -202,6 +202,48 @@ def falls_at_once(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+def within_live_power(station: Station, assumed: Assumed) -> Claim:
+    """One gun through a scan, its modules live as it begins and `still` so after the writes."""
+    modules, power_w = len(station.modules), list(station.module_power_w)
+    live, target, off = (bools(name, modules) for name in ("live", "target", "switched off"))
+    barred, acknowledged = z3.Bool("barred"), z3.Bool("acknowledged")
+    grant_w, lead_ms, elapsed_ms, room_w = ints("number", 4)
+    still = [and_(feeds, not_(gone)) for feeds, gone in zip(live, off, strict=True)]
+
+    def affordable(feeding: list[Any]) -> Any:
+        return offer.affordable(algebra, grant_w, feeding, target, power_w, barred)
+
+    before = any_offer("before")
+    lowered = offer.lower(algebra, lead_ms, before, affordable(live), acknowledged, elapsed_ms)
+    (raised,) = offer.raise_(algebra, [lowered], [affordable(still)], room_w)
+    live_w = total(algebra.ite(bit, watts, 0) for bit, watts in zip(live, power_w, strict=True))
+    still_w = total(
+        algebra.ite(and_(bit, keeps), watts, 0)
+        for bit, keeps, watts in zip(still, target, power_w, strict=True)
+    )
+    return Claim(
+        (grant_w >= 0, ordered(before), elapsed_ms >= 0, lead_ms >= 0),
+        and_(
+            lowered.offer_w <= live_w,
+            lowered.offer_w <= grant_w,
+            raised.offer_w <= live_w,
+            raised.offer_w <= grant_w,
+            or_(raised.offer_w == lowered.offer_w, raised.offer_w <= still_w),
+            implies(barred, and_(raised.offer_w == 0, affordable(live) == 0)),
+            or_(
+                barred,
+                affordable(still) == grant_w,
+                affordable(still) == still_w,
+            ),
+        ),
+        None,
+        (
+            ("all it has is offered", and_(raised.offer_w == live_w, live_w > 0)),
+            ("it is barred while live", and_(barred, live_w > 0)),
+        ),
+    )
+
+
 def within_gun_maximum(station: Station, assumed: Assumed) -> Claim:
     """The gun cap, in watts."""
     scan = one_scan(assumed)
@@ -505,6 +547,14 @@ OBLIGATIONS = (
         ("offer.lower", "offer.raise_"),
         falls_at_once,
         domain=ANY_OFFERS,
+    ),
+    obligation(
+        "offer.within-live-power",
+        "What is offered never exceeds the power of the modules that are live on the gun, nor its"
+        " grant; to a gun that is locked or stopped it is 0 in the scan that finds out (S6).",
+        ("offer.affordable", "offer.staying", "offer.power", "offer.lower", "offer.raise_"),
+        within_live_power,
+        domain="this station's modules; any grant and target, one gun",
     ),
     obligation(
         "offer.gun-maximum",

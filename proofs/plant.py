@@ -113,8 +113,8 @@ ASSUMPTIONS = (
     ),
     Assumption(
         SPACING,
-        "Two scans read a contact at least scan_ms apart.",
-        "controller.py (a late scan is not made up for)",
+        "Every scan begins in a slot of scan_ms of its own: a late one is not made up for.",
+        "run.py, live.py (scans on a fixed grid)",
     ),
     Assumption(
         OBEYS,

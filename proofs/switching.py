@@ -1,8 +1,9 @@
 """One scan of one module: the switching rules S1-S5, S7 and S9, from any state of the world.
 
-The hypothesis `ages_are_sound` is itself proved, in `proofs.diagnosis`: it holds after every start
-and is kept by every step, so each theorem here is about every scan that can ever happen. "Any
-state" leaves out nothing: bridged, welded, running, or adopted from a controller that died.
+Where `theorem` assumes `ages_are_sound`, that is itself proved, in `proofs.diagnosis`: it holds
+after every start and is kept by every step, so each theorem here is about every scan that can ever
+happen. "Any state" leaves out nothing: bridged, welded, running, or adopted from a controller that
+died.
 """
 
 from collections.abc import Sequence
@@ -204,14 +205,14 @@ def enabled_on_its_target(station: Station, assumed: Assumed) -> Claim:
             )
         ]
     )
-    return theorem(
-        assumed,
-        step,
+    return Claim(
+        laws(assumed, step),
         implies(
             step.writes.enable,
             and_(read.valid, or_(*step.target), one_at_most(step.target), shown),
         ),
-        covers=(("it is enabled", step.writes.enable),),
+        story(step),
+        (("it is enabled", step.writes.enable),),
     )
 
 
@@ -290,11 +291,11 @@ def invalid_is_off(station: Station, assumed: Assumed) -> Claim:
         implies(step.writes.may_switch, not_(or_(*step.writes.coils))),
         implies(not_(step.overdue), not_(step.writes.may_switch)),
     )
-    return theorem(
-        assumed,
-        step,
+    return Claim(
+        laws(assumed, step),
         implies(not_(step.before.readings.valid), nothing),
-        covers=(("the readings are invalid", not_(step.before.readings.valid)),),
+        story(step),
+        (("the readings are invalid", not_(step.before.readings.valid)),),
     )
 
 
@@ -303,14 +304,14 @@ def stop_is_off(station: Station, assumed: Assumed) -> Claim:
     step = any_step(station)
     writes = step.writes
     stopped = and_(not_(writes.enable), not_(or_(*writes.coils)))
-    return theorem(
-        assumed,
-        step,
+    return Claim(
+        laws(assumed, step),
         and_(
             implies(or_(step.stop, step.overdue), stopped),
             implies(step.overdue, writes.may_switch),
         ),
-        covers=(("stopped", step.stop), ("overdue", step.overdue)),
+        story(step),
+        (("stopped", step.stop), ("overdue", step.overdue)),
     )
 
 
@@ -318,9 +319,8 @@ def locked_is_off(station: Station, assumed: Assumed) -> Claim:
     """A locked gun's contactors are not closed, and no module is enabled on it."""
     step = any_step(station)
     read = step.before.readings
-    return theorem(
-        assumed,
-        step,
+    return Claim(
+        laws(assumed, step),
         and_(
             *[
                 implies(
@@ -333,7 +333,8 @@ def locked_is_off(station: Station, assumed: Assumed) -> Claim:
                 for gun in guns(step)
             ]
         ),
-        covers=(("enabled elsewhere", and_(step.writes.enable, or_(*step.locked))),),
+        story(step),
+        (("enabled elsewhere", and_(step.writes.enable, or_(*step.locked))),),
     )
 
 
