@@ -16,7 +16,7 @@ from proofs.scene import columns, in_model, kw, numbers
 from verified_alloc.kernel import guard, ops, rule
 from verified_alloc.station import Station
 
-BUDGET = 200_000_000
+BUDGET = 40_000_000
 SHAPES = "every shape up to the station's, any module powers above 0"
 
 
