@@ -230,6 +230,24 @@ def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+def four_good_scans_for_a_bad_one(station: Station, assumed: Assumed) -> Claim:
+    """S8's count, in numbers."""
+    wrong = z3.Bool("wrong")
+    before, scans, limit = (z3.Int(name) for name in ("before", "scans", "limit"))
+    after = diagnosis.tally(algebra, wrong, before, scans, limit)
+    return Claim(
+        (before >= 0, scans >= 1, limit >= 0),
+        and_(
+            implies(and_(wrong, before <= limit), after == before + 4),
+            implies(and_(wrong, before > limit), after == limit + 4),
+            implies(and_(not_(wrong), before >= scans), after == before - scans),
+            implies(and_(not_(wrong), before < scans), after == 0),
+        ),
+        None,
+        (("it is raised", after > before), ("it wears off", after < before)),
+    )
+
+
 def one_flip_more(station: Station, assumed: Assumed) -> Claim:
     """S8: the count of a good contactor leaves room for one flipped bit."""
     times = station_times(station)
@@ -606,6 +624,13 @@ OBLIGATIONS = (
         invalid_forgets,
     ),
     HEALTHY_IS_NOT_LATCHED,
+    obligation(
+        "diagnosis.four-good-scans-for-a-bad-one",
+        "A bad scan counts 4, up to just above the limit; a good one takes 1 off (S8).",
+        ("diagnosis.tally",),
+        four_good_scans_for_a_bad_one,
+        domain="any count, limit and number of scans",
+    ),
     obligation(
         "diagnosis.room-for-one-flip",
         "One flipped feedback bit more does not latch a good contactor (S8).",
