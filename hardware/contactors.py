@@ -288,6 +288,8 @@ class ContactorController:
         self._failed_at_s = min(self._failed_at_s, clock.now_s())
         chip.note("write not verified")
         for _ in range(0 if chip.suspect else self.READ_RETRIES):
+            if shown == (chip.word, chip.word):  # it is as it was: then who has the word?
+                self._verify_others(chip)
             if self._out_of_time():
                 break
             shown = self._write_word(chip, word)

@@ -12,7 +12,7 @@ import z3
 
 from proofs import algebra
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
-from proofs.scene import any_matrix, columns, in_model, kw, numbers
+from proofs.scene import columns, in_model, kw, numbers
 from verified_alloc.kernel import guard, ops, rule
 from verified_alloc.station import Station
 
@@ -288,37 +288,24 @@ def other_look_on_unequal_modules(station: Station) -> Claim:
 
 
 def other_look_on_equal_modules(station: Station) -> Claim:
-    """Two families of orders: all guns from the highest number down, and each gun from another
-    module on. (For any order of looking: `rule.any-station`.)"""
-    scene = any_matrix(station, limited=True)
-    modules = list(range(len(station.modules)))
+    """One turn (`rule.turn-by-turn`), from any modules free and any limit left, in each of these
+    orders: from every module on, upwards and downwards. (In any order: `rule.any-station`.)"""
+    power_w = station.module_power_w
+    modules = list(range(len(power_w)))
+    demand, maximum, left = algebra.ints("watts", 3)
+    free = algebra.bools("free", len(modules))
     accepted = []
-    for orders in (
-        [modules[::-1] for _ in scene.order],
-        [[*modules[gun:], *modules[:gun]] for gun in scene.order],
-    ):
-        choice = rule.documented(
-            algebra,
-            scene.order,
-            scene.demand_w,
-            scene.gun_max_w,
-            scene.module_power_w,
-            scene.usable,
-            scene.limit_w,
-            orders,
-        )
-        of = Case(
-            *choice,
-            scene.demand_w,
-            scene.gun_max_w,
-            scene.module_power_w,
-            scene.usable,
-            scene.in_service,
-            scene.limit_w,
-        )
-        accepted.append(z3.And(*map(_term, guard.judge(algebra, *of))))
-    sensible = [demand >= 0 for demand in scene.demand_w]
-    return Claim((*scene.hypotheses, *sensible), z3.And(*accepted))
+    for first in modules:
+        for order in (
+            [*modules[first:], *modules[:first]],
+            [*modules[:first], *modules[first:]][::-1],
+        ):
+            choice = rule.documented(
+                algebra, [0], [demand], [maximum], power_w, [free], left, [order]
+            )
+            of = Case(*choice, [demand], [maximum], power_w, [free], [True], left)
+            accepted.append(z3.And(*map(_term, guard.judge(algebra, *of))))
+    return Claim((demand >= 0, maximum >= 0, left >= 0), z3.And(*accepted))
 
 
 def _guard(
@@ -402,7 +389,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "It accepts the rule's choice also where guns look at modules in another order (dwell).",
         other_look_on_equal_modules,
         ("guard.judge", "rule.documented"),
-        "any matrix and site limit; equal modules; two families of orders",
+        "any matrix and site limit; equal modules; two orders from every module on",
         applies=lambda station: len(set(station.module_power_w)) == 1,
     ),
     _guard(

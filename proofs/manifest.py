@@ -22,6 +22,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "lowest-number-first",
         "guard-accepts",
         "turn-by-turn",
+        "limit-is-kept",
         "turn-counts",
         "needed-or-all-that-was-left",
         "turn-is-specified",

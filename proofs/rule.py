@@ -19,6 +19,7 @@ from proofs.scene import (
     in_model,
     judged,
     table,
+    turn,
 )
 from verified_alloc.kernel import guard, invariants, ops, rule
 from verified_alloc.station import Station
@@ -109,8 +110,8 @@ def lowest_first(over: Any, scene: Scene, choice: rule.Choice) -> Any:
 
 
 def accepted(over: Any, scene: Scene, choice: rule.Choice) -> Any:
-    """All five conditions of the guard."""
-    return over.and_(*judged(over, scene, choice))
+    """The guard's conditions; the fifth, the limit, is `rule.limit-is-kept`."""
+    return over.and_(*judged(over, scene, choice)[:4])
 
 
 # The rule, gun by gun.
@@ -124,20 +125,11 @@ class Turn:
         self.power_w = power_w
         self.demand_w, self.maximum_w, self.left_w = algebra.ints("turn", 3)
         self.free = algebra.bools("free", len(power_w))
-        self.row, self.delivered_w, _ = turn(
+        self.row, self.delivered_w = turn(
             algebra, self.demand_w, self.maximum_w, power_w, self.free, self.left_w
         )
         wanted = rule.least(algebra, self.demand_w, self.maximum_w)
         self.granted_w = rule.least(algebra, wanted, self.left_w)
-
-
-def turn(
-    over: Any, demand_w: Any, maximum_w: Any, power_w: Sequence[int], free: Sequence[Any], left: Any
-) -> tuple[Any, Any, Any]:
-    """What one gun takes of the free modules that it can use, what it is given, and the limit that
-    is left."""
-    choice = rule.documented(over, [0], [demand_w], [maximum_w], power_w, [free], left)
-    return choice.held[0], choice.delivered_w[0], left - choice.delivered_w[0]
 
 
 def turn_by_turn(station: Station) -> Claim:
@@ -145,19 +137,46 @@ def turn_by_turn(station: Station) -> Claim:
     scene = any_matrix(station, limited=True)
     choice = scene.choice(algebra)
     free: list[Any] = [True] * len(station.modules)
-    left = scene.limit_w
+    left_w = scene.limit_w
     same = []
     for gun in scene.order:
-        usable = list(map(algebra.and_, free, scene.usable[gun]))
-        row, delivered, left = turn(
-            algebra, scene.demand_w[gun], scene.gun_max_w[gun], station.module_power_w, usable, left
-        )
-        same += list(map(z3.BoolRef.__eq__, row, choice.held[gun]))
-        same.append(delivered == choice.delivered_w[gun])
-        free = [
-            algebra.and_(was, algebra.not_(taken)) for was, taken in zip(free, row, strict=True)
-        ]
+        row, given_w, free = scene.turn(gun, free, left_w)
+        left_w = left_w - given_w
+        same += [a == b for a, b in zip(row, choice.held[gun], strict=True)]
+        same.append(given_w == choice.delivered_w[gun])
     return Claim((), z3.And(*[z3.simplify(equation) for equation in same]))
+
+
+def limit_is_kept(station: Station) -> Claim:
+    """From one turn's bounds to what is left for each gun, and to the total."""
+    guns = len(station.guns)
+    one = Turn(station.module_power_w)
+    given_w, maximum_w, left_w = (algebra.ints(name, guns) for name in ("given", "maximum", "left"))
+    limit_w = algebra.ints("limit")
+
+    def bounded(given: Any, maximum: Any, left: Any) -> Any:
+        """Where the maximum is not below 0 and the limit is not overdrawn."""
+        return algebra.implies(
+            algebra.and_(maximum >= 0, left >= 0),
+            algebra.and_(given >= 0, given <= maximum, given <= left),
+        )
+
+    turns = [
+        left_w[0] == limit_w,
+        *[left_w[gun + 1] == left_w[gun] - given_w[gun] for gun in range(guns - 1)],
+        *map(bounded, given_w, maximum_w, left_w),
+        *[maximum >= 0 for maximum in maximum_w],
+    ]
+    within = algebra.and_(*[left >= 0 for left in left_w], algebra.total(given_w) <= limit_w)
+    leaves = algebra.and_(*[left >= top for left, top in zip(left_w, maximum_w, strict=True)])
+    return Claim(
+        (),
+        algebra.and_(
+            bounded(one.delivered_w, one.maximum_w, one.left_w),
+            algebra.implies(algebra.and_(*turns, limit_w >= 0), within),
+            algebra.implies(algebra.and_(*turns, limit_w >= algebra.total(maximum_w)), leaves),
+        ),
+    )
 
 
 def turn_counts(station: Station) -> Claim:
@@ -556,6 +575,10 @@ def _all_healthy(scene: Scene) -> list[Any]:
     return [*_round_demands(scene), *[bit for row in scene.usable for bit in row], round_limit]
 
 
+def _one_gun(scene: Scene) -> list[Any]:
+    return [*_all_healthy(scene), *[demand == 0 for demand in scene.demand_w[1:]]]
+
+
 def _smaller_first_module(station: Station) -> Scene:
     """The station with its first module of half the power, everything healthy."""
     scene = any_matrix(station)
@@ -585,7 +608,8 @@ def _rule(
     domain: str,
     *,
     expected: str = PROVED,
-    readable: Any = lambda scene: (),
+    readable: Any = None,
+    given: Any = lambda scene: (),
     applies: Any = lambda station: True,
     proves: tuple[str, ...] = (),
 ) -> Obligation:
@@ -597,7 +621,7 @@ def _rule(
         (),
         expected,
         BUDGET,
-        about_the_rule(sentence, build, holds, readable),
+        about_the_rule(sentence, build, holds, readable, given),
         applies,
     )
 
@@ -739,9 +763,9 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "lowest-number-first",
         "Below every module that a gun holds, each one that it could use is on it or on a gun"
         " served before it.",
-        any_matrix,
+        limited,
         lowest_first,
-        ANY + "; no site limit (with one: rule.any-station.lowest-first)",
+        ANY,
     ),
     _rule(
         "guard-accepts",
@@ -749,8 +773,8 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         " and site limit: the rule is total, and always there to fall back on.",
         limited,
         accepted,
-        ANY,
-        readable=sensible,
+        ANY + "; the limit itself: rule.limit-is-kept",
+        given=sensible,
         proves=("guard.judge",),
     ),
     _claim(
@@ -758,6 +782,12 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "The rule is one gun's turn after another: each takes from what the earlier ones left.",
         turn_by_turn,
         ANY,
+    ),
+    _claim(
+        "limit-is-kept",
+        "The total stays within the site limit; without one, what is left never binds.",
+        limit_is_kept,
+        ANY + "; composed with rule.turn-by-turn",
     ),
     _claim(
         "turn-counts",
@@ -841,7 +871,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         idle_only_if_met,
         "outside its domain: a site limit",
         expected=REFUTED,
-        readable=_all_healthy,
+        readable=_one_gun,
     ),
     _rule(
         "fewest-modules.unequal",

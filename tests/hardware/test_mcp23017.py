@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import smbus2
 
-from hardware.mcp23017 import MCP23017
+from hardware.mcp23017 import MCP23017, configured_as
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.virtual_time import VirtualTime
 
@@ -116,6 +116,13 @@ def test_a_driving_feedback_pin_shows(feedback, master):
     poke(master, 0x24, 0x00, 0xFF, 0xFB)
     assert feedback.read_pins_and_directions().inputs == 0xFBFF
     assert not feedback.configured_as(outputs=False)
+
+
+def test_a_pin_that_does_not_show_its_latch_is_not_as_configured():
+    latches = bytes([0x03, 0x00])
+    assert configured_as(CONFIGURED_OUTPUTS[:0x12] + latches + latches, outputs=True)
+    held_low = bytes([0x02, 0x00])
+    assert not configured_as(CONFIGURED_OUTPUTS[:0x12] + held_low + latches, outputs=True)
 
 
 @pytest.mark.parametrize("bit", range(8))

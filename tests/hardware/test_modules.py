@@ -7,7 +7,7 @@ import pytest
 from gpiozero import Device, OutputDevice
 from gpiozero.pins.mock import MockFactory
 
-from hardware import DeviceLost
+from hardware import DeviceLost, MissingExtra
 from hardware.modules import PowerModuleController
 
 ENABLES = [16, 17, 18]
@@ -119,5 +119,5 @@ def test_without_lgpio_the_pip_line_is_given(monkeypatch):
     monkeypatch.setattr(Device, "pin_factory", None)
     monkeypatch.setitem(sys.modules, "lgpio", None)
     monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
-    with pytest.raises(DeviceLost, match=r"pip install 'verified-alloc\[pi\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'verified-alloc\[pi\]'"):
         PowerModuleController(ENABLES, STATUSES)
