@@ -292,6 +292,10 @@ def within_site_limit(station: Station, assumed: Assumed) -> Claim:
             offered(raised) <= limit_w,
             implies(promised(before) <= limit_w, promised(raised) <= limit_w),
             or_(promised(raised) <= limit_w, promised(raised) <= promised(lowered)),
+            *[
+                or_(told.offer_w >= later, promised(raised) >= limit_w)
+                for told, later in zip(raised, later_w, strict=True)
+            ],
         ),
         None,
         (
@@ -480,6 +484,44 @@ def handover_ends(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+def follows_at_once(station: Station, assumed: Assumed) -> Claim:
+    """As `handover_ends`, but from rest: in the first scan all that is promised is pending."""
+    scan = one_scan(assumed)
+    since_ms, limit_w = z3.Int("since_ms"), z3.Int("limit_w")
+    first = z3.Bool("first scan")
+
+    def under_way(told: Offer, so_far_ms: Any) -> Any:
+        """The wait began in the first scan, and is counted from the second."""
+        counted_ms = algebra.ite(told.waited_ms > diagnosis.NOT_SO, told.waited_ms, 0)
+        begun = and_(told.pending_w <= limit_w, so_far_ms <= counted_ms)
+        return or_(told.promise_w <= limit_w, begun)
+
+    now_ms = algebra.ite(
+        or_(first, scan.before.waited_ms <= diagnosis.NOT_SO), 0, since_ms + scan.elapsed_ms
+    )
+    return Claim(
+        (
+            *scan.laws,
+            scan.lead_ms > 0,
+            limit_w >= 0,
+            since_ms >= 0,
+            scan.affordable_w <= limit_w,
+            scan.later_w <= limit_w,
+            algebra.ite(
+                first,
+                scan.before.pending_w == scan.before.promise_w,
+                under_way(scan.before, since_ms),
+            ),
+        ),
+        and_(
+            under_way(scan.raised, now_ms),
+            implies(and_(not_(first), now_ms >= scan.lead_ms), scan.raised.promise_w <= limit_w),
+        ),
+        story(scan),
+        (("it is promised more", and_(not_(first), scan.raised.promise_w > limit_w)),),
+    )
+
+
 def story(scan: Told) -> Any:
     """A counterexample in words."""
 
@@ -566,7 +608,7 @@ OBLIGATIONS = (
     obligation(
         "offer.site-limit",
         "The offers together never exceed the site limit, nor do the promises once they are within"
-        " it; as long as they are not, no promise rises (S6).",
+        " it; as long as they are not, no promise rises; no gun is denied what is left (S6).",
         ("offer.lower", "offer.raise_"),
         within_site_limit,
         domain="this station's number of guns; any powers, limit and times",
@@ -609,6 +651,14 @@ OBLIGATIONS = (
         " and two scans, whatever else happens.",
         ("offer.lower", "offer.raise_"),
         handover_ends,
+        domain=ANY_OFFERS,
+    ),
+    obligation(
+        "offer.follows-from-rest",
+        "A gun whose promise is what it is offered has followed a lower offer after one lead time,"
+        " counted from the scan after it was told.",
+        ("offer.lower", "offer.raise_"),
+        follows_at_once,
         domain=ANY_OFFERS,
     ),
     without(DRAWS_WITHIN_PROMISE, OBEYS),
