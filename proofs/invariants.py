@@ -14,7 +14,7 @@ from proofs.obligation import PROVED, Claim, Obligation
 from verified_alloc.kernel import invariants, rule
 from verified_alloc.station import Station
 
-BUDGET = 100_000_000
+BUDGET = 20_000_000
 
 
 class Case:

@@ -27,7 +27,9 @@ PACKAGE = "verified_alloc.kernel"
 WALL_S = 120.0
 """A mutant that is not judged by then makes the proofs run wild, which is red as well."""
 
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT: dict[str, str] = {
+    "wiring.contactor: place.bit > PINS_PER_PORT: GtE": "bit 7 (GPA7) is no contactor's place",
+}
 """Mutants that change nothing that matters, by name, with the reason."""
 
 
@@ -35,14 +37,15 @@ class Mutant(NamedTuple):
     """One change of one file."""
 
     file: str
-    line: int
+    within: str
+    """The function, or the name of the constant."""
     change: str
     source: str
 
     @property
     def name(self) -> str:
-        """`rule:64 < becomes <=`."""
-        return f"{self.file}:{self.line} {self.change}"
+        """`rule.take: grant_w > reached_w: GtE`."""
+        return f"{self.file}.{self.within}: {self.change}"
 
 
 class Fate(NamedTuple):
@@ -146,30 +149,43 @@ def _text(node: ast.AST) -> str:
 def mutants(file: str) -> list[Mutant]:
     """All mutants of one kernel file."""
     tree = ast.parse((folder() / f"{file}.py").read_text(encoding="utf-8"))
-    places: list[tuple[ast.AST, Callable[[ast.AST], None], ast.AST]] = []
+    places: list[tuple[ast.AST, Callable[[ast.AST], None], str]] = []
 
-    def visit(node: ast.AST) -> None:
+    def visit(node: ast.AST, within: str) -> None:
+        if isinstance(node, ast.keyword) and node.arg == "strict":
+            return  # `zip(strict=True)` only guards against lists of unequal length
         for name, value in ast.iter_fields(node):
             if name in ("annotation", "returns", "decorator_list"):
                 continue
             if isinstance(value, ast.AST):
-                places.append((value, _field(node, name), node))
-                visit(value)
+                places.append((value, _field(node, name), within))
+                visit(value, within)
             elif isinstance(value, list):
                 for place, item in enumerate(value):
                     if isinstance(item, ast.AST):
-                        places.append((item, _item(value, place), node))
-                        visit(item)
+                        inside = _name(item) or within
+                        places.append((item, _item(value, place), inside))
+                        visit(item, inside)
 
-    visit(tree)
+    visit(tree, "")
     found = []
-    for node, put, _ in places:
+    for node, put, within in places:
         for what, changed in changes(node):
             put(changed)
             source = ast.unparse(ast.fix_missing_locations(tree))
             put(node)
-            found.append(Mutant(file, getattr(node, "lineno", 0), what, source))
+            found.append(Mutant(file, within, what, source))
     return found
+
+
+def _name(node: ast.AST) -> str:
+    """The name that a function or a constant at the top of a file defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return node.name
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        name = node.targets[0].id
+        return name if name.isupper() else ""
+    return ""
 
 
 def _field(node: ast.AST, name: str) -> Callable[[ast.AST], None]:

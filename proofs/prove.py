@@ -11,7 +11,7 @@ from proofs import manifest, solver
 from proofs.obligation import PROVED, REFUTED, UNKNOWN, Claim, Obligation
 from verified_alloc.station import Station
 
-COVER_BUDGET = 100_000_000
+COVER_BUDGET = 30_000_000
 SECOND_OPINION_S = 120.0
 SEEDS = (1, 2)
 SPREAD = 20.0

@@ -24,7 +24,7 @@ from proofs.scene import (
 from verified_alloc.kernel import guard, invariants, ops, rule
 from verified_alloc.station import Station
 
-BUDGET = 400_000_000
+BUDGET = 60_000_000
 ANY = "any station of this size: every matrix, every fault, modules and guns of these sizes"
 FULL = "full matrix, any modules and guns out of order; modules and guns of these sizes"
 EQUAL = FULL + "; equal modules"

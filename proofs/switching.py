@@ -410,13 +410,61 @@ def overdue_comes_late(station: Station, assumed: Assumed) -> Claim:
                 switching.is_overdue(times, stop_ms),
                 and_(stop_ms >= times.module_off_timeout_ms, stop_ms >= times.current_decay_ms),
             ),
-            implies(
-                stop_ms >= times.module_off_timeout_ms + times.current_decay_ms,
+            algebra.iff(
                 switching.is_overdue(times, stop_ms),
+                stop_ms >= times.module_off_timeout_ms + times.current_decay_ms,
             ),
         ),
         None,
         (("overdue", switching.is_overdue(times, stop_ms)),),
+    )
+
+
+def as_specified(station: Station, assumed: Assumed) -> Claim:
+    """The whole decision once more, pair by pair, from readings and ages as they are."""
+    step = any_step(station)
+    read, ages, times, writes = step.before.readings, step.before.ages, step.times, step.writes
+
+    def confirmed_open(gun: int) -> Any:
+        return and_(not_(read.latch[gun]), ages.settled_ms[gun] >= times.contactor_release_ms)
+
+    def wants(gun: int) -> Any:
+        alone = [not_(step.target[other]) for other in guns(step) if other != gun]
+        return and_(step.target[gun], *alone, not_(step.locked[gun]), not_(step.stop))
+
+    def enabled_on(gun: int) -> Any:
+        others = [other for other in guns(step) if other != gun]
+        return and_(
+            wants(gun),
+            not_(step.overdue),
+            read.valid,
+            read.latch[gun],
+            read.closed[gun],
+            read.closed_again[gun],
+            ages.settled_ms[gun] >= times.contactor_operate_ms,
+            *[not_(or_(read.closed[other], read.closed_again[other])) for other in others],
+            *map(confirmed_open, others),
+        )
+
+    def closed_on(gun: int) -> Any:
+        free = and_(*[confirmed_open(other) for other in guns(step) if other != gun])
+        rested = ages.off_ms >= times.module_discharge_ms
+        return and_(wants(gun), not_(step.overdue), or_(read.latch[gun], and_(free, rested)))
+
+    idle = and_(
+        read.valid,
+        not_(or_(read.enabled, read.reports_on)),
+        ages.off_ms >= times.current_decay_ms,
+    )
+    return Claim(
+        laws(assumed, step),
+        and_(
+            algebra.iff(writes.enable, or_(*map(enabled_on, guns(step)))),
+            algebra.iff(writes.may_switch, or_(idle, step.overdue)),
+            *[algebra.iff(writes.coils[gun], closed_on(gun)) for gun in guns(step)],
+        ),
+        story(step),
+        (("it is enabled", writes.enable), ("it may switch", writes.may_switch)),
     )
 
 
@@ -611,6 +659,14 @@ OBLIGATIONS = (
         " every contactor (S7).",
         ("switching.step", "switching.wanted"),
         stop_is_off,
+    ),
+    obligation(
+        "switching.as-specified",
+        "The decision is exactly this: enable on the one wanted gun that is confirmed closed, all"
+        " others confirmed open; switch when off and the current gone; close when all others are"
+        " confirmed open and the module is discharged, hold what is wanted, open the rest.",
+        ("switching.step", "switching.wanted", "switching.on_gun"),
+        as_specified,
     ),
     obligation(
         "switching.live-is-kept",
