@@ -757,8 +757,8 @@ OBLIGATIONS = (
     ),
     obligation(
         "diagnosis.faults-as-specified",
-        "What latches is exactly this: welded and failed open beyond their limits, dead and stuck on"
-        " beyond module_off_timeout_ms; a contactor counts as closed once read so until read open.",
+        "What latches is exactly this: welded and failed open beyond their limits, dead and stuck"
+        " on beyond module_off_timeout_ms; a contactor counts as closed once read so until read open.",
         (
             "diagnosis.contactor_faults",
             "diagnosis.module_faults",

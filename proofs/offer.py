@@ -5,6 +5,7 @@ A scan publishes its lower offers after its reads, and its raised ones after its
 draws is judged by one offer, any of those it was ever told: `told_w`, in force until `ago_ms` ago.
 """
 
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import z3
@@ -316,6 +317,13 @@ class Held(NamedTuple):
     given: tuple[Any, ...]
 
 
+def on_one_gun(held: list[list[Any]]) -> list[Any]:
+    """A module is on one gun at most, pair by pair."""
+    return [
+        not_(and_(*pair)) for column in zip(*held, strict=True) for pair in combinations(column, 2)
+    ]
+
+
 def any_handover(station: Station) -> Held:
     """Any live modules, any target; a module is on one gun at most in each."""
     guns, modules = range(1, len(station.guns) + 1), len(station.modules)
@@ -323,9 +331,7 @@ def any_handover(station: Station) -> Held:
     target = [bools(f"target of gun {gun}: module", modules) for gun in guns]
     promise_w = ints("promise_w", len(station.guns))
     power_w = list(station.module_power_w)
-    exclusive = tuple(
-        count(column) <= 1 for matrix in (live, target) for column in zip(*matrix, strict=True)
-    )
+    exclusive = (*on_one_gun(live), *on_one_gun(target))
     out = offer.hold(algebra, live, target, promise_w, power_w)
     return Held(live, target, promise_w, power_w, out, exclusive)
 
@@ -340,25 +346,62 @@ def leaving(held: Held, gun: int) -> Any:
     )
 
 
-def staying_w(held: Held, gun: int) -> Any:
-    """The power of those that stay live."""
-    return offer.power(algebra, offer.staying(algebra, held.live[gun], held.out[gun]), held.power_w)
+def target_w(held: Held, gun: int) -> Any:
+    """The power of the live modules that the target leaves to this gun."""
+    stay = offer.staying(algebra, held.live[gun], held.target[gun])
+    return offer.power(algebra, stay, held.power_w)
+
+
+def stays_in_target(held: Held, gun: int) -> list[Any]:
+    """Of this gun's live modules, just those stay that are in its target."""
+    return [
+        implies(live, algebra.iff(out, target))
+        for out, live, target in zip(held.out[gun], held.live[gun], held.target[gun], strict=True)
+    ]
+
+
+def keeps_or_follows(held: Held, gun: int) -> Any:
+    """The gun keeps its live modules and gets no others; or its promise is borne, it gets nothing
+    but its target, and of its live modules just those stay that are in its target."""
+    return or_(
+        and_(*map(algebra.iff, held.out[gun], held.live[gun])),
+        and_(
+            held.promise_w[gun] <= target_w(held, gun),
+            *map(implies, held.out[gun], held.target[gun]),
+            *stays_in_target(held, gun),
+        ),
+    )
 
 
 def planned_removal(station: Station, assumed: Assumed) -> Claim:
-    """A removal from gun 1; which gun that is does not matter to `hold`."""
+    """A removal from a gun whose promise is as `lower` has left it: those that stay are the live
+    ones of its target, bit by bit, and bear what it draws. Of `hold` only what `offer.hold` proves
+    of it is used: its answer is any that keeps or follows."""
     held = any_handover(station)
+    numbers = range(1, len(station.guns) + 1)
+    held = held._replace(out=[bools(f"out, gun {gun}", len(station.modules)) for gun in numbers])
     scan = one_scan(assumed)
+    guns = range(len(station.guns))
     return Claim(
-        (*held.given, *scan.laws, case(scan), held.promise_w[0] == scan.lowered.promise_w),
-        implies(leaving(held, 0), scan.draws_w <= staying_w(held, 0)),
+        (
+            *held.given,
+            *[keeps_or_follows(held, gun) for gun in guns],
+            *scan.laws,
+            case(scan),
+        ),
+        and_(
+            *[
+                implies(
+                    and_(held.promise_w[gun] == scan.lowered.promise_w, leaving(held, gun)),
+                    and_(scan.draws_w <= target_w(held, gun), *stays_in_target(held, gun)),
+                )
+                for gun in guns
+            ]
+        ),
         story(scan),
         (
             ("modules leave while it draws", and_(leaving(held, 0), scan.draws_w > 0)),
-            (
-                "modules are held back",
-                and_(held.live[0][0], not_(held.target[0][0]), held.out[0][0]),
-            ),
+            ("modules are kept", and_(held.live[0][0], not_(held.target[0][0]), held.out[0][0])),
         ),
     )
 
@@ -367,35 +410,29 @@ def hold_is_safe(station: Station, assumed: Assumed) -> Claim:
     """The target that may be switched to."""
     held = any_handover(station)
     guns = range(len(station.guns))
-    within = [
-        or_(
-            and_(*map(implies, held.out[gun], held.live[gun])),
-            and_(*map(implies, held.out[gun], held.target[gun])),
-        )
-        for gun in guns
-    ]
-    bears = [
-        implies(leaving(held, gun), held.promise_w[gun] <= staying_w(held, gun)) for gun in guns
-    ]
-    exclusive = [count(column) <= 1 for column in zip(*held.out, strict=True)]
     return Claim(
         held.given,
-        and_(*within, *bears, *exclusive),
+        and_(*[keeps_or_follows(held, gun) for gun in guns]),
         None,
         (("a module is handed over", and_(held.live[0][0], held.target[1][0], held.out[1][0])),),
+    )
+
+
+def hold_is_exclusive(station: Station, assumed: Assumed) -> Claim:
+    """No module on two guns, and none taken from a gun that keeps it."""
+    held = any_handover(station)
+    return Claim(
+        held.given,
+        and_(*on_one_gun(held.out)),
+        None,
+        (("a module is kept and wanted", and_(held.out[0][0], held.target[1][0])),),
     )
 
 
 def hold_lets_go(station: Station, assumed: Assumed) -> Claim:
     """Where every gun's staying modules bear its promise."""
     held = any_handover(station)
-    bears = [
-        held.promise_w[gun]
-        <= offer.power(
-            algebra, offer.staying(algebra, held.live[gun], held.target[gun]), held.power_w
-        )
-        for gun in range(len(station.guns))
-    ]
+    bears = [held.promise_w[gun] <= target_w(held, gun) for gun in range(len(station.guns))]
     same = [
         algebra.iff(out, target)
         for out_row, target_row in zip(held.out, held.target, strict=True)
@@ -624,10 +661,17 @@ OBLIGATIONS = (
     ),
     obligation(
         "offer.hold",
-        "What may be switched to gives each gun some of its target or some of its live modules,"
-        " takes one away only if the rest bear the promise, and a module is on one gun at most.",
+        "What may be switched to leaves a gun exactly its live modules; or, if those that its"
+        " target keeps bear its promise, just these, and nothing beside that is not its target's.",
         ("offer.hold", "offer.staying", "offer.power"),
         hold_is_safe,
+        domain=ITS_STATION,
+    ),
+    obligation(
+        "offer.hold-is-exclusive",
+        "What may be switched to has a module on one gun at most.",
+        ("offer.hold",),
+        hold_is_exclusive,
         domain=ITS_STATION,
     ),
     obligation(
