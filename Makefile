@@ -6,11 +6,12 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sweep bench lint
+.PHONY: help run test prove sweep bench lint
 
 help:
 	@echo "make run     a simulated station lives through a day; Ctrl-C ends it"
 	@echo "make test    every test but the long ones, in a few minutes"
+	@echo "make prove   the proof suite; every obligation has its expected verdict"
 	@echo "make sweep   the long campaigns: random changes, faults and restarts"
 	@echo "make bench   the benchmarks; each one asserts its ratio"
 	@echo "make lint    ruff and mypy --strict"
@@ -20,6 +21,9 @@ run: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not sweep" --ignore=tests/bench
+
+prove: $(INSTALLED)
+	$(VENV)/bin/verified-alloc prove
 
 sweep: $(INSTALLED)
 	$(VENV)/bin/pytest -n 2 --dist loadgroup -m sweep --ignore=tests/bench

@@ -146,12 +146,14 @@ NAMES: dict[str, tuple[str, ...]] = {
         "idle-only-if-met",
         "lowest-number-first",
     ),
+    "constraint": ("allows-what-the-guard-accepts",),
     "enumeration": (
         "every-need-and-availability-1",
         "every-need-and-availability-2",
         "every-need-and-availability-3",
         "every-need-and-availability-4",
         "random-points",
+        "algebras-agree",
     ),
 }
 """The short names by file of `proofs`."""

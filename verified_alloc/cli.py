@@ -27,8 +27,21 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"verified-alloc {version('verified-alloc')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _program() -> None:
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Print it."),
+    ] = False,
+) -> None:
     """Decides which power modules feed which charging guns, and drives the contactors."""
 
 
@@ -194,6 +207,12 @@ def run(
     verified-alloc run --demands hour --inject 'weld 3:5 @ 120s' --inject 'nack 0x21 @ 5min'
     verified-alloc run --demands hour --speed 10 --until 600
     verified-alloc run --hardware pi --station site.toml
+
+    \b
+    Faults: weld, failed-open, late-release, late-operate, spontaneous-open, aux-stuck-closed,
+    aux-stuck-open, aux-chatter, aux-broken-wire GUN:MODULE; module-dead, module-stuck-on MODULE;
+    estop; nack, nack-data, timeout, flip-read, flip-write, wrong-chip, drop-write, brown-out
+    EXPANDER; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21 @ 10s for 500ms'.
     """
     from verified_alloc import run_command
 

@@ -86,6 +86,7 @@ class Controller:
             [numbers.get((gun + 1, module + 1), -1) for gun in self._guns]
             for module in self._modules
         ]
+        self._carried = [[k for k in numbers if k >= 0] for numbers in self._numbers]
         self.health = Health(station, fault_latch.load())
         self._offers: list[Offer] = [offer.restarted(power_w) for power_w in station.gun_max_w]
         self._acknowledged: set[int] = set()
@@ -153,8 +154,8 @@ class Controller:
         station = self.station.hardware
         name = f"expander {station.output_expanders[position]:#x}"
         lines = self._lines.read()
-        for module, numbers in enumerate(self._numbers):
-            carried = any(k >= 0 and wiring.place(k).expander == position for k in numbers)
+        for module, numbers in enumerate(self._carried):
+            carried = any(wiring.place(k).expander == position for k in numbers)
             off_ms = self.health.lines_off_ms[module]
             if carried and (
                 lines.enabled[module]
@@ -229,17 +230,25 @@ class Controller:
             )
             for module in self._modules
         ]
-        enabled = self._write(lines, bank, writes)
-
+        self._disable(lines, [module.enable for module in writes])
+        verified = self._switch(bank, writes)
+        enabled = [module.enable and fed for module, fed in zip(writes, verified, strict=True)]
         still_live = [
             [feeds and on for feeds, on in zip(row, enabled, strict=True)] for row in live
         ]
-        self._offers = offer.raise_(
-            ops,
-            self._offers,
-            self._affordable(allocation, still_live, target, stop),
-            self.station.limit_w,
-        )
+        affordable_w = self._affordable(allocation, still_live, target, stop)
+        if not all(verified):
+            self._offers = [
+                offer.cut(ops, told, power_w)
+                for told, power_w in zip(self._offers, affordable_w, strict=True)
+            ]
+            self._tell()
+            self._disable(lines, enabled)
+        for module, on in enumerate(enabled, start=1):
+            if on and not lines.enabled[module - 1]:
+                self._lines.enable(module)
+
+        self._offers = offer.raise_(ops, self._offers, affordable_w, self.station.limit_w)
         self._tell()
         if list(self._lines.read().enabled) == enabled:
             self._supervision.verified()
@@ -253,7 +262,7 @@ class Controller:
         again = (*bank.closed_again, False)
         return [
             Readings(
-                valid=wiring.valid(ops, bank.answered, [k for k in numbers if k >= 0]),
+                valid=wiring.valid(ops, bank.answered, self._carried[module]),
                 enabled=lines.enabled[module],
                 reports_on=lines.reports_on[module],
                 latch=[latch[k] for k in numbers],
@@ -326,12 +335,15 @@ class Controller:
         for gun, told in enumerate(self._offers, start=1):
             self._publish(gun, told.offer_w, self.station.timing.offer_lead_ms)
 
-    def _write(self, lines: LineReading, bank: BankReading, writes: Sequence[Writes]) -> list[bool]:
-        """Enables fall, coils are written and verified, enables rise; the enable lines afterwards.
-        A module on an expander that could not be verified is off."""
-        for module, module_writes in enumerate(writes, start=1):
-            if lines.enabled[module - 1] and not module_writes.enable:
+    def _disable(self, lines: LineReading, keep: Sequence[bool]) -> None:
+        """Drop the enable lines that are high and shall not be."""
+        for module, (was, stays) in enumerate(zip(lines.enabled, keep, strict=True), start=1):
+            if was and not stays:
                 self._lines.disable(module)
+
+    def _switch(self, bank: BankReading, writes: Sequence[Writes]) -> list[bool]:
+        """Write and verify the coils; by module, whether all expanders that carry it are as
+        commanded."""
         coils = wiring.next_coils(
             ops,
             [writes[module - 1].may_switch for _, module in self.station.contactors],
@@ -341,16 +353,7 @@ class Controller:
         self._switched = coils != tuple(bank.latch)
         unverified = self._bank.write(coils)
         verified = [position not in unverified for position in range(len(bank.answered))]
-        enabled = []
-        for module, module_writes in enumerate(writes):
-            numbers = [k for k in self._numbers[module] if k >= 0]
-            on = module_writes.enable and wiring.valid(ops, verified, numbers)
-            if on and not lines.enabled[module]:
-                self._lines.enable(module + 1)
-            if lines.enabled[module] and not on:
-                self._lines.disable(module + 1)
-            enabled.append(on)
-        return enabled
+        return [wiring.valid(ops, verified, carried) for carried in self._carried]
 
     def _state(
         self,

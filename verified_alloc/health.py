@@ -186,18 +186,20 @@ class Health:
         return describe(self._station, before, self.latched)
 
     def _planned_around(self) -> Faults:
-        """What the allocation must do without."""
+        """What the allocation must do without. A module goes with its expander, and with a
+        contactor whose feedback has lied both ways."""
         latched = self.latched
         cut_off = {
             m
             for m, numbers in enumerate(self._numbers, start=1)
             if any(wiring.place(k).expander in latched.expanders for k in numbers)
         }
+        liars = latched.welded & latched.failed_open
         return Faults(
-            modules=latched.dead | {module for _, module in latched.stuck_on} | cut_off,
+            modules=latched.dead | cut_off | {m for _, m in latched.stuck_on | liars},
             guns={gun for gun, _ in latched.stuck_on},
             failed_open=latched.failed_open,
-            welded=latched.welded,
+            welded=latched.welded - liars,
         )
 
 
@@ -222,8 +224,13 @@ def describe(station: Station, before: Latched, now: Latched) -> list[str]:
             for g, m in sorted(now.stuck_on - before.stuck_on)
         ),
         *(
-            f"expanders {addresses[e][0]:#x} and {addresses[e][1]:#x}: lost"
+            f"expanders {addresses[e][0]:#x} and {addresses[e][1]:#x} are lost; their modules are"
+            " out until that is cleared"
             for e in sorted(now.expanders - before.expanders)
         ),
-        *(["emergency stop"] if now.emergency_stop and not before.emergency_stop else []),
+        *(
+            ["emergency stop; everything is off until that is cleared"]
+            if now.emergency_stop and not before.emergency_stop
+            else []
+        ),
     ]

@@ -14,6 +14,7 @@ from hardware.modules import PowerModuleController
 from hardware.simulated.cabinet import PlantTiming
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
+from hardware.simulated.monitor import Event
 from hardware.supervision import Supervision
 from verified_alloc.compare.traces import DemandTrace
 from verified_alloc.controller import Controller, State
@@ -21,7 +22,7 @@ from verified_alloc.demand import DemandProcessor
 from verified_alloc.journal import FaultLatch
 from verified_alloc.player import Player
 from verified_alloc.station import Station
-from verified_alloc.summary import J_PER_KWH, Summary
+from verified_alloc.summary import J_PER_KWH, Incident, Summary
 
 MS_PER_DAY = 24 * 3600 * 1000
 
@@ -156,7 +157,7 @@ class Run:
             summary = self._summary(controller, player)
             self._take_off(controller, due_ms)
             if charger is not None:
-                _judged(summary, charger)
+                _judged(summary, charger, self._started_ms)
         return summary
 
     def _inject(self) -> None:
@@ -221,7 +222,9 @@ class Run:
             for gun, modules in enumerate(state.connected, start=1)
             for module in modules
         ]
-        self._report(f"ended with contactors not seen open: {', '.join(closed) or 'none'}")
+        self._report(
+            f"ended with contactors not seen open (or not answering): {', '.join(closed) or 'none'}"
+        )
 
     def _note_time_to_power(self, state: State) -> None:
         for gun, granted_w in state.allocation.delivered_w.items():
@@ -252,7 +255,7 @@ class Run:
         return summary
 
 
-def _judged(summary: Summary, charger: SimulatedCharger) -> None:
+def _judged(summary: Summary, charger: SimulatedCharger, started_ms: int) -> None:
     """Add what the cabinet's monitor saw, to the very end."""
     charger.monitor.settle()
     seen = charger.monitor.summary()
@@ -260,8 +263,21 @@ def _judged(summary: Summary, charger: SimulatedCharger) -> None:
         f"{gun}:{module}": seen.makes.get((gun, module), 0) + seen.breaks.get((gun, module), 0)
         for gun, module in sorted(seen.makes.keys() | seen.breaks.keys())
     }
-    summary.exposures = [event.text for event in charger.monitor.exposures]
-    summary.violations = [event.text for event in charger.monitor.violations]
+    summary.exposures = [_incident(event, started_ms) for event in charger.monitor.exposures]
+    summary.violations = [_incident(event, started_ms) for event in charger.monitor.violations]
+
+
+def _incident(event: Event, started_ms: int) -> Incident:
+    return Incident(
+        at_s=event.at_s - started_ms / 1000,
+        rule=event.rule,
+        gun=event.gun,
+        module=event.module,
+        current_a=event.current_a,
+        duration_ms=event.duration_ms,
+        cause=event.cause,
+        text=event.text,
+    )
 
 
 @contextmanager

@@ -37,6 +37,8 @@ class Outcome(NamedTuple):
     struck: bool
     violations: list[str]
     exposures: list[str]
+    exposed_to: set[str]
+    """The rules that the exposures are about."""
     worst_exposure_ms: float
     worst_current_a: float
     """That a contactor broke, or that flowed in an exposure."""
@@ -74,6 +76,7 @@ def suffer(at_work: WorkingStation, target: Connected, fault: BusFault, name: st
         struck=bool(at_work.bus.faults_hit),
         violations=violations,
         exposures=[event.text for event in later],
+        exposed_to={event.rule for event in later},
         worst_exposure_ms=max((event.duration_ms for event in later), default=0),
         worst_current_a=max((event.current_a for event in later), default=0),
         reached=at_work.feeds(target),

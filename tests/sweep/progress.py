@@ -1,5 +1,6 @@
 """A line on the terminal that tells how far a long campaign is."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -10,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class Progress:
-    """Of so many things, by name; past what pytest captures."""
+    """Of so many things, by name; past what pytest captures, and pytest-xdist."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], name: str, total: int | None) -> None:
         self._capsys, self._name, self._total = capsys, name, total
@@ -34,4 +35,4 @@ class Progress:
 
     def _say(self, text: str) -> None:
         with self._capsys.disabled():
-            print(text, end="", flush=True)
+            print(text, end="", file=sys.stderr, flush=True)

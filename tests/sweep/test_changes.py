@@ -50,6 +50,7 @@ def test_the_station_whose_coil_once_chattered() -> None:
 
 
 @pytest.mark.sweep
+@pytest.mark.xdist_group("campaigns")
 def test_ten_thousand_changes(capsys: pytest.CaptureFixture[str]) -> None:
     numbers = range(200)
     with ProcessPoolExecutor(os.cpu_count()) as pool:

@@ -22,6 +22,7 @@ def _of_one_change(seed: int) -> list[Outcome]:
 
 
 @pytest.mark.sweep
+@pytest.mark.xdist_group("campaigns")
 def test_a_restart_from_every_intermediate_state(capsys: pytest.CaptureFixture[str]) -> None:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         progress = Progress(capsys, "restarts, changes", CHANGES)

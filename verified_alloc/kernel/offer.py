@@ -109,6 +109,11 @@ def lower(
     )
 
 
+def cut(ops: Ops, before: Offer, affordable_w: int) -> Offer:
+    """After a write that could not be verified: the offer falls once more, in the same scan."""
+    return before._replace(offer_w=least(ops, before.offer_w, affordable_w))
+
+
 def raise_(
     ops: Ops, offers: Sequence[Offer], affordable_w: Sequence[int], site_limit_w: int
 ) -> list[Offer]:
