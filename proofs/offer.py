@@ -29,11 +29,14 @@ class Told(NamedTuple):
     lead_ms: Any
     before: Offer
     lowered: Offer
+    cut: Offer
+    """After the writes; lower than before only if they could not be verified."""
     raised: Offer
     affordable_w: Any
     """When it is lowered,"""
     later_w: Any
-    """and when it is raised."""
+    """and after the writes."""
+    unverified: Any
     acknowledged: Any
     elapsed_ms: Any
     """Counted since the scan before."""
@@ -59,6 +62,12 @@ def ordered(told: Offer) -> Any:
     )
 
 
+def cut_if(unverified: Any, lowered: Offer, later_w: Any) -> Offer:
+    """The offer after writes of which one could not be verified, or all could."""
+    cut = offer.cut(algebra, lowered, later_w)
+    return Offer(*(algebra.ite(unverified, *pair) for pair in zip(cut, lowered, strict=True)))
+
+
 def one_scan(assumed: Assumed) -> Told:
     """Any scan of any gun; the others' promises and the site limit leave any room."""
     lead_ms, affordable_w, later_w, limit_w = (
@@ -70,7 +79,9 @@ def one_scan(assumed: Assumed) -> Told:
     acknowledged = z3.Bool("acknowledged")
     before = any_offer("before")
     lowered = offer.lower(algebra, lead_ms, before, affordable_w, acknowledged, elapsed_ms)
-    (raised,) = offer.raise_(algebra, [lowered], [later_w], limit_w)
+    unverified = z3.Bool("a write is not verified")
+    cut = cut_if(unverified, lowered, later_w)
+    (raised,) = offer.raise_(algebra, [cut], [later_w], limit_w)
     laws: list[Any] = [
         lead_ms >= 0,
         elapsed_ms >= 0,
@@ -87,9 +98,11 @@ def one_scan(assumed: Assumed) -> Told:
         lead_ms,
         before,
         lowered,
+        cut,
         raised,
         affordable_w,
         later_w,
+        unverified,
         acknowledged,
         elapsed_ms,
         told_w,
@@ -148,6 +161,7 @@ def promise_is_remembered(station: Station, assumed: Assumed) -> Claim:
     in_force = or_(
         and_(then_w == scan.before.offer_w, then_ms >= 0, then_ms <= passed_ms),
         and_(then_w == scan.lowered.offer_w, then_ms >= 0, then_ms <= passed_ms),
+        and_(then_w == scan.cut.offer_w, then_ms >= 0, then_ms <= passed_ms),
         and_(then_w == scan.raised.offer_w, then_ms == 0),
     )
     return Claim(
@@ -185,19 +199,22 @@ def restart_promises_all(station: Station, assumed: Assumed) -> Claim:
 def falls_at_once(station: Station, assumed: Assumed) -> Claim:
     """The published offer and what is affordable."""
     scan = one_scan(assumed)
-    fits = or_(scan.raised.offer_w <= scan.lowered.offer_w, scan.raised.offer_w <= scan.later_w)
+    fits = or_(scan.raised.offer_w <= scan.cut.offer_w, scan.raised.offer_w <= scan.later_w)
     return Claim(
         scan.laws,
         and_(
             scan.lowered.offer_w <= scan.affordable_w,
             scan.lowered.offer_w <= scan.before.offer_w,
             scan.lowered.promise_w <= scan.before.promise_w,
-            scan.raised.offer_w >= scan.lowered.offer_w,
+            scan.cut.offer_w <= scan.lowered.offer_w,
+            implies(scan.unverified, scan.raised.offer_w <= scan.later_w),
+            scan.raised.offer_w >= scan.cut.offer_w,
             fits,
         ),
         story(scan),
         (
             ("it falls", scan.lowered.offer_w < scan.before.offer_w),
+            ("it is cut", scan.cut.offer_w < scan.lowered.offer_w),
             ("it rises", scan.raised.offer_w > scan.before.offer_w),
         ),
     )
@@ -216,7 +233,9 @@ def within_live_power(station: Station, assumed: Assumed) -> Claim:
 
     before = any_offer("before")
     lowered = offer.lower(algebra, lead_ms, before, affordable(live), acknowledged, elapsed_ms)
-    (raised,) = offer.raise_(algebra, [lowered], [affordable(still)], room_w)
+    unverified = z3.Bool("a write is not verified")
+    cut = cut_if(unverified, lowered, affordable(still))
+    (raised,) = offer.raise_(algebra, [cut], [affordable(still)], room_w)
     live_w = total(algebra.ite(bit, watts, 0) for bit, watts in zip(live, power_w, strict=True))
     still_w = total(
         algebra.ite(and_(bit, keeps), watts, 0)
@@ -230,6 +249,7 @@ def within_live_power(station: Station, assumed: Assumed) -> Claim:
             raised.offer_w <= live_w,
             raised.offer_w <= grant_w,
             or_(raised.offer_w == lowered.offer_w, raised.offer_w <= still_w),
+            implies(unverified, raised.offer_w <= still_w),
             implies(barred, and_(raised.offer_w == 0, affordable(live) == 0)),
             or_(
                 barred,
@@ -273,7 +293,9 @@ def within_site_limit(station: Station, assumed: Assumed) -> Claim:
         offer.lower(algebra, lead_ms, told, afford, z3.Bool(f"gun {gun} acknowledged"), elapsed_ms)
         for gun, told, afford in zip(guns, before, affordable_w, strict=True)
     ]
-    raised = offer.raise_(algebra, lowered, later_w, limit_w)
+    unverified = z3.Bool("a write is not verified")
+    cut = [cut_if(unverified, told, later) for told, later in zip(lowered, later_w, strict=True)]
+    raised = offer.raise_(algebra, cut, later_w, limit_w)
 
     def promised(offers: list[Offer]) -> Any:
         return total(told.promise_w for told in offers)
@@ -593,7 +615,7 @@ def story(scan: Told) -> Any:
 DRAWS_WITHIN_PROMISE = obligation(
     "offer.draws-within-promise",
     "No gun draws more than its promise: the highest offer that it may still rely on (S6).",
-    ("offer.lower", "offer.raise_"),
+    ("offer.lower", "offer.cut", "offer.raise_"),
     draws_within_promise,
     {OBEYS, ACKNOWLEDGES},
     domain=ANY_OFFERS,
@@ -602,7 +624,7 @@ PROMISE_IS_REMEMBERED = obligation(
     "offer.promise-is-remembered",
     "The promise covers every offer of the last offer_lead_ms, however late a scan publishes, in"
     " every scan if in the one before (S6).",
-    ("offer.lower", "offer.raise_"),
+    ("offer.lower", "offer.cut", "offer.raise_"),
     promise_is_remembered,
     {CLOCK},
     domain=ANY_OFFERS,
@@ -621,9 +643,10 @@ OBLIGATIONS = (
     ),
     obligation(
         "offer.falls-at-once",
-        "An offer falls to what is affordable in the scan that finds out, rises only to what is"
-        " affordable after the writes, and lowering raises nothing (S6).",
-        ("offer.lower", "offer.raise_"),
+        "An offer falls to what is affordable in the scan that finds out, once more if a write"
+        " could not be verified, rises only to what is affordable after the writes, and lowering"
+        " raises nothing (S6).",
+        ("offer.lower", "offer.cut", "offer.raise_"),
         falls_at_once,
         domain=ANY_OFFERS,
     ),
@@ -638,7 +661,7 @@ OBLIGATIONS = (
     obligation(
         "offer.gun-maximum",
         "Offer and promise of a gun stay within its maximum (rule 1).",
-        ("offer.lower", "offer.raise_"),
+        ("offer.lower", "offer.cut", "offer.raise_"),
         within_gun_maximum,
         domain=ANY_OFFERS,
     ),
@@ -646,7 +669,7 @@ OBLIGATIONS = (
         "offer.site-limit",
         "The offers together never exceed the site limit, nor do the promises once they are within"
         " it; as long as they are not, no promise rises; no gun is denied what is left (S6).",
-        ("offer.lower", "offer.raise_"),
+        ("offer.lower", "offer.cut", "offer.raise_"),
         within_site_limit,
         domain="this station's number of guns; any powers, limit and times",
     ),
@@ -693,7 +716,7 @@ OBLIGATIONS = (
         "offer.handover-ends",
         "Once no more is affordable to a gun, its promise has fallen to that after two lead times"
         " and two scans, whatever else happens.",
-        ("offer.lower", "offer.raise_"),
+        ("offer.lower", "offer.cut", "offer.raise_"),
         handover_ends,
         domain=ANY_OFFERS,
     ),
@@ -701,7 +724,7 @@ OBLIGATIONS = (
         "offer.follows-from-rest",
         "A gun whose promise is what it is offered has followed a lower offer after one lead time,"
         " counted from the scan after it was told.",
-        ("offer.lower", "offer.raise_"),
+        ("offer.lower", "offer.cut", "offer.raise_"),
         follows_at_once,
         domain=ANY_OFFERS,
     ),
