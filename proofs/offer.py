@@ -677,7 +677,7 @@ OBLIGATIONS = (
         "offer.planned-removal",
         "A module leaves a gun as planned only when the gun draws no more than its staying live"
         " modules give (S6).",
-        ("offer.lower", "offer.hold"),
+        ("offer.lower", "offer.power", "offer.staying"),
         planned_removal,
         {OBEYS, ACKNOWLEDGES},
         domain=ITS_STATION,
