@@ -12,8 +12,10 @@ from hardware import HardwareError, MissingExtra
 from hardware.simulated import faults
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
+from verified_alloc.allocate import decide
 from verified_alloc.compare.traces import DemandTrace, read_trace
 from verified_alloc.controller import State
+from verified_alloc.demand import strictly
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.run import MS_PER_DAY, Run, simulated_charger
 from verified_alloc.station import Station
@@ -49,6 +51,7 @@ def run(
         )
     until_ms = None if until is None else _until_ms(until)
     station.check_wiring()
+    decide(station, strictly([0] * len(station.guns)), policy=station.policy.name)
     trace = _trace(station, demands, simulated, seed)
     if demands is not None and until_ms is None:
         until_ms = trace.last_ms
