@@ -93,6 +93,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "invalid-forgets",
         "healthy-is-not-latched",
         "four-good-scans-for-a-bad-one",
+        "limit",
         "room-for-one-flip",
         "stuck-is-latched",
         "latched-for-cause",
@@ -122,6 +123,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "site-limit",
         "planned-removal",
         "hold",
+        "hold-is-exclusive",
         "hold-lets-go",
         "module-cap",
         "handover-ends",
@@ -151,7 +153,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "idle-only-if-met",
         "lowest-number-first",
     ),
-    "constraint": ("allows-what-the-guard-accepts",),
+    "constraint": (
+        "allows-what-the-guard-accepts",
+    ),
     "enumeration": (
         "every-need-and-availability-1",
         "every-need-and-availability-2",
