@@ -7,3 +7,7 @@ class HardwareError(RuntimeError):
 
 class DeviceLost(HardwareError):
     """A device that the station cannot run without is absent, busy or gone."""
+
+
+class MissingExtra(HardwareError):
+    """A library is not installed that these wires need; the message has the pip line."""

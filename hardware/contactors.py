@@ -17,15 +17,8 @@ import smbus2
 import smbus2.smbus2
 
 from hardware import DeviceLost, HardwareError, clock
-from hardware.mcp23017 import (
-    ALL_PINS,
-    MCP23017,
-    OLAT,
-    ContactReading,
-    OutputReading,
-    Shown,
-    configured_as,
-)
+from hardware.expanders import Chip, FeedbackChip, OutputChip
+from hardware.mcp23017 import ALL_PINS, MCP23017, OutputReading, Shown, configured_as, latches
 from verified_alloc.kernel.wiring import CONTACTORS_PER_EXPANDER, expanders, place
 
 # Linux i2c-dev: how long the adapter waits for a chip, in units of 10 ms. Else bcm2835 waits 1 s.
@@ -41,8 +34,6 @@ _RECOVERY_S = 0.025
 _UNMOVED_S = 0.004
 
 _EVENTS_KEPT = 1000
-
-_CONFIGURED_INPUTS = (ALL_PINS, ALL_PINS)
 
 
 class BankReading(NamedTuple):
@@ -73,118 +64,7 @@ class BusEvent(NamedTuple):
     address: int
 
 
-_Note = Callable[[str, int], None]
-
-
-class _Chip:
-    """An expander and what is known about it."""
-
-    def __init__(self, device: MCP23017, note: _Note) -> None:
-        self.device = device
-        self.known = False  # configured, and verified to be so, since the start
-        self.lost = False  # answers, but is not configured
-        self.suspect = False  # the last that was asked of it failed
-        self.answered = False
-        self.silent = False
-        self._note = note
-
-    @property
-    def in_service(self) -> bool:
-        return self.known and not self.lost
-
-    def note(self, kind: str) -> None:
-        self._note(kind, self.device.address)
-
-    def begin_scan(self) -> None:
-        self.answered = False
-
-    def fail(self) -> None:
-        """It is not as it was configured, as two readings showed."""
-        self.lost = True
-        self.note("lost")
-
-    def enter_service(self) -> None:
-        self.known, self.lost, self.suspect = True, False, False
-
-
-class _OutputChip(_Chip):
-    """Drives coils."""
-
-    def __init__(self, device: MCP23017, note: _Note) -> None:
-        super().__init__(device, note)
-        self.word = 0  # what the latches hold, as last verified
-        self._doubt: OutputReading | None = None
-
-    def begin_scan(self) -> None:
-        self.answered = False
-        self._doubt = None
-
-    def look(self) -> bool:
-        """Read the latches. True: nothing is left to find out; otherwise, look once more."""
-        reading = self.device.read_outputs()
-        if reading == (self.word, self.word, 0) and self.known:
-            self.answered = True
-            return True
-        if not self.known:  # left out at the start, and back
-            self.fail()
-            return True
-        if reading != self._doubt:  # may be a flipped bit, here or on the way there
-            self._doubt = reading
-            self.note("odd reading")
-            return False
-        if reading.inputs or reading.pins != reading.latch:
-            self.word = reading.latch & ~reading.inputs
-            self.fail()
-        else:
-            self.word = reading.latch
-            self.answered = True
-            self.note("latch changed")
-        return True
-
-
-class _FeedbackChip(_Chip):
-    """Reads auxiliary contacts."""
-
-    def __init__(self, device: MCP23017, note: _Note) -> None:
-        super().__init__(device, note)
-        self.pins = 0
-        self.pins_again = 0
-        self._doubt: tuple[int, int] | None = None
-
-    def begin_scan(self) -> None:
-        self.answered = False
-        self._doubt = None
-
-    def look(self) -> bool:
-        """Read the contacts for the first time. True: nothing is left to find out."""
-        reading = self.device.read_pins()
-        if not self._credible(reading):
-            return self.lost
-        self.pins = reading.pins
-        return True
-
-    def look_again(self) -> bool:
-        """Read the contacts for the second time. True: nothing is left to find out."""
-        reading = self.device.read_pins_and_directions()
-        if not self._credible(reading):
-            return self.lost
-        self.pins_again = reading.pins
-        self.answered = True
-        return True
-
-    def _credible(self, reading: ContactReading) -> bool:
-        configuration = (reading.pull_ups, reading.inputs)
-        if configuration == _CONFIGURED_INPUTS and self.known:
-            return True
-        if configuration == self._doubt or not self.known:
-            self.fail()
-        else:
-            self._doubt = configuration
-            self.note("odd reading")
-        return False
-
-
-_Look = tuple[_Chip, Callable[[], bool]]
+_Look = tuple[Chip, Callable[[], bool]]
 
 
 class ContactorController:
@@ -223,11 +103,11 @@ class ContactorController:
             for position in range(needed)
         ]
         self._bus: smbus2.SMBus | None = None
-        self._outputs: list[_OutputChip] = []
-        self._feedback: list[_FeedbackChip] = []
+        self._outputs: list[OutputChip] = []
+        self._feedback: list[FeedbackChip] = []
         self._looks: list[_Look] = []
-        self._abandoned: set[_Chip] = set()
-        self._unverified: set[_Chip] = set()
+        self._abandoned: set[Chip] = set()
+        self._unverified: set[Chip] = set()
         self._failed_at_s = inf  # the first failed verify in the call under way
 
     @property
@@ -251,8 +131,8 @@ class ContactorController:
             raise DeviceLost(f"{name}: {error.strerror or error}") from error
         _shorten_timeout(bus)
         self._bus = bus
-        self._outputs = [_OutputChip(MCP23017(bus, at), self._note) for at, _ in self._addresses]
-        self._feedback = [_FeedbackChip(MCP23017(bus, at), self._note) for _, at in self._addresses]
+        self._outputs = [OutputChip(MCP23017(bus, at), self._note) for at, _ in self._addresses]
+        self._feedback = [FeedbackChip(MCP23017(bus, at), self._note) for _, at in self._addresses]
         self._looks = [
             *((chip, chip.look) for chip in self._feedback),
             *((chip, chip.look) for chip in self._outputs),
@@ -279,7 +159,7 @@ class ContactorController:
             output.word = 0
             image = self._settled_image(output, outputs=True)
             if image is not None:
-                word = int.from_bytes(image[OLAT:], "little")
+                word = latches(image)
                 if configured_as(image, outputs=True) and not word & ~_mask(bits):
                     output.word = word
                     output.enter_service()
@@ -350,7 +230,7 @@ class ContactorController:
         silent once is not asked again."""
         for _ in range(rounds):
             again: list[_Look] = []
-            silent: set[_Chip] = set()
+            silent: set[Chip] = set()
             for chip, look in looks:
                 if clock.now_s() >= deadline_s:
                     return
@@ -395,7 +275,7 @@ class ContactorController:
             position for position, chip in enumerate(self._outputs) if chip in self._unverified
         )
 
-    def _change(self, chip: _OutputChip, word: int) -> bool:
+    def _change(self, chip: OutputChip, word: int) -> bool:
         """Bring a chip to a new word; True: verified."""
         if not chip.in_service or chip in self._abandoned or self._out_of_time():
             return False
@@ -433,14 +313,14 @@ class ContactorController:
             self._unverified.discard(chip)
         return verified
 
-    def _write_word(self, chip: _OutputChip, word: int) -> Shown | None:
+    def _write_word(self, chip: OutputChip, word: int) -> Shown | None:
         try:
             return chip.device.write_word(word)
         except OSError:
             chip.note("no answer")
             return None
 
-    def _verify_others(self, culprit: _Chip, stray_inputs: int = 0) -> None:
+    def _verify_others(self, culprit: Chip, stray_inputs: int = 0) -> None:
         """Verify all output chips in service but this one, to which a write may have gone astray.
 
         An inverted address bit is the likeliest way, hence the order. stray_inputs: what that
@@ -456,7 +336,7 @@ class ContactorController:
             else:
                 self._unverified.add(chip)
 
-    def _restore(self, chip: _OutputChip, word: int, stray_inputs: int, begun_s: float) -> bool:
+    def _restore(self, chip: OutputChip, word: int, stray_inputs: int, begun_s: float) -> bool:
         """Bring latches and directions back to what they must be; True: a reading shows them.
 
         Latches are written again at once. A direction is put right only if it is what a write of
@@ -489,7 +369,7 @@ class ContactorController:
                 chip.note("no answer")
         return False
 
-    def _restore_options(self, chip: _OutputChip) -> bool:
+    def _restore_options(self, chip: OutputChip) -> bool:
         """Put right what a corrupted register pointer may have changed besides; True: verified."""
         for _ in range(1 + self.READ_RETRIES):
             if self._out_of_time():
@@ -505,9 +385,9 @@ class ContactorController:
 
     # Configuring.
 
-    def _settled_image(self, chip: _Chip, outputs: bool) -> bytes | None:
+    def _settled_image(self, chip: Chip, outputs: bool) -> bytes | None:
         """The registers of a chip, when two readings in a row said the same of what matters."""
-        before: tuple[bool, bytes] | None = None
+        before: tuple[bool, int] | None = None
         for _ in range(2 + self.READ_RETRIES):
             try:
                 image = chip.device.read_registers()
@@ -515,13 +395,13 @@ class ContactorController:
                 chip.note("no answer")
                 continue
             configured = configured_as(image, outputs)
-            said = (configured, image[OLAT:] if configured and outputs else b"")
+            said = (configured, latches(image) if configured and outputs else 0)
             if said == before:
                 return image
             before = said
         return None
 
-    def _configure(self, chip: _Chip, step: Callable[[], bool]) -> bool:
+    def _configure(self, chip: Chip, step: Callable[[], bool]) -> bool:
         """Configure one chip in a few tries; True: in service."""
         self._failed_at_s = inf
         chip.known = False
@@ -541,7 +421,7 @@ class ContactorController:
             self._undo_damage(chip)
         return False
 
-    def _undo_damage(self, culprit: _Chip) -> None:
+    def _undo_damage(self, culprit: Chip) -> None:
         """A write that configures a chip may have landed on any other."""
         self._verify_others(culprit, stray_inputs=ALL_PINS)
         for output in self._outputs:
@@ -559,7 +439,7 @@ class ContactorController:
 
     # Small things.
 
-    def _chips(self) -> Iterator[_Chip]:
+    def _chips(self) -> Iterator[Chip]:
         yield from self._outputs
         yield from self._feedback
 
@@ -592,7 +472,7 @@ def _mask(bits: Sequence[int]) -> int:
     return sum(1 << bit for bit in bits)
 
 
-def _distance(chip: _Chip, other: _Chip) -> int:
+def _distance(chip: Chip, other: Chip) -> int:
     """In how many bits their addresses differ."""
     return (chip.device.address ^ other.device.address).bit_count()
 

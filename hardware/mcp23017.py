@@ -14,6 +14,7 @@ from smbus2 import i2c_msg
 
 IODIR = 0x00  # 1 = input
 IPOL = 0x02
+DEFVAL = 0x06
 IOCON = 0x0A
 GPPU = 0x0C
 INTF = 0x0E
@@ -31,8 +32,11 @@ _OUTPUTS = Struct("<3H")
 _CONTACTS = Struct("<H4xH")
 _CONTACTS_AND_DIRECTIONS = Struct("<H4xH2xH")
 
-# Everything from IPOL to GPPU; what follows up to GPIO is read-only.
-_OUTPUT_OPTIONS = bytes(INTF - IPOL)
+# Everything from IPOL to GPPU; what follows up to GPIO is read-only. All else of an output chip
+# being 0, any registers would look like any others to a read whose pointer was corrupted. So it
+# carries a mark in DEFVAL, which has no effect while the interrupts (GPINTEN) are off.
+_MARK = bytes([0xA5, 0x5A])
+_OUTPUT_OPTIONS = bytes(DEFVAL - IPOL) + _MARK + bytes(INTF - DEFVAL - len(_MARK))
 _INPUT_OPTIONS = bytes(GPPU - IPOL) + ALL_INPUTS
 
 
@@ -222,3 +226,8 @@ def configured_as(registers: bytes, outputs: bool) -> bool:
         shown = registers[GPIO:OLAT] == registers[OLAT:]
         return registers[:IPOL] == NO_PINS and options == _OUTPUT_OPTIONS and shown
     return registers[:IPOL] == ALL_INPUTS and options == _INPUT_OPTIONS
+
+
+def latches(registers: bytes) -> int:
+    """The word that the latches hold, of these 22 registers."""
+    return int.from_bytes(registers[OLAT:], "little")

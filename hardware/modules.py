@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gpiozero import Device, InputDevice, OutputDevice
 
-from hardware import DeviceLost
+from hardware import DeviceLost, MissingExtra
 
 
 class LineReading(NamedTuple):
@@ -129,7 +129,7 @@ def _choose_pin_factory() -> None:
     try:
         from gpiozero.pins.lgpio import LGPIOFactory
     except Exception as error:
-        raise DeviceLost(
+        raise MissingExtra(
             f"no GPIO library ({error}): pip install 'verified-alloc[pi]', "
             "or apt install python3-lgpio"
         ) from error

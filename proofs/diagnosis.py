@@ -52,7 +52,7 @@ def kept_sound(station: Station, assumed: Assumed) -> Claim:
         story(step),
         (
             ("off for long", ages.off_ms > step.times.module_discharge_ms),
-            ("open for long", ages.open_ms[0] > step.times.contactor_release_ms),
+            ("settled for long", ages.settled_ms[0] > step.times.contactor_release_ms),
             ("restarted", and_(step.during.restarted, step.after.readings.valid)),
         ),
     )
@@ -77,23 +77,24 @@ def two_scans(station: Station, assumed: Assumed) -> Claim:
     step = any_step(station)
     known = plant.known_before(step.during, step.before.ages)
     now = step.after
+    read = now.readings
     shown = and_(
         *[
             implies(
-                now.ages.open_ms[gun] > 0,
+                now.ages.settled_ms[gun] > 0,
                 and_(
-                    now.readings.valid,
-                    not_(now.readings.latch[gun]),
-                    not_(now.readings.closed[gun]),
-                    not_(now.readings.closed_again[gun]),
-                    known.open_ms[gun] >= 0,
+                    read.valid,
+                    iff(read.closed[gun], read.latch[gun]),
+                    iff(read.closed_again[gun], read.latch[gun]),
+                    iff(known.latch[gun], read.latch[gun]),
+                    known.settled_ms[gun] >= 0,
                 ),
             )
             for gun in guns(step)
         ]
     )
     return Claim(
-        laws(assumed, step), shown, story(step), (("an age above 0", now.ages.open_ms[0] > 0),)
+        laws(assumed, step), shown, story(step), (("an age above 0", now.ages.settled_ms[0] > 0),)
     )
 
 
@@ -104,10 +105,7 @@ def invalid_forgets(station: Station, assumed: Assumed) -> Claim:
     ages = now.ages
     before = any_contactor_faults("before", len(step.target))
     after = diagnosis.contactor_faults(algebra, step.times, now.readings, ages, before)
-    unknown = [
-        age == diagnosis.NOT_SO
-        for age in (ages.off_ms, ages.stuck_ms, ages.silent_ms, *ages.open_ms)
-    ]
+    unknown = [age == diagnosis.NOT_SO for age in (ages.off_ms, *ages.settled_ms)]
     invalid = not_(now.readings.valid)
     return Claim(
         (*laws(assumed, step), never_both(before)),
@@ -142,6 +140,7 @@ def station_times(station: Station) -> Timing:
         current_decay_ms=timing.current_decay_ms,
         module_discharge_ms=timing.module_discharge_ms,
         module_off_timeout_ms=timing.module_off_timeout_ms,
+        contactor_operate_ms=timing.contactor_operate_ms,
         contactor_release_ms=timing.contactor_release_ms,
         operate_mismatch=diagnosis.explained_mismatch(timing.contactor_operate_ms, timing.scan_ms),
         release_mismatch=diagnosis.explained_mismatch(timing.contactor_release_ms, timing.scan_ms),
@@ -165,12 +164,17 @@ def closes_in_time(station: Station, now: plant.Scan) -> Any:
     )
 
 
-def counted_for_cause(station: Station, times: Timing, now: plant.Scan) -> Any:
+def counted_for_cause(station: Station, times: Timing, now: plant.Scan, phase_ms: Any) -> Any:
     """Every mismatch counted so far lies in the time since the coil last moved, and is within what
-    that explains."""
+    that explains. `phase_ms`: how late in its slot the scan began."""
     scan_ms = station.timing.scan_ms
     state, ages = now.module, now.ages
     each = diagnosis.GOOD_SCANS_PER_MISMATCH
+
+    def scans_since(time_ms: Any) -> Any:
+        """The most that can have begun in that time, this one included."""
+        return (time_ms + 2 * scan_ms - phase_ms - 1) / scan_ms
+
     return and_(
         *[
             and_(
@@ -179,7 +183,7 @@ def counted_for_cause(station: Station, times: Timing, now: plant.Scan) -> Any:
                 implies(
                     iff(ages.latch[gun], state.coil[gun]),
                     and_(
-                        ages.mismatch[gun] * scan_ms <= each * (state.coil_ms[gun] + scan_ms),
+                        ages.mismatch[gun] <= each * scans_since(state.coil_ms[gun]),
                         implies(
                             state.coil[gun], ages.mismatch[gun] <= times.operate_mismatch - each
                         ),
@@ -199,10 +203,13 @@ def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
     """S8, the good contactor."""
     times = station_times(station)
     step = step_from(times, plant.scan("now", len(station.guns)))
+    scan_ms = station.timing.scan_ms
+    phase_ms, next_phase_ms = z3.Int("phase_ms"), z3.Int("next phase_ms")
     given: list[Any] = [
         *laws(assumed, step),
         ages_are_sound(step.before),
-        counted_for_cause(station, times, step.before),
+        counted_for_cause(station, times, step.before, phase_ms),
+        *[and_(phase >= 0, phase < scan_ms) for phase in (phase_ms, next_phase_ms)],
         not_(or_(*step.before.flips, *step.after.flips)),
         not_(or_(*step.during.corrupted, *step.during.fell)),
         not_(step.overdue),
@@ -210,16 +217,34 @@ def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
     if CLOSES in assumed:
         given += [closes_in_time(station, now) for now in (step.before, step.after)]
     if SPACING in assumed:
-        given.append(step.during.passed_ms >= station.timing.scan_ms)
+        given.append(step.during.passed_ms >= scan_ms + next_phase_ms - phase_ms)
     none = ContactorFaults([False] * len(step.target), [False] * len(step.target))
     latched = flat(
         diagnosis.contactor_faults(algebra, times, step.after.readings, step.after.ages, none)
     )
     return Claim(
         tuple(given),
-        and_(counted_for_cause(station, times, step.after), not_(or_(*latched))),
+        and_(counted_for_cause(station, times, step.after, next_phase_ms), not_(or_(*latched))),
         story(step),
         (("a mismatch is counted", step.after.ages.mismatch[0] > 4),),
+    )
+
+
+def four_good_scans_for_a_bad_one(station: Station, assumed: Assumed) -> Claim:
+    """S8's count, in numbers."""
+    wrong = z3.Bool("wrong")
+    before, scans, limit = (z3.Int(name) for name in ("before", "scans", "limit"))
+    after = diagnosis.tally(algebra, wrong, before, scans, limit)
+    return Claim(
+        (before >= 0, scans >= 1, limit >= 0),
+        and_(
+            implies(and_(wrong, before <= limit), after == before + 4),
+            implies(and_(wrong, before > limit), after == limit + 4),
+            implies(and_(not_(wrong), before >= scans), after == before - scans),
+            implies(and_(not_(wrong), before < scans), after == 0),
+        ),
+        None,
+        (("it is raised", after > before), ("it wears off", after < before)),
     )
 
 
@@ -233,7 +258,7 @@ def one_flip_more(station: Station, assumed: Assumed) -> Claim:
     latched = flat(diagnosis.contactor_faults(algebra, times, seen, ages, none))
     return Claim(
         (
-            counted_for_cause(station, times, now),
+            counted_for_cause(station, times, now, 0),
             iff(now.ages.latch[0], now.module.coil[0]),
             iff(seen.latch[0], now.module.coil[0]),
             seen.valid,
@@ -245,22 +270,38 @@ def one_flip_more(station: Station, assumed: Assumed) -> Claim:
 
 
 def stuck_is_latched(station: Station, assumed: Assumed) -> Claim:
-    """S8, the bad contactor."""
+    """S8, the bad contactor; also where closing and opening take different times."""
     times = station_times(station)
+    slow = 3 * times.operate_mismatch
+    claims = [
+        stuck_for_long(times, "as timed"),
+        stuck_for_long(times._replace(operate_mismatch=slow), "slow to close"),
+        stuck_for_long(times._replace(release_mismatch=slow), "slow to open"),
+    ]
+    return Claim(
+        tuple(given for claim in claims for given in claim.hypotheses),
+        and_(*[claim.goal for claim in claims]),
+        None,
+        claims[0].covers,
+    )
+
+
+def stuck_for_long(times: Timing, name: str) -> Claim:
+    """As many scans as the longer limit has mismatches, and one."""
     each = diagnosis.GOOD_SCANS_PER_MISMATCH
-    ages = plant.ages("first", 1)
-    coil = z3.Bool("coil")
-    faults = any_contactor_faults("before", 1)
+    ages = plant.ages(f"{name}, first", 1)
+    coil = z3.Bool(f"{name}, coil")
+    faults = any_contactor_faults(f"{name}, before", 1)
     given: list[Any] = [ages.mismatch[0] >= 0]
     scans = max(times.operate_mismatch, times.release_mismatch) // each + 1
     for number in range(1, scans + 1):
-        read = plant.readings(f"scan {number}", 1)
+        read = plant.readings(f"{name}, scan {number}", 1)
         given += [
             read.valid,
             iff(read.latch[0], coil),
             not_(diagnosis.agree(algebra, read.latch[0], read.closed[0], read.closed_again[0])),
         ]
-        elapsed_ms = z3.Int(f"elapsed {number}")
+        elapsed_ms = z3.Int(f"{name}, elapsed {number}")
         ages = diagnosis.ages(algebra, times, read, ages, elapsed_ms, 1)
         faults = diagnosis.contactor_faults(algebra, times, read, ages, faults)
     return Claim(
@@ -271,6 +312,85 @@ def stuck_is_latched(station: Station, assumed: Assumed) -> Claim:
         ),
         None,
         (("coil on", coil), ("coil off", not_(coil))),
+    )
+
+
+def ages_as_specified(station: Station, assumed: Assumed) -> Claim:
+    """All ages once more, in sentences of their own."""
+    times, count = plant.timing(), len(station.guns)
+    before, read = plant.ages("before", count), plant.readings("now", count)
+    elapsed_ms, scans = z3.Int("elapsed_ms"), z3.Int("scans")
+    after = diagnosis.ages(algebra, times, read, before, elapsed_ms, scans)
+    limit = z3.If(
+        times.operate_mismatch > times.release_mismatch,
+        times.operate_mismatch,
+        times.release_mismatch,
+    )
+
+    def since(shown: Any, age_ms: Any) -> Any:
+        return z3.If(shown, z3.If(age_ms >= 0, age_ms + elapsed_ms, 0), -1)
+
+    def of_contactor(gun: int) -> Any:
+        latch, counted = read.latch[gun], before.mismatch[gun]
+        agrees = z3.And(latch == read.closed[gun], latch == read.closed_again[gun])
+        same = latch == before.latch[gun]
+        start = z3.If(same, counted, 0)
+        raised = z3.If(start < limit, start, limit) + 4
+        worn = z3.If(start > scans, start - scans, 0)
+        settled_ms = since(z3.And(read.valid, agrees), z3.If(same, before.settled_ms[gun], -1))
+        return z3.And(
+            after.settled_ms[gun] == settled_ms,
+            after.mismatch[gun] == z3.If(read.valid, z3.If(agrees, worn, raised), counted),
+            after.latch[gun] == z3.If(read.valid, latch, before.latch[gun]),
+        )
+
+    idle = z3.Not(z3.Or(read.enabled, read.reports_on))
+    return Claim(
+        (
+            plant.times_are_sane(times),
+            scans >= 1,
+            *[age >= -1 for age in (before.off_ms, before.stuck_ms, before.silent_ms)],
+            *[age >= -1 for age in before.settled_ms],
+        ),
+        and_(
+            after.off_ms == since(z3.And(read.valid, idle), before.off_ms),
+            after.stuck_ms == since(z3.And(read.reports_on, z3.Not(read.enabled)), before.stuck_ms),
+            after.silent_ms
+            == since(z3.And(read.enabled, z3.Not(read.reports_on)), before.silent_ms),
+            *map(of_contactor, range(count)),
+        ),
+        None,
+        (("stuck on", after.stuck_ms > 0), ("silent", after.silent_ms > 0)),
+    )
+
+
+def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
+    """What latches, and what counts as closed, once more."""
+    times = plant.timing()
+    ages, read = plant.ages("now", 1), plant.readings("now", 1)
+    was, on_was = any_contactor_faults("before", 1), bools("stuck on before", 1)
+    dead, counted = z3.Bool("dead before"), bools("counted closed", 1)
+    now = diagnosis.contactor_faults(algebra, times, read, ages, was)
+    closed = diagnosis.counts_closed(algebra, read, now.welded, counted)
+    module = diagnosis.module_faults(algebra, times, ages, closed, ModuleFaults(dead, on_was))
+    latch, count = read.latch[0], ages.mismatch[0]
+    welds = z3.And(read.valid, z3.Not(latch), count > times.release_mismatch)
+    opens = z3.And(read.valid, latch, count > times.operate_mismatch)
+    reads_open = z3.And(read.valid, z3.Not(read.closed[0]), z3.Not(read.closed_again[0]))
+    reads_closed = z3.And(read.valid, read.closed[0], read.closed_again[0])
+    too_long_ms = times.module_off_timeout_ms
+    return Claim(
+        (),
+        z3.And(
+            now.welded[0] == z3.Or(was.welded[0], welds),
+            now.failed_open[0]
+            == z3.And(z3.Or(was.failed_open[0], opens), z3.Not(z3.Or(was.welded[0], welds))),
+            closed[0] == z3.Or(now.welded[0], reads_closed, z3.And(counted[0], z3.Not(reads_open))),
+            module.dead == z3.Or(dead, ages.silent_ms >= too_long_ms),
+            module.stuck_on[0] == z3.Or(on_was[0], z3.And(ages.stuck_ms >= too_long_ms, closed[0])),
+        ),
+        None,
+        (("welded", welds), ("failed open", opens), ("dead", module.dead)),
     )
 
 
@@ -585,19 +705,27 @@ OBLIGATIONS = (
         {CHIPS, LINES, STOPS_WITH_ENABLE},
     ),
     obligation(
-        "diagnosis.open-takes-two-scans",
-        "A contactor has been open for more than 0 ms only if both feedback reads of this scan show"
-        " it, and those of the scan before did.",
+        "diagnosis.settled-takes-two-scans",
+        "A contactor has been settled for more than 0 ms only if both feedback reads of this scan"
+        " show what its latch commands, and those of the scan before did.",
         ("diagnosis.ages", "diagnosis.lasting"),
         two_scans,
     ),
     obligation(
         "diagnosis.invalid-forgets",
-        "Invalid readings leave no age and latch nothing (S5).",
+        "Invalid readings leave no age that something could be switched by, and latch no contactor"
+        " (S5).",
         ("diagnosis.ages", "diagnosis.contactor_faults"),
         invalid_forgets,
     ),
     HEALTHY_IS_NOT_LATCHED,
+    obligation(
+        "diagnosis.four-good-scans-for-a-bad-one",
+        "A bad scan counts 4, up to just above the limit; a good one takes 1 off (S8).",
+        ("diagnosis.tally",),
+        four_good_scans_for_a_bad_one,
+        domain="any count, limit and number of scans",
+    ),
     obligation(
         "diagnosis.room-for-one-flip",
         "One flipped feedback bit more does not latch a good contactor (S8).",
@@ -619,6 +747,25 @@ OBLIGATIONS = (
         " failed open only when it reads open with its coil on (S8).",
         ("diagnosis.ages", "diagnosis.same", "diagnosis.contactor_faults"),
         latched_for_cause,
+    ),
+    obligation(
+        "diagnosis.ages-as-specified",
+        "The ages are exactly this: how long off, stuck on, silent and settled have been shown scan"
+        " after scan, 0 in the first, none while not shown; and the mismatches of this latch.",
+        ("diagnosis.ages", "diagnosis.lasting", "diagnosis.tally", "diagnosis.same"),
+        ages_as_specified,
+    ),
+    obligation(
+        "diagnosis.faults-as-specified",
+        "What latches is exactly this: welded and failed open beyond their limits, dead and stuck on"
+        " beyond module_off_timeout_ms; a contactor counts as closed once read so until read open.",
+        (
+            "diagnosis.contactor_faults",
+            "diagnosis.module_faults",
+            "diagnosis.counts_closed",
+        ),
+        faults_as_specified,
+        domain="any times; one contactor",
     ),
     obligation(
         "diagnosis.latched-stays",

@@ -1,22 +1,28 @@
-"""A backstop without a solver: the shipped rule, run on plain numbers over its whole abstract domain.
+"""A backstop without a solver: the shipped rule, run on plain numbers over its whole domain.
 
-With equal modules and a full matrix the rule sees of a demand only how many modules it needs, so all
-need vectors (in serving order) times all availabilities are all there is. What it must give is
-computed from the original listing, with slices and division. On every station, random points are
-compared with the rule as written, gun by gun.
+With equal modules and a full matrix it sees of a demand only how many modules it needs, so all need
+vectors (in serving order) times all availabilities are all there is. What it must give is computed
+from the original listing, with slices and division. On every station, random points are compared
+with the rule as written, gun by gun.
 """
 
+import functools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations_with_replacement, product
+from typing import Any
 
+import z3
+
+from proofs import algebra
 from proofs.obligation import PROVED, Claim, Obligation
-from proofs.scene import columns, equal, kw, numbers
+from proofs.scene import Scene, any_matrix, columns, equal, judged, kw, numbers
 from verified_alloc.kernel import guard, ops, rule
 from verified_alloc.station import Station
 
 PARTS = 4
 POINTS = 10_000
+AGREEING = 200
 LARGEST = 600_000
 """More cases than this (the reference has 473,088) are a task for the solver alone."""
 
@@ -119,14 +125,14 @@ def _disagreements(station: Station, number: int) -> Iterator[str]:
             available = [m for m, there in enumerate(mask) if there]
             expected = listing(demand_w, available, power_w, maximum_w)
             held = [[m for m, bit in enumerate(row) if bit] for row in choice.held]
-            given = [min(d, maximum_w, len(e) * power_w) for d, e in zip(demand_w, expected, strict=True)]
+            given = [
+                min(d, maximum_w, len(e) * power_w) for d, e in zip(demand_w, expected, strict=True)
+            ]
             if held != expected or choice.delivered_w != given:
                 yield _shown(demand_w, choice, mask, f"the listing gives {expected} (from 0)")
 
 
-def _shown(
-    demand_w: Sequence[int], choice: rule.Choice, mask: Sequence[bool], wrong: str
-) -> str:
+def _shown(demand_w: Sequence[int], choice: rule.Choice, mask: Sequence[bool], wrong: str) -> str:
     rows = [("gun", "demand kW", "given kW", "modules")]
     for gun, row in enumerate(choice.held):
         figures = (kw(demand_w[gun]), kw(choice.delivered_w[gun]))
@@ -172,7 +178,48 @@ def _differences(station: Station, chance: random.Random) -> Iterator[str]:
         )
         is_sorted = guard.sorted_order(ops, order, demand_w)
         if tuple(choice) != as_written(*given) or not all(verdict) or not is_sorted:
-            yield _shown(demand_w, choice, [True] * len(powers), f"{usable}, limit {limit}, {verdict}")
+            yield _shown(
+                demand_w, choice, [True] * len(powers), f"{usable}, limit {limit}, {verdict}"
+            )
+
+
+def algebras_agree(station: Station) -> Claim:
+    """The theorems' terms, with numbers put in, against the plain run on these numbers."""
+    scene = any_matrix(station, limited=True)
+    choice = scene.choice(algebra)
+    outputs: list[Any] = [bit for row in choice.held for bit in row]
+    outputs += [*choice.delivered_w, *judged(algebra, scene, choice)]
+    chance = random.Random(2)
+    for _ in range(AGREEING):
+        plain, values = _point(scene, chance)
+        ours = plain.choice(ops)
+        expected: list[Any] = [bit for row in ours.held for bit in row]
+        expected += [*ours.delivered_w, *judged(ops, plain, ours)]
+        same = z3.And(*[term == value for term, value in zip(outputs, expected, strict=True)])
+        if not z3.is_true(z3.simplify(z3.substitute(same, *values))):
+            return Claim((), False, functools.partial(_differs_at, plain))
+    return Claim((), True)
+
+
+def _differs_at(scene: Scene, model: Any) -> str:
+    return f"The terms differ from the plain run at {scene}."
+
+
+def _point(scene: Scene, chance: random.Random) -> tuple[Scene, list[tuple[Any, Any]]]:
+    """A scene with plain values, and those values for the variables of the given one."""
+    values: dict[Any, Any] = {}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [plain(part) for part in value]
+        if not z3.is_expr(value):
+            return value
+        number: Any = chance.random() < 0.8 if z3.is_bool(value) else chance.randrange(300_000)
+        values[value] = z3.BoolVal(number) if z3.is_bool(value) else z3.IntVal(number)
+        return number
+
+    parts = [plain(part) for part in scene._replace(hypotheses=())]
+    return Scene(*parts), list(values.items())
 
 
 OBLIGATIONS: tuple[Obligation, ...] = (
@@ -201,5 +248,15 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         PROVED,
         0,
         random_points,
+    ),
+    Obligation(
+        "enumeration.algebras-agree",
+        f"On {AGREEING} random points the theorems' own terms come out as the plain run does.",
+        ("rule.documented", "guard.judge"),
+        "the station's own sizes, any matrix",
+        (),
+        PROVED,
+        0,
+        algebras_agree,
     ),
 )

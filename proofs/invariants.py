@@ -14,7 +14,7 @@ from proofs.obligation import PROVED, Claim, Obligation
 from verified_alloc.kernel import invariants, rule
 from verified_alloc.station import Station
 
-BUDGET = 100_000_000
+BUDGET = 20_000_000
 
 
 class Case:
@@ -39,7 +39,9 @@ class Case:
     def power(self, gun: int, upto: int | None = None) -> Any:
         """The power of a gun's modules (below the module `upto`)."""
         modules = self.modules if upto is None else self.modules[:upto]
-        return z3.Sum([z3.IntVal(0), *[z3.If(self.held[gun][m], self.power_w[m], 0) for m in modules]])
+        return z3.Sum(
+            [z3.IntVal(0), *[z3.If(self.held[gun][m], self.power_w[m], 0) for m in modules]]
+        )
 
     def highest(self, gun: int, module: int) -> Any:
         """This is the gun's highest-numbered module."""
@@ -180,9 +182,7 @@ def idle_only_if_met(of: Case) -> list[tuple[Any, Any]]:
         clauses.append(z3.Implies(idle, z3.And(*met)))
     return [
         (
-            invariants.idle_only_if_met(
-                algebra, of.held, of.delivered_w, of.granted_w, of.usable
-            ),
+            invariants.idle_only_if_met(algebra, of.held, of.delivered_w, of.granted_w, of.usable),
             z3.And(*clauses),
         )
     ]
@@ -245,13 +245,13 @@ OBLIGATIONS: tuple[Obligation, ...] = (
     ),
     _means(
         "no-waste",
-        "`no_waste` says that each gun is given more than its modules below the highest could give.",
+        "`no_waste` says that each gun is given more than its modules below the highest could.",
         no_waste,
         "no_waste",
     ),
     _means(
         "needed-or-all-that-was-left",
-        "`needed_or_all_that_was_left` says that each gun holds what it needs, or all that is left.",
+        "`needed_or_all_that_was_left` says that each gun holds what it needs or all that is left.",
         needed_or_left,
         "needed_or_all_that_was_left",
     ),

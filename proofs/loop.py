@@ -1,10 +1,11 @@
 """The rule on any station: N guns, M modules, any powers, by invariants of its loop.
 
 The loop's body is the shipped `rule.take`; what a turn ends with is taken from the shipped
-`rule.documented`. Each claim follows one arbitrary gun and one or two arbitrary modules, so it knows
-no sizes: it holds at the start, every look at a module keeps it, and at the end it says the
-sentence. That the shipped loop visits every module once in each turn, one turn after another, is its
-text; `rule.turn-by-turn` proves it for the station's own size. Modules may be looked at in any order.
+`rule.documented`. Each claim follows one arbitrary gun and one or two arbitrary modules, so it
+knows no sizes: it holds at the start, every look at a module keeps it, and at the end it says the
+sentence. That the shipped loop visits every module once in each turn, one turn after another, is
+its text; `rule.turn-by-turn` proves it for the station's own size. Modules may be looked at in any
+order.
 """
 
 from typing import Any, NamedTuple
@@ -167,7 +168,7 @@ def _short_means_none_left(grant_w: Any, reached_w: Any, usable: Any, free: Any)
 
 def first_choice(station: Station) -> Claim:
     """One arbitrary module through one turn: looked at, then others are looked at."""
-    grant_w, reached_w, later_w = algebra.ints("grant"), *algebra.ints("reached", 2)
+    grant_w, reached_w, later_w = algebra.ints("watts", 3)
     one = look("module", grant_w, reached_w)
     other = look("another", grant_w, later_w)
     holds = _short_means_none_left(grant_w, later_w, one.usable, one.free_then)
@@ -187,7 +188,7 @@ def first_choice(station: Station) -> Claim:
 
 def lowest_first(station: Station) -> Claim:
     """A module looked at earlier, then any others, then one that is taken."""
-    grant_w, reached_w, later_w = algebra.ints("grant"), *algebra.ints("reached", 2)
+    grant_w, reached_w, later_w = algebra.ints("watts", 3)
     lower = look("lower", grant_w, reached_w)
     one = look("module", grant_w, later_w)
     holds = _short_means_none_left(grant_w, later_w, lower.usable, lower.free_then)
@@ -240,10 +241,10 @@ def free_only_falls(station: Station) -> Claim:
 
 def lexicographic(station: Station) -> Claim:
     """Sums over the guns served so far, ours and those of any other allocation: as long as nobody
-    has less with the other, the other has used at least as much, so there is no gain at the next."""
+    has less with the other, the other has used as much, so there is no gain at the next."""
     modules, needs, before, other_before, taken = algebra.ints("modules", 5)
     ours = rule.least(algebra, needs, modules - before)
-    fits = algebra.and_(0 <= before, before <= modules, needs >= 0, taken >= 0)
+    fits = algebra.and_(before >= 0, before <= modules, needs >= 0, taken >= 0)
     behind = other_before >= before
     step = algebra.implies(
         algebra.and_(fits, behind, taken >= ours), other_before + taken >= before + ours
@@ -252,7 +253,7 @@ def lexicographic(station: Station) -> Claim:
         algebra.and_(fits, behind, other_before + taken <= modules),
         algebra.not_(algebra.and_(taken > ours, ours < needs)),
     )
-    stays = algebra.implies(fits, algebra.and_(0 <= before + ours, before + ours <= modules))
+    stays = algebra.implies(fits, algebra.and_(before + ours >= 0, before + ours <= modules))
     return Claim((), algebra.and_(step, no_gain, stays))
 
 
@@ -300,8 +301,8 @@ OBLIGATIONS: tuple[Obligation, ...] = (
     _any("free-only-falls", "A module once taken is never free again.", free_only_falls),
     _any(
         "lowest-first",
-        "When a gun takes a module, every one that it looked at before and could use is held by it"
-        " or by a gun served before.",
+        "When a gun takes a module, each that it looked at before and could use is held by"
+        " it or by a gun served before.",
         lowest_first,
     ),
     _any(

@@ -40,8 +40,8 @@ class Obligation(NamedTuple):
     expected: str
     """`proved`, `refuted` (it must fail, and shows its counterexample) or `pending issue N`."""
     budget: int
-    """The solver's resource limit (Z3's `rlimit`); beyond it the verdict is unknown, which is
-    red."""
+    """The solver's resource limit (Z3's `rlimit`) for one attempt; when all attempts go beyond it
+    the verdict is unknown, which is red."""
     claim: Callable[[Station], Claim]
     """Builds the theorem by running the shipped functions on terms."""
     applies: Callable[[Station], bool] = lambda station: True

@@ -202,6 +202,48 @@ def falls_at_once(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+def within_live_power(station: Station, assumed: Assumed) -> Claim:
+    """One gun through a scan, its modules live as it begins and `still` so after the writes."""
+    modules, power_w = len(station.modules), list(station.module_power_w)
+    live, target, off = (bools(name, modules) for name in ("live", "target", "switched off"))
+    barred, acknowledged = z3.Bool("barred"), z3.Bool("acknowledged")
+    grant_w, lead_ms, elapsed_ms, room_w = ints("number", 4)
+    still = [and_(feeds, not_(gone)) for feeds, gone in zip(live, off, strict=True)]
+
+    def affordable(feeding: list[Any]) -> Any:
+        return offer.affordable(algebra, grant_w, feeding, target, power_w, barred)
+
+    before = any_offer("before")
+    lowered = offer.lower(algebra, lead_ms, before, affordable(live), acknowledged, elapsed_ms)
+    (raised,) = offer.raise_(algebra, [lowered], [affordable(still)], room_w)
+    live_w = total(algebra.ite(bit, watts, 0) for bit, watts in zip(live, power_w, strict=True))
+    still_w = total(
+        algebra.ite(and_(bit, keeps), watts, 0)
+        for bit, keeps, watts in zip(still, target, power_w, strict=True)
+    )
+    return Claim(
+        (grant_w >= 0, ordered(before), elapsed_ms >= 0, lead_ms >= 0),
+        and_(
+            lowered.offer_w <= live_w,
+            lowered.offer_w <= grant_w,
+            raised.offer_w <= live_w,
+            raised.offer_w <= grant_w,
+            or_(raised.offer_w == lowered.offer_w, raised.offer_w <= still_w),
+            implies(barred, and_(raised.offer_w == 0, affordable(live) == 0)),
+            or_(
+                barred,
+                affordable(still) == grant_w,
+                affordable(still) == still_w,
+            ),
+        ),
+        None,
+        (
+            ("all it has is offered", and_(raised.offer_w == live_w, live_w > 0)),
+            ("it is barred while live", and_(barred, live_w > 0)),
+        ),
+    )
+
+
 def within_gun_maximum(station: Station, assumed: Assumed) -> Claim:
     """The gun cap, in watts."""
     scan = one_scan(assumed)
@@ -250,6 +292,10 @@ def within_site_limit(station: Station, assumed: Assumed) -> Claim:
             offered(raised) <= limit_w,
             implies(promised(before) <= limit_w, promised(raised) <= limit_w),
             or_(promised(raised) <= limit_w, promised(raised) <= promised(lowered)),
+            *[
+                or_(told.offer_w >= later, promised(raised) >= limit_w)
+                for told, later in zip(raised, later_w, strict=True)
+            ],
         ),
         None,
         (
@@ -438,6 +484,44 @@ def handover_ends(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+def follows_at_once(station: Station, assumed: Assumed) -> Claim:
+    """As `handover_ends`, but from rest: in the first scan all that is promised is pending."""
+    scan = one_scan(assumed)
+    since_ms, limit_w = z3.Int("since_ms"), z3.Int("limit_w")
+    first = z3.Bool("first scan")
+
+    def under_way(told: Offer, so_far_ms: Any) -> Any:
+        """The wait began in the first scan, and is counted from the second."""
+        counted_ms = algebra.ite(told.waited_ms > diagnosis.NOT_SO, told.waited_ms, 0)
+        begun = and_(told.pending_w <= limit_w, so_far_ms <= counted_ms)
+        return or_(told.promise_w <= limit_w, begun)
+
+    now_ms = algebra.ite(
+        or_(first, scan.before.waited_ms <= diagnosis.NOT_SO), 0, since_ms + scan.elapsed_ms
+    )
+    return Claim(
+        (
+            *scan.laws,
+            scan.lead_ms > 0,
+            limit_w >= 0,
+            since_ms >= 0,
+            scan.affordable_w <= limit_w,
+            scan.later_w <= limit_w,
+            algebra.ite(
+                first,
+                scan.before.pending_w == scan.before.promise_w,
+                under_way(scan.before, since_ms),
+            ),
+        ),
+        and_(
+            under_way(scan.raised, now_ms),
+            implies(and_(not_(first), now_ms >= scan.lead_ms), scan.raised.promise_w <= limit_w),
+        ),
+        story(scan),
+        (("it is promised more", and_(not_(first), scan.raised.promise_w > limit_w)),),
+    )
+
+
 def story(scan: Told) -> Any:
     """A counterexample in words."""
 
@@ -507,6 +591,14 @@ OBLIGATIONS = (
         domain=ANY_OFFERS,
     ),
     obligation(
+        "offer.within-live-power",
+        "What is offered never exceeds the power of the modules that are live on the gun, nor its"
+        " grant; to a gun that is locked or stopped it is 0 in the scan that finds out (S6).",
+        ("offer.affordable", "offer.staying", "offer.power", "offer.lower", "offer.raise_"),
+        within_live_power,
+        domain="this station's modules; any grant and target, one gun",
+    ),
+    obligation(
         "offer.gun-maximum",
         "Offer and promise of a gun stay within its maximum (rule 1).",
         ("offer.lower", "offer.raise_"),
@@ -516,7 +608,7 @@ OBLIGATIONS = (
     obligation(
         "offer.site-limit",
         "The offers together never exceed the site limit, nor do the promises once they are within"
-        " it; as long as they are not, no promise rises (S6).",
+        " it; as long as they are not, no promise rises; no gun is denied what is left (S6).",
         ("offer.lower", "offer.raise_"),
         within_site_limit,
         domain="this station's number of guns; any powers, limit and times",
@@ -559,6 +651,14 @@ OBLIGATIONS = (
         " and two scans, whatever else happens.",
         ("offer.lower", "offer.raise_"),
         handover_ends,
+        domain=ANY_OFFERS,
+    ),
+    obligation(
+        "offer.follows-from-rest",
+        "A gun whose promise is what it is offered has followed a lower offer after one lead time,"
+        " counted from the scan after it was told.",
+        ("offer.lower", "offer.raise_"),
+        follows_at_once,
         domain=ANY_OFFERS,
     ),
     without(DRAWS_WITHIN_PROMISE, OBEYS),

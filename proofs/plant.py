@@ -113,8 +113,8 @@ ASSUMPTIONS = (
     ),
     Assumption(
         SPACING,
-        "Two scans read a contact at least scan_ms apart.",
-        "controller.py (a late scan is not made up for)",
+        "Every scan begins in a slot of scan_ms of its own: a late one is not made up for.",
+        "run.py, live.py (scans on a fixed grid)",
     ),
     Assumption(
         OBEYS,
@@ -192,7 +192,8 @@ class Interval(NamedTuple):
     """The enable line was written as decided; if not, the controller died before."""
     coil_done: Sequence[Any]
     corrupted: Sequence[Any]
-    """Something on the wire, no write of ours, energised this coil."""
+    """Something on the wire, no write of ours, energised this coil (not one that fell as well: a
+    gap that short moves no contact)."""
     fell: Sequence[Any]
     """A reset or a brown-out dropped this coil."""
     restarted: Any
@@ -205,8 +206,12 @@ def timing(name: str = "timing") -> Timing:
 
 
 def times_are_sane(times: Timing) -> Any:
-    """No time is negative, and a release takes some."""
-    return and_(times.contactor_release_ms > 0, *[value >= 0 for value in times])
+    """No time is negative, and a contactor takes some."""
+    return and_(
+        times.contactor_operate_ms > 0,
+        times.contactor_release_ms > 0,
+        *[value >= 0 for value in times],
+    )
 
 
 def module(name: str, guns: int) -> Module:
@@ -239,7 +244,7 @@ def ages(name: str, guns: int) -> Ages:
         off_ms=algebra.ints(f"{name} age off"),
         stuck_ms=algebra.ints(f"{name} age stuck"),
         silent_ms=algebra.ints(f"{name} age silent"),
-        open_ms=algebra.ints(f"{name} age open", guns),
+        settled_ms=algebra.ints(f"{name} age settled", guns),
         mismatch=algebra.ints(f"{name} mismatch", guns),
         latch=algebra.bools(f"{name} mismatch counted for latch", guns),
     )
@@ -329,11 +334,11 @@ def holds(assumed: frozenset[str], times: Timing, now: Scan) -> list[Any]:
     if CHIPS in assumed:
         laws += [implies(read.valid, iff(read.latch[gun], state.coil[gun])) for gun in guns]
     if LINES in assumed:
-        laws.append(implies(read.valid, iff(read.enabled, state.enable)))
+        laws.append(iff(read.enabled, state.enable))
         status = or_(
             and_(now.status_wired, state.feeds), and_(not_(now.status_wired), read.enabled)
         )
-        laws.append(implies(read.valid, iff(read.reports_on, status)))
+        laws.append(iff(read.reports_on, status))
     if MIRROR in assumed:
         seen = [*read.closed, *read.closed_again]
         true = [*now.closed_first, *now.closed_second]
@@ -389,8 +394,9 @@ def passes(
             ),
         )
         lost = and_(old.coil[gun], during.fell[gun])
-        touched = or_(risen, dropped, lost, during.corrupted[gun])
+        touched = or_(risen, dropped, lost, and_(during.corrupted[gun], not_(old.coil[gun])))
         laws += [
+            implies(during.corrupted[gun], not_(or_(dropped, during.fell[gun]))),
             iff(new.coil[gun], coil),
             implies(touched, new.coil_ms[gun] <= during.passed_ms),
             implies(not_(touched), new.coil_ms[gun] == old.coil_ms[gun] + during.passed_ms),
@@ -423,7 +429,7 @@ def falls(before: Scan, writes: Writes, during: Interval, gun: int) -> Any:
 
 def known_before(during: Interval, before: Ages) -> Ages:
     """The ages that the next scan begins with: those of the last one, or none after a restart."""
-    unknown = diagnosis.restarted(len(before.open_ms))
+    unknown = diagnosis.restarted(len(before.settled_ms))
 
     def kept(mine: Any, anew: Any) -> Any:
         return z3.If(during.restarted, anew, mine)
@@ -432,7 +438,7 @@ def known_before(during: Interval, before: Ages) -> Ages:
         off_ms=kept(before.off_ms, unknown.off_ms),
         stuck_ms=kept(before.stuck_ms, unknown.stuck_ms),
         silent_ms=kept(before.silent_ms, unknown.silent_ms),
-        open_ms=list(map(kept, before.open_ms, unknown.open_ms)),
+        settled_ms=list(map(kept, before.settled_ms, unknown.settled_ms)),
         mismatch=list(map(kept, before.mismatch, unknown.mismatch)),
         latch=list(map(kept, before.latch, unknown.latch)),
     )

@@ -1,5 +1,6 @@
 """The documented rule: what it guarantees on this station, and where it does not."""
 
+import functools
 from collections.abc import Sequence
 from itertools import pairwise, permutations
 from typing import Any
@@ -18,11 +19,12 @@ from proofs.scene import (
     in_model,
     judged,
     table,
+    turn,
 )
 from verified_alloc.kernel import guard, invariants, ops, rule
 from verified_alloc.station import Station
 
-BUDGET = 400_000_000
+BUDGET = 60_000_000
 ANY = "any station of this size: every matrix, every fault, modules and guns of these sizes"
 FULL = "full matrix, any modules and guns out of order; modules and guns of these sizes"
 EQUAL = FULL + "; equal modules"
@@ -108,8 +110,8 @@ def lowest_first(over: Any, scene: Scene, choice: rule.Choice) -> Any:
 
 
 def accepted(over: Any, scene: Scene, choice: rule.Choice) -> Any:
-    """All five conditions of the guard."""
-    return over.and_(*judged(over, scene, choice))
+    """The guard's conditions; the fifth, the limit, is `rule.limit-is-kept`."""
+    return over.and_(*judged(over, scene, choice)[:4])
 
 
 # The rule, gun by gun.
@@ -123,20 +125,11 @@ class Turn:
         self.power_w = power_w
         self.demand_w, self.maximum_w, self.left_w = algebra.ints("turn", 3)
         self.free = algebra.bools("free", len(power_w))
-        self.row, self.delivered_w, _ = turn(
+        self.row, self.delivered_w = turn(
             algebra, self.demand_w, self.maximum_w, power_w, self.free, self.left_w
         )
         wanted = rule.least(algebra, self.demand_w, self.maximum_w)
         self.granted_w = rule.least(algebra, wanted, self.left_w)
-
-
-def turn(
-    over: Any, demand_w: Any, maximum_w: Any, power_w: Sequence[int], free: Sequence[Any], left: Any
-) -> tuple[Any, Any, Any]:
-    """What one gun takes of the free modules that it can use, what it is given, and the limit that
-    is left."""
-    choice = rule.documented(over, [0], [demand_w], [maximum_w], power_w, [free], left)
-    return choice.held[0], choice.delivered_w[0], left - choice.delivered_w[0]
 
 
 def turn_by_turn(station: Station) -> Claim:
@@ -144,17 +137,46 @@ def turn_by_turn(station: Station) -> Claim:
     scene = any_matrix(station, limited=True)
     choice = scene.choice(algebra)
     free: list[Any] = [True] * len(station.modules)
-    left = scene.limit_w
+    left_w = scene.limit_w
     same = []
     for gun in scene.order:
-        usable = list(map(algebra.and_, free, scene.usable[gun]))
-        row, delivered, left = turn(
-            algebra, scene.demand_w[gun], scene.gun_max_w[gun], station.module_power_w, usable, left
-        )
-        same += list(map(z3.BoolRef.__eq__, row, choice.held[gun]))
-        same.append(delivered == choice.delivered_w[gun])
-        free = [algebra.and_(was, algebra.not_(taken)) for was, taken in zip(free, row, strict=True)]
+        row, given_w, free = scene.turn(gun, free, left_w)
+        left_w = left_w - given_w
+        same += [a == b for a, b in zip(row, choice.held[gun], strict=True)]
+        same.append(given_w == choice.delivered_w[gun])
     return Claim((), z3.And(*[z3.simplify(equation) for equation in same]))
+
+
+def limit_is_kept(station: Station) -> Claim:
+    """From one turn's bounds to what is left for each gun, and to the total."""
+    guns = len(station.guns)
+    one = Turn(station.module_power_w)
+    given_w, maximum_w, left_w = (algebra.ints(name, guns) for name in ("given", "maximum", "left"))
+    limit_w = algebra.ints("limit")
+
+    def bounded(given: Any, maximum: Any, left: Any) -> Any:
+        """Where the maximum is not below 0 and the limit is not overdrawn."""
+        return algebra.implies(
+            algebra.and_(maximum >= 0, left >= 0),
+            algebra.and_(given >= 0, given <= maximum, given <= left),
+        )
+
+    turns = [
+        left_w[0] == limit_w,
+        *[left_w[gun + 1] == left_w[gun] - given_w[gun] for gun in range(guns - 1)],
+        *map(bounded, given_w, maximum_w, left_w),
+        *[maximum >= 0 for maximum in maximum_w],
+    ]
+    within = algebra.and_(*[left >= 0 for left in left_w], algebra.total(given_w) <= limit_w)
+    leaves = algebra.and_(*[left >= top for left, top in zip(left_w, maximum_w, strict=True)])
+    return Claim(
+        (),
+        algebra.and_(
+            bounded(one.delivered_w, one.maximum_w, one.left_w),
+            algebra.implies(algebra.and_(*turns, limit_w >= 0), within),
+            algebra.implies(algebra.and_(*turns, limit_w >= algebra.total(maximum_w)), leaves),
+        ),
+    )
 
 
 def turn_counts(station: Station) -> Claim:
@@ -162,7 +184,8 @@ def turn_counts(station: Station) -> Claim:
     one = Turn(station.module_power_w)
     taken, available = algebra.count(one.row), algebra.count(one.free)
     left = algebra.count(
-        algebra.and_(free, algebra.not_(takes)) for free, takes in zip(one.free, one.row, strict=True)
+        algebra.and_(free, algebra.not_(takes))
+        for free, takes in zip(one.free, one.row, strict=True)
     )
     needs = rule.need(algebra, one.granted_w, one.power_w)
     return Claim(
@@ -255,7 +278,9 @@ def specification_determines(station: Station) -> Claim:
     ]
     return Claim(
         tuple(hypotheses),
-        z3.And(*[a == b for pair in zip(ours, other, strict=True) for a, b in zip(*pair, strict=True)]),
+        z3.And(
+            *[a == b for pair in zip(ours, other, strict=True) for a, b in zip(*pair, strict=True)]
+        ),
     )
 
 
@@ -306,7 +331,8 @@ def at_most_all(station: Station) -> Claim:
     held = algebra.bools("held", guns, modules)
     usable = algebra.bools("module", modules)
     per_module = [
-        algebra.count(row[m] for row in held) <= algebra.ite(usable[m], 1, 0) for m in range(modules)
+        algebra.count(row[m] for row in held) <= algebra.ite(usable[m], 1, 0)
+        for m in range(modules)
     ]
     exclusive_and_usable = algebra.and_(
         guard.exclusive(algebra, held), guard.only_usable(algebra, held, [usable] * guns)
@@ -393,7 +419,9 @@ def better_allocation(build: Any, readable: Any = lambda scene: ()) -> Any:
         def show(model: Any) -> str:
             plain, alternative = in_model(scene, model), rule.Choice(*in_model(other, model))
             ours = plain.choice(ops)
-            real = all(judged(ops, plain, alternative)) and alternative.delivered_w > ours.delivered_w
+            real = (
+                all(judged(ops, plain, alternative)) and alternative.delivered_w > ours.delivered_w
+            )
             return (
                 f"{table(plain, ours)}\nBetter, and the guard accepts it:\n"
                 f"{table(plain, alternative)}\nReplayed on the shipped functions: {real}"
@@ -464,8 +492,12 @@ def order_is_only_a_naming(station: Station) -> Claim:
             terms, order, moved(demand), moved(maximum), powers, moved(usable), limit
         )
         if choice != (moved(base.held), moved(base.delivered_w)):
-            return Claim((), False, lambda model, order=order: f"in the order {order}")
+            return Claim((), False, functools.partial(_other_terms, order))
     return Claim((), True)
+
+
+def _other_terms(order: Sequence[int], model: Any) -> str:
+    return f"In the order {[gun + 1 for gun in order]} the rule builds other terms."
 
 
 def _orders(guns: int) -> list[tuple[int, ...]]:
@@ -485,7 +517,7 @@ def _orders(guns: int) -> list[tuple[int, ...]]:
 
 SCENARIOS: tuple[tuple[dict[int, int], dict[int, str]], ...] = (
     ({1: 240}, {1: "123456"}),
-    ({gun: 40 for gun in range(1, 7)}, {gun: str(gun) for gun in range(1, 7)}),
+    (dict.fromkeys(range(1, 7), 40), {gun: str(gun) for gun in range(1, 7)}),
     ({1: 160, 3: 120, 5: 80}, {1: "1234", 3: "567", 5: "89"}),
     ({2: 240, 4: 240}, {2: "123456", 4: "789"}),
     ({1: 41, 2: 80, 3: 500}, {3: "123456", 2: "78", 1: "9"}),
@@ -526,7 +558,7 @@ def _round_demands(scene: Scene) -> list[Any]:
     return [
         *[demand == 10_000 * ten for demand, ten in zip(scene.demand_w, tens, strict=True)],
         *[
-            z3.And(0 <= demand, demand <= maximum)
+            z3.And(demand >= 0, demand <= maximum)
             for demand, maximum in zip(scene.demand_w, scene.gun_max_w, strict=True)
         ],
         *[earlier >= later for earlier, later in pairwise(scene.demand_w)],
@@ -543,6 +575,10 @@ def _all_healthy(scene: Scene) -> list[Any]:
     return [*_round_demands(scene), *[bit for row in scene.usable for bit in row], round_limit]
 
 
+def _one_gun(scene: Scene) -> list[Any]:
+    return [*_all_healthy(scene), *[demand == 0 for demand in scene.demand_w[1:]]]
+
+
 def _smaller_first_module(station: Station) -> Scene:
     """The station with its first module of half the power, everything healthy."""
     scene = any_matrix(station)
@@ -555,9 +591,7 @@ def fewest_modules(over: Any, scene: Scene, choice: rule.Choice) -> Any:
     modules = range(len(scene.module_power_w))
     return over.and_(
         *[
-            over.or_(
-                over.not_(over.and_(row[m], row[n])), scene.module_power_w[m] < delivered
-            )
+            over.or_(over.not_(over.and_(row[m], row[n])), scene.module_power_w[m] < delivered)
             for row, delivered in zip(choice.held, choice.delivered_w, strict=True)
             for m in modules
             for n in modules
@@ -574,7 +608,8 @@ def _rule(
     domain: str,
     *,
     expected: str = PROVED,
-    readable: Any = lambda scene: (),
+    readable: Any = None,
+    given: Any = lambda scene: (),
     applies: Any = lambda station: True,
     proves: tuple[str, ...] = (),
 ) -> Obligation:
@@ -586,7 +621,7 @@ def _rule(
         (),
         expected,
         BUDGET,
-        about_the_rule(sentence, build, holds, readable),
+        about_the_rule(sentence, build, holds, readable, given),
         applies,
     )
 
@@ -622,7 +657,12 @@ def whatever(station: Station) -> Claim:
     usable = algebra.bools("contactor", guns, modules)
     numbers_w: Any = [algebra.Whatever() for _ in range(max(guns, modules))]
     choice = rule.documented(
-        algebra, range(guns), numbers_w[:guns], numbers_w[:guns], numbers_w[:modules], usable,
+        algebra,
+        range(guns),
+        numbers_w[:guns],
+        numbers_w[:guns],
+        numbers_w[:modules],
+        usable,
         algebra.Whatever(),  # type: ignore[arg-type]
     )
     return Claim(
@@ -723,9 +763,9 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "lowest-number-first",
         "Below every module that a gun holds, each one that it could use is on it or on a gun"
         " served before it.",
-        any_matrix,
+        limited,
         lowest_first,
-        ANY + "; no site limit (with one: rule.any-station.lowest-first)",
+        ANY,
     ),
     _rule(
         "guard-accepts",
@@ -733,8 +773,8 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         " and site limit: the rule is total, and always there to fall back on.",
         limited,
         accepted,
-        ANY,
-        readable=sensible,
+        ANY + "; the limit itself: rule.limit-is-kept",
+        given=sensible,
         proves=("guard.judge",),
     ),
     _claim(
@@ -742,6 +782,12 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "The rule is one gun's turn after another: each takes from what the earlier ones left.",
         turn_by_turn,
         ANY,
+    ),
+    _claim(
+        "limit-is-kept",
+        "The total stays within the site limit; without one, what is left never binds.",
+        limit_is_kept,
+        ANY + "; composed with rule.turn-by-turn",
     ),
     _claim(
         "turn-counts",
@@ -791,8 +837,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "lexicographic-optimum",
         "No allocation gives any gun more without giving less to one served before it.",
         lexicographic,
-        EQUAL
-        + "; composed of rule.needed-or-all-that-was-left, rule.up-to-demand and"
+        EQUAL + "; composed of rule.needed-or-all-that-was-left, rule.up-to-demand and"
         " rule.no-more-than-there-is",
         applies=equal_modules,
     ),
@@ -801,9 +846,11 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "The documented scenarios come out exactly.",
         scenarios,
         "the reference station",
-        applies=lambda station: station.guns == Station.reference().guns
-        and station.modules == Station.reference().modules
-        and station.matrix.kind == "full",
+        applies=lambda station: (
+            station.guns == Station.reference().guns
+            and station.modules == Station.reference().modules
+            and station.matrix.kind == "full"
+        ),
     ),
     _rule(
         "higher-demand-first.partial",
@@ -824,7 +871,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         idle_only_if_met,
         "outside its domain: a site limit",
         expected=REFUTED,
-        readable=_all_healthy,
+        readable=_one_gun,
     ),
     _rule(
         "fewest-modules.unequal",

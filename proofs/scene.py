@@ -26,6 +26,9 @@ class Scene(NamedTuple):
     in_service: Sequence[Any]
     module_usable: Sequence[Any]
     """On a full matrix: by module; elsewhere unused."""
+    limited: bool
+    """The site limit may bind; where it may not, it is the sum of all maxima, as in the shipped
+    station without a limit."""
     hypotheses: tuple[Any, ...]
 
     @property
@@ -53,6 +56,44 @@ class Scene(NamedTuple):
             self.usable,
             self.limit_w,
         )
+
+    def by_turns(self) -> tuple[rule.Choice, list[Any]]:
+        """The rule as turns one after another (`rule.turn-by-turn`), where all that is known of the
+        limit that is left for a gun is that it is not overdrawn, or without a limit that it leaves
+        the gun's maximum (`rule.limit-is-kept`): the choice, and these hypotheses."""
+        free: list[Any] = [True] * len(self.module_power_w)
+        held, delivered_w, hypotheses = [], [], []
+        for gun in self.order:
+            left_w = algebra.ints(f"left for gun {gun + 1}")
+            hypotheses.append(left_w >= (0 if self.limited else self.gun_max_w[gun]))
+            row, given_w, free = self.turn(gun, free, left_w)
+            held.append(row)
+            delivered_w.append(given_w)
+        return rule.Choice(held, delivered_w), hypotheses
+
+    def turn(self, gun: int, free: Sequence[Any], left_w: Any) -> tuple[Any, Any, list[Any]]:
+        """One gun's turn: what it takes, what it is given, and what is free after it."""
+        row, given_w = turn(
+            algebra,
+            self.demand_w[gun],
+            self.gun_max_w[gun],
+            self.module_power_w,
+            list(map(algebra.and_, free, self.usable[gun])),
+            left_w,
+        )
+        after = [
+            algebra.and_(was, algebra.not_(taken)) for was, taken in zip(free, row, strict=True)
+        ]
+        return row, given_w, after
+
+
+def turn(
+    over: Any, demand_w: Any, maximum_w: Any, power_w: Sequence[int], free: Sequence[Any], left: Any
+) -> tuple[Any, Any]:
+    """One gun's turn: the shipped rule for that gun alone, with the modules that are free and
+    usable for it and what the limit leaves: the modules it takes, and what it is given."""
+    choice = rule.documented(over, [0], [demand_w], [maximum_w], power_w, [free], left)
+    return choice.held[0], choice.delivered_w[0]
 
 
 def equal(values: Sequence[int]) -> bool:
@@ -99,6 +140,7 @@ def _scene(
         limit_w,
         serves,
         healthy,
+        limited,
         tuple(hypotheses),
     )
 
@@ -107,16 +149,18 @@ def about_the_rule(
     sentence: str,
     build: Callable[[Station], Scene],
     holds: Property,
-    readable: Callable[[Scene], Sequence[Any]] = lambda scene: (),
+    readable: Callable[[Scene], Sequence[Any]] | None = None,
+    given: Callable[[Scene], Sequence[Any]] = lambda scene: (),
 ) -> Callable[[Station], Claim]:
-    """The claim that the shipped rule's choice has this property in each scene. `readable` narrows
-    the search for a counterexample that is meant to be shown."""
+    """The claim that the shipped rule's choice has this property in each scene, turn by turn. With
+    `readable`, a counterexample is meant to be shown: it is looked for in the whole rule at once,
+    among the scenes that are easy to read."""
 
     def claim(station: Station) -> Claim:
         scene = build(station)
-        choice = scene.choice(algebra)
+        choice, left = (scene.choice(algebra), []) if readable else scene.by_turns()
         return Claim(
-            (*scene.hypotheses, *readable(scene)),
+            (*scene.hypotheses, *left, *given(scene), *(readable(scene) if readable else ())),
             holds(algebra, scene, choice),
             lambda model: shown(sentence, holds, in_model(scene, model)),
             (("a gun is given power", z3.Or(*[power > 0 for power in choice.delivered_w])),),
@@ -141,10 +185,12 @@ def shown(sentence: str, holds: Property, scene: Scene) -> str:
     """A scene with plain values, what the shipped rule does there, and the broken sentence."""
     choice = scene.choice(ops)
     again = holds(ops, scene, choice)
+    claimed = sentence.partition(" (It fails")[0]
     verdict = (
-        "Replayed on the shipped function: it holds there - the model of the rule is wrong!"
+        "Replayed on the shipped function it holds: what fails is a single turn, or the proof's own"
+        " picture of the rule."
         if again
-        else f"Replayed on the shipped function, this is false: {sentence}"
+        else f"Replayed on the shipped function, this is false: {claimed}"
     )
     return f"{table(scene, choice)}\n{verdict}"
 

@@ -14,8 +14,12 @@ STRATEGIES: tuple[dict[str, Any], ...] = (
     {"logic": "QF_LIA"},
     {"smt.random_seed": 7, "smt.phase_selection": 5},
 )
-"""Solving times have long tails, so the budget is spent in bounded attempts, each with other search
-settings; the first verdict counts. None of them changes what is asked."""
+"""Solving times have long tails, so there are bounded attempts, each with other search settings:
+first with a small part of the budget each, then with all of it. The first verdict counts. None of
+them changes what is asked."""
+
+FIRST_ROUND = 8
+"""The part of the budget for an attempt in the first round: one in so many."""
 
 WALL_S = 120
 """A loose limit on one attempt; the budget proper is the resource limit, which is repeatable."""
@@ -46,7 +50,9 @@ def term(value: Any) -> Any:
 def decide(claim: Claim, budget: int, seed: int = 0) -> Verdict:
     """Whether the hypotheses imply the goal."""
     answer, model, resources, seconds = satisfiable(question(claim), budget, seed)
-    return Verdict({"unsat": PROVED, "sat": REFUTED}.get(answer, UNKNOWN), model, resources, seconds)
+    return Verdict(
+        {"unsat": PROVED, "sat": REFUTED}.get(answer, UNKNOWN), model, resources, seconds
+    )
 
 
 def satisfiable(terms: list[Any], budget: int, seed: int = 0) -> tuple[str, Any, int, float]:
@@ -54,10 +60,11 @@ def satisfiable(terms: list[Any], budget: int, seed: int = 0) -> tuple[str, Any,
     started_s = time.perf_counter()
     resources = 0
     answer, model = "unknown", None
-    for settings in STRATEGIES:
+    rounds = [(budget // FIRST_ROUND, settings) for settings in STRATEGIES]
+    for limit, settings in [*rounds, *[(budget, settings) for settings in STRATEGIES]]:
         solver = z3.SolverFor(settings["logic"]) if "logic" in settings else z3.Solver()
         solver.set("timeout", WALL_S * 1000)
-        solver.set("rlimit", budget // len(STRATEGIES))
+        solver.set("rlimit", limit)
         for name, value in settings.items():
             if name != "logic":
                 solver.set(name, value)

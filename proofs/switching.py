@@ -1,8 +1,9 @@
 """One scan of one module: the switching rules S1-S5, S7 and S9, from any state of the world.
 
-The hypothesis `ages_are_sound` is itself proved, in `proofs.diagnosis`: it holds after every start
-and is kept by every step, so each theorem here is about every scan that can ever happen. "Any
-state" leaves out nothing: bridged, welded, running, or adopted from a controller that died.
+Where `theorem` assumes `ages_are_sound`, that is itself proved, in `proofs.diagnosis`: it holds
+after every start and is kept by every step, so each theorem here is about every scan that can ever
+happen. "Any state" leaves out nothing: bridged, welded, running, or adopted from a controller that
+died.
 """
 
 from collections.abc import Sequence
@@ -204,14 +205,14 @@ def enabled_on_its_target(station: Station, assumed: Assumed) -> Claim:
             )
         ]
     )
-    return theorem(
-        assumed,
-        step,
+    return Claim(
+        laws(assumed, step),
         implies(
             step.writes.enable,
             and_(read.valid, or_(*step.target), one_at_most(step.target), shown),
         ),
-        covers=(("it is enabled", step.writes.enable),),
+        story(step),
+        (("it is enabled", step.writes.enable),),
     )
 
 
@@ -245,6 +246,24 @@ def enabled_on_a_closed_contactor(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+def enabled_blind(station: Station, assumed: Assumed) -> Claim:
+    """S3 in the world, where the feedback lies but contactors are in time."""
+    times = proofs_of_diagnosis.station_times(station)
+    step = step_from(times, plant.scan("now", len(station.guns)))
+    now = step.before
+    in_time = [proofs_of_diagnosis.closes_in_time(station, now)] if CLOSES in assumed else []
+    return theorem(
+        assumed,
+        step,
+        implies(
+            step.writes.enable,
+            and_(*map(algebra.iff, now.closed_last, step.target)),
+        ),
+        *in_time,
+        covers=(("it is enabled", step.writes.enable),),
+    )
+
+
 def break_before_make(station: Station, assumed: Assumed) -> Claim:
     """S4."""
     step = any_step(station)
@@ -272,11 +291,11 @@ def invalid_is_off(station: Station, assumed: Assumed) -> Claim:
         implies(step.writes.may_switch, not_(or_(*step.writes.coils))),
         implies(not_(step.overdue), not_(step.writes.may_switch)),
     )
-    return theorem(
-        assumed,
-        step,
+    return Claim(
+        laws(assumed, step),
         implies(not_(step.before.readings.valid), nothing),
-        covers=(("the readings are invalid", not_(step.before.readings.valid)),),
+        story(step),
+        (("the readings are invalid", not_(step.before.readings.valid)),),
     )
 
 
@@ -285,14 +304,14 @@ def stop_is_off(station: Station, assumed: Assumed) -> Claim:
     step = any_step(station)
     writes = step.writes
     stopped = and_(not_(writes.enable), not_(or_(*writes.coils)))
-    return theorem(
-        assumed,
-        step,
+    return Claim(
+        laws(assumed, step),
         and_(
             implies(or_(step.stop, step.overdue), stopped),
             implies(step.overdue, writes.may_switch),
         ),
-        covers=(("stopped", step.stop), ("overdue", step.overdue)),
+        story(step),
+        (("stopped", step.stop), ("overdue", step.overdue)),
     )
 
 
@@ -300,9 +319,8 @@ def locked_is_off(station: Station, assumed: Assumed) -> Claim:
     """A locked gun's contactors are not closed, and no module is enabled on it."""
     step = any_step(station)
     read = step.before.readings
-    return theorem(
-        assumed,
-        step,
+    return Claim(
+        laws(assumed, step),
         and_(
             *[
                 implies(
@@ -315,7 +333,8 @@ def locked_is_off(station: Station, assumed: Assumed) -> Claim:
                 for gun in guns(step)
             ]
         ),
-        covers=(("enabled elsewhere", and_(step.writes.enable, or_(*step.locked))),),
+        story(step),
+        (("enabled elsewhere", and_(step.writes.enable, or_(*step.locked))),),
     )
 
 
@@ -323,8 +342,9 @@ def live_is_kept(station: Station, assumed: Assumed) -> Claim:
     """A scan that enables a module, and the next, which finds it live on the gun that keeps it."""
     step = any_step(station)
     then = step_from(step.times, step.after, "after that")
-    return Claim(
-        (*laws(assumed, step), not_(step.during.restarted)),
+    return theorem(
+        assumed,
+        step,
         and_(
             *[
                 implies(
@@ -341,8 +361,8 @@ def live_is_kept(station: Station, assumed: Assumed) -> Claim:
                 for gun in guns(step)
             ]
         ),
-        story(step),
-        (("it is kept", and_(step.writes.enable, then.writes.enable)),),
+        not_(step.during.restarted),
+        covers=(("it is kept", and_(step.writes.enable, then.writes.enable)),),
     )
 
 
@@ -390,13 +410,61 @@ def overdue_comes_late(station: Station, assumed: Assumed) -> Claim:
                 switching.is_overdue(times, stop_ms),
                 and_(stop_ms >= times.module_off_timeout_ms, stop_ms >= times.current_decay_ms),
             ),
-            implies(
-                stop_ms >= times.module_off_timeout_ms + times.current_decay_ms,
+            algebra.iff(
                 switching.is_overdue(times, stop_ms),
+                stop_ms >= times.module_off_timeout_ms + times.current_decay_ms,
             ),
         ),
         None,
         (("overdue", switching.is_overdue(times, stop_ms)),),
+    )
+
+
+def as_specified(station: Station, assumed: Assumed) -> Claim:
+    """The whole decision once more, pair by pair, from readings and ages as they are."""
+    step = any_step(station)
+    read, ages, times, writes = step.before.readings, step.before.ages, step.times, step.writes
+
+    def confirmed_open(gun: int) -> Any:
+        return and_(not_(read.latch[gun]), ages.settled_ms[gun] >= times.contactor_release_ms)
+
+    def wants(gun: int) -> Any:
+        alone = [not_(step.target[other]) for other in guns(step) if other != gun]
+        return and_(step.target[gun], *alone, not_(step.locked[gun]), not_(step.stop))
+
+    def enabled_on(gun: int) -> Any:
+        others = [other for other in guns(step) if other != gun]
+        return and_(
+            wants(gun),
+            not_(step.overdue),
+            read.valid,
+            read.latch[gun],
+            read.closed[gun],
+            read.closed_again[gun],
+            ages.settled_ms[gun] >= times.contactor_operate_ms,
+            *[not_(or_(read.closed[other], read.closed_again[other])) for other in others],
+            *map(confirmed_open, others),
+        )
+
+    def closed_on(gun: int) -> Any:
+        free = and_(*[confirmed_open(other) for other in guns(step) if other != gun])
+        rested = ages.off_ms >= times.module_discharge_ms
+        return and_(wants(gun), not_(step.overdue), or_(read.latch[gun], and_(free, rested)))
+
+    idle = and_(
+        read.valid,
+        not_(or_(read.enabled, read.reports_on)),
+        ages.off_ms >= times.current_decay_ms,
+    )
+    return Claim(
+        laws(assumed, step),
+        and_(
+            algebra.iff(writes.enable, or_(*map(enabled_on, guns(step)))),
+            algebra.iff(writes.may_switch, or_(idle, step.overdue)),
+            *[algebra.iff(writes.coils[gun], closed_on(gun)) for gun in guns(step)],
+        ),
+        story(step),
+        (("it is enabled", writes.enable), ("it may switch", writes.may_switch)),
     )
 
 
@@ -410,7 +478,7 @@ def scans_to_target(station: Station) -> int:
 
     opened = scans(timing.current_decay_ms) + 1 + 2 * scans(timing.contactor_release_ms)
     discharged = scans(timing.module_discharge_ms)
-    return 3 + max(opened, discharged) + scans(timing.contactor_operate_ms)
+    return 3 + max(opened, discharged) + 2 * scans(timing.contactor_operate_ms)
 
 
 def healthy_scan(station: Station, times: Timing, name: str, ages: Ages | None = None) -> Scan:
@@ -563,6 +631,15 @@ OBLIGATIONS = (
         {MIRROR, ONE_FLIP, STAYS_OPEN},
     ),
     obligation(
+        "switching.enabled-blind",
+        "When a module is enabled, the target's contactor is closed and all others are open even"
+        " where all feedback is wrong, as long as contactors move in time (S3).",
+        ("switching.step",),
+        enabled_blind,
+        {OPENS, CLOSES},
+        domain=proofs_of_diagnosis.ITS_STATION,
+    ),
+    obligation(
         "switching.break-before-make",
         "Before a contactor closes or its module is enabled, the coils of all others have been off"
         " for contactor_release_ms (S4).",
@@ -582,6 +659,14 @@ OBLIGATIONS = (
         " every contactor (S7).",
         ("switching.step", "switching.wanted"),
         stop_is_off,
+    ),
+    obligation(
+        "switching.as-specified",
+        "The decision is exactly this: enable on the one wanted gun that is confirmed closed, all"
+        " others confirmed open; switch when off and the current gone; close when all others are"
+        " confirmed open and the module is discharged, hold what is wanted, open the rest.",
+        ("switching.step", "switching.wanted", "switching.on_gun"),
+        as_specified,
     ),
     obligation(
         "switching.live-is-kept",
@@ -608,11 +693,12 @@ OBLIGATIONS = (
     obligation(
         "switching.reaches-its-target",
         "A healthy module that is left alone is live on its target's gun within a stated number of"
-        " scans (55 with the default times), whatever state it begins in.",
+        " scans (57 with the default times), whatever state it begins in.",
         ("switching.step", "switching.live", "diagnosis.ages"),
         reaches_its_target,
         {OPENS, CLOSES},
-        domain="this station's times and number of guns; one module",
+        domain=proofs_of_diagnosis.ITS_STATION,
+        budget=200_000_000,
     ),
     obligation(
         "switching.locked-is-off",

@@ -111,7 +111,11 @@ def allocation_decodes(station: Station) -> Claim:
     complete = {(gun.id, m) for gun in station.guns for m in station.matrix.reach[gun.id - 1]}
     return Claim(
         (),
-        all(algebra.same(*pair) for rows in zip(held, back, strict=True) for pair in zip(*rows, strict=True))
+        all(
+            algebra.same(*pair)
+            for rows in zip(held, back, strict=True)
+            for pair in zip(*rows, strict=True)
+        )
         and list(station.contactors) == in_order
         and set(in_order) == complete
         and len(in_order) == len(complete),
@@ -154,8 +158,10 @@ def partly_written(station: Station) -> Claim:
     new, old = wiring.words(coils), wiring.words(verified)
     took = algebra.bools("took", len(new), 2)
     latched = tuple(
-        tuple(algebra.ite(took[expander][bit // 8], new[expander][bit], old[expander][bit])
-              for bit in range(16))
+        tuple(
+            algebra.ite(took[expander][bit // 8], new[expander][bit], old[expander][bit])
+            for bit in range(16)
+        )
         for expander in range(len(new))
     )
     after = wiring.coils(latched, len(coils))
@@ -190,13 +196,16 @@ def readings_cover(station: Station) -> Claim:
         numbers = [k for k, (_, m) in enumerate(contactors) if m == module.id]
         carries = [answered[k // 14] for k in numbers]
         valid = wiring.valid(algebra, answered, numbers)
-        same.append((z3.BoolVal(valid) if isinstance(valid, bool) else valid) == z3.And(*carries, True))
+        same.append(
+            (z3.BoolVal(valid) if isinstance(valid, bool) else valid) == z3.And(*carries, True)
+        )
     return Claim((), z3.And(*same))
 
 
 def one_bit_wrong(station: Station) -> Claim:
-    """Every single bit of every word, flipped: the words differ; where the bit has a contactor, just
-    that coil differs; where that makes a second contactor of a module, the guard refuses it."""
+    """Every single bit of every word, flipped: the words differ; where the bit has a contactor,
+    just that coil differs; where that makes a second contactor of a module, the guard refuses
+    it."""
     held = algebra.bools("held", len(station.guns), len(station.modules))
     exists = station.grid(station.contactors)
     held = [
@@ -213,7 +222,11 @@ def one_bit_wrong(station: Station) -> Claim:
             after = wiring.coils([tuple(other) for other in flipped], len(coils))
             # Read-back compares whole words.
             seen.append(z3.Not(_equal(flipped[expander], word)))
-            moved = [n for n, (a, b) in enumerate(zip(after, coils, strict=True)) if not algebra.same(a, b)]
+            moved = [
+                n
+                for n, (a, b) in enumerate(zip(after, coils, strict=True))
+                if not algebra.same(a, b)
+            ]
             number = wiring.contactor(wiring.Place(expander, bit))
             lone = [number] if bit not in UNUSED and number < len(coils) else []
             seen.append(z3.BoolVal(moved == lone))
@@ -245,7 +258,9 @@ def fits_the_pins(station: Station) -> bool:
     return len(station.contactors) <= ADDRESSES * len(PINS)
 
 
-def _wiring(name: str, sentence: str, claim: Any, proves: tuple[str, ...], domain: str) -> Obligation:
+def _wiring(
+    name: str, sentence: str, claim: Any, proves: tuple[str, ...], domain: str
+) -> Obligation:
     return Obligation(
         f"wiring.{name}", sentence, proves, domain, (), PROVED, BUDGET, claim, fits_the_pins
     )
@@ -280,8 +295,8 @@ OBLIGATIONS: tuple[Obligation, ...] = (
     ),
     _wiring(
         "may-not-switch",
-        "The coils to write are what is wanted of modules that may switch, and the verified latch of"
-        " all others.",
+        "The coils to write are what is wanted of modules that may switch, and the verified latch"
+        " of all others.",
         may_not_switch,
         ("wiring.next_coils",),
         STATION,
@@ -304,7 +319,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
     ),
     _wiring(
         "one-bit-wrong",
-        "Any one bit of the words changed is seen by reading back, moves at most that one contactor,"
+        "Any one bit of the words changed is seen by reading back, moves at most that contactor,"
         " and where that joins two guns the guard refuses the allocation too.",
         one_bit_wrong,
         ("wiring.words", "wiring.coils", "guard.exclusive"),

@@ -150,6 +150,8 @@ REFUSED = [
     (["--demand", "-1=40"], NOT_GUN_KW),
     (["--demand", "1.0=40"], NOT_GUN_KW),
     (["--demand", " 1=40"], NOT_GUN_KW),
+    (["--demand", "\u0661=40"], NOT_GUN_KW),
+    (["--demand", "\u00b2=40"], NOT_GUN_KW),
     (["--demand", "1=nan"], "demand of gun 1 = NaN kW"),
     (["--demand", "1=inf"], "demand of gun 1 = Infinity kW"),
     (["--demand", "1=-5"], "demand of gun 1 = -5 kW"),
@@ -186,6 +188,7 @@ REFUSED = [
     (["--station", "nowhere.toml"], "station file nowhere.toml: No such file or directory"),
     (["--station", "/"], "station file /: Is a directory"),
     (["--station", "\0"], "station file"),
+    (["--station", "no\nwhere"], "station file no where: No such file"),
     (["--colour"], "No such option: --colour"),
     (["extra"], "extra"),
 ]
@@ -274,7 +277,8 @@ def test_as_a_program() -> None:
 
 
 def test_what_is_not_needed_is_not_imported() -> None:
-    heavy = ("pydantic", "rich", "hardware", "z3", "ortools", "gpiozero", "smbus2", "sqlite3")
+    heavy = ("rich", "hardware", "z3", "ortools", "gpiozero", "smbus2", "sqlite3")
+    heavy += ("verified_alloc.station_file", "verified_alloc.explain")
     code = (
         "import sys; from verified_alloc.cli import main;"
         "main(['allocate', '--demand', '1=160', '--json']);"

@@ -163,6 +163,13 @@ def test_within_the_deadband_guns_keep_their_places() -> None:
     assert order(g2=0) == (1, 2)  # both rank 0: by number
 
 
+def test_a_demand_that_ends_ends_its_rank_however_small_it_was() -> None:
+    demands = processor(deadband_kw=5)
+    for kw, rank_w in ((10, 10_000), (3, 3_000), (0, 0)):
+        demands.set(1, kw, 0)
+        assert demands.asked(0).rank_w[0] == rank_w
+
+
 def test_a_slow_drift_is_followed_in_steps_of_the_deadband() -> None:
     demands = processor(deadband_kw=5)
     ranks = []

@@ -41,6 +41,7 @@ def test_the_cap() -> None:
     text = said(1, REFERENCE, {1: 300})
     assert "asks for 300 kW, more than its maximum, and is given at most that, 240 kW." in text
     assert "gets 240 kW, all it can have." in text
+    assert said(1, REFERENCE, {1: 240}).startswith("Gun 1 asks for 240 kW. It is served first.")
 
 
 def test_what_others_took() -> None:
@@ -84,6 +85,13 @@ def test_faults_of_others_are_not_told() -> None:
     assert "failed open" not in said(1, REFERENCE, {1: 240}, Faults(failed_open={(2, 6)}))
 
 
+def test_a_failed_module_is_told_once() -> None:
+    faults = Faults(modules={6}, welded={(2, 6)})
+    text = said(1, REFERENCE, {1: 240}, faults)
+    assert "PM6 has failed." in text
+    assert "welded" not in text
+
+
 def test_a_gun_that_is_out_is_served_before_nobody() -> None:
     explanation = explain(REFERENCE, {1: 240, 2: 40}, faults=Faults(guns={1}))
     assert explanation.guns[1].served is None
@@ -96,7 +104,9 @@ def test_the_gap_in_the_matrix() -> None:
     text = said(1, ring, {1: 200})
     assert "200 kW is more than all 4 modules that it can use give, 160 kW." in text
     assert "It has no contactor to PM5-9." in text
-    assert "no contactor" not in said(1, ring, {1: 160})
+    exact = said(1, ring, {1: 160})
+    assert "no contactor" not in exact
+    assert "It needs 4 modules of 40 kW for 160 kW." in exact
 
 
 def test_the_site_limit() -> None:
@@ -107,6 +117,7 @@ def test_the_site_limit() -> None:
     assert "It needs 1 module of 40 kW for 40 kW." in text
     assert "gets 40 kW, short by 60 kW." in text
     assert "site limit" not in said(1, limited, demands)
+    assert "site limit" not in said(2, limited, {1: 150, 2: 40})
     assert "The site limit of 190 kW leaves 0 kW for it. It gets nothing." in said(
         3, limited, demands
     )

@@ -1,5 +1,8 @@
 """The station file: every key, every refusal; matrices; faults."""
 
+import pickle
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError, asdict, fields
 from decimal import Decimal
 from pathlib import Path
@@ -156,6 +159,21 @@ def test_contactors_are_counted_module_by_module() -> None:
     for gun in range(1, 7):
         for module in range(1, 10):
             assert contactors[(module - 1) * 6 + gun - 1] == (gun, module)
+
+
+def test_a_station_is_the_same_key_in_another_process() -> None:
+    code = (
+        "import pickle, sys; from verified_alloc import Faults, Station;"
+        "there = pickle.loads(sys.stdin.buffer.read());"
+        "here = {Station.reference(): 1, Faults(modules={3}, welded={(2, 5)}): 2};"
+        "print([here.get(one) for one in there])"
+    )
+    pair = Station.reference(), Faults(modules={3}, welded={(2, 5)})
+    assert len({*pair}) == 2  # hashed, so that what is remembered goes along
+    ran = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(pair), capture_output=True, check=True
+    )
+    assert ran.stdout.split() == [b"[1,", b"2]"]
 
 
 def test_a_station_is_frozen() -> None:

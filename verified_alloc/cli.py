@@ -27,8 +27,21 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"verified-alloc {version('verified-alloc')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _program() -> None:
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Print it."),
+    ] = False,
+) -> None:
     """Decides which power modules feed which charging guns, and drives the contactors."""
 
 
@@ -175,6 +188,15 @@ def run(
     seed: Annotated[
         str, typer.Option("--seed", metavar="N", help="Of the simulated parts' own times.")
     ] = "0",
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            "--faults",
+            metavar="FILE",
+            help="Where latched faults are kept."
+            " [default: on a Pi /var/lib/verified-alloc/faults.json, simulated nowhere]",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Run a station: the simulated one, or the wires of a Raspberry Pi.
@@ -185,6 +207,12 @@ def run(
     verified-alloc run --demands hour --inject 'weld 3:5 @ 120s' --inject 'nack 0x21 @ 5min'
     verified-alloc run --demands hour --speed 10 --until 600
     verified-alloc run --hardware pi --station site.toml
+
+    \b
+    Faults: weld, failed-open, late-release, late-operate, spontaneous-open, aux-stuck-closed,
+    aux-stuck-open, aux-chatter, aux-broken-wire GUN:MODULE; module-dead, module-stuck-on MODULE;
+    estop; nack, nack-data, timeout, flip-read, flip-write, wrong-chip, drop-write, brown-out
+    EXPANDER; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21 @ 10s for 500ms'.
     """
     from verified_alloc import run_command
 
@@ -196,7 +224,54 @@ def run(
         until=until,
         inject=inject or (),
         seed=_numbered("--seed", seed),
+        faults_file=faults,
         as_json=as_json,
+    )
+
+
+@app.command()
+def prove(
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="ID", help="This obligation, or all that begin so."),
+    ] = None,
+    station: StationOption = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="With the second solver cvc5 and varied seeds.")
+    ] = False,
+    jobs: Annotated[
+        str | None,
+        typer.Option("--jobs", metavar="N", help="Processes at once. [default: one a core]"),
+    ] = None,
+    junit: Annotated[
+        str | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML.")
+    ] = None,
+    markdown: Annotated[
+        str | None, typer.Option("--markdown", metavar="FILE", help="Also write a table.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Prove the rule, the guard, the switching and the wiring of a station.
+
+    \b
+    verified-alloc prove
+    verified-alloc prove --only switching
+    verified-alloc prove --station site.toml --markdown proofs.md
+    """
+    try:
+        import z3  # noqa: F401
+    except ImportError:
+        raise BadInput("prove needs z3: pip install 'verified-alloc[proofs]'") from None
+    from proofs import command
+
+    return command.run(
+        _station(station),
+        only=only or (),
+        jobs=None if jobs is None else _numbered("--jobs", jobs),
+        full=full,
+        as_json=as_json,
+        junit=None if junit is None else Path(junit),
+        markdown=None if markdown is None else Path(markdown),
     )
 
 

@@ -13,12 +13,15 @@ from hardware.modules import LineReading, PowerModuleController
 from hardware.supervision import Supervision
 from verified_alloc.allocate import Allocation, decide
 from verified_alloc.demand import Asked, DemandProcessor, strictly
+from verified_alloc.dwell import Dwell
+from verified_alloc.errors import BadInput
 from verified_alloc.health import Health, kernel_timing
 from verified_alloc.journal import FaultLatch
 from verified_alloc.kernel import diagnosis, offer, ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
+from verified_alloc.quiet import quiet_ms
 from verified_alloc.station import Faults, Station
 
 Matrix = list[list[bool]]
@@ -83,11 +86,11 @@ class Controller:
             [numbers.get((gun + 1, module + 1), -1) for gun in self._guns]
             for module in self._modules
         ]
+        self._carried = [[k for k in numbers if k >= 0] for numbers in self._numbers]
         self.health = Health(station, fault_latch.load())
         self._offers: list[Offer] = [offer.restarted(power_w) for power_w in station.gun_max_w]
         self._acknowledged: set[int] = set()
-        self._moved_ms: list[int | None] = [None for _ in self._modules]
-        self._latches: list[Sequence[bool]] | None = None
+        self._dwell = Dwell(len(station.modules), station.timing.minimum_dwell_s * 1000)
         self._stopping = False
         self._stopping_ms = diagnosis.NOT_SO
         self._stop_ms = diagnosis.NOT_SO
@@ -95,6 +98,7 @@ class Controller:
         self._decided_for: object = None
         self._allocation: Allocation | None = None
         self._before: object = None
+        self._switched = False
 
     def start(self) -> None:
         """Wait until no module is on and no current can flow, and only then touch an expander. The
@@ -114,6 +118,8 @@ class Controller:
         self._bank.start()
         for position in self.health.latched.expanders:
             self._bank.abandon(position)
+        for sentence in self.health.describe():
+            self._report(f"latched before the start: {sentence}")
         self._last_ms = _now_ms()
 
     def stop(self) -> None:
@@ -127,22 +133,50 @@ class Controller:
         if self._offers[gun - 1].offer_w == offer_w:
             self._acknowledged.add(gun - 1)
 
-    def clear_expander(self, position: int) -> bool:
-        """Configure a lost expander anew, its coils off, and use it again; every module that it
-        carries must be off with its current gone. Whether that succeeded."""
-        carried = [
-            module
-            for module, numbers in enumerate(self._numbers)
-            if any(k >= 0 and wiring.place(k).expander == position for k in numbers)
-        ]
+    def clear_contactor(self, gun: int, module: int) -> None:
+        """Use a contactor again that was inspected. `BadInput` if there is none, or while command
+        and feedback are not seen to agree."""
+        if not self.station.has(gun, module):
+            raise BadInput(
+                f"contactor {gun}:{module}: there is none; allowed are those of the matrix"
+            )
+        self.health.clear_contactor(gun, module)
+        self._fault_latch.save(self.health.latched)
+
+    def clear_module(self, module: int) -> None:
+        """Use a module again. `BadInput` while it reports on although its enable is low."""
+        self.health.clear_module(module)
+        self._fault_latch.save(self.health.latched)
+
+    def clear_expander(self, position: int) -> None:
+        """Configure a lost expander anew, its coils off, and use it again. `BadInput` while a
+        module that it carries is not off, or if it cannot be configured."""
+        station = self.station.hardware
+        name = f"expander {station.output_expanders[position]:#x}"
         lines = self._lines.read()
-        if any(lines.enabled[module] or lines.reports_on[module] for module in carried):
-            return False
+        for module, numbers in enumerate(self._carried):
+            carried = any(wiring.place(k).expander == position for k in numbers)
+            off_ms = self.health.lines_off_ms[module]
+            if carried and (
+                lines.enabled[module]
+                or lines.reports_on[module]
+                or off_ms < self._timing.current_decay_ms
+            ):
+                raise BadInput(f"{name}: module {module + 1} on it is not off; allowed once it is")
         if not self._bank.configure(position):
-            return False
+            raise BadInput(f"{name}: cannot be configured; allowed once it answers")
         self.health.clear_expander(position)
         self._fault_latch.save(self.health.latched)
-        return True
+
+    def clear_stop(self) -> None:
+        """Go on after an emergency stop, and with the expanders that its off-delay has reset.
+        `BadInput` while the button is pressed."""
+        if self._supervision.stopped:
+            raise BadInput("emergency stop: the button is pressed; allowed once it is released")
+        for position in sorted(self.health.latched.expanders):
+            self.clear_expander(position)
+        self.health.clear_stop()
+        self._fault_latch.save(self.health.latched)
 
     def scan(self, scans: int = 1) -> State:
         """One scan. `scans` is more than 1 only where time was skipped up to `quiet_until_ms`."""
@@ -152,7 +186,8 @@ class Controller:
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000)
         readings = self._readings(lines, bank)
         self._diagnose(readings, bank, elapsed_ms, scans)
-        self._note_moves(readings, now_ms)
+        live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]
+        self._dwell.note(live, now_ms)
         self._stopping_ms = diagnosis.lasting(ops, self._stopping, self._stopping_ms, elapsed_ms)
         stop = (
             self.health.latched.emergency_stop
@@ -163,7 +198,6 @@ class Controller:
         asked = strictly([0] * len(self._guns)) if self._stopping else self.demands.asked(now_ms)
         allocation = self._decide(asked, now_ms)
         target = self._matrix(allocation)
-        live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]
 
         affordable_w = self._affordable(allocation, live, target, stop)
         self._offers = [
@@ -196,17 +230,25 @@ class Controller:
             )
             for module in self._modules
         ]
-        enabled = self._write(lines, bank, writes)
-
+        self._disable(lines, [module.enable for module in writes])
+        verified = self._switch(bank, writes)
+        enabled = [module.enable and fed for module, fed in zip(writes, verified, strict=True)]
         still_live = [
             [feeds and on for feeds, on in zip(row, enabled, strict=True)] for row in live
         ]
-        self._offers = offer.raise_(
-            ops,
-            self._offers,
-            self._affordable(allocation, still_live, target, stop),
-            self.station.limit_w,
-        )
+        affordable_w = self._affordable(allocation, still_live, target, stop)
+        if not all(verified):
+            self._offers = [
+                offer.cut(ops, told, power_w)
+                for told, power_w in zip(self._offers, affordable_w, strict=True)
+            ]
+            self._tell()
+            self._disable(lines, enabled)
+        for module, on in enumerate(enabled, start=1):
+            if on and not lines.enabled[module - 1]:
+                self._lines.enable(module)
+
+        self._offers = offer.raise_(ops, self._offers, affordable_w, self.station.limit_w)
         self._tell()
         if list(self._lines.read().enabled) == enabled:
             self._supervision.verified()
@@ -220,7 +262,7 @@ class Controller:
         again = (*bank.closed_again, False)
         return [
             Readings(
-                valid=wiring.valid(ops, bank.answered, [k for k in numbers if k >= 0]),
+                valid=wiring.valid(ops, bank.answered, self._carried[module]),
                 enabled=lines.enabled[module],
                 reports_on=lines.reports_on[module],
                 latch=[latch[k] for k in numbers],
@@ -253,28 +295,9 @@ class Controller:
         for sentence in news:
             self._report(sentence)
 
-    def _note_moves(self, readings: Sequence[Readings], now_ms: int) -> None:
-        """Remember when each module's latches last changed, as far as that was seen."""
-        latches = [module.latch for module in readings]
-        for module in self._modules:
-            if self._latches is not None and latches[module] != self._latches[module]:
-                self._moved_ms[module] = now_ms
-        self._latches = latches
-
-    def _dwelling(self, now_ms: int) -> dict[int, int]:
-        """Modules that moved less than `minimum_dwell_s` ago, with their gun; from 1."""
-        dwell_ms = self.station.timing.minimum_dwell_s * 1000
-        return {
-            module + 1: latch.index(True) + 1
-            for module, (moved_ms, latch) in enumerate(
-                zip(self._moved_ms, self._latches or [], strict=False)
-            )
-            if moved_ms is not None and now_ms - moved_ms < dwell_ms and any(latch)
-        }
-
     def _decide(self, asked: Asked, now_ms: int) -> Allocation:
         """Allocate anew when demands, faults or the dwelling modules have changed."""
-        dwelling = self._dwelling(now_ms)
+        dwelling = self._dwell.reserved(now_ms)
         inputs = (asked, self.health.faults, dwelling)
         if self._allocation is None or inputs != self._decided_for:
             self._allocation = decide(
@@ -296,13 +319,14 @@ class Controller:
     def _affordable(
         self, allocation: Allocation, live: Matrix, target: Matrix, stop: bool
     ) -> list[int]:
-        """What each gun can be offered: its grant, as far as live modules that stay bear it."""
         return [
-            0
-            if stop or self.health.locked[gun]
-            else min(
+            offer.affordable(
+                ops,
                 allocation.delivered_w[gun + 1],
-                offer.power(ops, offer.staying(ops, live[gun], target[gun]), self._power_w),
+                live[gun],
+                target[gun],
+                self._power_w,
+                stop or self.health.locked[gun],
             )
             for gun in self._guns
         ]
@@ -311,30 +335,25 @@ class Controller:
         for gun, told in enumerate(self._offers, start=1):
             self._publish(gun, told.offer_w, self.station.timing.offer_lead_ms)
 
-    def _write(self, lines: LineReading, bank: BankReading, writes: Sequence[Writes]) -> list[bool]:
-        """Enables fall, coils are written and verified, enables rise; the enable lines afterwards.
-        A module on an expander that could not be verified is off."""
-        for module, module_writes in enumerate(writes, start=1):
-            if lines.enabled[module - 1] and not module_writes.enable:
+    def _disable(self, lines: LineReading, keep: Sequence[bool]) -> None:
+        """Drop the enable lines that are high and shall not be."""
+        for module, (was, stays) in enumerate(zip(lines.enabled, keep, strict=True), start=1):
+            if was and not stays:
                 self._lines.disable(module)
+
+    def _switch(self, bank: BankReading, writes: Sequence[Writes]) -> list[bool]:
+        """Write and verify the coils; by module, whether all expanders that carry it are as
+        commanded."""
         coils = wiring.next_coils(
             ops,
             [writes[module - 1].may_switch for _, module in self.station.contactors],
             [writes[module - 1].coils[gun - 1] for gun, module in self.station.contactors],
             bank.latch,
         )
+        self._switched = coils != tuple(bank.latch)
         unverified = self._bank.write(coils)
         verified = [position not in unverified for position in range(len(bank.answered))]
-        enabled = []
-        for module, module_writes in enumerate(writes):
-            numbers = [k for k in self._numbers[module] if k >= 0]
-            on = module_writes.enable and wiring.valid(ops, verified, numbers)
-            if on and not lines.enabled[module]:
-                self._lines.enable(module + 1)
-            if lines.enabled[module] and not on:
-                self._lines.disable(module + 1)
-            enabled.append(on)
-        return enabled
+        return [wiring.valid(ops, verified, carried) for carried in self._carried]
 
     def _state(
         self,
@@ -353,7 +372,7 @@ class Controller:
         )
         offers = [told._replace(waited_ms=0) for told in self._offers]
         now = (readings, allocation, offers, stop, enabled, self.health.latched)
-        still = now == self._before and not self.health.counting
+        still = now == self._before and not self._switched and not self.health.counting
         self._before = now
         return State(
             at_ms=now_ms,
@@ -374,37 +393,15 @@ class Controller:
         )
 
     def _quiet_until(self, now_ms: int) -> int:
-        """When the next age that something waits for will be reached."""
-        timing = self._timing
-        waits: list[tuple[int, int]] = []
-        for module in self._modules:
-            ages = self.health.ages[module]
-            waits += [
-                (ages.off_ms, timing.current_decay_ms),
-                (ages.off_ms, timing.module_discharge_ms),
-                (ages.stuck_ms, timing.module_off_timeout_ms),
-                (ages.silent_ms, timing.module_off_timeout_ms),
-                *((settled_ms, timing.contactor_operate_ms) for settled_ms in ages.settled_ms),
-                *((settled_ms, timing.contactor_release_ms) for settled_ms in ages.settled_ms),
-            ]
-            moved_ms = self._moved_ms[module]
-            if moved_ms is not None:
-                waits.append((now_ms - moved_ms, self.station.timing.minimum_dwell_s * 1000))
-        waits += [
-            (told.waited_ms, self.station.timing.offer_lead_ms)
-            for told in self._offers
-            if told.pending_w != told.promise_w
-        ]
-        if self._stop_ms > diagnosis.NOT_SO:
-            waits.append((self._stop_ms, timing.module_off_timeout_ms + timing.current_decay_ms))
+        quiet = quiet_ms(
+            self.station.timing,
+            self.health.ages,
+            self._offers,
+            self._stop_ms,
+            self._dwell.ages_ms(now_ms),
+        )
         stale_ms = self.demands.next_change_ms(now_ms)
-        if stale_ms is not None:
-            waits.append((now_ms, stale_ms))
-        left_ms = [until - age for age, until in waits if diagnosis.NOT_SO < age < until]
-        return now_ms + min(left_ms, default=_FAR_MS)
-
-
-_FAR_MS = 1000 * 3600 * 24
+        return now_ms + quiet if stale_ms is None else min(now_ms + quiet, stale_ms)
 
 
 def _now_ms() -> int:

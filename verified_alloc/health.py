@@ -48,6 +48,8 @@ class Health:
             for m in modules
         ]
         self.ages = [diagnosis.restarted(len(guns)) for _ in modules]
+        self.lines_off_ms = [diagnosis.NOT_SO for _ in modules]
+        """How long each module has been off by its lines, whatever its expanders say."""
         self.silence = [0] * wiring.expanders(len(station.contactors))
         self.latched = latched
         self._contactors = [
@@ -82,6 +84,8 @@ class Health:
         """Take in one scan; what has newly been latched, in words."""
         before = [(ages.mismatch, ages.latch) for ages in self.ages], self.silence
         for m, module in enumerate(readings):
+            off = not module.enabled and not module.reports_on
+            self.lines_off_ms[m] = diagnosis.lasting(ops, off, self.lines_off_ms[m], elapsed_ms)
             self.ages[m] = diagnosis.ages(
                 ops, self._timing, module, self.ages[m], elapsed_ms, scans
             )
@@ -112,11 +116,12 @@ class Health:
 
     def clear_contactor(self, gun: int, module: int) -> None:
         """Forget that this contactor is welded or failed open; it must have been inspected. Refused
-        while command and feedback still disagree."""
+        while command and feedback are not seen to agree."""
         m, g = module - 1, gun - 1
-        if self.ages[m].mismatch[g] > 0:
+        if self.ages[m].settled_ms[g] == diagnosis.NOT_SO or self.ages[m].mismatch[g] > 0:
             raise BadInput(
-                f"contactor {gun}:{module}: command and auxiliary contact still disagree"
+                f"contactor {gun}:{module}: command and auxiliary contact are not seen to agree;"
+                " allowed once they are"
             )
         self._contactors[m] = ContactorFaults(
             welded=[was and i != g for i, was in enumerate(self._contactors[m].welded)],
@@ -181,18 +186,20 @@ class Health:
         return describe(self._station, before, self.latched)
 
     def _planned_around(self) -> Faults:
-        """What the allocation must do without."""
+        """What the allocation must do without. A module goes with its expander, and with a
+        contactor whose feedback has lied both ways."""
         latched = self.latched
         cut_off = {
             m
             for m, numbers in enumerate(self._numbers, start=1)
             if any(wiring.place(k).expander in latched.expanders for k in numbers)
         }
+        liars = latched.welded & latched.failed_open
         return Faults(
-            modules=latched.dead | {module for _, module in latched.stuck_on} | cut_off,
+            modules=latched.dead | cut_off | {m for _, m in latched.stuck_on | liars},
             guns={gun for gun, _ in latched.stuck_on},
             failed_open=latched.failed_open,
-            welded=latched.welded,
+            welded=latched.welded - liars,
         )
 
 
@@ -217,8 +224,13 @@ def describe(station: Station, before: Latched, now: Latched) -> list[str]:
             for g, m in sorted(now.stuck_on - before.stuck_on)
         ),
         *(
-            f"expanders {addresses[e][0]:#x} and {addresses[e][1]:#x}: lost"
+            f"expanders {addresses[e][0]:#x} and {addresses[e][1]:#x} are lost; their modules are"
+            " out until that is cleared"
             for e in sorted(now.expanders - before.expanders)
         ),
-        *(["emergency stop"] if now.emergency_stop and not before.emergency_stop else []),
+        *(
+            ["emergency stop; everything is off until that is cleared"]
+            if now.emergency_stop and not before.emergency_stop
+            else []
+        ),
     ]

@@ -38,7 +38,10 @@ class FaultLatch:
     def load(self) -> Latched:
         """The faults latched so far. A file that is damaged is bad input: what it held is unknown,
         and to run as if it held nothing would forget a weld."""
-        if self.path is None or not self.path.exists():
+        if self.path is None:
+            return Latched()
+        if not self.path.exists():
+            self._try_out()
             return Latched()
         try:
             stored = json.loads(self.path.read_text(encoding="utf-8"))
@@ -56,8 +59,21 @@ class FaultLatch:
                 "inspect the contactors, then remove the file"
             ) from error
 
+    def _try_out(self) -> None:
+        """Write the first file now: at the first fault it would be too late to find that it cannot
+        be written."""
+        assert self.path is not None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.save(Latched())
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            raise BadInput(
+                f"fault file {self.path}: {reason}; allowed is a file that can be written"
+            ) from error
+
     def save(self, latched: Latched) -> None:
-        """On disk when this returns."""
+        """On disk when this returns; OSError if it cannot be written."""
         if self.path is None:
             return
         beside = self.path.with_name(self.path.name + ".new")

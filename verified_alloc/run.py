@@ -14,6 +14,7 @@ from hardware.modules import PowerModuleController
 from hardware.simulated.cabinet import PlantTiming
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
+from hardware.simulated.monitor import Event
 from hardware.supervision import Supervision
 from verified_alloc.compare.traces import DemandTrace
 from verified_alloc.controller import Controller, State
@@ -21,7 +22,9 @@ from verified_alloc.demand import DemandProcessor
 from verified_alloc.journal import FaultLatch
 from verified_alloc.player import Player
 from verified_alloc.station import Station
-from verified_alloc.summary import J_PER_KWH, Summary
+from verified_alloc.summary import J_PER_KWH, Incident, Summary
+
+MS_PER_DAY = 24 * 3600 * 1000
 
 
 @contextmanager
@@ -87,8 +90,8 @@ class Run:
     """One run of a station: the loop over scans, and what it leaves to report.
 
     With a `charger` the station is simulated; without one it is the real wires. `watch` sees every
-    scan. `skip_quiet_time` lets simulated time jump while neither demands, plant nor ages change:
-    the result is the same as scan by scan.
+    scan. Simulated time jumps, by `longest_skip_ms` at most, while neither demands, plant nor ages
+    change: the result is the same as scan by scan.
     """
 
     def __init__(
@@ -98,7 +101,7 @@ class Run:
         trace: DemandTrace,
         *,
         injections: Sequence[Injection] = (),
-        skip_quiet_time: bool = True,
+        longest_skip_ms: int = MS_PER_DAY,
         faults_path: Path | None = None,
         watch: Callable[[State], None] = lambda _: None,
     ) -> None:
@@ -106,7 +109,7 @@ class Run:
         self._charger = charger
         self._trace = trace
         self._injections = injections
-        self._skip_quiet_time = skip_quiet_time and charger is not None
+        self._longest_skip_ms = longest_skip_ms
         self._faults_path = faults_path
         self._watch = watch
         self._scans = 0
@@ -154,7 +157,7 @@ class Run:
             summary = self._summary(controller, player)
             self._take_off(controller, due_ms)
             if charger is not None:
-                _judged(summary, charger)
+                _judged(summary, charger, self._started_ms)
         return summary
 
     def _inject(self) -> None:
@@ -188,10 +191,11 @@ class Run:
         no age, the trace is silent, nothing in the plant moves by itself. The watchdog is petted
         and offers are renewed in their stead."""
         charger = self._charger
-        if not self._skip_quiet_time or charger is None or charger.moved_since_ms(state.at_ms):
+        if charger is None or charger.moved_since_ms(state.at_ms):
             return 0
         scan_ms = self._station.timing.scan_ms
         times = [state.quiet_until_ms, player.next_ms(), charger.next_event_ms(), end_ms]
+        times.append(due_ms + self._longest_skip_ms)
         skipped = (min(time for time in times if time is not None) - due_ms) // scan_ms
         if skipped <= 0:
             return 0
@@ -218,7 +222,9 @@ class Run:
             for gun, modules in enumerate(state.connected, start=1)
             for module in modules
         ]
-        self._report(f"ended with contactors not seen open: {', '.join(closed) or 'none'}")
+        self._report(
+            f"ended with contactors not seen open (or not answering): {', '.join(closed) or 'none'}"
+        )
 
     def _note_time_to_power(self, state: State) -> None:
         for gun, granted_w in state.allocation.delivered_w.items():
@@ -249,7 +255,7 @@ class Run:
         return summary
 
 
-def _judged(summary: Summary, charger: SimulatedCharger) -> None:
+def _judged(summary: Summary, charger: SimulatedCharger, started_ms: int) -> None:
     """Add what the cabinet's monitor saw, to the very end."""
     charger.monitor.settle()
     seen = charger.monitor.summary()
@@ -257,8 +263,21 @@ def _judged(summary: Summary, charger: SimulatedCharger) -> None:
         f"{gun}:{module}": seen.makes.get((gun, module), 0) + seen.breaks.get((gun, module), 0)
         for gun, module in sorted(seen.makes.keys() | seen.breaks.keys())
     }
-    summary.exposures = [event.text for event in charger.monitor.exposures]
-    summary.violations = [event.text for event in charger.monitor.violations]
+    summary.exposures = [_incident(event, started_ms) for event in charger.monitor.exposures]
+    summary.violations = [_incident(event, started_ms) for event in charger.monitor.violations]
+
+
+def _incident(event: Event, started_ms: int) -> Incident:
+    return Incident(
+        at_s=event.at_s - started_ms / 1000,
+        rule=event.rule,
+        gun=event.gun,
+        module=event.module,
+        current_a=event.current_a,
+        duration_ms=event.duration_ms,
+        cause=event.cause,
+        text=event.text,
+    )
 
 
 @contextmanager

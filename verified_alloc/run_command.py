@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from hardware import HardwareError
+from hardware import HardwareError, MissingExtra
 from hardware.simulated import faults
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
+from verified_alloc.allocate import decide
 from verified_alloc.compare.traces import DemandTrace, read_trace
 from verified_alloc.controller import State
+from verified_alloc.demand import strictly
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.run import Run, simulated_charger
+from verified_alloc.run import MS_PER_DAY, Run, simulated_charger
 from verified_alloc.station import Station
 
+REFRESH_MS = 200
 HARDWARE = ("simulated", "pi")
 PI_FAULTS = Path("/var/lib/verified-alloc/faults.json")
 
@@ -31,6 +34,7 @@ def run(
     until: str | None,
     inject: Sequence[str],
     seed: int,
+    faults_file: str | None,
     as_json: bool,
 ) -> int:
     """Run the station; 0, or 1 if the cabinet's monitor saw a violation, or 3 if a device is not
@@ -47,9 +51,11 @@ def run(
         )
     until_ms = None if until is None else _until_ms(until)
     station.check_wiring()
+    decide(station, strictly([0] * len(station.guns)), policy=station.policy.name)
     trace = _trace(station, demands, simulated, seed)
     if demands is not None and until_ms is None:
         until_ms = trace.last_ms
+    faults_path = Path(faults_file) if faults_file else None if simulated else PI_FAULTS
     charger = simulated_charger(station, pace, seed) if simulated else None
     if charger is not None:
         for injection in injections:
@@ -61,13 +67,13 @@ def run(
                 charger,
                 trace,
                 injections=injections,
-                skip_quiet_time=pace is None,
-                faults_path=None if simulated else PI_FAULTS,
+                longest_skip_ms=MS_PER_DAY if pace is None else math.ceil(pace * REFRESH_MS),
+                faults_path=faults_path,
                 watch=watch,
             ).play(until_ms)
     except HardwareError as error:
         print(f"verified-alloc: {error}", file=sys.stderr)
-        return 3
+        return 2 if isinstance(error, MissingExtra) else 3
     if as_json:
         print(json.dumps(asdict(summary)))
     else:

@@ -184,7 +184,8 @@ class Station:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.name, self.guns, self.modules, self.matrix, self.site_limit_w))
+        # Numbers only: what is remembered travels with a pickle, and text hashes anew elsewhere.
+        return hash((self.gun_max_w, self.module_power_w, self.matrix.reach, self.limit_w))
 
     def __hash__(self) -> int:
         """Counted once: stations are the keys of what is remembered about them."""

@@ -1,8 +1,23 @@
 """What one run of a station did, as its cabinet and the cabinet's monitor saw it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 J_PER_KWH = 3_600_000
+
+
+@dataclass(frozen=True)
+class Incident:
+    """What the cabinet's monitor saw: a violation, or an exposure. Times since the start."""
+
+    at_s: float
+    rule: str
+    gun: int | None
+    module: int | None
+    current_a: float
+    duration_ms: float
+    cause: str
+    text: str
 
 
 @dataclass
@@ -24,8 +39,8 @@ class Summary:
     """What the gun asked for, up to its maximum, and was not delivered."""
     operations: dict[str, int] = field(default_factory=dict)
     """Makes and breaks of each contactor that moved."""
-    exposures: list[str] = field(default_factory=list)
-    violations: list[str] = field(default_factory=list)
+    exposures: list[Incident] = field(default_factory=list)
+    violations: list[Incident] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The summary for a person."""
@@ -51,8 +66,21 @@ class Summary:
         told += [f"Injected: {text}." for text in self.faults_injected]
         told += [f"Reported at {text}." for text in self.reported]
         if self.energy_kwh:
-            told.append(f"Exposures (nobody commanded them): {len(self.exposures)}.")
-            told += [f"  {text}" for text in self.exposures]
+            told.append(f"Exposures (a fault caused them): {len(self.exposures)}.")
+            told += _folded(self.exposures)
             told.append(f"Violations: {len(self.violations)}.")
-            told += [f"  {text}" for text in self.violations]
+            told += _folded(self.violations)
         return told
+
+
+def _folded(incidents: Sequence[Incident]) -> list[str]:
+    """A line for each incident; what came again and again of one cause is one line."""
+    alike: dict[object, list[Incident]] = {}
+    for incident in incidents:
+        key = (incident.rule, incident.gun, incident.module, incident.cause)
+        alike.setdefault(key, []).append(incident)
+    return [
+        f"  At {first.at_s:.3f} s {first.text}"
+        + (f" ({len(more) + 1} times, last at {more[-1].at_s:.3f} s)." if more else ".")
+        for first, *more in alike.values()
+    ]

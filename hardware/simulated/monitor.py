@@ -297,7 +297,7 @@ class Monitor(Observer):
             gun_draw_w * 1000 // self._cabinet.vehicles[gun - 1].battery_v,
             COMMAND if fault is None else fault,
             f"module {module.id} was taken from gun {gun} while the vehicle still drew "
-            f"{gun_draw_w} W, {left_w} W are left",
+            f"{gun_draw_w / 1000:g} kW, {left_w / 1000:g} kW are left",
         )
 
     def _forced(self, module: PowerModule, gun: int) -> str | None:
@@ -365,7 +365,9 @@ class Monitor(Observer):
                 self._end(key)
             return False
         if key not in self._open:
-            text = f"gun {gun} is offered {offer_w} W, {live_w} W are live on it"
+            text = (
+                f"gun {gun} is offered {offer_w / 1000:g} kW, {live_w / 1000:g} kW are live on it"
+            )
             dead_w = sum(u.power_w for u in self._cabinet.on_gun[gun] if u.enabled and u.dead)
             unknowable = not self._cabinet.status_wired and offer_w <= live_w + dead_w
             if unknowable and cause == COMMAND:
@@ -444,7 +446,7 @@ class Monitor(Observer):
     ) -> _Record:
         at_us = self._cabinet.now_us
         events = self.violations if kind == "violation" else self.exposures
-        sentence = f"At {at_us / 1e6:.3f} s {text}; cause: {cause}."
+        sentence = f"{text}; cause: {cause}"
         events.append(
             Event(at_us / 1e6, kind, rule, gun, module, current_ma / 1000, cause, 0.0, sentence)
         )

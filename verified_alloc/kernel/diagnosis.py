@@ -181,24 +181,19 @@ def contactor_faults(
     ops: Ops, timing: Timing, readings: Readings, ages: Ages, before: ContactorFaults
 ) -> ContactorFaults:
     """A mismatch beyond the contactor's time latches: with the coil off it is welded, with the coil
-    on it failed open. Welded outweighs failed open."""
-    welded = [
-        ops.or_(
-            was,
-            ops.and_(readings.valid, ops.not_(latch), count > timing.release_mismatch),
-        )
-        for was, latch, count in zip(before.welded, readings.latch, ages.mismatch, strict=True)
-    ]
-    failed_open = [
-        ops.and_(
-            ops.or_(was, ops.and_(readings.valid, latch, count > timing.operate_mismatch)),
-            ops.not_(weld),
-        )
-        for was, latch, count, weld in zip(
-            before.failed_open, readings.latch, ages.mismatch, welded, strict=True
-        )
-    ]
-    return ContactorFaults(welded, failed_open)
+    on it failed open. Both: its feedback cannot be trusted."""
+    return ContactorFaults(
+        welded=[
+            ops.or_(was, ops.and_(readings.valid, ops.not_(latch), count > timing.release_mismatch))
+            for was, latch, count in zip(before.welded, readings.latch, ages.mismatch, strict=True)
+        ],
+        failed_open=[
+            ops.or_(was, ops.and_(readings.valid, latch, count > timing.operate_mismatch))
+            for was, latch, count in zip(
+                before.failed_open, readings.latch, ages.mismatch, strict=True
+            )
+        ],
+    )
 
 
 def counts_closed(

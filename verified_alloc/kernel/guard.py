@@ -25,12 +25,10 @@ class Verdict(NamedTuple):
 
 def at_most_one(ops: Ops, bits: Sequence[bool]) -> bool:
     """No two of these bits are set."""
-    seen = False
-    clash = False
+    count = 0
     for bit in bits:
-        clash = ops.or_(clash, ops.and_(seen, bit))
-        seen = ops.or_(seen, bit)
-    return ops.not_(clash)
+        count = count + ops.ite(bit, 1, 0)
+    return count <= 1
 
 
 def exclusive(ops: Ops, held: Matrix) -> bool:
@@ -42,7 +40,7 @@ def only_usable(ops: Ops, held: Matrix, usable: Matrix) -> bool:
     """(2) Every contactor used exists and is healthy, welds respected: what `usable` says."""
     return ops.and_(
         *[
-            ops.not_(ops.and_(holds, ops.not_(can)))
+            ops.or_(ops.not_(holds), can)
             for held_row, usable_row in zip(held, usable, strict=True)
             for holds, can in zip(held_row, usable_row, strict=True)
         ]

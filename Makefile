@@ -1,0 +1,44 @@
+# Every target that needs Python makes .venv when there is none, and installs
+# the project in it again whenever pyproject.toml has changed.
+
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test prove sweep bench lint
+
+help:
+	@echo "make run     a simulated station lives through a day; Ctrl-C ends it"
+	@echo "make test    every test but the long ones, in a few minutes"
+	@echo "make prove   the proof suite; every obligation has its expected verdict"
+	@echo "make sweep   the long campaigns: random changes, faults and restarts"
+	@echo "make bench   the benchmarks; each one asserts its ratio"
+	@echo "make lint    ruff and mypy --strict"
+
+run: $(INSTALLED)
+	$(VENV)/bin/verified-alloc run
+
+test: $(INSTALLED)
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not sweep" --ignore=tests/bench
+
+prove: $(INSTALLED)
+	$(VENV)/bin/verified-alloc prove
+
+sweep: $(INSTALLED)
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -m sweep --ignore=tests/bench
+
+bench: $(INSTALLED)
+	$(VENV)/bin/pytest tests/bench --benchmark-columns=median,min,max,rounds
+
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy --strict
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		{ echo "$(PYTHON) must be Python 3.11 or newer; name another: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@

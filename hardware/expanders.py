@@ -1,0 +1,137 @@
+"""What is known about each expander of the bank: when a reading is believed, doubted or a loss.
+
+A single reading that says something new is only a doubt: a bit may have been flipped, also in the
+register pointer. A second one in the same scan must say the same; and before new latches are
+taken for the truth, all registers must show that they are those of a configured chip.
+"""
+
+from collections.abc import Callable
+
+from hardware.mcp23017 import (
+    ALL_PINS,
+    MCP23017,
+    ContactReading,
+    OutputReading,
+    configured_as,
+    latches,
+)
+
+_CONFIGURED_INPUTS = (ALL_PINS, ALL_PINS)
+
+Note = Callable[[str, int], None]
+"""Called with a kind of event and the chip's address."""
+
+
+class Chip:
+    """An expander and what is known about it."""
+
+    def __init__(self, device: MCP23017, note: Note) -> None:
+        self.device = device
+        self.known = False  # configured, and verified to be so, since the start
+        self.lost = False  # answers, but is not configured
+        self.suspect = False  # the last that was asked of it failed
+        self.answered = False  # gave a valid answer to all that this scan asks
+        self._note = note
+
+    @property
+    def in_service(self) -> bool:
+        return self.known and not self.lost
+
+    def note(self, kind: str) -> None:
+        self._note(kind, self.device.address)
+
+    def begin_scan(self) -> None:
+        self.answered = False
+
+    def fail(self) -> None:
+        """It is not as it was configured, as two readings showed."""
+        self.lost = True
+        self.note("lost")
+
+    def enter_service(self) -> None:
+        self.known, self.lost, self.suspect = True, False, False
+
+
+class OutputChip(Chip):
+    """Drives coils."""
+
+    def __init__(self, device: MCP23017, note: Note) -> None:
+        super().__init__(device, note)
+        self.word = 0  # what the latches hold, as last verified
+        self._doubt: OutputReading | None = None
+
+    def begin_scan(self) -> None:
+        self.answered = False
+        self._doubt = None
+
+    def look(self) -> bool:
+        """Read the latches. True: nothing is left to find out; otherwise, look once more."""
+        reading = self.device.read_outputs()
+        if reading == (self.word, self.word, 0) and self.known:
+            self.answered = True
+            return True
+        if not self.known:  # left out at the start, and back
+            self.fail()
+            return True
+        if reading != self._doubt:  # may be a flipped bit, here or on the way there
+            self._doubt = reading
+            self.note("odd reading")
+            return False
+        if reading.inputs or reading.pins != reading.latch:
+            self.word = reading.latch & ~reading.inputs
+            self.fail()
+            return True
+        registers = self.device.read_registers()
+        if not configured_as(registers, outputs=True) or latches(registers) != reading.latch:
+            return False
+        self.word = reading.latch
+        self.answered = True
+        self.note("latch changed")
+        return True
+
+
+class FeedbackChip(Chip):
+    """Reads auxiliary contacts."""
+
+    def __init__(self, device: MCP23017, note: Note) -> None:
+        super().__init__(device, note)
+        self.pins = 0
+        self.pins_again = 0
+        self._seen = False  # in this scan, for the first time
+        self._seen_again = False
+        self._doubt: tuple[int, int] | None = None
+
+    def begin_scan(self) -> None:
+        self.answered = self._seen = self._seen_again = False
+        self._doubt = None
+
+    def look(self) -> bool:
+        """Read the contacts for the first time. True: nothing is left to find out."""
+        reading = self.device.read_pins()
+        if not self._credible(reading):
+            return self.lost
+        self.pins = reading.pins
+        self._seen = True
+        self.answered = self._seen_again
+        return True
+
+    def look_again(self) -> bool:
+        """Read the contacts for the second time. True: nothing is left to find out."""
+        reading = self.device.read_pins_and_directions()
+        if not self._credible(reading):
+            return self.lost
+        self.pins_again = reading.pins
+        self._seen_again = True
+        self.answered = self._seen
+        return True
+
+    def _credible(self, reading: ContactReading) -> bool:
+        configuration = (reading.pull_ups, reading.inputs)
+        if configuration == _CONFIGURED_INPUTS and self.known:
+            return True
+        if configuration == self._doubt or not self.known:
+            self.fail()
+        else:
+            self._doubt = configuration
+            self.note("odd reading")
+        return False

@@ -1,0 +1,88 @@
+"""`verified-alloc prove`: runs the obligations and shows what came of them."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from proofs import manifest, report
+from proofs.prove import RED, Result, prove, selected
+from verified_alloc.errors import BadInput, shown
+from verified_alloc.station import Station
+
+
+def run(
+    station: Station,
+    *,
+    only: Sequence[str] = (),
+    jobs: int | None = None,
+    full: bool = False,
+    as_json: bool = False,
+    junit: Path | None = None,
+    markdown: Path | None = None,
+) -> int:
+    """Prove this station. The exit code: 0 if every obligation has its expected verdict, else 1;
+    `BadInput` for an id that does not exist, a number of jobs below 1 or a file that cannot be
+    written."""
+    for prefix in only:
+        if not any(selected(name, [prefix]) for name in manifest.ids()):
+            raise BadInput(f"--only {shown(prefix)}: allowed is an id or its beginning, as rule")
+    if jobs is not None and jobs < 1:
+        raise BadInput(f"--jobs {jobs}: allowed are 1 and more")
+    if full:
+        _need_cvc5()
+    started_s = time.perf_counter()
+    results = _watched(station, only, jobs, full)
+    seconds = time.perf_counter() - started_s
+    if junit:
+        _write(junit, report.junit(results, station.name, seconds))
+    if markdown:
+        _write(markdown, report.markdown(results, station.name, seconds))
+    if as_json:
+        print(json.dumps(report.as_json(results, station.name, seconds)))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 200)
+        report.table(results, console, full=full)
+        console.print(report.summary(results, seconds), highlight=False)
+    return int(any(result.state == RED for result in results))
+
+
+def _watched(station: Station, only: Sequence[str], jobs: int | None, full: bool) -> list[Result]:
+    """With a progress bar on stderr, where that is a terminal."""
+    bar = Progress(
+        TextColumn("proving"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[last]}"),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("", last="")
+
+        def watch(result: Result, total: int) -> None:
+            bar.update(task, advance=1, total=total, last=f"{result.id}: {result.verdict}")
+
+        return prove(station, only, jobs, full, watch)
+
+
+def _need_cvc5() -> None:
+    try:
+        import cvc5  # noqa: F401
+    except ImportError:
+        raise BadInput(
+            "--full needs cvc5, the second solver: pip install 'verified-alloc[proofs]'"
+        ) from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written, {error.strerror}") from None

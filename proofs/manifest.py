@@ -1,0 +1,190 @@
+"""Every obligation by name: one that is missing, extra or renamed is red."""
+
+from collections.abc import Iterator
+from importlib import import_module
+
+from proofs.obligation import Obligation
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "rule": (
+        "need-is-the-ceiling",
+        "need-is-the-documented-one",
+        "order-is-only-a-naming",
+        "exclusive-whatever-the-powers",
+        "one-gun-per-module",
+        "usable-and-wanted",
+        "gun-cap",
+        "higher-demand-first",
+        "first-choice",
+        "idle-only-if-met",
+        "up-to-demand",
+        "no-waste",
+        "lowest-number-first",
+        "guard-accepts",
+        "turn-by-turn",
+        "limit-is-kept",
+        "turn-counts",
+        "needed-or-all-that-was-left",
+        "turn-is-specified",
+        "specification-by-turns",
+        "specification-determines-the-output",
+        "no-more-than-there-is",
+        "lexicographic-optimum",
+        "documented-scenarios",
+        "higher-demand-first.partial",
+        "idle-only-if-met.site-limit",
+        "fewest-modules.unequal",
+        "lexicographic-optimum.partial",
+        "any-station.one-gun-per-module",
+        "any-station.no-waste",
+        "any-station.up-to-demand",
+        "any-station.within-limits",
+        "any-station.first-choice",
+        "any-station.free-only-falls",
+        "any-station.lowest-first",
+        "any-station.higher-demand-first",
+        "any-station.lexicographic-optimum",
+    ),
+    "guard": (
+        "at-most-one",
+        "one-gun-per-module",
+        "usable-contactors",
+        "serving-with-demand",
+        "delivered-within-means",
+        "total-within-limit",
+        "exactly-the-five-conditions",
+        "bridge-is-refused",
+        "sorted-order",
+        "other-look.equal",
+        "other-look.unequal",
+    ),
+    "switching": (
+        "no-second-contactor",
+        "no-second-contactor-blind",
+        "one-gun-at-most",
+        "live-on-one-gun",
+        "nothing-under-load",
+        "discharged-before-closing",
+        "enabled-on-its-target",
+        "enabled-on-a-closed-contactor",
+        "enabled-blind",
+        "break-before-make",
+        "invalid-is-off",
+        "stop-is-off",
+        "live-is-kept",
+        "live-is-fed",
+        "overdue",
+        "reaches-its-target",
+        "locked-is-off",
+        "bridged-by-the-wire",
+        "no-second-contactor-blind.without-A1",
+        "no-second-contactor-blind.without-A5",
+        "no-second-contactor.without-A3",
+        "no-second-contactor.without-A4",
+        "no-second-contactor.without-A6",
+        "nothing-under-load.without-A8",
+        "nothing-under-load.without-A12",
+    ),
+    "diagnosis": (
+        "ages-are-sound",
+        "ages-start-sound",
+        "settled-takes-two-scans",
+        "invalid-forgets",
+        "healthy-is-not-latched",
+        "room-for-one-flip",
+        "stuck-is-latched",
+        "latched-for-cause",
+        "latched-stays",
+        "stuck-on-is-locked",
+        "joined-is-locked",
+        "bridge-stays-locked",
+        "locked-for-cause",
+        "joined-guns-get-nothing",
+        "service",
+        "ages-are-sound.without-A2",
+        "ages-are-sound.without-A9",
+        "ages-are-sound.without-A10",
+        "ages-are-sound.without-A11",
+        "healthy-is-not-latched.without-A7",
+        "healthy-is-not-latched.without-A13",
+    ),
+    "offer": (
+        "draws-within-promise",
+        "promise-is-remembered",
+        "restart-promises-all",
+        "falls-at-once",
+        "within-live-power",
+        "gun-maximum",
+        "site-limit",
+        "planned-removal",
+        "hold",
+        "hold-lets-go",
+        "module-cap",
+        "handover-ends",
+        "draws-within-promise.without-A14",
+        "draws-within-promise.without-A15",
+        "promise-is-remembered.without-A11",
+    ),
+    "wiring": (
+        "places",
+        "words-decode",
+        "allocation-decodes",
+        "may-not-switch",
+        "partly-written",
+        "readings-cover-the-module",
+        "one-bit-wrong",
+    ),
+    "invariants": (
+        "granted",
+        "counting",
+        "one-gun-per-module",
+        "gun-cap",
+        "up-to-demand",
+        "no-waste",
+        "needed-or-all-that-was-left",
+        "higher-demand-first",
+        "idle-only-if-met",
+        "lowest-number-first",
+    ),
+    "constraint": ("allows-what-the-guard-accepts",),
+    "enumeration": (
+        "every-need-and-availability-1",
+        "every-need-and-availability-2",
+        "every-need-and-availability-3",
+        "every-need-and-availability-4",
+        "random-points",
+        "algebras-agree",
+    ),
+}
+"""The short names by file of `proofs`."""
+
+
+def ids() -> list[str]:
+    """All ids that there must be."""
+    return [f"{file}.{name}" for file, names in NAMES.items() for name in names]
+
+
+def obligations() -> dict[str, Obligation]:
+    """All obligations that there are, by id."""
+    found: dict[str, Obligation] = {}
+    for file in NAMES:
+        for obligation in import_module(f"proofs.{file}").OBLIGATIONS:
+            found.setdefault(obligation.id, obligation)
+    return found
+
+
+def differences() -> Iterator[tuple[str, str]]:
+    """Where the files and this list disagree: an id, and what is wrong with it."""
+    listed = set(ids())
+    seen: set[str] = set()
+    for file in NAMES:
+        for obligation in import_module(f"proofs.{file}").OBLIGATIONS:
+            if obligation.id in seen:
+                yield obligation.id, "twice"
+            elif obligation.id not in listed:
+                yield obligation.id, "not in the manifest"
+            elif not obligation.id.startswith(f"{file}."):
+                yield obligation.id, f"in {file}, not of that name"
+            seen.add(obligation.id)
+    for missing in sorted(listed - seen):
+        yield missing, "in the manifest, but in no file"

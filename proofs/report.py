@@ -1,0 +1,106 @@
+"""Results for people and for machines: a table, JSON, JUnit, Markdown."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from rich.console import Console
+from rich.table import Table
+
+from proofs.obligation import REFUTED
+from proofs.prove import GREEN, PENDING, RED, SKIPPED, Result
+
+STYLES = {GREEN: "green", RED: "bold red", SKIPPED: "dim", PENDING: "yellow"}
+
+
+def summary(results: Sequence[Result], seconds: float) -> str:
+    """One line: how many of each."""
+    states = Counter(result.state for result in results)
+    counts = [
+        f"{states[state]} {state}" for state in (GREEN, RED, SKIPPED, PENDING) if states[state]
+    ]
+    return f"{len(results)} obligations: {', '.join(counts)}; {seconds:.0f} s"
+
+
+def table(results: Sequence[Result], console: Console, *, full: bool) -> None:
+    """A row for each obligation, then every counterexample and what is red."""
+    rows = Table(box=None, pad_edge=False)
+    for head in ("claim", "z3", *(("cvc5",) if full else ()), "vacuity", "seconds"):
+        rows.add_column(head, justify="right" if head == "seconds" else "left", no_wrap=True)
+    rows.add_column("sentence", ratio=1)
+    for result in results:
+        verdict = f"{result.verdict}{' (expected)' if result.expected == REFUTED else ''}"
+        cells = [result.id, verdict]
+        cells += [result.cvc5 or "-"] if full else []
+        cells += [result.vacuity or "-", f"{result.seconds:.2f}", result.sentence]
+        rows.add_row(*cells, style=STYLES[result.state])
+    console.print(rows)
+    for result in results:
+        if result.counterexample:
+            console.print(f"\n[bold]{result.id}[/bold]: counterexample", highlight=False)
+            console.print(result.counterexample, markup=False, highlight=False)
+    for result in results:
+        if result.state == RED:
+            reasons = "; ".join(result.reasons)
+            console.print(f"RED {result.id}: {reasons}", style="bold red", markup=False)
+
+
+def as_json(results: Sequence[Result], station: str, seconds: float) -> dict[str, Any]:
+    """Everything, by obligation."""
+    return {
+        "station": station,
+        "green": not any(result.state == RED for result in results),
+        "seconds": round(seconds, 2),
+        "obligations": [result._asdict() for result in results],
+    }
+
+
+def junit(results: Sequence[Result], station: str, seconds: float) -> str:
+    """A JUnit file, a test case for each obligation."""
+    states = Counter(result.state for result in results)
+    suite = ElementTree.Element(
+        "testsuite",
+        name=f"verified-alloc prove {station}",
+        tests=str(len(results)),
+        failures=str(states[RED]),
+        skipped=str(states[SKIPPED] + states[PENDING]),
+        time=f"{seconds:.2f}",
+    )
+    for result in results:
+        file, _, name = result.id.partition(".")
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=f"proofs.{file}", name=name, time=f"{result.seconds:.2f}"
+        )
+        if result.state == RED:
+            failure = ElementTree.SubElement(case, "failure", message="; ".join(result.reasons))
+            failure.text = f"{result.sentence}\n{result.counterexample}"
+        elif result.state != GREEN:
+            ElementTree.SubElement(case, "skipped", message=result.verdict)
+        else:
+            ElementTree.SubElement(case, "system-out").text = result.sentence
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def markdown(results: Sequence[Result], station: str, seconds: float) -> str:
+    """A table for a CI summary; counterexamples of what is red below it."""
+    lines = [
+        f"### verified-alloc prove: {station}",
+        "",
+        summary(results, seconds),
+        "",
+        "| | claim | sentence | z3 | cvc5 | vacuity | s |",
+        "|---|---|---|---|---|---|---:|",
+    ]
+    marks = {GREEN: "✅", RED: "❌", SKIPPED: "➖", PENDING: "⏳"}
+    for result in results:
+        sentence = result.sentence.replace("|", "\\|")
+        lines.append(
+            f"| {marks[result.state]} | `{result.id}` | {sentence} | {result.verdict} |"
+            f" {result.cvc5 or '-'} | {result.vacuity or '-'} | {result.seconds:.2f} |"
+        )
+    for result in results:
+        if result.state == RED:
+            lines += ["", f"**{result.id}**: {'; '.join(result.reasons)}"]
+            lines += ["```", result.counterexample, "```"] if result.counterexample else []
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,96 @@
+"""What a decision costs, as ratios to the plain listing in the same run.
+
+The demands are the same for all: whole kW, six guns, drawn evenly from 0 to 240 kW.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import pytest
+from listing import listing
+
+from verified_alloc import Faults, Station, allocate, demand
+from verified_alloc.policies import documented
+from verified_alloc.station import service
+
+STATION = Station.reference()
+SERVICE = service(STATION, Faults())
+DRAW = random.Random(2)
+DEMANDS: list[dict[int, float]] = [
+    {gun: DRAW.randint(0, 240) for gun in range(1, 7)} for _ in range(100)
+]
+ASKED = [demand.told(STATION, demands) for demands in DEMANDS]
+CURRENT = allocate(STATION, DEMANDS[0]).modules
+
+
+def run_listing() -> None:
+    for demands in DEMANDS:
+        listing(demands)
+
+
+def run_rule() -> None:
+    for asked in ASKED:
+        documented.choose(STATION, SERVICE, asked, {})
+
+
+def run_allocate() -> None:
+    for demands in DEMANDS:
+        allocate(STATION, demands)
+
+
+def run_allocate_from_current() -> None:
+    for demands in DEMANDS:
+        allocate(STATION, demands, current=CURRENT)
+
+
+RUNS = [run_listing, run_rule, run_allocate, run_allocate_from_current]
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.__name__.removeprefix("run_"))
+def test_a_hundred_decisions(run: Callable[[], None], benchmark: Any) -> None:
+    benchmark(run)
+
+
+def cpu_s() -> float:
+    """CPU time of this process and of those it has waited for: what others do on the machine
+    meanwhile does not count."""
+    spent = os.times()
+    return time.process_time() + spent.children_user + spent.children_system
+
+
+def seconds(run: Callable[[], object]) -> float:
+    start_s = cpu_s()
+    run()
+    return cpu_s() - start_s
+
+
+def ratio(run: Callable[[], object], yardstick: Callable[[], object], rounds: int) -> float:
+    """How much longer one takes than the other: they take turns, so that both see the same
+    machine; the median of the turns."""
+    run(), yardstick()
+    return median(seconds(run) / seconds(yardstick) for _ in range(rounds))
+
+
+@pytest.mark.parametrize(
+    ("run", "most"), [(run_rule, 5), (run_allocate, 20), (run_allocate_from_current, 20)]
+)
+def test_ratio_to_the_listing(run: Callable[[], None], most: float) -> None:
+    measured = ratio(run, run_listing, rounds=60)
+    print(f"{run.__name__}: {measured:.1f} x the listing, at most {most}")
+    assert measured <= most
+
+
+def test_a_cold_command_against_importing_pydantic() -> None:
+    def python(*argv: str) -> Callable[[], object]:
+        return lambda: subprocess.run([sys.executable, *argv], check=True, capture_output=True)
+
+    command = python("-m", "verified_alloc", "allocate", "--demand", "1=160", "--json")
+    measured = ratio(command, python("-c", "from pydantic import BaseModel"), rounds=15)
+    print(f"cold allocate: {measured:.2f} x importing pydantic's BaseModel, at most 2.5")
+    assert measured <= 2.5

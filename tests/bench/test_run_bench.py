@@ -1,0 +1,147 @@
+"""What a scan costs in CPU, how fast a day replays, what a change costs on the wire."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sweep.changes import documented_target, random_changes
+from sweep.stations import REFERENCE, strictly_documented
+from sweep.working_station import WorkingStation
+
+from verified_alloc.compare.traces import read_trace
+from verified_alloc.run import Run, simulated_charger
+
+SCAN_MS = 2.0
+REPLAY_SPEED = 200
+BYTES_RATIO = 1.25
+PINS_PER_CHIP = 14
+
+WRITE_AND_VERIFY = 11
+"""Bytes: address, register, two latches; address, register; address, pins and latches. The least
+for one chip in one phase, see the hardware facts."""
+
+
+class WireTime:
+    """CPU time spent where a Pi's process would wait in the kernel: behind the ioctl."""
+
+    def __init__(self) -> None:
+        self.ns = 0
+
+    @contextmanager
+    def measured(self, bus: Any) -> Iterator[None]:
+        real: Callable[..., int] = bus.ioctl
+
+        def timed(*arguments: Any) -> int:
+            began_ns = time.thread_time_ns()
+            try:
+                return real(*arguments)
+            finally:
+                self.ns += time.thread_time_ns() - began_ns
+
+        bus.ioctl = timed
+        yield
+
+
+def cpu_ms_without_the_wire(at_work: WorkingStation, wire: WireTime, scans: int) -> list[float]:
+    """Of each scan, without time skipped."""
+    timing = REFERENCE.timing
+    costs = []
+    for _ in range(scans):
+        at_work.charger.time.sleep_s(at_work.due_ms / 1000 - at_work.charger.time.now_s())
+        for gun, kw in at_work.asked_kw.items():
+            at_work.demands.set(gun, kw, at_work.due_ms)
+        wire_ns, began_ns = wire.ns, time.thread_time_ns()
+        at_work.state = at_work.controller.scan()
+        costs.append((time.thread_time_ns() - began_ns - (wire.ns - wire_ns)) / 1e6)
+        at_work.due_ms += timing.scan_ms
+    return costs
+
+
+def least_mean(blocks: Iterable[list[float]]) -> float:
+    """Of the block that was disturbed least by whatever else the machine does."""
+    return min(sum(costs) / len(costs) for costs in blocks)
+
+
+def test_one_scan_of_nine_modules(benchmark: Any) -> None:
+    """At rest with all modules live, and in the middle of a change of all of them."""
+    at_work, wire = WorkingStation(strictly_documented()), WireTime()
+    with wire.measured(at_work.bus), at_work:
+        at_work.ask({1: 160, 3: 120, 5: 80})
+        at_work.go_on(15)
+        assert sum(map(len, at_work.live.values())) == 9
+        cpu_ms_without_the_wire(at_work, wire, 50)
+        at_rest_ms = least_mean(cpu_ms_without_the_wire(at_work, wire, 20) for _ in range(15))
+        changes = ({2: 160, 4: 120, 6: 80, 1: 0, 3: 0, 5: 0}, {1: 160, 3: 120, 5: 80, 2: 0, 4: 0})
+        changing_ms = []
+        for demands in (*changes, *changes, changes[0]):
+            at_work.ask(demands)
+            changing_ms.append(cpu_ms_without_the_wire(at_work, wire, 130))
+            at_work.go_on(15)
+        benchmark.pedantic(at_work.scan, kwargs={"skip": False}, rounds=100)
+        assert len(at_work.live[2]) == 4
+    benchmark.extra_info["at rest, ms of CPU"] = round(at_rest_ms, 3)
+    benchmark.extra_info["in a change, ms of CPU"] = round(least_mean(changing_ms), 3)
+    assert at_rest_ms <= SCAN_MS
+    assert least_mean(changing_ms) <= SCAN_MS
+
+
+def test_a_day_replays_fast(benchmark: Any) -> None:
+    trace = read_trace("day", [gun.id for gun in REFERENCE.guns])
+
+    def replay() -> float:
+        began_s = time.process_time()
+        summary = Run(REFERENCE, simulated_charger(REFERENCE), trace).play(trace.last_ms)
+        assert not summary.violations
+        return summary.duration_s / (time.process_time() - began_s)
+
+    speed = benchmark.pedantic(replay, rounds=1)
+    benchmark.extra_info["x real time"] = round(speed)
+    assert speed >= REPLAY_SPEED
+
+
+def least_bytes(before: set[tuple[int, int]], after: set[tuple[int, int]]) -> int:
+    """One write with its verification for each chip touched by a break, and again by a make."""
+
+    def chips(pairs: set[tuple[int, int]]) -> int:
+        return len({((module - 1) * 6 + gun - 1) // PINS_PER_CHIP for gun, module in pairs})
+
+    return WRITE_AND_VERIFY * (chips(before - after) + chips(after - before))
+
+
+def test_bytes_on_the_bus_for_a_change(benchmark: Any) -> None:
+    """What a change adds to the bytes of scans at rest, against the least possible."""
+    station = strictly_documented()
+    demands = random_changes(station, 5)
+
+    def change_after_change() -> tuple[int, int]:
+        spent = least = 0
+        with WorkingStation(station) as at_work:
+            at_work.go_on(2)
+            before = at_work.bus.wire_bytes
+            at_work.scan(skip=False)
+            at_rest = at_work.bus.wire_bytes - before
+            for _ in range(60):
+                closed, live = at_work.closed, at_work.live
+                while documented_target(station, at_work.asked_kw) == live:
+                    at_work.ask(next(demands))
+                target = documented_target(station, at_work.asked_kw)
+                added = 0
+                for _ in range(4000):
+                    before = at_work.bus.wire_bytes
+                    at_work.scan()
+                    added += at_work.bus.wire_bytes - before - at_rest
+                    if at_work.feeds(target) and at_work.state.settled:
+                        break
+                    at_work.skip_until(at_work.due_ms + 60_000)
+                else:
+                    raise AssertionError(f"{target} not reached")
+                spent += added
+                least += least_bytes(closed, at_work.closed)
+                at_work.go_on(15)
+        return spent, least
+
+    spent, least = benchmark.pedantic(change_after_change, rounds=1)
+    benchmark.extra_info["bytes written and verified for a change"] = spent / 60
+    benchmark.extra_info["against the least possible"] = round(spent / least, 3)
+    assert spent / least <= BYTES_RATIO

@@ -1,0 +1,583 @@
+"""The bank of expanders on the simulated bus, judged by what the simulated chips' pins do."""
+
+import errno
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+import smbus2
+
+from hardware import DeviceLost, HardwareError, clock
+from hardware.contactors import BankReading, ContactorController
+from hardware.simulated.bus import BusFault, SimulatedBus
+from hardware.simulated.virtual_time import VirtualTime
+
+OUTPUTS = (0x20, 0x21, 0x22, 0x23)
+FEEDBACK = (0x24, 0x25, 0x26, 0x27)
+CONTACTORS = [(gun, module) for module in range(1, 10) for gun in range(1, 7)]
+SCAN_S = 0.020
+FULL_READ = 12
+
+CONFIGURED = bytes([0, 0, 0, 0, 0, 0, 0xA5, 0x5A, 0, 0, 0, 0, 0, 0])  # IODIR to GPPU
+
+Coils = list[bool]
+
+
+def word_of(coils: Coils, position: int) -> int:
+    """The word that an electrician would measure: transcribed from the wiring contract."""
+    pins = [*range(7), *range(8, 15)]
+    mine = coils[14 * position : 14 * position + 14]
+    return sum(1 << pin for pin, coil in zip(pins, mine, strict=False) if coil)
+
+
+def some_coils(seed: int) -> Coils:
+    drawn = random.Random(seed)
+    return [drawn.random() < 0.5 for _ in CONTACTORS]
+
+
+NONE = [False] * len(CONTACTORS)
+OLD, NEW = some_coils(1), some_coils(2)
+
+
+@dataclass
+class Driven:
+    at_us: int
+    word: int
+
+
+class Bench:
+    """A bank whose auxiliary contacts follow the coils at once."""
+
+    def __init__(self, adapter: str = "bcm2835", bit_rate_hz: int = 400_000) -> None:
+        self.time = VirtualTime()
+        self.bus = SimulatedBus(
+            self.time, OUTPUTS, FEEDBACK, adapter=adapter, bit_rate_hz=bit_rate_hz
+        )
+        self.history: dict[int, list[Driven]] = {at: [Driven(0, 0)] for at in OUTPUTS}
+        for output, feedback in zip(OUTPUTS, FEEDBACK, strict=True):
+            self.bus.chips[output].driven = self._recorder(output)
+            self.bus.chips[feedback].floating = self._follower(output)
+        self.bank = ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1)
+
+    def _recorder(self, address: int) -> Callable[[int, str], None]:
+        return lambda word, cause: self.history[address].append(Driven(self.time.now_us, word))
+
+    def _follower(self, address: int) -> Callable[[], int]:
+        return lambda: self.bus.chips[address].word
+
+    def running(self, coils: Coils) -> "Bench":
+        self.bank.open()
+        self.bank.start()
+        assert self.bank.write(coils) == frozenset()
+        assert self.read().answered == (True,) * 4
+        return self
+
+    def read(self, within_s: float = SCAN_S) -> BankReading:
+        return self.bank.read(clock.now_s() + within_s)
+
+    def shows(self, position: int, coils: Coils) -> bool:
+        return self.bus.chips[OUTPUTS[position]].word == word_of(coils, position)
+
+    def raw_write(self, address: int, *data: int) -> None:
+        """Somebody else on the bus."""
+        with smbus2.SMBus(1) as bus:
+            bus.i2c_rdwr(smbus2.i2c_msg.write(address, data))
+
+    def strike(
+        self, kind: str, at: int, bit: int | None = None, address: int | None = None
+    ) -> None:
+        self.bus.inject(BusFault(kind, address, at, 1, bit))
+
+    def set_up(self) -> list[bytes]:
+        """The registers of the output chips up to the pull-ups."""
+        return [bytes(self.bus.chips[at].register(r) for r in range(0x0E)) for at in OUTPUTS]
+
+    def longest_wrong_us(self, since_us: int, old: Coils, new: Coils) -> int:
+        """The longest time that a pin was neither as it was before nor as it was to be."""
+        longest = 0
+        for position, address in enumerate(OUTPUTS):
+            before, after = word_of(old, position), word_of(new, position)
+            course = [*self.history[address], Driven(self.time.now_us, 0)]
+            wrong_us = 0
+            for now, then in pairwise(course):
+                if (now.word & ~(before | after)) | (before & after & ~now.word):
+                    wrong_us += max(0, then.at_us - max(now.at_us, since_us))
+                else:
+                    wrong_us = 0
+                longest = max(longest, wrong_us)
+        return longest
+
+    def liars(self, reading: BankReading) -> list[int]:
+        """Positions that the reading calls answered, and whose latches it tells wrongly."""
+        return [
+            position
+            for position in range(4)
+            if reading.answered[position] and not self.shows(position, list(reading.latch))
+        ]
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]]:
+    opened = []
+
+    def build(adapter: str = "bcm2835", bit_rate_hz: int = 400_000) -> Bench:
+        made = Bench(adapter, bit_rate_hz)
+        monkeypatch.setattr(clock, "now_s", made.time.now_s)
+        monkeypatch.setattr(clock, "sleep_s", made.time.sleep_s)
+        installed = made.bus.installed()
+        installed.__enter__()
+        opened.append((made, installed))
+        return made
+
+    yield build
+    for made, installed in reversed(opened):
+        made.bank.close()
+        installed.__exit__(None, None, None)
+
+
+# Without faults.
+
+
+@pytest.mark.parametrize("adapter", ["bcm2835", "designware"])
+def test_coils_and_contacts_follow_what_is_written(bench, adapter):
+    station = bench(adapter).running(NONE)
+    for seed in range(5):
+        coils = some_coils(seed)
+        assert station.bank.write(coils) == frozenset()
+        assert all(station.shows(position, coils) for position in range(4))
+        reading = station.read()
+        assert list(reading.latch) == list(reading.closed) == list(reading.closed_again) == coils
+        assert reading.lost == (False,) * 4
+    assert not station.bank.counts
+
+
+def test_nothing_is_driven_while_a_cold_bank_is_configured(bench):
+    station = bench()
+    station.raw_write(0x21, 0x14, 0xFF, 0x7F)  # latches left armed behind inputs
+    station.bank.open()
+    station.bank.start()
+    assert [len(course) for course in station.history.values()] == [1, 1, 1, 1]
+    assert station.read().latch == tuple(NONE)
+
+
+def test_a_restart_keeps_the_latches_of_a_configured_bank(bench):
+    station = bench().running(OLD)
+    changes = sum(map(len, station.history.values()))
+    station.bank.close()
+    station.bank = ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1)
+    station.bank.open()
+    station.bank.start()
+    assert list(station.read().latch) == OLD
+    assert sum(map(len, station.history.values())) == changes
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [(0x0A, 0x80), (0x0A, 0x20), (0x00, 0x01, 0x00), (0x02, 0xFF), (0x14, 0x80), (0x06, 0, 0)],
+    ids=["bank 1", "byte mode", "an input", "polarity", "unused pin", "no mark"],
+)
+def test_a_chip_found_otherwise_at_the_start_is_cleared(bench, damage):
+    station = bench().running(OLD)
+    station.raw_write(0x22, *damage)
+    station.bank.start()
+    reading = station.read()
+    assert reading.answered == (True,) * 4
+    assert station.bus.chips[0x22].word == 0
+    assert not any(reading.latch[28:42])
+    assert list(reading.latch[:28]) == OLD[:28]
+
+
+def test_only_words_that_change_go_over_the_wire(bench):
+    station = bench().running(OLD)
+    coils = list(OLD)
+    coils[20] = not coils[20]
+    transactions, wire_bytes = station.bank.transactions, station.bank.wire_bytes
+    assert station.bank.write(coils) == frozenset()
+    assert station.bank.transactions == transactions + 1
+    # address, register, two of data; address, register; address, four read back
+    assert station.bank.wire_bytes == wire_bytes + 11
+    assert (station.bank.transactions, station.bank.wire_bytes) == (
+        station.bus.transactions,
+        station.bus.wire_bytes,
+    )
+    assert station.bank.write(coils) == frozenset()
+    assert station.bank.transactions == transactions + 1
+
+
+def test_a_scan_reads_in_twelve_transfers_and_leaves_time(bench):
+    station = bench().running(OLD)
+    transactions, begun_us = station.bank.transactions, station.time.now_us
+    station.read()
+    assert station.bank.transactions == transactions + FULL_READ
+    assert station.time.now_us - begun_us < 5_000
+
+
+def test_a_small_station_leaves_the_other_expanders_alone(bench):
+    station = bench()
+    station.bank = ContactorController(CONTACTORS[:15], OUTPUTS, FEEDBACK, 1)
+    station.bank.open()
+    station.bank.start()
+    assert station.bank.write([True] * 15) == frozenset()
+    assert [station.bus.chips[at].word for at in OUTPUTS] == [0x7F7F, 0x0001, 0, 0]
+    assert len(station.read().answered) == 2
+
+
+def test_more_contactors_than_pins_are_refused():
+    with pytest.raises(HardwareError, match=r"54 contactors: 3 .* carry 42"):
+        ContactorController(CONTACTORS, OUTPUTS, FEEDBACK[:3], 1)
+
+
+def test_a_bus_that_does_not_exist_is_one_clear_line():
+    bank = ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 97)
+    with pytest.raises(DeviceLost, match=r"^I2C bus 97 \(/dev/i2c-97\): No such file"):
+        bank.open()
+    bank.close()
+
+
+# One fault in one transfer.
+
+WRITE_FAULTS = [
+    *[(kind, None) for kind in ("nack", "timeout", "wrong_chip", "drop_write")],
+    *[(kind, bit) for kind in ("nack_data", "flip_write", "flip_read") for bit in range(32)],
+]
+
+
+@pytest.mark.parametrize("bit_rate_hz", [400_000, 100_000])
+@pytest.mark.parametrize("transaction", range(4))
+def test_one_fault_in_a_write_is_repaired_within_milliseconds(bench, transaction, bit_rate_hz):
+    for kind, bit in WRITE_FAULTS[:: 1 if bit_rate_hz == 400_000 else 3]:
+        station = bench(bit_rate_hz=bit_rate_hz).running(OLD)
+        begun_us = station.time.now_us
+        station.strike(kind, transaction, bit)
+        assert station.bank.write(NEW) == frozenset(), (kind, bit)
+        assert station.bus.faults_hit
+        assert all(station.shows(position, NEW) for position in range(4)), (kind, bit)
+        wrong_us = station.longest_wrong_us(begun_us, OLD, NEW)
+        assert wrong_us < (1_100 if bit_rate_hz == 400_000 else 4_000), (kind, bit, wrong_us)
+        assert station.set_up() == [CONFIGURED] * 4, (kind, bit)
+        reading = station.read()
+        assert reading.answered == (True,) * 4
+        assert list(reading.latch) == NEW
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_one_fault_in_any_write_is_repaired_or_reported(bench, seed):
+    drawn = random.Random(seed)
+    for _ in range(25):
+        kind, bit = drawn.choice(WRITE_FAULTS)
+        old, new = some_coils(drawn.random()), some_coils(drawn.random())
+        if drawn.random() < 0.3:
+            new = NONE
+        station = bench(drawn.choice(["bcm2835", "designware"])).running(old)
+        begun_us = station.time.now_us
+        station.strike(kind, drawn.randrange(6), bit)
+        unverified = station.bank.write(new)
+        assert station.longest_wrong_us(begun_us, old, new) < 1_100, (kind, bit)
+        wrong = {position for position in range(4) if not station.shows(position, new)}
+        assert wrong <= unverified, (kind, bit)
+
+
+@pytest.mark.parametrize("transaction", range(FULL_READ))
+def test_one_fault_in_a_read_is_neither_believed_nor_reported(bench, transaction):
+    station = bench().running(OLD)
+    faults = [("nack", None), ("timeout", None), ("wrong_chip", None), ("nack_data", 0)]
+    faults += [("flip_write", bit) for bit in range(8)]
+    faults += [("flip_read", bit) for bit in range(96)]
+    for kind, bit in faults:
+        station.strike(kind, transaction, bit)
+        reading = station.read()
+        assert reading.answered == (True,) * 4, (kind, bit)
+        assert list(reading.latch) == OLD, (kind, bit)
+        # One of the two readings of the contacts may show the flip: that is why there are two.
+        assert OLD in (list(reading.closed), list(reading.closed_again)), (kind, bit)
+    assert len(station.bus.faults_hit) == len(faults)
+    assert station.bank.counts["latch changed"] == station.bank.counts["lost"] == 0
+
+
+@pytest.mark.parametrize("transaction", range(16))
+def test_one_fault_in_a_restart_loses_no_latch(bench, transaction):
+    station = bench().running(OLD)
+    faults = [("nack", None), ("timeout", None), ("wrong_chip", None)]
+    faults += [("flip_write", bit) for bit in range(8)]
+    faults += [("flip_read", bit) for bit in range(0, 176, 3)]
+    for kind, bit in faults:
+        station.strike(kind, transaction, bit)
+        station.bank.start()
+        reading = station.read()
+        assert reading.answered == (True,) * 4, (kind, bit)
+        assert list(reading.latch) == OLD, (kind, bit)
+    assert len(station.bus.faults_hit) == len(faults)
+
+
+@pytest.mark.parametrize("transaction", range(12))
+def test_one_fault_in_configuring_a_chip_spares_the_others(bench, transaction):
+    others = [OLD[k] if k // 14 != 1 else False for k in range(54)]
+    faults: list[tuple[str, int | None]] = [("nack", None), ("timeout", None), ("wrong_chip", None)]
+    faults += [("flip_write", bit) for bit in range(0, 128, 7)]
+    faults += [("flip_read", bit) for bit in range(0, 176, 23)] + [("drop_write", None)]
+    for kind, bit in faults:
+        station = bench().running(OLD)
+        station.raw_write(0x21, 0x00, 0x0F, 0x00)  # some of the pins have become inputs
+        station.raw_write(0x25, 0x00, 0x00, 0x00)
+        assert station.read().lost == (False, True, False, False)
+        begun_us = station.time.now_us
+        station.strike(kind, transaction, bit)
+        assert station.bank.configure(1), (kind, bit)
+        if not station.bus.faults_hit:  # no transfer that it applies to is left
+            continue
+        for position in (0, 2, 3):
+            assert station.shows(position, others), (kind, bit)
+        wrong_us = station.longest_wrong_us(begun_us, OLD, others)
+        assert wrong_us < 4_000, (kind, bit, wrong_us)
+        reading = station.read()
+        assert reading.answered == (True,) * 4, (kind, bit)
+        assert list(reading.latch) == list(reading.closed) == others, (kind, bit)
+
+
+def test_a_configuration_that_lands_on_a_neighbour_in_service_is_undone(bench):
+    station = bench().running([True] * 54)
+    station.raw_write(0x21, 0x00, 0x0F, 0x00)
+    station.read()
+    begun_us = station.time.now_us
+    # The second transfer of the configuration makes all pins inputs; 0x20 is hit instead.
+    station.strike("wrong_chip", 1, address=0x21)
+    assert station.bank.configure(1)
+    assert min(driven.word for driven in station.history[0x20][2:]) == 0
+    assert station.bus.chips[0x20].word == 0x7F7F
+    all_but = [k // 14 != 1 for k in range(54)]
+    assert 0 < station.longest_wrong_us(begun_us, [True] * 54, all_but) < 2_000
+    assert station.read().lost == (False,) * 4
+
+
+# Two faults at once.
+
+
+def test_a_word_on_another_chip_is_found_although_its_own_chip_says_something_else(bench):
+    station = bench().running(OLD)
+    begun_us = station.time.now_us
+    station.strike("wrong_chip", 0, address=0x20)
+    station.strike("flip_read", 0, bit=0, address=0x20)
+    assert station.bank.write([*NEW[:14], *OLD[14:]]) == frozenset()
+    assert any(driven.at_us > begun_us for driven in station.history[0x21])
+    assert station.shows(0, NEW)
+    assert station.shows(1, OLD)
+
+
+def test_pins_that_were_inputs_for_too_long_do_not_drive_again(bench):
+    station = bench().running(OLD)
+    coils = [True] * 14 + OLD[14:]
+    station.strike("flip_write", 0, bit=0, address=0x20)  # OLATB and IODIRA get the word
+    station.strike("timeout", 1, address=0x20)  # and the contactors get the time to move
+    assert station.bank.write(coils) == {0}
+    assert station.bus.chips[0x20].word & 0x7F == 0
+    assert station.read().lost[0]
+
+
+def test_a_chip_that_could_not_be_verified_is_not_given_its_old_word_again(bench):
+    station = bench().running(OLD)
+    station.bus.inject(BusFault("flip_read", 0x20, 0, 3, 16))  # written, but never seen to be
+    station.strike("nack", 4, address=0x21)  # once the others are verified on account of that
+    assert station.bank.write(NEW) == {0}
+    assert len(station.bus.faults_hit) == 4
+    assert all(station.shows(position, NEW) for position in range(4))
+    assert list(station.read().latch) == NEW
+
+
+# What stays wrong.
+
+
+@pytest.mark.parametrize("transaction", range(5))
+@pytest.mark.parametrize("address", OUTPUTS)
+def test_a_brown_out_during_a_write_is_told_at_the_latest_by_the_next_read(
+    bench, transaction, address
+):
+    station = bench().running(OLD)
+    position = OUTPUTS.index(address)
+    station.strike("brown_out", transaction, address=address)
+    unverified = station.bank.write(NEW)
+    reading = station.read()
+    if not station.bus.faults_hit:
+        station.bus.inject(BusFault("brown_out", address))
+        reading = station.read()
+    assert reading.lost[position]
+    assert not reading.answered[position]
+    assert unverified <= {position}
+    assert all(station.shows(other, NEW) for other in range(4) if other != position)
+
+
+def test_a_lost_chip_stays_untouched_until_it_is_configured(bench):
+    station = bench().running(OLD)
+    station.bus.inject(BusFault("brown_out", 0x21))
+    for _ in range(3):
+        reading = station.read()
+        assert reading.lost == (False, True, False, False)
+        assert reading.answered == (True, False, True, True)
+        assert station.bank.write([*OLD[:14], *[True] * 14, *OLD[28:]]) == {1}
+        assert station.bus.chips[0x21].register(0x00) == 0xFF
+        assert station.bus.chips[0x21].register(0x14) == 0
+    assert station.bank.configure(1)
+    reading = station.read()
+    assert reading.answered == (True,) * 4
+    assert not any(reading.latch[14:28])
+    assert station.bank.write(NEW) == frozenset()
+    assert station.shows(1, NEW)
+
+
+def test_a_feedback_chip_without_its_pull_ups_is_lost_not_open(bench):
+    station = bench().running(OLD)
+    station.bus.inject(BusFault("brown_out", 0x26))
+    reading = station.read()
+    assert reading.lost == (False, False, True, False)
+    assert reading.answered == (True, True, False, True)
+    assert station.bank.configure(2)
+    assert station.read().answered == (True,) * 4
+
+
+def test_a_feedback_chip_that_drives_its_pins_is_lost_not_open(bench):
+    station = bench().running(OLD)
+    station.raw_write(0x26, 0x00, 0x00, 0x00)
+    assert station.read().lost == (False, False, True, False)
+
+
+def test_latches_that_somebody_else_changed_are_told_as_they_are(bench):
+    station = bench().running(OLD)
+    station.raw_write(0x23, 0x14, 0x55, 0x0A)
+    reading = station.read()
+    assert reading.answered == (True,) * 4
+    assert station.liars(reading) == []
+    assert station.bus.chips[0x23].word == 0x0A55
+    assert station.bank.counts["latch changed"] == 1
+    assert station.bank.events[-1].address == 0x23
+    assert station.bank.write(OLD) == frozenset()
+    assert station.shows(3, OLD)
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_registers_that_are_always_the_wrong_ones_are_never_believed(bench, bit):
+    station = bench().running(OLD)
+    station.bus.inject(BusFault("flip_write", 0x20, 0, None, bit))
+    for _ in range(4):
+        reading = station.read()
+        assert station.liars(reading) == []
+        assert not reading.answered[0]
+    station.bank.start()
+    assert not station.read().answered[0]
+
+
+@pytest.mark.parametrize("kind", ["nack", "timeout", "flip_read", "wrong_chip", "drop_write"])
+@pytest.mark.parametrize("address", [0x20, 0x21, 0x23])
+def test_a_fault_that_stays_is_reported_and_the_others_go_on(bench, kind, address):
+    station = bench().running(OLD)
+    position = OUTPUTS.index(address)
+    station.bus.inject(BusFault(kind, address, 0, None))
+    begun_us = station.time.now_us
+    unverified = station.bank.write(NEW)
+    assert station.time.now_us - begun_us < 40_000
+    assert position in unverified or station.shows(position, NEW)
+    others = [other for other in range(4) if other != position]
+    assert all(station.shows(other, NEW) or other in unverified for other in others)
+    for _ in range(3):
+        reading = station.read()
+        assert station.liars(reading) == []
+        assert all(reading.answered[other] for other in others)
+        unverified = station.bank.write(NEW)
+    assert all(station.shows(other, NEW) for other in others)
+    # The same word landing elsewhere again and again is put right each time at once.
+    assert station.longest_wrong_us(begun_us, OLD, NEW) < 1_100
+
+
+def test_a_dead_chip_costs_one_try_and_comes_last(bench):
+    station = bench().running(OLD)
+    station.bus.chips[0x21].held_in_reset = True
+    station.read()
+    transactions = station.bank.transactions
+    reading = station.read()
+    assert reading.answered == (True, False, True, True)
+    assert station.bank.transactions == transactions + FULL_READ
+    assert station.bank.events[-1].kind == "no answer"
+    station.bus.chips[0x21].held_in_reset = False
+    assert station.read().answered == (True,) * 4
+
+
+def test_a_chip_that_hangs_the_bus_delays_nobody_past_the_deadline(bench):
+    station = bench().running(OLD)
+    station.bus.inject(BusFault("timeout", 0x24, 0, None))
+    for _ in range(3):
+        begun_us = station.time.now_us
+        reading = station.read()
+        assert reading.answered == (False, True, True, True)
+        assert station.time.now_us - begun_us < 31_000  # the last try began before the deadline
+
+
+def test_past_the_deadline_nothing_is_answered(bench):
+    station = bench().running(OLD)
+    transactions = station.bank.transactions
+    assert station.read(within_s=0).answered == (False,) * 4
+    assert station.bank.transactions == transactions
+    # All contacts once and two of the latches; nothing of the last scan is passed off as new.
+    assert station.read(within_s=0.0022).answered == (False,) * 4
+
+
+def test_contacts_seen_only_once_do_not_answer(bench):
+    station = bench().running(OLD)
+    for bit, at in enumerate((0, 12, 13)):  # the first look at 0x24, and both its repetitions
+        station.strike("flip_read", at, bit, address=0x24)
+    assert station.read().answered == (False, True, True, True)
+    assert station.read().answered == (True,) * 4
+
+
+def test_a_chip_left_out_at_the_start_is_lost_when_it_comes_back(bench):
+    station = bench()
+    station.bus.chips[0x22].held_in_reset = True
+    station.bank.open()
+    station.bank.start()
+    reading = station.read()
+    assert reading.answered == (True, True, False, True)
+    assert reading.lost == (False,) * 4
+    assert station.bank.write([True] * 54) == {2}
+    station.bus.chips[0x22].held_in_reset = False
+    assert station.read().lost == (False, False, True, False)
+    assert station.bank.configure(2)
+    assert station.read().answered == (True,) * 4
+
+
+def test_an_abandoned_position_is_asked_nothing(bench):
+    station = bench().running(OLD)
+    station.bank.abandon(0)
+    transactions = station.bank.transactions
+    assert station.read().answered == (False, True, True, True)
+    assert station.bank.write(NONE) == {0}
+    assert station.shows(0, OLD)
+    assert station.bank.transactions == transactions + FULL_READ - 3 + 3
+    assert station.bank.configure(0)
+    assert station.read().answered == (True,) * 4
+
+
+def test_configuring_a_dead_chip_says_so(bench):
+    station = bench().running(OLD)
+    station.bus.chips[0x21].held_in_reset = True
+    assert not station.bank.configure(1)
+    assert station.read().answered == (True, False, True, True)
+
+
+def test_a_bus_that_hangs_holds_a_write_up_for_a_bounded_time(bench):
+    station = bench().running(OLD)
+    station.bus.inject(BusFault("timeout", None, 0, None))
+    begun_us = station.time.now_us
+    assert station.bank.write(NEW) == {0, 1, 2, 3}
+    assert station.time.now_us - begun_us < 50_000
+    assert not any(station.bank.configure(position) for position in range(4))
+
+
+def test_the_adapter_is_told_to_give_up_after_ten_milliseconds(bench):
+    station = bench()
+    station.bus._timeout_us = 1_000_000  # as i2c-bcm2835 has it
+    station.running(OLD)
+    station.bus.inject(BusFault("timeout", 0x20, 0))
+    begun_us = station.time.now_us
+    with pytest.raises(OSError) as failure:
+        station.bank._outputs[0].device.read_outputs()
+    assert failure.value.errno == errno.ETIMEDOUT
+    assert station.time.now_us - begun_us < 11_000

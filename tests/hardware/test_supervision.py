@@ -1,0 +1,82 @@
+"""Reset, watchdog and emergency stop on gpiozero's mock pins, judged by the pins."""
+
+from collections.abc import Iterator
+
+import pytest
+from gpiozero import Device, OutputDevice
+from gpiozero.pins.mock import MockFactory
+
+from hardware import DeviceLost
+from hardware.supervision import Supervision
+
+RESET, WATCHDOG, ESTOP = 25, 26, 27
+
+
+@pytest.fixture
+def pins(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
+    factory = MockFactory()
+    monkeypatch.setattr(Device, "pin_factory", factory)
+    yield factory
+    factory.reset()
+
+
+def test_the_reset_line_is_touched_only_when_told_and_then_driven_high(pins):
+    supervision = Supervision(RESET, WATCHDOG, ESTOP)
+    assert pins.pin(RESET).function == "input"
+    supervision.release_reset()
+    assert pins.pin(RESET).function == "output"
+    assert pins.pin(RESET).state
+    supervision.release_reset()
+    assert pins.pin(RESET).state
+
+
+def test_every_verified_scan_is_an_edge(pins):
+    supervision = Supervision(RESET, WATCHDOG, ESTOP)
+    levels = []
+    for _ in range(4):
+        supervision.verified()
+        levels.append(bool(pins.pin(WATCHDOG).state))
+    assert levels == [True, False, True, False]
+
+
+def test_low_or_a_broken_wire_is_stop(pins):
+    supervision = Supervision(RESET, WATCHDOG, ESTOP)
+    assert pins.pin(ESTOP).pull == "down"
+    assert supervision.stopped
+    pins.pin(ESTOP).drive_high()
+    assert not supervision.stopped
+    pins.pin(ESTOP).drive_low()
+    assert supervision.stopped
+
+
+def test_closing_does_not_reset_the_expanders_under_load(pins):
+    supervision = Supervision(RESET, WATCHDOG, ESTOP)
+    supervision.release_reset()
+    pins.pin(RESET).clear_states()
+    supervision.close()
+    assert all(state.state for state in pins.pin(RESET).states)
+    supervision.close()
+    Supervision(RESET, WATCHDOG, ESTOP)
+
+
+@pytest.mark.parametrize(
+    ("pin", "name"),
+    [
+        (RESET, "expander reset"),
+        (WATCHDOG, "watchdog output"),
+        (ESTOP, "emergency stop input"),
+    ],
+)
+def test_a_pin_that_is_taken_is_one_clear_line(pins, pin, name):
+    other = OutputDevice(pin)
+    with pytest.raises(DeviceLost, match=rf"^{name} \(BCM {pin}\): .*in use"):
+        Supervision(RESET, WATCHDOG, ESTOP).release_reset()
+    other.close()
+    Supervision(RESET, WATCHDOG, ESTOP).release_reset()
+
+
+def test_a_line_that_fails_later_is_a_lost_device(pins):
+    supervision = Supervision(RESET, WATCHDOG, ESTOP)
+    supervision._estop.close()
+    with pytest.raises(DeviceLost, match="emergency stop input"):
+        _ = supervision.stopped

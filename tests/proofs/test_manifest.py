@@ -1,0 +1,51 @@
+"""Every obligation is listed, says something, and is about functions that exist."""
+
+import importlib
+
+import pytest
+
+from proofs import manifest, prove
+from proofs.obligation import Obligation
+from verified_alloc import Station
+
+OBLIGATIONS = list(manifest.obligations().values())
+
+
+def test_the_manifest_lists_every_obligation_and_no_other() -> None:
+    assert list(manifest.differences()) == []
+
+
+def test_a_missing_and_an_extra_obligation_are_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = dict(manifest.NAMES)
+    names["wiring"] = (*names["wiring"][1:], "forgotten")
+    monkeypatch.setattr(manifest, "NAMES", names)
+    results = prove.prove(Station.reference(), only=["nothing-else"], jobs=1)
+    assert {(result.id, result.state) for result in results} == {
+        ("wiring.places", prove.RED),
+        ("wiring.forgotten", prove.RED),
+    }
+
+
+@pytest.mark.parametrize("obligation", OBLIGATIONS, ids=lambda obligation: obligation.id)
+def test_an_obligation_is_a_sentence_about_kernel_functions(obligation: Obligation) -> None:
+    assert obligation.sentence[0].isupper() or obligation.sentence[0] == "`"
+    assert obligation.sentence.rstrip().endswith((".", ")"))
+    assert obligation.domain
+    assert obligation.proves
+    for function in obligation.proves:
+        file, _, name = function.partition(".")
+        assert callable(getattr(importlib.import_module(f"verified_alloc.kernel.{file}"), name))
+
+
+def test_every_decision_of_the_kernel_has_an_obligation() -> None:
+    proved = {function for obligation in OBLIGATIONS for function in obligation.proves}
+    for file in ("rule", "guard", "invariants", "wiring"):
+        module = importlib.import_module(f"verified_alloc.kernel.{file}")
+        for name, value in vars(module).items():
+            # `most` is the offers', and proved with them.
+            if (
+                name != "most"
+                and getattr(value, "__module__", "") == module.__name__
+                and not isinstance(value, type)
+            ):
+                assert f"{file}.{name}" in proved

@@ -1,0 +1,53 @@
+"""The assumptions about the world: numbered, guaranteed by somebody, and each one needed."""
+
+import pytest
+
+from proofs import diagnosis, offer, plant, steps, switching
+from proofs.obligation import PROVED, REFUTED, Obligation
+from proofs.solver import decide, satisfiable, term
+from verified_alloc import Station
+
+ALL = (*switching.OBLIGATIONS, *diagnosis.OBLIGATIONS, *offer.OBLIGATIONS)
+
+
+def verdict(obligation: Obligation, station: Station) -> str:
+    return decide(obligation.claim(station), obligation.budget).answer
+
+
+def named(obligation: Obligation) -> str:
+    return obligation.id
+
+
+def test_assumptions_are_numbered_sentences_with_somebody_to_see_to_them() -> None:
+    for number, assumption in enumerate(plant.ASSUMPTIONS, start=1):
+        assert assumption.id == f"A{number}"
+        assert assumption.sentence.endswith(".")
+        assert assumption.guarantor
+
+
+def test_each_assumption_is_dropped_somewhere_to_show_what_breaks() -> None:
+    dropped = {one.id.rpartition(".without-")[2] for one in ALL if ".without-" in one.id}
+    assert dropped == plant.EVERY
+
+
+@pytest.mark.parametrize("obligation", ALL, ids=named)
+def test_every_obligation_has_its_verdict_on_a_small_station(
+    small: Station, obligation: Obligation
+) -> None:
+    assert verdict(obligation, small) == obligation.expected
+
+
+@pytest.mark.parametrize(
+    "obligation", [one for one in ALL if one.expected == PROVED and one.assumptions], ids=named
+)
+def test_no_obligation_assumes_more_than_it_needs(small: Station, obligation: Obligation) -> None:
+    for assumption in obligation.assumptions:
+        assert verdict(steps.without(obligation, assumption), small) == REFUTED, assumption
+
+
+@pytest.mark.parametrize("obligation", ALL, ids=named)
+def test_no_obligation_is_empty(small: Station, obligation: Obligation) -> None:
+    claim = obligation.claim(small)
+    for name, case in (("hypotheses", True), *claim.covers):
+        terms = [*map(term, claim.hypotheses), term(case)]
+        assert satisfiable(terms, obligation.budget)[0] == "sat", name

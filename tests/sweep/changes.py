@@ -1,0 +1,90 @@
+"""Random changes of what the guns ask for, with nothing broken: every change reaches its target,
+and the cabinet's monitor sees nothing at all."""
+
+import random
+from collections.abc import Iterator
+from itertools import count
+from typing import NamedTuple
+
+from listing import listing
+from sweep.working_station import Connected, WorkingStation
+
+from verified_alloc.allocate import decide
+from verified_alloc.demand import strictly
+from verified_alloc.station import Station
+
+Demands = dict[int, int]
+
+
+class Played(NamedTuple):
+    changes: int
+    interrupted: int
+    """Changes that another one overtook before they had reached their target."""
+    makes: int
+    slowest_s: float
+    """From a change to its target, dwell included."""
+    wrong: list[str]
+
+
+def random_changes(station: Station, seed: int) -> Iterator[Demands]:
+    """What some guns ask for from now on, whole kW; on and on."""
+    draw = random.Random(f"changes {seed}")
+    guns = [gun.id for gun in station.guns]
+    for _ in count():
+        some = draw.sample(guns, draw.randint(1, len(guns)))
+        yield {gun: draw.choice([0, 40, 80, 160, 240, draw.randint(0, 300)]) for gun in some}
+
+
+def documented_target(station: Station, asked_kw: dict[int, float]) -> Connected:
+    """Where the station must end up, by the listing in the tests."""
+    return listing(asked_kw)
+
+
+def decided_target(station: Station, asked_kw: dict[int, float]) -> Connected:
+    """Where a station must end up that decides without a deadband, by its own rule."""
+    asked = strictly([round(kw * 1000) for kw in asked_kw.values()])
+    return decide(station, asked, policy=station.policy.name).modules
+
+
+def play(station: Station, seed: int, changes: int) -> Played:
+    """So many changes, one after another or one into another. A reference station must reach what
+    the documented listing says, any other what its own rule says."""
+    draw = random.Random(f"play {seed}")
+    demands = random_changes(station, seed)
+    reference = station.matrix.kind == "full" and len(station.guns) == 6
+    reference &= {m.power_w for m in station.modules} == {40_000} and len(station.modules) == 9
+    reference &= set(station.gun_max_w) == {240_000} and station.site_limit_w is None
+    target_of = documented_target if reference else decided_target
+    settling_s = station.timing.minimum_dwell_s + 20 * station.timing.offer_lead_ms / 1000 + 10
+    interrupted, slowest_ms = 0, 0
+    wrong: list[str] = []
+    with WorkingStation(station, seed=seed) as at_work:
+
+        def within_the_limit() -> None:
+            offered_w = sum(v.offer_w for v in at_work.cabinet.vehicles)
+            drawn_w = sum(at_work.cabinet.draw_w(gun.id) for gun in station.guns)
+            if max(offered_w, drawn_w) > station.limit_w:
+                wrong.append(f"seed {seed}: {offered_w} W offered and {drawn_w} W drawn together")
+
+        for number in range(changes):
+            at_work.ask(next(demands))
+            if draw.random() < 0.4:
+                interrupted += 1
+                at_work.go_on(draw.choice([0, 0.05, draw.random(), 3 * draw.random()]))
+                continue
+            target = target_of(station, at_work.asked_kw)
+            began_ms = at_work.now_ms
+            reached = at_work.go_on(
+                settling_s,
+                until=lambda: at_work.feeds(target) and at_work.state.settled,  # noqa: B023
+                each=within_the_limit,
+            )
+            slowest_ms = max(slowest_ms, at_work.now_ms - began_ms)
+            if not reached and station.policy.priority_deadband_w == 0:
+                wrong.append(f"seed {seed}, change {number}: {at_work.live} instead of {target}")
+            if not reached and not at_work.feeds_as_decided():
+                wrong.append(f"seed {seed}, change {number}: {at_work.live} is not as decided")
+            at_work.go_on(draw.choice([0, 0.1, 5 * draw.random()]))
+        wrong += [*at_work.bad(), *at_work.exposures(), *at_work.reported]
+        makes = sum(at_work.monitor.makes.values())
+    return Played(changes, interrupted, makes, slowest_ms / 1000, wrong)

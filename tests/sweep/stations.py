@@ -1,0 +1,85 @@
+"""Stations to try things on."""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+from verified_alloc.station import Station
+
+REFERENCE = Station.reference()
+
+
+def strictly_documented(station: Station = REFERENCE) -> Station:
+    """The same, deciding by the documented rule to the letter: no deadband in the order."""
+    policy = replace(station.policy, name="documented", priority_deadband_w=0)
+    return replace(station, policy=policy)
+
+
+def without_status_inputs(station: Station = REFERENCE) -> Station:
+    return replace(station, hardware=replace(station.hardware, status_pins=()))
+
+
+def quick(station: Station = REFERENCE) -> Station:
+    """The same with everything but the scan and the contactors faster, so that a change of target
+    takes fewer scans: for campaigns that branch in each of them."""
+    timing = replace(
+        station.timing,
+        current_decay_ms=60,
+        module_discharge_ms=140,
+        module_off_timeout_ms=200,
+        offer_lead_ms=120,
+        minimum_dwell_s=0,
+    )
+    return replace(station, timing=timing)
+
+
+def some_station(seed: int) -> Station:
+    """Any station within reason: matrix, powers, limits, times, status inputs, few guns or many."""
+    draw = random.Random(f"station {seed}")
+    guns, modules = draw.randint(1, 6), draw.randint(1, 9)
+    tables: dict[str, Any] = {
+        "station": {
+            "name": f"station {seed}",
+            "guns": guns,
+            "modules": modules,
+            "module_power_kw": draw.choice([20, 30, 40, 60]),
+            "gun_max_power_kw": draw.choice([50, 120, 240, 400]),
+        },
+        "policy": {"name": "documented", "priority_deadband_kw": draw.choice([0, 5, 20])},
+        "matrix": {"kind": draw.choice(["full", "ring", "half"])},
+    }
+    if draw.random() < 0.3:
+        reach = {
+            str(gun): sorted(draw.sample(range(1, modules + 1), draw.randint(1, modules)))
+            for gun in range(1, guns + 1)
+        }
+        tables["matrix"] = {"kind": "list", "reach": reach}
+    if draw.random() < 0.4:
+        tables["module"] = [
+            {"id": module, "power_kw": draw.choice([10, 20, 35, 50])}
+            for module in range(1, modules + 1)
+            if draw.random() < 0.5
+        ]
+    if draw.random() < 0.4:
+        tables["gun"] = [
+            {"id": gun, "max_power_kw": draw.choice([22, 150, 350])}
+            for gun in range(1, guns + 1)
+            if draw.random() < 0.5
+        ]
+    if draw.random() < 0.4:
+        tables["station"]["site_limit_kw"] = draw.choice([60, 100, 175, 300])
+    scan_ms = draw.choice([10, 20, 25])
+    release_ms = draw.choice([15, 40, 60])
+    tables["timing"] = {
+        "scan_ms": scan_ms,
+        "contactor_operate_ms": draw.choice([15, 40, 60]),
+        "contactor_release_ms": release_ms,
+        "current_decay_ms": draw.choice([50, 200, 400]),
+        "module_discharge_ms": draw.choice([400, 1000, 2000]),
+        "offer_lead_ms": draw.choice([200, 1000]),
+        "minimum_dwell_s": draw.choice([0, 2, 10]),
+        "fault_reaction_ms": max(60, 3 * scan_ms),
+    }
+    if draw.random() < 0.3:
+        tables["hardware"] = {"status_pins": []}
+    return Station.from_tables(tables)

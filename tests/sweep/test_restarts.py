@@ -1,0 +1,37 @@
+"""The process stops between any two of its writes, and a new one takes over: no violation, target
+reached."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+from sweep.progress import Progress
+from sweep.restarts import Outcome, outcomes
+
+CHANGES = 50
+
+
+def test_a_sample_of_restarts() -> None:
+    stopped = list(outcomes(seed=1, changes=4, share=0.15))
+    assert not [wrong for one in stopped for wrong in one.wrong]
+    assert len(stopped) > 40
+
+
+def _of_one_change(seed: int) -> list[Outcome]:
+    return list(outcomes(seed=seed, changes=1, share=1))
+
+
+@pytest.mark.sweep
+@pytest.mark.xdist_group("campaigns")
+def test_a_restart_from_every_intermediate_state(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        progress = Progress(capsys, "restarts, changes", CHANGES)
+        stops, slowest_s = 0, 0.0
+        for of_one in progress.through(pool.map(_of_one_change, range(100, 100 + CHANGES))):
+            assert not [wrong for one in of_one for wrong in one.wrong]
+            stops += len(of_one)
+            slowest_s = max(slowest_s, *(one.took_s for one in of_one))
+    progress.end(
+        f"{stops} restarts in {CHANGES} changes; no violation, every target reached, the slowest "
+        f"{slowest_s:.2f} s after the restart"
+    )

@@ -1,0 +1,216 @@
+"""What is counted, latched, said and cleared, reading by reading."""
+
+from collections.abc import Sequence
+
+import pytest
+from sweep.stations import REFERENCE
+
+from verified_alloc.errors import BadInput
+from verified_alloc.health import SILENT_SCANS, Health, describe
+from verified_alloc.journal import Latched
+from verified_alloc.kernel.diagnosis import Readings
+
+GUNS, MODULES = range(6), range(9)
+OPEN = (False,) * 6
+SCAN_MS = REFERENCE.timing.scan_ms
+OFF = Readings(
+    valid=True, enabled=False, reports_on=False, latch=OPEN, closed=OPEN, closed_again=OPEN
+)
+
+
+def only(gun: int) -> tuple[bool, ...]:
+    return tuple(g + 1 == gun for g in GUNS)
+
+
+class Patient:
+    """A station's health, fed with readings of module 1; all others are off."""
+
+    def __init__(self, latched: Latched | None = None) -> None:
+        self.health = Health(REFERENCE, Latched() if latched is None else latched)
+        self.said: list[str] = []
+
+    def shows(
+        self,
+        reading: Readings,
+        scans: int = 1,
+        answered: Sequence[bool] = (True,) * 4,
+        lost: Sequence[bool] = (False,) * 4,
+        stop_pressed: bool = False,
+    ) -> list[str]:
+        """So many scans that all read this; what was newly said."""
+        said = []
+        for _ in range(scans):
+            readings = [reading, *([OFF] * 8)]
+            said += self.health.update(readings, answered, lost, stop_pressed, SCAN_MS, 1)
+        self.said += said
+        return said
+
+
+WELDED = OFF._replace(closed=only(2), closed_again=only(2))
+FAILED_OPEN = OFF._replace(latch=only(2))
+
+
+def test_a_contact_that_stays_closed_is_latched_as_welded() -> None:
+    patient = Patient()
+    assert not patient.shows(WELDED, 4)
+    assert patient.shows(WELDED, 3) == ["contactor 2:1 is welded"]
+    assert patient.health.latched == Latched(welded=frozenset({(2, 1)}))
+    assert patient.health.faults.welded == {(2, 1)}
+
+
+def test_a_contact_that_stays_open_is_latched_as_failed() -> None:
+    patient = Patient()
+    assert not patient.shows(FAILED_OPEN, 4)
+    assert patient.shows(FAILED_OPEN, 3) == ["contactor 2:1 failed open"]
+    assert patient.health.faults.failed_open == {(2, 1)}
+
+
+def test_a_slow_but_sound_contactor_is_not_latched() -> None:
+    patient = Patient()
+    for _ in range(20):
+        patient.shows(FAILED_OPEN, 3)
+        patient.shows(OFF._replace(latch=only(2), closed=only(2), closed_again=only(2)), 20)
+        patient.shows(WELDED, 3)
+        patient.shows(OFF, 20)
+    assert not patient.said
+
+
+def test_a_single_flipped_bit_now_and_then_is_not_latched() -> None:
+    patient = Patient()
+    for _ in range(100):
+        patient.shows(OFF._replace(closed=only(2)))
+        patient.shows(OFF, 4)
+    assert not patient.said
+
+
+def test_a_reading_that_does_not_count_latches_nothing() -> None:
+    patient = Patient()
+    patient.shows(WELDED._replace(valid=False), 100)
+    assert not patient.said
+
+
+def test_latched_faults_do_not_go_away_by_themselves() -> None:
+    patient = Patient()
+    patient.shows(WELDED, 10)
+    patient.shows(OFF, 1000)
+    assert patient.health.latched.welded == {(2, 1)}
+
+
+def test_a_module_that_is_told_on_and_is_silent_is_dead() -> None:
+    patient = Patient()
+    silent = OFF._replace(enabled=True, latch=only(2), closed=only(2), closed_again=only(2))
+    assert not patient.shows(silent, 50)
+    assert patient.shows(silent, 2) == ["module 1 does not report on"]
+    assert patient.health.faults.modules == {1}
+
+
+def test_a_module_that_reports_on_unasked_locks_the_gun_it_is_on() -> None:
+    patient = Patient()
+    stuck = OFF._replace(reports_on=True, latch=only(2), closed=only(2), closed_again=only(2))
+    assert not patient.shows(stuck, 50)
+    assert patient.shows(stuck, 2) == ["module 1 does not switch off; gun 2 is locked"]
+    assert patient.health.faults.modules == {1}
+    assert patient.health.faults.guns == {2}
+    assert patient.health.locked == [False, True, False, False, False, False]
+
+
+def test_two_closed_contacts_lock_both_guns_at_once() -> None:
+    patient = Patient()
+    both = tuple(gun in (1, 4) for gun in GUNS)
+    patient.shows(OFF._replace(closed=both, closed_again=both))
+    assert [gun + 1 for gun in GUNS if patient.health.locked[gun]] == [2, 5]
+
+
+def test_a_silent_expander_is_lost_after_a_few_scans() -> None:
+    patient = Patient()
+    silent = (True, False, True, True)
+    assert not patient.shows(OFF, SILENT_SCANS, answered=silent)
+    assert patient.shows(OFF, 1, answered=silent) == ["expanders 0x21 and 0x25: lost"]
+    # contactors 14 to 27: modules 3, 4 and 5
+    assert patient.health.faults.modules == {3, 4, 5}
+
+
+def test_an_expander_that_lost_its_registers_is_lost_at_once() -> None:
+    patient = Patient()
+    lost = (False, False, False, True)
+    assert patient.shows(OFF, 1, lost=lost) == ["expanders 0x23 and 0x27: lost"]
+    assert patient.health.faults.modules == {8, 9}
+
+
+def test_the_emergency_stop_is_latched() -> None:
+    patient = Patient()
+    assert patient.shows(OFF, 3, stop_pressed=True) == ["emergency stop"]
+    patient.shows(OFF, 10)
+    assert patient.health.latched.emergency_stop
+    patient.health.clear_stop()
+    assert not patient.health.latched.emergency_stop
+
+
+@pytest.mark.parametrize("shown", [WELDED, FAILED_OPEN])
+def test_a_contactor_is_cleared_only_when_it_agrees(shown: Readings) -> None:
+    patient = Patient()
+    patient.shows(shown, 10)
+    with pytest.raises(BadInput, match="contactor 2:1"):
+        patient.health.clear_contactor(2, 1)
+    assert patient.health.faults.contactors == {(2, 1)}
+    patient.shows(OFF, 30)
+    patient.health.clear_contactor(2, 1)
+    assert not patient.health.faults.contactors
+    assert patient.health.latched == Latched()
+
+
+def test_clearing_one_contactor_keeps_the_others() -> None:
+    patient = Patient(Latched(welded=frozenset({(2, 1), (3, 4)}), failed_open=frozenset({(5, 1)})))
+    patient.shows(OFF, 5)
+    patient.health.clear_contactor(2, 1)
+    assert patient.health.latched.welded == {(3, 4)}
+    assert patient.health.latched.failed_open == {(5, 1)}
+
+
+def test_a_module_is_cleared_only_when_it_is_off() -> None:
+    patient = Patient()
+    stuck = OFF._replace(reports_on=True, latch=only(2), closed=only(2), closed_again=only(2))
+    patient.shows(stuck, 60)
+    with pytest.raises(BadInput, match="module 1"):
+        patient.health.clear_module(1)
+    patient.shows(OFF, 1)
+    patient.health.clear_module(1)
+    assert patient.health.latched == Latched()
+    assert not patient.health.faults.guns
+
+
+def test_what_was_latched_before_is_planned_around_from_the_start() -> None:
+    health = Health(
+        REFERENCE,
+        Latched(
+            welded=frozenset({(1, 2)}),
+            failed_open=frozenset({(3, 4)}),
+            dead=frozenset({5}),
+            stuck_on=frozenset({(6, 7)}),
+            expanders=frozenset({0}),
+        ),
+    )
+    assert health.faults.welded == {(1, 2)}
+    assert health.faults.failed_open == {(3, 4)}
+    assert health.faults.modules == {1, 2, 3, 5, 7}
+    assert health.faults.guns == {6}
+
+
+def test_every_fault_has_a_sentence_of_its_own() -> None:
+    everything = Latched(
+        welded=frozenset({(1, 2)}),
+        failed_open=frozenset({(3, 4)}),
+        dead=frozenset({5}),
+        stuck_on=frozenset({(6, 7)}),
+        expanders=frozenset({1}),
+        emergency_stop=True,
+    )
+    assert describe(REFERENCE, Latched(), everything) == [
+        "contactor 1:2 is welded",
+        "contactor 3:4 failed open",
+        "module 5 does not report on",
+        "module 7 does not switch off; gun 6 is locked",
+        "expanders 0x21 and 0x25: lost",
+        "emergency stop",
+    ]
+    assert describe(REFERENCE, everything, everything) == []
