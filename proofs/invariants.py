@@ -80,7 +80,7 @@ def counting(of: Case) -> list[tuple[Any, Any]]:
 
 def one_gun_per_module(of: Case) -> list[tuple[Any, Any]]:
     """At most one gun in each column."""
-    columns = [z3.AtMost(*[of.held[gun][m] for gun in of.guns], 1) for m in of.modules]
+    columns = [algebra.count(of.held[gun][m] for gun in of.guns) <= 1 for m in of.modules]
     return [(invariants.one_gun_per_module(algebra, of.held), z3.And(*columns))]
 
 

@@ -5,6 +5,7 @@ A scan publishes its lower offers after its reads, and its raised ones after its
 draws is judged by one offer, any of those it was ever told: `told_w`, in force until `ago_ms` ago.
 """
 
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import z3
@@ -28,11 +29,14 @@ class Told(NamedTuple):
     lead_ms: Any
     before: Offer
     lowered: Offer
+    cut: Offer
+    """After the writes; lower than before only if they could not be verified."""
     raised: Offer
     affordable_w: Any
     """When it is lowered,"""
     later_w: Any
-    """and when it is raised."""
+    """and after the writes."""
+    unverified: Any
     acknowledged: Any
     elapsed_ms: Any
     """Counted since the scan before."""
@@ -58,6 +62,12 @@ def ordered(told: Offer) -> Any:
     )
 
 
+def cut_if(unverified: Any, lowered: Offer, later_w: Any) -> Offer:
+    """The offer after writes of which one could not be verified, or all could."""
+    cut = offer.cut(algebra, lowered, later_w)
+    return Offer(*(algebra.ite(unverified, *pair) for pair in zip(cut, lowered, strict=True)))
+
+
 def one_scan(assumed: Assumed) -> Told:
     """Any scan of any gun; the others' promises and the site limit leave any room."""
     lead_ms, affordable_w, later_w, limit_w = (
@@ -69,7 +79,9 @@ def one_scan(assumed: Assumed) -> Told:
     acknowledged = z3.Bool("acknowledged")
     before = any_offer("before")
     lowered = offer.lower(algebra, lead_ms, before, affordable_w, acknowledged, elapsed_ms)
-    (raised,) = offer.raise_(algebra, [lowered], [later_w], limit_w)
+    unverified = z3.Bool("a write is not verified")
+    cut = cut_if(unverified, lowered, later_w)
+    (raised,) = offer.raise_(algebra, [cut], [later_w], limit_w)
     laws: list[Any] = [
         lead_ms >= 0,
         elapsed_ms >= 0,
@@ -86,9 +98,11 @@ def one_scan(assumed: Assumed) -> Told:
         lead_ms,
         before,
         lowered,
+        cut,
         raised,
         affordable_w,
         later_w,
+        unverified,
         acknowledged,
         elapsed_ms,
         told_w,
@@ -147,6 +161,7 @@ def promise_is_remembered(station: Station, assumed: Assumed) -> Claim:
     in_force = or_(
         and_(then_w == scan.before.offer_w, then_ms >= 0, then_ms <= passed_ms),
         and_(then_w == scan.lowered.offer_w, then_ms >= 0, then_ms <= passed_ms),
+        and_(then_w == scan.cut.offer_w, then_ms >= 0, then_ms <= passed_ms),
         and_(then_w == scan.raised.offer_w, then_ms == 0),
     )
     return Claim(
@@ -184,19 +199,22 @@ def restart_promises_all(station: Station, assumed: Assumed) -> Claim:
 def falls_at_once(station: Station, assumed: Assumed) -> Claim:
     """The published offer and what is affordable."""
     scan = one_scan(assumed)
-    fits = or_(scan.raised.offer_w <= scan.lowered.offer_w, scan.raised.offer_w <= scan.later_w)
+    fits = or_(scan.raised.offer_w <= scan.cut.offer_w, scan.raised.offer_w <= scan.later_w)
     return Claim(
         scan.laws,
         and_(
             scan.lowered.offer_w <= scan.affordable_w,
             scan.lowered.offer_w <= scan.before.offer_w,
             scan.lowered.promise_w <= scan.before.promise_w,
-            scan.raised.offer_w >= scan.lowered.offer_w,
+            scan.cut.offer_w <= scan.lowered.offer_w,
+            implies(scan.unverified, scan.raised.offer_w <= scan.later_w),
+            scan.raised.offer_w >= scan.cut.offer_w,
             fits,
         ),
         story(scan),
         (
             ("it falls", scan.lowered.offer_w < scan.before.offer_w),
+            ("it is cut", scan.cut.offer_w < scan.lowered.offer_w),
             ("it rises", scan.raised.offer_w > scan.before.offer_w),
         ),
     )
@@ -215,7 +233,9 @@ def within_live_power(station: Station, assumed: Assumed) -> Claim:
 
     before = any_offer("before")
     lowered = offer.lower(algebra, lead_ms, before, affordable(live), acknowledged, elapsed_ms)
-    (raised,) = offer.raise_(algebra, [lowered], [affordable(still)], room_w)
+    unverified = z3.Bool("a write is not verified")
+    cut = cut_if(unverified, lowered, affordable(still))
+    (raised,) = offer.raise_(algebra, [cut], [affordable(still)], room_w)
     live_w = total(algebra.ite(bit, watts, 0) for bit, watts in zip(live, power_w, strict=True))
     still_w = total(
         algebra.ite(and_(bit, keeps), watts, 0)
@@ -229,6 +249,7 @@ def within_live_power(station: Station, assumed: Assumed) -> Claim:
             raised.offer_w <= live_w,
             raised.offer_w <= grant_w,
             or_(raised.offer_w == lowered.offer_w, raised.offer_w <= still_w),
+            implies(unverified, raised.offer_w <= still_w),
             implies(barred, and_(raised.offer_w == 0, affordable(live) == 0)),
             or_(
                 barred,
@@ -272,7 +293,9 @@ def within_site_limit(station: Station, assumed: Assumed) -> Claim:
         offer.lower(algebra, lead_ms, told, afford, z3.Bool(f"gun {gun} acknowledged"), elapsed_ms)
         for gun, told, afford in zip(guns, before, affordable_w, strict=True)
     ]
-    raised = offer.raise_(algebra, lowered, later_w, limit_w)
+    unverified = z3.Bool("a write is not verified")
+    cut = [cut_if(unverified, told, later) for told, later in zip(lowered, later_w, strict=True)]
+    raised = offer.raise_(algebra, cut, later_w, limit_w)
 
     def promised(offers: list[Offer]) -> Any:
         return total(told.promise_w for told in offers)
@@ -316,6 +339,13 @@ class Held(NamedTuple):
     given: tuple[Any, ...]
 
 
+def on_one_gun(held: list[list[Any]]) -> list[Any]:
+    """A module is on one gun at most, pair by pair."""
+    return [
+        not_(and_(*pair)) for column in zip(*held, strict=True) for pair in combinations(column, 2)
+    ]
+
+
 def any_handover(station: Station) -> Held:
     """Any live modules, any target; a module is on one gun at most in each."""
     guns, modules = range(1, len(station.guns) + 1), len(station.modules)
@@ -323,9 +353,7 @@ def any_handover(station: Station) -> Held:
     target = [bools(f"target of gun {gun}: module", modules) for gun in guns]
     promise_w = ints("promise_w", len(station.guns))
     power_w = list(station.module_power_w)
-    exclusive = tuple(
-        count(column) <= 1 for matrix in (live, target) for column in zip(*matrix, strict=True)
-    )
+    exclusive = (*on_one_gun(live), *on_one_gun(target))
     out = offer.hold(algebra, live, target, promise_w, power_w)
     return Held(live, target, promise_w, power_w, out, exclusive)
 
@@ -340,25 +368,62 @@ def leaving(held: Held, gun: int) -> Any:
     )
 
 
-def staying_w(held: Held, gun: int) -> Any:
-    """The power of those that stay live."""
-    return offer.power(algebra, offer.staying(algebra, held.live[gun], held.out[gun]), held.power_w)
+def target_w(held: Held, gun: int) -> Any:
+    """The power of the live modules that the target leaves to this gun."""
+    stay = offer.staying(algebra, held.live[gun], held.target[gun])
+    return offer.power(algebra, stay, held.power_w)
+
+
+def stays_in_target(held: Held, gun: int) -> list[Any]:
+    """Of this gun's live modules, just those stay that are in its target."""
+    return [
+        implies(live, algebra.iff(out, target))
+        for out, live, target in zip(held.out[gun], held.live[gun], held.target[gun], strict=True)
+    ]
+
+
+def keeps_or_follows(held: Held, gun: int) -> Any:
+    """The gun keeps its live modules and gets no others; or its promise is borne, it gets nothing
+    but its target, and of its live modules just those stay that are in its target."""
+    return or_(
+        and_(*map(algebra.iff, held.out[gun], held.live[gun])),
+        and_(
+            held.promise_w[gun] <= target_w(held, gun),
+            *map(implies, held.out[gun], held.target[gun]),
+            *stays_in_target(held, gun),
+        ),
+    )
 
 
 def planned_removal(station: Station, assumed: Assumed) -> Claim:
-    """A removal from gun 1; which gun that is does not matter to `hold`."""
+    """A removal from a gun whose promise is as `lower` has left it: those that stay are the live
+    ones of its target, bit by bit, and bear what it draws. Of `hold` only what `offer.hold` proves
+    of it is used: its answer is any that keeps or follows."""
     held = any_handover(station)
+    numbers = range(1, len(station.guns) + 1)
+    held = held._replace(out=[bools(f"out, gun {gun}", len(station.modules)) for gun in numbers])
     scan = one_scan(assumed)
+    guns = range(len(station.guns))
     return Claim(
-        (*held.given, *scan.laws, case(scan), held.promise_w[0] == scan.lowered.promise_w),
-        implies(leaving(held, 0), scan.draws_w <= staying_w(held, 0)),
+        (
+            *held.given,
+            *[keeps_or_follows(held, gun) for gun in guns],
+            *scan.laws,
+            case(scan),
+        ),
+        and_(
+            *[
+                implies(
+                    and_(held.promise_w[gun] == scan.lowered.promise_w, leaving(held, gun)),
+                    and_(scan.draws_w <= target_w(held, gun), *stays_in_target(held, gun)),
+                )
+                for gun in guns
+            ]
+        ),
         story(scan),
         (
             ("modules leave while it draws", and_(leaving(held, 0), scan.draws_w > 0)),
-            (
-                "modules are held back",
-                and_(held.live[0][0], not_(held.target[0][0]), held.out[0][0]),
-            ),
+            ("modules are kept", and_(held.live[0][0], not_(held.target[0][0]), held.out[0][0])),
         ),
     )
 
@@ -367,35 +432,29 @@ def hold_is_safe(station: Station, assumed: Assumed) -> Claim:
     """The target that may be switched to."""
     held = any_handover(station)
     guns = range(len(station.guns))
-    within = [
-        or_(
-            and_(*map(implies, held.out[gun], held.live[gun])),
-            and_(*map(implies, held.out[gun], held.target[gun])),
-        )
-        for gun in guns
-    ]
-    bears = [
-        implies(leaving(held, gun), held.promise_w[gun] <= staying_w(held, gun)) for gun in guns
-    ]
-    exclusive = [count(column) <= 1 for column in zip(*held.out, strict=True)]
     return Claim(
         held.given,
-        and_(*within, *bears, *exclusive),
+        and_(*[keeps_or_follows(held, gun) for gun in guns]),
         None,
         (("a module is handed over", and_(held.live[0][0], held.target[1][0], held.out[1][0])),),
+    )
+
+
+def hold_is_exclusive(station: Station, assumed: Assumed) -> Claim:
+    """No module on two guns, and none taken from a gun that keeps it."""
+    held = any_handover(station)
+    return Claim(
+        held.given,
+        and_(*on_one_gun(held.out)),
+        None,
+        (("a module is kept and wanted", and_(held.out[0][0], held.target[1][0])),),
     )
 
 
 def hold_lets_go(station: Station, assumed: Assumed) -> Claim:
     """Where every gun's staying modules bear its promise."""
     held = any_handover(station)
-    bears = [
-        held.promise_w[gun]
-        <= offer.power(
-            algebra, offer.staying(algebra, held.live[gun], held.target[gun]), held.power_w
-        )
-        for gun in range(len(station.guns))
-    ]
+    bears = [held.promise_w[gun] <= target_w(held, gun) for gun in range(len(station.guns))]
     same = [
         algebra.iff(out, target)
         for out_row, target_row in zip(held.out, held.target, strict=True)
@@ -556,7 +615,7 @@ def story(scan: Told) -> Any:
 DRAWS_WITHIN_PROMISE = obligation(
     "offer.draws-within-promise",
     "No gun draws more than its promise: the highest offer that it may still rely on (S6).",
-    ("offer.lower", "offer.raise_"),
+    ("offer.lower", "offer.cut", "offer.raise_"),
     draws_within_promise,
     {OBEYS, ACKNOWLEDGES},
     domain=ANY_OFFERS,
@@ -565,7 +624,7 @@ PROMISE_IS_REMEMBERED = obligation(
     "offer.promise-is-remembered",
     "The promise covers every offer of the last offer_lead_ms, however late a scan publishes, in"
     " every scan if in the one before (S6).",
-    ("offer.lower", "offer.raise_"),
+    ("offer.lower", "offer.cut", "offer.raise_"),
     promise_is_remembered,
     {CLOCK},
     domain=ANY_OFFERS,
@@ -584,9 +643,10 @@ OBLIGATIONS = (
     ),
     obligation(
         "offer.falls-at-once",
-        "An offer falls to what is affordable in the scan that finds out, rises only to what is"
-        " affordable after the writes, and lowering raises nothing (S6).",
-        ("offer.lower", "offer.raise_"),
+        "An offer falls to what is affordable in the scan that finds out, once more if a write"
+        " could not be verified, rises only to what is affordable after the writes, and lowering"
+        " raises nothing (S6).",
+        ("offer.lower", "offer.cut", "offer.raise_"),
         falls_at_once,
         domain=ANY_OFFERS,
     ),
@@ -601,7 +661,7 @@ OBLIGATIONS = (
     obligation(
         "offer.gun-maximum",
         "Offer and promise of a gun stay within its maximum (rule 1).",
-        ("offer.lower", "offer.raise_"),
+        ("offer.lower", "offer.cut", "offer.raise_"),
         within_gun_maximum,
         domain=ANY_OFFERS,
     ),
@@ -609,7 +669,7 @@ OBLIGATIONS = (
         "offer.site-limit",
         "The offers together never exceed the site limit, nor do the promises once they are within"
         " it; as long as they are not, no promise rises; no gun is denied what is left (S6).",
-        ("offer.lower", "offer.raise_"),
+        ("offer.lower", "offer.cut", "offer.raise_"),
         within_site_limit,
         domain="this station's number of guns; any powers, limit and times",
     ),
@@ -617,17 +677,24 @@ OBLIGATIONS = (
         "offer.planned-removal",
         "A module leaves a gun as planned only when the gun draws no more than its staying live"
         " modules give (S6).",
-        ("offer.lower", "offer.hold"),
+        ("offer.lower", "offer.power", "offer.staying"),
         planned_removal,
         {OBEYS, ACKNOWLEDGES},
         domain=ITS_STATION,
     ),
     obligation(
         "offer.hold",
-        "What may be switched to gives each gun some of its target or some of its live modules,"
-        " takes one away only if the rest bear the promise, and a module is on one gun at most.",
+        "What may be switched to leaves a gun exactly its live modules; or, if those that its"
+        " target keeps bear its promise, just these, and nothing beside that is not its target's.",
         ("offer.hold", "offer.staying", "offer.power"),
         hold_is_safe,
+        domain=ITS_STATION,
+    ),
+    obligation(
+        "offer.hold-is-exclusive",
+        "What may be switched to has a module on one gun at most.",
+        ("offer.hold",),
+        hold_is_exclusive,
         domain=ITS_STATION,
     ),
     obligation(
@@ -649,7 +716,7 @@ OBLIGATIONS = (
         "offer.handover-ends",
         "Once no more is affordable to a gun, its promise has fallen to that after two lead times"
         " and two scans, whatever else happens.",
-        ("offer.lower", "offer.raise_"),
+        ("offer.lower", "offer.cut", "offer.raise_"),
         handover_ends,
         domain=ANY_OFFERS,
     ),
@@ -657,7 +724,7 @@ OBLIGATIONS = (
         "offer.follows-from-rest",
         "A gun whose promise is what it is offered has followed a lower offer after one lead time,"
         " counted from the scan after it was told.",
-        ("offer.lower", "offer.raise_"),
+        ("offer.lower", "offer.cut", "offer.raise_"),
         follows_at_once,
         domain=ANY_OFFERS,
     ),

@@ -567,7 +567,7 @@ def _round_demands(scene: Scene) -> list[Any]:
 
 def _one_contactor_out(scene: Scene) -> list[Any]:
     contactors = [bit for row in scene.usable for bit in row]
-    return [*_round_demands(scene), z3.PbLe([(z3.Not(bit), 1) for bit in contactors], 1)]
+    return [*_round_demands(scene), algebra.count(map(z3.Not, contactors)) <= 1]
 
 
 def _all_healthy(scene: Scene) -> list[Any]:

@@ -51,7 +51,6 @@ def test_a_gun_that_keeps_and_takes(monkeypatch: pytest.MonkeyPatch, small: Stat
 
 def test_a_removal_that_waits_for_nothing(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
     monkeypatch.setattr(offer, "hold", lambda ops, live, target, promise_w, power_w: target)
-    assert is_refuted(small, "planned-removal")
     assert is_refuted(small, "hold")
 
 
