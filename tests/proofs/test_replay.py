@@ -2,12 +2,12 @@
 simulation is replayed, scan by scan and module by module, against the plant relation, which is made
 of plain functions and judges constants as it judges terms."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
 
+from hardware.contactors import ContactorController
+from hardware.modules import PowerModuleController
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import parse
 from proofs import plant
@@ -62,46 +62,47 @@ class Moment(NamedTuple):
 
 
 class Recorder:
-    """Looks at the cabinet whenever the controller reads or writes. Guns and modules from 0."""
+    """Looks at the cabinet whenever the controller reads or decides. Guns and modules from 0."""
 
     def __init__(self, station: Station, charger: SimulatedCharger) -> None:
         self.moments: list[list[Moment]] = [[] for _ in station.modules]
         self._station, self._charger = station, charger
-        self._began: list[Module] = []
         self._at_us = 0
-        self._reads: dict[int, list[list[list[bool]]]] = {}
-        self._decided: list[tuple[Readings, Writes]] = []
+        self._began: list[Module] = []
+        self._reads: list[list[list[bool]]] = []
+        self._last: list[list[bool]] = []
+        self._decided = 0
 
-    def scan_begins(self) -> None:
-        self._at_us = self._charger.time.now_us
-        self._reads, self._decided = {}, []
+    def lines_read(self) -> None:
+        """The last time before the chips are read, this begins a scan."""
+        self._at_us, self._reads, self._decided = self._charger.time.now_us, [], 0
         closed = self.contacts()
         self._began = [self.module(m, closed[m]) for m in range(len(self._station.modules))]
 
-    def feedback_read(self, position: int) -> None:
-        self._reads.setdefault(position, []).append(self.contacts())
+    def feedback_read(self) -> None:
+        self._reads.append(self.contacts())
+
+    def chips_read(self) -> None:
+        self._last = self.contacts()
 
     def decided(self, readings: Readings, writes: Writes) -> None:
-        self._decided.append((readings, writes))
-
-    def writes_begin(self) -> None:
-        closed = self.contacts()
-        reads = self._reads.get(0, [closed])
-        for m, (readings, writes) in enumerate(self._decided):
-            unit = self._charger.cabinet.modules[m]
-            self.moments[m].append(
-                Moment(
-                    self._at_us,
-                    self._began[m],
-                    self.as_told(m, reads[0][m], readings.closed),
-                    self.as_told(m, reads[-1][m], readings.closed_again),
-                    closed[m],
-                    unit.wire,
-                    self._charger.cabinet.status(unit.id),
-                    readings,
-                    writes,
-                )
+        m = self._decided
+        self._decided += 1
+        unit = self._charger.cabinet.modules[m]
+        reads = self._reads or [self._last]
+        self.moments[m].append(
+            Moment(
+                self._at_us,
+                self._began[m],
+                self.as_told(m, reads[0][m], readings.closed),
+                self.as_told(m, reads[-1][m], readings.closed_again),
+                self._last[m],
+                unit.wire,
+                self._charger.cabinet.status(unit.id),
+                readings,
+                writes,
             )
+        )
 
     def as_told(self, m: int, contacts: list[bool], told: Any) -> list[bool]:
         """A contact that bounces in its time is where it is read to be; one that is late is open,
@@ -150,37 +151,31 @@ def recorded(
     """Play that trace, with those faults."""
     charger = run.simulated_charger(station)
     recorder = Recorder(station, charger)
-    real_controlled, real_step = run.controlled, switching.step
-    real_floating = charger.cabinet.floating_word
+    real_floating, real_step = charger.cabinet.floating_word, switching.step
+    real_lines, real_chips = PowerModuleController.read, ContactorController.read
 
     def floating_word(position: int) -> int:
-        recorder.feedback_read(position)
+        recorder.feedback_read()
         return real_floating(position)
+
+    def read_lines(self: PowerModuleController) -> Any:
+        recorder.lines_read()
+        return real_lines(self)
+
+    def read_chips(self: ContactorController, deadline_s: float) -> Any:
+        reading = real_chips(self, deadline_s)
+        recorder.chips_read()
+        return reading
 
     def step(ops: Any, times: Any, readings: Readings, *rest: Any) -> Writes:
         writes = real_step(ops, times, readings, *rest)
         recorder.decided(readings, writes)
         return writes
 
-    @contextmanager
-    def controlled(*given: Any) -> Iterator[Any]:
-        with real_controlled(*given) as controller:
-            real_scan, real_write = controller.scan, controller._write
-
-            def scan(*scans: Any) -> Any:
-                recorder.scan_begins()
-                return real_scan(*scans)
-
-            def write(*what: Any) -> Any:
-                recorder.writes_begin()
-                return real_write(*what)
-
-            controller.scan, controller._write = scan, write
-            yield controller
-
     monkeypatch.setattr(charger.cabinet, "floating_word", floating_word)
+    monkeypatch.setattr(PowerModuleController, "read", read_lines)
+    monkeypatch.setattr(ContactorController, "read", read_chips)
     monkeypatch.setattr(switching, "step", step)
-    monkeypatch.setattr(run, "controlled", controlled)
     run.Run(
         station,
         charger,
