@@ -1,0 +1,291 @@
+"""Certificates: from clauses, by a SAT solver, to a file that any LRAT checker accepts.
+
+The solver (CaDiCaL) and everything in this file may be wrong: a certificate counts only once
+`proofs.lrat` has accepted it. CaDiCaL writes what it learns without reasons (DRAT); the reasons are
+found here, and clauses that the contradiction does not need are left out.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from proofs import lrat
+from proofs.cnf import Clause, Cnf
+from verified_alloc.errors import BadInput
+
+UNSATISFIABLE, SATISFIABLE = 20, 10
+"""CaDiCaL's exit codes."""
+
+WALL_S = 120
+
+
+class CadicalMissing(BadInput):
+    """The SAT solver is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("cadical: not found; install the Debian package cadical for certificates")
+
+
+class Refused(Exception):
+    """There is no certificate; the message says why."""
+
+
+class Certificate(NamedTuple):
+    """A claim's clauses and why they contradict each other, as they are archived."""
+
+    name: str
+    dimacs: str
+    lrat: str
+    steps: int
+    seconds: float
+    """To solve, find the reasons and check."""
+
+    def valid(self) -> bool:
+        """The checker accepts it."""
+        return lrat.accepts(self.dimacs, self.lrat)
+
+
+class Step(NamedTuple):
+    """A clause, and the numbers of the clauses that it follows from, in that order."""
+
+    number: int
+    clause: Clause
+    hints: tuple[int, ...]
+
+
+def certify(name: str, title: str, cnf: Cnf) -> Certificate:
+    """A checked certificate that these clauses are unsatisfiable; Refused if they are not, or if
+    none could be made."""
+    started_s = time.perf_counter()
+    dimacs = cnf.dimacs(title)
+    steps = reasons(cnf.clauses, learned(dimacs))
+    text = "".join(
+        " ".join(map(str, (step.number, *step.clause, 0, *step.hints, 0))) + "\n" for step in steps
+    )
+    if not lrat.accepts(dimacs, text):
+        raise Refused(f"{name}: the checker refuses the certificate")
+    return Certificate(name, dimacs, text, len(steps), time.perf_counter() - started_s)
+
+
+def satisfiable(dimacs: str) -> bool:
+    """The solver finds an assignment (nothing certifies that; used for vacuity)."""
+    return _cadical(dimacs, None) == SATISFIABLE
+
+
+def learned(dimacs: str) -> list[tuple[bool, Clause]]:
+    """What the solver did until it found a contradiction: clauses added (true) and deleted."""
+    with tempfile.TemporaryDirectory() as folder:
+        proof = Path(folder) / "proof.drat"
+        answer = _cadical(dimacs, proof)
+        if answer == SATISFIABLE:
+            raise Refused("the claim does not hold: the solver has a counterexample")
+        if answer != UNSATISFIABLE:
+            raise Refused(f"the solver gave no answer (exit code {answer})")
+        steps = []
+        for line in proof.read_text("utf-8").splitlines():
+            words = line.split()
+            added = words[0] != "d"
+            steps.append((added, tuple(map(int, words[0 if added else 1 : -1]))))
+        return steps
+
+
+def _cadical(dimacs: str, proof: Path | None) -> int:
+    command = shutil.which("cadical")
+    if command is None:
+        raise CadicalMissing
+    with tempfile.TemporaryDirectory() as folder:
+        problem = Path(folder) / "problem.cnf"
+        problem.write_text(dimacs, "utf-8")
+        # Plain search learns a third of the clauses, and nothing but what follows by propagation.
+        options = ["-q", "-n", "--no-binary", "--plain", "-t", str(WALL_S), str(problem)]
+        if proof is not None:
+            options.append(str(proof))
+        return subprocess.run([command, *options], capture_output=True, check=False).returncode
+
+
+def reasons(clauses: Sequence[Clause], added: Sequence[tuple[bool, Clause]]) -> list[Step]:
+    """Each learned clause that leads to the contradiction, with what it follows from; Refused where
+    one does not follow by unit propagation."""
+    known = _Propagation()
+    for clause in clauses:
+        known.add(clause)
+    steps = []
+    for is_added, clause in added:
+        if not is_added:
+            known.delete(clause)
+            continue
+        hints = known.follows(clause)
+        if hints is None:
+            raise Refused(f"the solver's clause {clause} does not follow by unit propagation")
+        steps.append(Step(known.add(clause), clause, hints))
+        if not clause:
+            return _needed(steps)
+    hints = known.follows(())
+    if hints is None:
+        raise Refused("the solver's proof does not end in a contradiction")
+    return _needed([*steps, Step(known.add(()), (), hints)])
+
+
+def _needed(steps: list[Step]) -> list[Step]:
+    """The steps that the last one rests on, numbered as they were."""
+    needed = {steps[-1].number}
+    kept = []
+    for step in reversed(steps):
+        if step.number in needed:
+            needed.update(step.hints)
+            kept.append(step)
+    return kept[::-1]
+
+
+class _Propagation:
+    """Unit propagation over a changing set of clauses, with two watched literals in each."""
+
+    def __init__(self) -> None:
+        self._clauses: dict[int, list[int]] = {}
+        self._numbers: dict[tuple[int, ...], list[int]] = {}
+        self._watched_by: dict[int, list[int]] = {}
+        self._last = 0
+        self._true: dict[int, int] = {}
+        """Literal -> the clause that forced it (0: assumed), in the order in which it happened."""
+        self._contradiction: tuple[int, ...] | None = None
+        """The hints of the empty clause, once it follows without assumptions."""
+
+    def add(self, clause: Clause) -> int:
+        """The clause's number. What it forces on its own stays forced."""
+        self._last += 1
+        literals = list(dict.fromkeys(clause))
+        # Watch literals that are not false, as long as there are any.
+        literals.sort(key=lambda literal: -literal in self._true)
+        self._clauses[self._last] = literals
+        self._numbers.setdefault(tuple(sorted(literals)), []).append(self._last)
+        for literal in literals[:2]:
+            self._watched_by.setdefault(literal, []).append(self._last)
+        unfalse = [literal for literal in literals if -literal not in self._true]
+        if self._contradiction is None and len(unfalse) <= 1:
+            if not unfalse:
+                self._contradiction = self._chain(self._last)
+            elif unfalse[0] not in self._true:
+                conflict = self._propagate([(unfalse[0], self._last)])
+                if conflict is not None:
+                    self._contradiction = self._chain(conflict)
+        return self._last
+
+    def delete(self, clause: Clause) -> None:
+        """Forget it, unless it is what keeps a literal forced."""
+        numbers = self._numbers.get(tuple(sorted(dict.fromkeys(clause))), [])
+        for place, number in enumerate(numbers):
+            if not any(self._true.get(literal) == number for literal in self._clauses[number]):
+                del self._clauses[number], numbers[place]
+                return
+
+    def follows(self, clause: Clause) -> tuple[int, ...] | None:
+        """Hints that show it, or None."""
+        if self._contradiction is not None:
+            return self._contradiction
+        kept = len(self._true)
+        conflict = None
+        for literal in clause:
+            if literal in self._true:
+                conflict = self._true[literal]
+                if conflict == 0:
+                    conflict = None  # a tautology: nothing to show, and nothing that needs it
+                break
+            if -literal not in self._true:
+                conflict = self._propagate([(-literal, 0)])
+                if conflict is not None:
+                    break
+        hints = None if conflict is None else self._chain(conflict)
+        for literal in list(self._true)[kept:]:
+            del self._true[literal]
+        return hints
+
+    def _propagate(self, forced: list[tuple[int, int]]) -> int | None:
+        """Everything that follows; the number of a clause that is then false, or None."""
+        for literal, reason in forced:
+            self._true[literal] = reason
+        for literal, _ in forced:  # grows while it is walked
+            watchers = self._watched_by.get(-literal, [])
+            kept = []
+            for place, number in enumerate(watchers):
+                literals = self._clauses.get(number)
+                if literals is None:
+                    continue
+                kept.append(number)
+                if len(literals) == 1:
+                    self._watched_by[-literal] = kept + watchers[place + 1 :]
+                    return number
+                if literals[0] == -literal:
+                    literals[0], literals[1] = literals[1], literals[0]
+                first = literals[0]
+                if first in self._true:
+                    continue
+                for other in range(2, len(literals)):
+                    if -literals[other] not in self._true:
+                        literals[1], literals[other] = literals[other], literals[1]
+                        self._watched_by.setdefault(literals[1], []).append(number)
+                        kept.pop()
+                        break
+                else:
+                    if -first in self._true:
+                        self._watched_by[-literal] = kept + watchers[place + 1 :]
+                        return number
+                    self._true[first] = number
+                    forced.append((first, number))
+            self._watched_by[-literal] = kept
+        return None
+
+    def _chain(self, conflict: int) -> tuple[int, ...]:
+        """The clauses that lead to that one being false, in the order in which they force."""
+        false = {-literal for literal in self._clauses[conflict]}
+        hints = [conflict]
+        for literal in reversed(self._true):
+            reason = self._true[literal]
+            if literal in false and reason != 0:
+                hints.append(reason)
+                false.update(-other for other in self._clauses[reason] if other != literal)
+        return tuple(hints[::-1])
+
+
+def archive(folder: Path, certificates: Sequence[Certificate]) -> None:
+    """Write problem and certificate of each, and SHA256SUMS over all of them (for `sha256sum -c`);
+    files of earlier runs are replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for certificate in certificates:
+        stem = re.sub(r"[^\w.-]", "-", certificate.name)
+        files[f"{stem}.cnf"] = certificate.dimacs
+        files[f"{stem}.lrat"] = certificate.lrat
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8")
+    sums = [f"{sha256(text)}  {name}\n" for name, text in sorted(files.items())]
+    (folder / "SHA256SUMS").write_text("".join(sums), "utf-8")
+
+
+def check_archive(folder: Path, accepts: Callable[[str, str], bool] = lrat.accepts) -> list[str]:
+    """What is wrong with a folder: files that differ from their hash, certificates refused."""
+    wrong = []
+    listed: dict[str, str] = {}
+    for line in (folder / "SHA256SUMS").read_text("utf-8").splitlines():
+        expected, name = line.split("  ", 1)
+        path = folder / name
+        text = path.read_text("utf-8") if path.is_file() else ""
+        if sha256(text) != expected:
+            wrong.append(f"{name}: is not the file that was archived")
+        listed[name] = text
+    for name, text in listed.items():
+        if name.endswith(".cnf"):
+            proof = listed.get(f"{name.removesuffix('.cnf')}.lrat", "")
+            if not accepts(text, proof):
+                wrong.append(f"{name}: its certificate is refused")
+    return wrong
+
+
+def sha256(text: str) -> str:
+    """The hash of a file with this text."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
