@@ -22,12 +22,14 @@ def judged(told: Iterable[Outcome]) -> list[Outcome]:
 
 
 def survived_without_a_fault(suffered: Iterable[Outcome]) -> None:
-    """What struck once and broke nothing has left nothing, and no contactor has moved by it."""
+    """What struck once and broke nothing has left nothing, and no contactor has moved by it. (A
+    misread module is off for a moment; in the middle of a change it may have to come anew.)"""
     for one in suffered:
         if "brown_out" not in one.fault:
             assert one.reached, one.fault
             assert not one.reported, one.fault
-            assert one.needless_operations == 0, (one.fault, one.exposures)
+            most = 2 if "flip_read" in one.fault else 0
+            assert one.needless_operations <= most, (one.fault, one.exposures)
 
 
 def test_a_sample_of_single_faults() -> None:
