@@ -27,9 +27,8 @@ def test_a_restart_from_every_intermediate_state(capsys: pytest.CaptureFixture[s
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         progress = Progress(capsys, "restarts, changes", RUNS * CHANGES)
         stops, slowest_s = 0, 0.0
-        for of_one in progress.through(
-            pool.map(_of_one_run, range(100, 100 + RUNS)), lambda _: CHANGES
-        ):
+        runs = pool.map(_of_one_run, range(100, 100 + RUNS))
+        for of_run in progress.through(runs, lambda _: CHANGES):
             assert not [wrong for one in of_run for wrong in one.wrong]
             stops += len(of_run)
             slowest_s = max([slowest_s, *(one.took_s for one in of_run)])
