@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hardware.simulated import faults
+from proofs import manifest
 from verified_alloc import Station, cli, station_file
 
 ROOT = Path(__file__).parents[1]
@@ -141,3 +142,12 @@ def test_every_file_it_points_to_is_there() -> None:
 def test_the_benchmarks_have_their_place() -> None:
     table = README.partition("<!-- benchmarks:")[2].partition("<!-- end of benchmarks -->")[0]
     assert "| what | measured | bound |" in table
+
+
+def test_every_verified_property_is_an_obligation_that_is_proved() -> None:
+    proved = {o.id: o.sentence for o in manifest.obligations() if o.expected == "proved"}
+    rows = re.findall(r"^\| (.+) \| \[([\w.-]+)\]\((proofs/\w+\.py)\) \|$", README, re.MULTILINE)
+    assert len(rows) > 30
+    for sentence, name, path in rows:
+        assert proved[name] == sentence
+        assert (ROOT / path).is_file()
