@@ -145,7 +145,7 @@ def test_the_benchmarks_have_their_place() -> None:
 
 
 def test_every_verified_property_is_an_obligation_that_is_proved() -> None:
-    proved = {o.id: o.sentence for o in manifest.obligations() if o.expected == "proved"}
+    proved = {o.id: o.sentence for o in manifest.obligations().values() if o.expected == "proved"}
     rows = re.findall(r"^\| (.+) \| \[([\w.-]+)\]\((proofs/\w+\.py)\) \|$", README, re.MULTILINE)
     assert len(rows) > 30
     for sentence, name, path in rows:
