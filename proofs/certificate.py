@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,7 +112,7 @@ def _cadical(dimacs: str, proof: Path | None) -> int:
 def reasons(clauses: Sequence[Clause], added: Sequence[tuple[bool, Clause]]) -> list[Step]:
     """Each learned clause that leads to the contradiction, with what it follows from; Refused where
     one does not follow by unit propagation."""
-    known = _Propagation()
+    known = _Propagation(max((abs(x) for clause in clauses for x in clause), default=0))
     for clause in clauses:
         known.add(clause)
     steps = []
@@ -143,112 +143,127 @@ def _needed(steps: list[Step]) -> list[Step]:
     return kept[::-1]
 
 
+UNASSIGNED, ASSUMED = -1, 0
+
+
 class _Propagation:
     """Unit propagation over a changing set of clauses, with two watched literals in each."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: int) -> None:
         self._clauses: dict[int, list[int]] = {}
         self._numbers: dict[tuple[int, ...], list[int]] = {}
-        self._watched_by: dict[int, list[int]] = {}
+        # By literal; a negative one counts from the end.
+        self._watched_by: list[list[int]] = [[] for _ in range(2 * variables + 1)]
+        self._reason = [UNASSIGNED] * (2 * variables + 1)
+        """Of a true literal: the clause that forced it, or ASSUMED."""
+        self._trail: list[int] = []
+        """True literals, in the order in which they became so."""
         self._last = 0
-        self._true: dict[int, int] = {}
-        """Literal -> the clause that forced it (0: assumed), in the order in which it happened."""
         self._contradiction: tuple[int, ...] | None = None
         """The hints of the empty clause, once it follows without assumptions."""
 
     def add(self, clause: Clause) -> int:
         """The clause's number. What it forces on its own stays forced."""
         self._last += 1
-        literals = list(dict.fromkeys(clause))
         # Watch literals that are not false, as long as there are any.
-        literals.sort(key=lambda literal: -literal in self._true)
+        literals = sorted(dict.fromkeys(clause), key=self._is_false)
         self._clauses[self._last] = literals
         self._numbers.setdefault(tuple(sorted(literals)), []).append(self._last)
         for literal in literals[:2]:
-            self._watched_by.setdefault(literal, []).append(self._last)
-        unfalse = [literal for literal in literals if -literal not in self._true]
-        if self._contradiction is None and len(unfalse) <= 1:
-            if not unfalse:
-                self._contradiction = self._chain(self._last)
-            elif unfalse[0] not in self._true:
-                conflict = self._propagate([(unfalse[0], self._last)])
-                if conflict is not None:
-                    self._contradiction = self._chain(conflict)
+            self._watched_by[literal].append(self._last)
+        possible = [literal for literal in literals if not self._is_false(literal)]
+        if self._contradiction is None and len(possible) <= 1:
+            conflict: int | None = None
+            if not possible:
+                conflict = self._last
+            elif self._reason[possible[0]] == UNASSIGNED:
+                conflict = self._propagate(possible[0], self._last)
+            if conflict is not None:
+                self._contradiction = self._chain(conflict)
         return self._last
 
     def delete(self, clause: Clause) -> None:
-        """Forget it, unless it is what keeps a literal forced."""
+        """Forget it, unless it is what keeps a literal true."""
         numbers = self._numbers.get(tuple(sorted(dict.fromkeys(clause))), [])
         for place, number in enumerate(numbers):
-            if not any(self._true.get(literal) == number for literal in self._clauses[number]):
+            if all(self._reason[literal] != number for literal in self._clauses[number]):
                 del self._clauses[number], numbers[place]
                 return
 
     def follows(self, clause: Clause) -> tuple[int, ...] | None:
-        """Hints that show it, or None."""
+        """Hints that show it by unit propagation, or None."""
         if self._contradiction is not None:
             return self._contradiction
-        kept = len(self._true)
-        conflict = None
+        kept = len(self._trail)
+        conflict: int | None = None
         for literal in clause:
-            if literal in self._true:
-                conflict = self._true[literal]
-                if conflict == 0:
-                    conflict = None  # a tautology: nothing to show, and nothing that needs it
+            if self._reason[literal] != UNASSIGNED:
+                # True although all before it are false: what forced it shows the clause.
+                conflict = self._reason[literal]
+            elif not self._is_false(literal):
+                conflict = self._propagate(-literal, ASSUMED)
+            if conflict is not None:
                 break
-            if -literal not in self._true:
-                conflict = self._propagate([(-literal, 0)])
-                if conflict is not None:
-                    break
-        hints = None if conflict is None else self._chain(conflict)
-        for literal in list(self._true)[kept:]:
-            del self._true[literal]
+        hints = self._chain(conflict) if conflict else None
+        for literal in self._trail[kept:]:
+            self._reason[literal] = UNASSIGNED
+        del self._trail[kept:]
         return hints
 
-    def _propagate(self, forced: list[tuple[int, int]]) -> int | None:
-        """Everything that follows; the number of a clause that is then false, or None."""
-        for literal, reason in forced:
-            self._true[literal] = reason
-        for literal, _ in forced:  # grows while it is walked
-            watchers = self._watched_by.get(-literal, [])
-            kept = []
-            for place, number in enumerate(watchers):
-                literals = self._clauses.get(number)
+    def _is_false(self, literal: int) -> bool:
+        return self._reason[-literal] != UNASSIGNED
+
+    def _propagate(self, literal: int, because: int) -> int | None:
+        """Make it true, and all that follows; the number of a clause that is then false, or
+        None."""
+        clauses, watched_by, reason, trail = (
+            self._clauses,
+            self._watched_by,
+            self._reason,
+            self._trail,
+        )
+        place = len(trail)
+        reason[literal] = because
+        trail.append(literal)
+        while place < len(trail):
+            false = -trail[place]
+            place += 1
+            watchers, watched_by[false] = watched_by[false], []
+            for turn, number in enumerate(watchers):
+                literals = clauses.get(number)
                 if literals is None:
                     continue
-                kept.append(number)
-                if len(literals) == 1:
-                    self._watched_by[-literal] = kept + watchers[place + 1 :]
-                    return number
-                if literals[0] == -literal:
-                    literals[0], literals[1] = literals[1], literals[0]
                 first = literals[0]
-                if first in self._true:
+                if first == false and len(literals) > 1:
+                    first = literals[0] = literals[1]
+                    literals[1] = false
+                if reason[first] != UNASSIGNED:
+                    watched_by[false].append(number)
                     continue
                 for other in range(2, len(literals)):
-                    if -literals[other] not in self._true:
-                        literals[1], literals[other] = literals[other], literals[1]
-                        self._watched_by.setdefault(literals[1], []).append(number)
-                        kept.pop()
+                    candidate = literals[other]
+                    if reason[-candidate] == UNASSIGNED:
+                        literals[1], literals[other] = candidate, false
+                        watched_by[candidate].append(number)
                         break
                 else:
-                    if -first in self._true:
-                        self._watched_by[-literal] = kept + watchers[place + 1 :]
+                    watched_by[false].append(number)
+                    if reason[-first] != UNASSIGNED:
+                        watched_by[false] += watchers[turn + 1 :]
                         return number
-                    self._true[first] = number
-                    forced.append((first, number))
-            self._watched_by[-literal] = kept
+                    reason[first] = number
+                    trail.append(first)
         return None
 
     def _chain(self, conflict: int) -> tuple[int, ...]:
         """The clauses that lead to that one being false, in the order in which they force."""
         false = {-literal for literal in self._clauses[conflict]}
         hints = [conflict]
-        for literal in reversed(self._true):
-            reason = self._true[literal]
-            if literal in false and reason != 0:
-                hints.append(reason)
-                false.update(-other for other in self._clauses[reason] if other != literal)
+        for literal in reversed(self._trail):
+            because = self._reason[literal]
+            if literal in false and because != ASSUMED:
+                hints.append(because)
+                false.update(-other for other in self._clauses[because] if other != literal)
         return tuple(hints[::-1])
 
 
@@ -258,16 +273,20 @@ def archive(folder: Path, certificates: Sequence[Certificate]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for certificate in certificates:
-        stem = re.sub(r"[^\w.-]", "-", certificate.name)
-        files[f"{stem}.cnf"] = certificate.dimacs
-        files[f"{stem}.lrat"] = certificate.lrat
+        files[f"{stem(certificate.name)}.cnf"] = certificate.dimacs
+        files[f"{stem(certificate.name)}.lrat"] = certificate.lrat
     for name, text in files.items():
         (folder / name).write_text(text, "utf-8")
     sums = [f"{sha256(text)}  {name}\n" for name, text in sorted(files.items())]
     (folder / "SHA256SUMS").write_text("".join(sums), "utf-8")
 
 
-def check_archive(folder: Path, accepts: Callable[[str, str], bool] = lrat.accepts) -> list[str]:
+def stem(name: str) -> str:
+    """The certificate's file name, without its ending."""
+    return re.sub(r"[^\w.-]", "-", name)
+
+
+def check_archive(folder: Path) -> list[str]:
     """What is wrong with a folder: files that differ from their hash, certificates refused."""
     wrong = []
     listed: dict[str, str] = {}
@@ -281,7 +300,7 @@ def check_archive(folder: Path, accepts: Callable[[str, str], bool] = lrat.accep
     for name, text in listed.items():
         if name.endswith(".cnf"):
             proof = listed.get(f"{name.removesuffix('.cnf')}.lrat", "")
-            if not accepts(text, proof):
+            if not lrat.accepts(text, proof):
                 wrong.append(f"{name}: its certificate is refused")
     return wrong
 

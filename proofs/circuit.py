@@ -38,16 +38,16 @@ class Number:
         self.low = low
         self.high = high
 
-    def __add__(self, other: "Number | int") -> "Number":
+    def __add__(self, other: "Number | int") -> Any:
         return self.circuit.sum(self, other)
 
-    def __radd__(self, other: int) -> "Number":
+    def __radd__(self, other: int) -> Any:
         return self.circuit.sum(other, self)
 
-    def __sub__(self, other: "Number | int") -> "Number":
+    def __sub__(self, other: "Number | int") -> Any:
         return self.circuit.difference(self, other)
 
-    def __rsub__(self, other: int) -> "Number":
+    def __rsub__(self, other: int) -> Any:
         return self.circuit.difference(other, self)
 
     def __lt__(self, other: "Number | int") -> Any:
@@ -276,7 +276,7 @@ class Circuit:
     def _and(self, a: int, b: int) -> int:
         if FALSE in (a, b) or a == -b:
             return FALSE
-        if a == TRUE or a == b:
+        if a in (TRUE, b):
             return b
         if b == TRUE:
             return a

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from proofs import rule as rules
-from proofs.certificate import Certificate, Refused, certify, satisfiable
+from proofs.certificate import Certificate, certify, satisfiable
 from proofs.circuit import Circuit
 from proofs.cnf import conjunction, counterexample
 from proofs.obligation import Claim
@@ -56,7 +56,8 @@ class Finite(NamedTuple):
 
 
 def certificate(of: Finite, station: Station) -> Certificate:
-    """The checked certificate for a station; Refused if the claim does not hold."""
+    """The checked certificate for a station; `proofs.certificate.Refused` if the claim does not
+    hold."""
     circuit = of.numbers()
     claim = of.claim(circuit, station)
     title = f"{of.id}: {of.sentence}\nFor: {of.domain}. Unsatisfiable means proved."
@@ -73,15 +74,6 @@ def empty_cases(of: Finite, station: Station) -> list[str]:
         for name, case in (*claim.covers, ("any", True))
         if not satisfiable(conjunction(circuit, (*claim.hypotheses, case)).dimacs(name))
     ]
-
-
-def holds(of: Finite, station: Station) -> bool:
-    """It has a certificate."""
-    try:
-        certificate(of, station)
-    except Refused:
-        return False
-    return True
 
 
 # Rule.
@@ -112,6 +104,7 @@ def scene(over: Any, station: Station, *, full: bool) -> Scene:
         2 * guns * beyond,
         serves,
         healthy,
+        False,
         (),
     )
 

@@ -4,6 +4,7 @@ A number from `low` to `high` is one literal for each value above `low`: it is a
 Sums have the sum of the ranges, so nothing is cut off here either.
 """
 
+from itertools import pairwise
 from typing import Any
 
 from proofs.circuit import FALSE, TRUE, Circuit, Number
@@ -15,9 +16,7 @@ class UnaryCircuit(Circuit):
     def number(self, name: str, low: int, high: int) -> Number:
         """A free whole number from `low` to `high`."""
         bits = [self.bit(f"{name} >= {value}") for value in range(low + 1, high + 1)]
-        self.ranges += [
-            self.implies(above, below) for below, above in zip(bits, bits[1:], strict=False)
-        ]
+        self.ranges += [self.implies(above, below) for below, above in pairwise(bits)]
         return Number(self, [bit.literal for bit in bits], low, high)
 
     def sum(self, a: Any, b: Any) -> Any:
