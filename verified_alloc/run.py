@@ -90,8 +90,8 @@ class Run:
     """One run of a station: the loop over scans, and what it leaves to report.
 
     With a `charger` the station is simulated; without one it is the real wires. `watch` sees every
-    scan. Simulated time jumps, by `longest_skip_ms` at most, while neither demands, plant nor ages
-    change: the result is the same as scan by scan.
+    scan, `note` hears what is reported. Simulated time jumps, by `longest_skip_ms` at most, while
+    neither demands, plant nor ages change: the result is the same as scan by scan.
     """
 
     def __init__(
@@ -104,6 +104,7 @@ class Run:
         longest_skip_ms: int = MS_PER_DAY,
         faults_path: Path | None = None,
         watch: Callable[[State], None] = lambda _: None,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._station = station
         self._charger = charger
@@ -112,6 +113,7 @@ class Run:
         self._longest_skip_ms = longest_skip_ms
         self._faults_path = faults_path
         self._watch = watch
+        self._note = note
         self._scans = 0
         self._started_ms = 0
         self._ended = False
@@ -236,7 +238,9 @@ class Run:
                 self._waiting_since_ms.setdefault(gun, state.at_ms)
 
     def _report(self, sentence: str) -> None:
-        self._reported.append(f"{clock.now_s() - self._started_ms / 1000:.3f} s: {sentence}")
+        told = f"{clock.now_s() - self._started_ms / 1000:.3f} s: {sentence}"
+        self._reported.append(told)
+        self._note(told)
 
     def _summary(self, controller: Controller, player: Player) -> Summary:
         summary = Summary(

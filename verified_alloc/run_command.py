@@ -61,7 +61,10 @@ def run(
         for injection in injections:
             _check_injection(charger, injection)
     try:
-        with _shown(station, live=pace is not None, until_ms=until_ms, quiet=as_json) as watch:
+        with _shown(station, live=pace is not None, until_ms=until_ms, quiet=as_json) as (
+            watch,
+            note,
+        ):
             summary = Run(
                 station,
                 charger,
@@ -70,6 +73,7 @@ def run(
                 longest_skip_ms=MS_PER_DAY if pace is None else math.ceil(pace * REFRESH_MS),
                 faults_path=faults_path,
                 watch=watch,
+                note=note,
             ).play(until_ms)
     except HardwareError as error:
         print(f"verified-alloc: {error}", file=sys.stderr)
@@ -137,27 +141,31 @@ def _trace(station: Station, demands: str | None, simulated: bool, seed: int) ->
 @contextmanager
 def _shown(
     station: Station, *, live: bool, until_ms: int | None, quiet: bool
-) -> Iterator[Callable[[State], None]]:
+) -> Iterator[tuple[Callable[[State], None], Callable[[str], None]]]:
     """What a person sees while it runs: the station live, a bar for a replay; where nobody looks,
     a line for every new allocation of a live station, and nothing of a replay."""
     if quiet:
-        yield lambda _: None
+        yield _silent, _silent
     elif live and sys.stdout.isatty():
         from verified_alloc.live import LiveTable
 
         with LiveTable(station) as table:
-            yield table.watch
+            yield table.watch, table.note
     elif live:
-        yield _LiveLines().watch
+        yield _LiveLines().watch, lambda sentence: print(sentence, flush=True)
     elif sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import Progress
 
         with Progress(console=Console(stderr=True)) as progress:
             task = progress.add_task("simulated time", total=until_ms)
-            yield lambda state: progress.update(task, completed=state.at_ms)
+            yield lambda state: progress.update(task, completed=state.at_ms), _silent
     else:
-        yield lambda _: None
+        yield _silent, _silent
+
+
+def _silent(_: object) -> None:
+    """Nobody looks."""
 
 
 class _LiveLines:
