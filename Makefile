@@ -29,7 +29,8 @@ sweep: $(INSTALLED)
 	$(VENV)/bin/pytest -n 2 --dist loadgroup -m sweep --ignore=tests/bench
 
 bench: $(INSTALLED)
-	$(VENV)/bin/pytest tests/bench --benchmark-columns=median,min,max,rounds
+	$(VENV)/bin/pytest tests/bench --benchmark-columns=median,min,max,rounds \
+		--junitxml=.benchmarks/bench.xml -o junit_logging=system-out
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -104,7 +104,8 @@ ASSUMPTIONS = (
         CLOCK,
         "The time that the controller counts between two scans is not longer than the real time"
         " between their readings of the same line.",
-        "hardware/clock.py (monotonic, rounded down); controller.py (lines are read first)",
+        "hardware/clock.py (monotonic); controller.py (lines are read first; whole milliseconds, so"
+        " that the times of the station file must carry 1 ms)",
     ),
     Assumption(
         IN_ITS_SCAN,

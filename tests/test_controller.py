@@ -398,7 +398,7 @@ def test_a_lost_expander_takes_only_its_own_modules(kind: str, address: int) -> 
         at_work.inject(f"{kind} {address:#x}")
         at_work.go_on(SETTLING_S)
         settle(at_work, 15)
-        assert "expanders 0x20 and 0x24: lost" in reported(at_work)
+        assert "expanders 0x20 and 0x24 are lost" in reported(at_work)
         assert at_work.state.faults.modules == {1, 2, 3}
         assert len(at_work.live[1]) == 2
         assert len(at_work.live[2]) == 1
@@ -472,7 +472,7 @@ def test_a_dead_bus_takes_everything_off_within_the_reaction_time() -> None:
         assert not any(at_work.live.values())
         assert set(at_work.offers_kw().values()) == {0}
         at_work.go_on(5)
-        assert reported(at_work).count("lost") == 4
+        assert reported(at_work).count("are lost") == 4
         assert not at_work.bad()
 
 
@@ -497,7 +497,7 @@ def test_a_hung_process_loses_power_and_contactors_by_the_watchdog() -> None:
         at_work.due_ms = at_work.now_ms
         at_work.go_on(5)
         assert at_work.feeds(NOTHING)
-        assert reported(at_work).count("lost") == 4  # the hardware has reset them
+        assert reported(at_work).count("are lost") == 4  # the hardware has reset them
         use_again_what_was_reset(at_work)
         settle(at_work, 15)
         assert at_work.feeds({1: (1, 2, 3, 4), 3: (5, 6, 7)})

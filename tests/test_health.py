@@ -65,6 +65,14 @@ def test_a_contact_that_stays_open_is_latched_as_failed() -> None:
     assert patient.health.faults.failed_open == {(2, 1)}
 
 
+def test_a_contact_that_lied_both_ways_ends_its_modules_use() -> None:
+    patient = Patient()
+    patient.shows(FAILED_OPEN, 10)
+    patient.shows(WELDED, 10)
+    assert patient.said == ["contactor 2:1 failed open", "contactor 2:1 is welded"]
+    assert patient.health.faults.modules == {1}
+
+
 def test_a_slow_but_sound_contactor_is_not_latched() -> None:
     patient = Patient()
     for _ in range(20):
@@ -125,7 +133,9 @@ def test_a_silent_expander_is_lost_after_a_few_scans() -> None:
     patient = Patient()
     silent = (True, False, True, True)
     assert not patient.shows(OFF, SILENT_SCANS, answered=silent)
-    assert patient.shows(OFF, 1, answered=silent) == ["expanders 0x21 and 0x25: lost"]
+    assert patient.shows(OFF, 1, answered=silent) == [
+        "expanders 0x21 and 0x25 are lost; their modules are out until that is cleared"
+    ]
     # contactors 14 to 27: modules 3, 4 and 5
     assert patient.health.faults.modules == {3, 4, 5}
 
@@ -133,13 +143,17 @@ def test_a_silent_expander_is_lost_after_a_few_scans() -> None:
 def test_an_expander_that_lost_its_registers_is_lost_at_once() -> None:
     patient = Patient()
     lost = (False, False, False, True)
-    assert patient.shows(OFF, 1, lost=lost) == ["expanders 0x23 and 0x27: lost"]
+    assert patient.shows(OFF, 1, lost=lost) == [
+        "expanders 0x23 and 0x27 are lost; their modules are out until that is cleared"
+    ]
     assert patient.health.faults.modules == {8, 9}
 
 
 def test_the_emergency_stop_is_latched() -> None:
     patient = Patient()
-    assert patient.shows(OFF, 3, stop_pressed=True) == ["emergency stop"]
+    assert patient.shows(OFF, 3, stop_pressed=True) == [
+        "emergency stop; everything is off until that is cleared"
+    ]
     patient.shows(OFF, 10)
     assert patient.health.latched.emergency_stop
     patient.health.clear_stop()
@@ -210,7 +224,7 @@ def test_every_fault_has_a_sentence_of_its_own() -> None:
         "contactor 3:4 failed open",
         "module 5 does not report on",
         "module 7 does not switch off; gun 6 is locked",
-        "expanders 0x21 and 0x25: lost",
-        "emergency stop",
+        "expanders 0x21 and 0x25 are lost; their modules are out until that is cleared",
+        "emergency stop; everything is off until that is cleared",
     ]
     assert describe(REFERENCE, everything, everything) == []

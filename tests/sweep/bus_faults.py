@@ -37,8 +37,8 @@ class Outcome(NamedTuple):
     struck: bool
     violations: list[str]
     exposures: list[str]
-    exposed_to: set[str]
-    """The rules that the exposures are about."""
+    needless_operations: int
+    """Makes and breaks beyond those that the change takes."""
     worst_exposure_ms: float
     worst_current_a: float
     """That a contactor broke, or that flowed in an exposure."""
@@ -55,8 +55,11 @@ class Outcome(NamedTuple):
         return found
 
 
-def suffer(at_work: WorkingStation, target: Connected, fault: BusFault, name: str) -> Outcome:
-    """Let that happen and play on until the station has settled."""
+def suffer(
+    at_work: WorkingStation, target: Connected, operations: int, fault: BusFault, name: str
+) -> Outcome:
+    """Let that happen and play on until the station has settled; `operations` of contactors are
+    due by then since the station began."""
     earlier = len(at_work.monitor.exposures)
     at_work.bus.inject(fault)
 
@@ -76,7 +79,7 @@ def suffer(at_work: WorkingStation, target: Connected, fault: BusFault, name: st
         struck=bool(at_work.bus.faults_hit),
         violations=violations,
         exposures=[event.text for event in later],
-        exposed_to={event.rule for event in later},
+        needless_operations=at_work.operations - operations,
         worst_exposure_ms=max((event.duration_ms for event in later), default=0),
         worst_current_a=max((event.current_a for event in later), default=0),
         reached=at_work.feeds(target),
@@ -113,6 +116,8 @@ def _in_each_scan(
     name: str,
 ) -> Iterator[Outcome]:
     settled_scans = number = 0
+    pairs = {(gun, module) for gun, held in target.items() for module in held}
+    operations = at_work.operations + len(pairs ^ at_work.closed)
 
     def transactions_of_this_scan() -> int:
         before = at_work.bus.transactions
@@ -129,6 +134,6 @@ def _in_each_scan(
                     continue
                 fault = BusFault(kind, at_transaction=transaction, count=lasting, bit=bit)
                 text = f"{name}, scan {number}, transaction {transaction}: {kind}, bit {bit}"
-                yield branch(partial(suffer, at_work, target, fault, text))
+                yield branch(partial(suffer, at_work, target, operations, fault, text))
         at_work.scan(skip=False)
         settled_scans += at_work.feeds(target) and at_work.state.settled

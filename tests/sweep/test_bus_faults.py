@@ -10,7 +10,7 @@ import pytest
 from sweep.bus_faults import KINDS, Outcome, outcomes
 from sweep.progress import Progress
 
-CHANGES = 50
+RUNS, CHANGES = 10, 5
 PERSISTENT = ("nack", "nack_data", "timeout", "flip_read", "flip_write", "wrong_chip", "drop_write")
 
 
@@ -22,13 +22,14 @@ def judged(told: Iterable[Outcome]) -> list[Outcome]:
 
 
 def survived_without_a_fault(suffered: Iterable[Outcome]) -> None:
-    """What struck once and broke nothing has left nothing, and no contactor has moved by it: at
-    most a module was off for a moment (S6)."""
+    """What struck once and broke nothing has left nothing, and no contactor has moved by it. (A
+    misread module is off for a moment; in the middle of a change it may have to come anew.)"""
     for one in suffered:
         if "brown_out" not in one.fault:
             assert one.reached, one.fault
             assert not one.reported, one.fault
-            assert one.exposed_to <= {"S6"}, (one.fault, one.exposures)
+            most = 2 if "flip_read" in one.fault else 0
+            assert one.needless_operations <= most, (one.fault, one.exposures)
 
 
 def test_a_sample_of_single_faults() -> None:
@@ -52,51 +53,50 @@ def test_a_sample_of_faults_that_last() -> None:
     assert all(one.reported for one in suffered)
 
 
-def _of_one_change(seed: int) -> list[Outcome]:
-    return list(outcomes(seed=seed, changes=1, share=1))
+def _of_one_run(seed: int) -> list[Outcome]:
+    return list(outcomes(seed=seed, changes=CHANGES, share=1))
 
 
 @pytest.mark.sweep
 @pytest.mark.xdist_group("campaigns")
 def test_every_fault_at_every_transaction(capsys: pytest.CaptureFixture[str]) -> None:
-    _sweep(capsys, "branches", CHANGES, _of_one_change, transient=True)
+    _sweep(capsys, "branches", _of_one_run, transient=True)
 
 
-def _lasting_in_one_change(seed: int) -> list[Outcome]:
+def _lasting_in_one_run(seed: int) -> list[Outcome]:
     return [
-        *outcomes(seed=seed, changes=1, share=0.02, lasting=30, kinds=PERSISTENT),
-        *outcomes(seed=seed, changes=1, share=0.02, lasting=None, kinds=("nack", "timeout")),
+        *outcomes(seed=seed, changes=CHANGES, share=0.02, lasting=30, kinds=PERSISTENT),
+        *outcomes(seed=seed, changes=CHANGES, share=0.02, lasting=None, kinds=("nack", "timeout")),
     ]
 
 
 @pytest.mark.sweep
 @pytest.mark.xdist_group("campaigns")
 def test_lasting_faults(capsys: pytest.CaptureFixture[str]) -> None:
-    _sweep(capsys, "lasting faults", CHANGES, _lasting_in_one_change, transient=False)
+    _sweep(capsys, "lasting faults", _lasting_in_one_run, transient=False)
 
 
 def _sweep(
     capsys: pytest.CaptureFixture[str],
     name: str,
-    changes: int,
     suffer: Callable[[int], list[Outcome]],
     transient: bool,
 ) -> None:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        progress = Progress(capsys, f"{name}, changes", changes)
-        seeds = range(100, 100 + changes)
+        progress = Progress(capsys, f"{name}, changes", RUNS * CHANGES)
+        seeds = range(100, 100 + RUNS)
         branches = exposures = reported = 0
         worst_a = worst_ms = 0.0
-        for of_one in progress.through(pool.map(suffer, seeds)):
-            suffered = judged(of_one)
+        for of_run in progress.through(pool.map(suffer, seeds), lambda _: CHANGES):
+            suffered = judged(of_run)
             if transient:
                 survived_without_a_fault(suffered)
             branches += len(suffered)
             exposures += sum(len(one.exposures) for one in suffered)
             reported += sum(bool(one.reported) for one in suffered)
-            worst_a = max(worst_a, *(one.worst_current_a for one in suffered))
-            worst_ms = max(worst_ms, *(one.worst_exposure_ms for one in suffered))
+            worst_a = max([worst_a, *(one.worst_current_a for one in suffered)])
+            worst_ms = max([worst_ms, *(one.worst_exposure_ms for one in suffered)])
     progress.end(
-        f"{name}: {branches} in {changes} changes; no violation; {exposures} exposures, "
+        f"{name}: {branches} in {progress.done} changes; no violation; {exposures} exposures, "
         f"the longest {worst_ms:.0f} ms, the largest current {worst_a:.0f} A; {reported} reported"
     )

@@ -134,6 +134,11 @@ class WorkingStation:
         return self.cabinet.closed_contactors()
 
     @property
+    def operations(self) -> int:
+        """Makes and breaks so far."""
+        return sum(self.monitor.makes.values()) + sum(self.monitor.breaks.values())
+
+    @property
     def live(self) -> Connected:
         return {gun.id: self.cabinet.live_modules(gun.id) for gun in self.station.guns}
 

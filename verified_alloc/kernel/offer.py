@@ -100,7 +100,7 @@ def lower(
     promise_w = ops.ite(settled, before.pending_w, before.promise_w)
     promise_w = ops.ite(acknowledged, least(ops, promise_w, before.offer_w), promise_w)
     offer_w = least(ops, before.offer_w, affordable_w)
-    begins = ops.or_(settled, acknowledged, before.pending_w >= promise_w)
+    begins = before.pending_w >= promise_w
     return Offer(
         offer_w=offer_w,
         promise_w=promise_w,
