@@ -40,6 +40,8 @@ class Certificate(NamedTuple):
     """A claim's clauses and why they contradict each other, as they are archived."""
 
     name: str
+    about: str
+    """What is claimed, and which variable is what."""
     dimacs: str
     lrat: str
     steps: int
@@ -63,14 +65,21 @@ def certify(name: str, title: str, cnf: Cnf) -> Certificate:
     """A checked certificate that these clauses are unsatisfiable; Refused if they are not, or if
     none could be made."""
     started_s = time.perf_counter()
-    dimacs = cnf.dimacs(title)
+    dimacs = cnf.dimacs()
     steps = reasons(cnf.clauses, learned(dimacs))
     text = "".join(
         " ".join(map(str, (step.number, *step.clause, 0, *step.hints, 0))) + "\n" for step in steps
     )
     if not lrat.accepts(dimacs, text):
         raise Refused(f"{name}: the checker refuses the certificate")
-    return Certificate(name, dimacs, text, len(steps), time.perf_counter() - started_s)
+    return Certificate(
+        name,
+        f"{title}\n\n{cnf.legend()}",
+        dimacs,
+        text,
+        len(steps),
+        time.perf_counter() - started_s,
+    )
 
 
 def satisfiable(dimacs: str) -> bool:
@@ -117,6 +126,8 @@ def reasons(clauses: Sequence[Clause], added: Sequence[tuple[bool, Clause]]) -> 
         known.add(clause)
     steps = []
     for is_added, clause in added:
+        if known.contradiction is not None:
+            break
         if not is_added:
             known.delete(clause)
             continue
@@ -124,12 +135,9 @@ def reasons(clauses: Sequence[Clause], added: Sequence[tuple[bool, Clause]]) -> 
         if hints is None:
             raise Refused(f"the solver's clause {clause} does not follow by unit propagation")
         steps.append(Step(known.add(clause), clause, hints))
-        if not clause:
-            return _needed(steps)
-    hints = known.follows(())
-    if hints is None:
+    if known.contradiction is None:
         raise Refused("the solver's proof does not end in a contradiction")
-    return _needed([*steps, Step(known.add(()), (), hints)])
+    return _needed([*steps, Step(known.add(()), (), known.contradiction)])
 
 
 def _needed(steps: list[Step]) -> list[Step]:
@@ -159,7 +167,7 @@ class _Propagation:
         self._trail: list[int] = []
         """True literals, in the order in which they became so."""
         self._last = 0
-        self._contradiction: tuple[int, ...] | None = None
+        self.contradiction: tuple[int, ...] | None = None
         """The hints of the empty clause, once it follows without assumptions."""
 
     def add(self, clause: Clause) -> int:
@@ -172,14 +180,14 @@ class _Propagation:
         for literal in literals[:2]:
             self._watched_by[literal].append(self._last)
         possible = [literal for literal in literals if not self._is_false(literal)]
-        if self._contradiction is None and len(possible) <= 1:
+        if self.contradiction is None and len(possible) <= 1:
             conflict: int | None = None
             if not possible:
                 conflict = self._last
             elif self._reason[possible[0]] == UNASSIGNED:
                 conflict = self._propagate(possible[0], self._last)
             if conflict is not None:
-                self._contradiction = self._chain(conflict)
+                self.contradiction = self._chain(conflict)
         return self._last
 
     def delete(self, clause: Clause) -> None:
@@ -192,8 +200,6 @@ class _Propagation:
 
     def follows(self, clause: Clause) -> tuple[int, ...] | None:
         """Hints that show it by unit propagation, or None."""
-        if self._contradiction is not None:
-            return self._contradiction
         kept = len(self._trail)
         conflict: int | None = None
         for literal in clause:
@@ -204,7 +210,7 @@ class _Propagation:
                 conflict = self._propagate(-literal, ASSUMED)
             if conflict is not None:
                 break
-        hints = self._chain(conflict) if conflict else None
+        hints = self._chain(conflict, clause) if conflict else None
         for literal in self._trail[kept:]:
             self._reason[literal] = UNASSIGNED
         del self._trail[kept:]
@@ -255,24 +261,28 @@ class _Propagation:
                     trail.append(first)
         return None
 
-    def _chain(self, conflict: int) -> tuple[int, ...]:
-        """The clauses that lead to that one being false, in the order in which they force."""
+    def _chain(self, conflict: int, assumed_false: Clause = ()) -> tuple[int, ...]:
+        """The clauses that lead to that one being false, in the order in which they force; each
+        forces something new, as strict checkers want it."""
         false = {-literal for literal in self._clauses[conflict]}
+        known = {-literal for literal in assumed_false}
         hints = [conflict]
         for literal in reversed(self._trail):
-            because = self._reason[literal]
-            if literal in false and because != ASSUMED:
+            if literal in false and literal not in known:
+                because = self._reason[literal]
                 hints.append(because)
                 false.update(-other for other in self._clauses[because] if other != literal)
         return tuple(hints[::-1])
 
 
 def archive(folder: Path, certificates: Sequence[Certificate]) -> None:
-    """Write problem and certificate of each, and SHA256SUMS over all of them (for `sha256sum -c`);
+    """Write claim (.txt), problem (.cnf) and certificate (.lrat) of each, and SHA256SUMS over all
+    of them (for `sha256sum -c`);
     files of earlier runs are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for certificate in certificates:
+        files[f"{stem(certificate.name)}.txt"] = certificate.about
         files[f"{stem(certificate.name)}.cnf"] = certificate.dimacs
         files[f"{stem(certificate.name)}.lrat"] = certificate.lrat
     for name, text in files.items():

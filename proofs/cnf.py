@@ -15,13 +15,15 @@ class Cnf(NamedTuple):
     inputs: dict[str, int]
     """The free bits that matter, by name."""
 
-    def dimacs(self, title: str) -> str:
-        """The usual text format, with what it is about and the inputs' names as comments."""
-        lines = [f"c {line}" for line in title.splitlines()]
-        lines += [f"c {variable} = {name}" for name, variable in self.inputs.items()]
-        lines.append(f"p cnf {self.variables} {len(self.clauses)}")
+    def dimacs(self) -> str:
+        """The usual text format, without comments (ACL2's checker reads none)."""
+        lines = [f"p cnf {self.variables} {len(self.clauses)}"]
         lines += [" ".join(map(str, (*clause, 0))) for clause in self.clauses]
         return "\n".join(lines) + "\n"
+
+    def legend(self) -> str:
+        """What its variables are: the inputs by name; all others are gates."""
+        return "".join(f"{variable} = {name}\n" for name, variable in self.inputs.items())
 
 
 def counterexample(circuit: Circuit, hypotheses: tuple[Any, ...], goal: Any) -> Cnf:
@@ -33,7 +35,8 @@ def conjunction(circuit: Circuit, facts: tuple[Any, ...]) -> Cnf:
     """These facts and the numbers' ranges, all true. Only gates that they depend on appear."""
     roots = [circuit.literal(fact) for fact in (*circuit.ranges, *facts)]
     if any(root == -TRUE for root in roots):
-        return Cnf(0, ((),), {})
+        # The variable stands for true, and a fact says that it is not.
+        return Cnf(1, ((1,), (-1,)), {})
     roots = [root for root in roots if root != TRUE]
     number = {variable: n for n, variable in enumerate(_cone(circuit, roots), start=1)}
 

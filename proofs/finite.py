@@ -60,7 +60,10 @@ def certificate(of: Finite, station: Station) -> Certificate:
     hold."""
     circuit = of.numbers()
     claim = of.claim(circuit, station)
-    title = f"{of.id}: {of.sentence}\nFor: {of.domain}. Unsatisfiable means proved."
+    title = (
+        f"{of.id}: {of.sentence}\nFor: {of.domain}.\n"
+        "That the clauses contradict each other is the proof. Variables:"
+    )
     return certify(of.id, title, counterexample(circuit, claim.hypotheses, claim.goal))
 
 
@@ -72,7 +75,7 @@ def empty_cases(of: Finite, station: Station) -> list[str]:
     return [
         name
         for name, case in (*claim.covers, ("any", True))
-        if not satisfiable(conjunction(circuit, (*claim.hypotheses, case)).dimacs(name))
+        if not satisfiable(conjunction(circuit, (*claim.hypotheses, case)).dimacs())
     ]
 
 

@@ -42,8 +42,7 @@ def _follows(clause: frozenset[int], hints: list[frozenset[int]]) -> bool:
 
 def read_dimacs(dimacs: str) -> list[tuple[int, ...]]:
     """The clauses of a problem, one on a line; ValueError if it is not as its header says."""
-    lines = [line.split() for line in dimacs.splitlines() if not line.startswith("c")]
-    (p, cnf, variables, count), *rows = lines
+    (p, cnf, variables, count), *rows = map(str.split, dimacs.splitlines())
     clauses = [tuple(map(int, row)) for row in rows]
     if (p, cnf) != ("p", "cnf") or len(clauses) != int(count):
         raise ValueError("the header does not match")

@@ -86,7 +86,7 @@ def test_a_number_beyond_its_range_is_no_case(encoding: type[Circuit]) -> None:
     reached = [
         value
         for value in range(-6, 8)
-        if satisfiable(conjunction(circuit, (number == value,)).dimacs(""))
+        if satisfiable(conjunction(circuit, (number == value,)).dimacs())
     ]
     assert reached == list(range(-3, 5))
 
@@ -96,9 +96,9 @@ def test_claims_of_arithmetic(encoding: type[Circuit]) -> None:
     circuit = encoding()
     a, b = circuit.numbers("n", 2, low=-5, high=6)
     true = circuit.iff(a < b, a + 1 <= b)
-    assert not satisfiable(counterexample(circuit, (), true).dimacs(""))
-    assert satisfiable(counterexample(circuit, (), a < b + 1).dimacs(""))
-    assert not satisfiable(counterexample(circuit, (a < b,), a < b + 1).dimacs(""))
+    assert not satisfiable(counterexample(circuit, (), true).dimacs())
+    assert satisfiable(counterexample(circuit, (), a < b + 1).dimacs())
+    assert not satisfiable(counterexample(circuit, (a < b,), a < b + 1).dimacs())
 
 
 def test_bits_follow_the_truth_table() -> None:
@@ -138,11 +138,11 @@ def test_a_kernel_that_branches_on_a_value_is_refused() -> None:
 def test_an_unread_number_compares_as_it_likes_but_always_alike() -> None:
     circuit = Circuit()
     age, limit = circuit.unread("age"), circuit.unread("limit")
-    assert not satisfiable(counterexample(circuit, (age >= limit,), limit <= age).dimacs(""))
+    assert not satisfiable(counterexample(circuit, (age >= limit,), limit <= age).dimacs())
     assert not satisfiable(
-        counterexample(circuit, (), circuit.iff(age < limit, limit > age)).dimacs("")
+        counterexample(circuit, (), circuit.iff(age < limit, limit > age)).dimacs()
     )
-    assert satisfiable(counterexample(circuit, (age >= limit,), age > limit).dimacs(""))
+    assert satisfiable(counterexample(circuit, (age >= limit,), age > limit).dimacs())
     with pytest.raises(TypeError):
         age + 1
 
