@@ -55,7 +55,9 @@ def play(station: Station, seed: int, changes: int) -> Played:
     reference &= {m.power_w for m in station.modules} == {40_000} and len(station.modules) == 9
     reference &= set(station.gun_max_w) == {240_000} and station.site_limit_w is None
     target_of = documented_target if reference else decided_target
-    settling_s = station.timing.minimum_dwell_s + 20 * station.timing.offer_lead_ms / 1000 + 10
+    # The end of one dwell may change the target, which begins another: up to 42 s have been seen.
+    timing = station.timing
+    settling_s = 10 * timing.minimum_dwell_s + 20 * timing.offer_lead_ms / 1000 + 10
     interrupted, slowest_ms = 0, 0
     wrong: list[str] = []
     with WorkingStation(station, seed=seed) as at_work:
