@@ -28,6 +28,10 @@ WALL_S = 120.0
 """A mutant that is not judged by then makes the proofs run wild, which is red as well."""
 
 EQUIVALENT: dict[str, str] = {
+    "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
+    " term 1": "enabling also takes on_gun, where the wanted contactor's latch alone is on",
+    "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
+    " term 2": "enabling also takes on_gun, where the wanted contactor's latch is on",
     "wiring.contactor: place.bit > PINS_PER_PORT: GtE": "bit 7 (GPA7) is no contactor's place",
 }
 """Mutants that change nothing that matters, by name, with the reason."""
