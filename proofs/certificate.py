@@ -277,8 +277,7 @@ class _Propagation:
 
 def archive(folder: Path, certificates: Sequence[Certificate]) -> None:
     """Write claim (.txt), problem (.cnf) and certificate (.lrat) of each, and SHA256SUMS over all
-    of them (for `sha256sum -c`);
-    files of earlier runs are replaced."""
+    of them (for `sha256sum -c`); files of earlier runs are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for certificate in certificates:

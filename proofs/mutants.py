@@ -28,6 +28,10 @@ WALL_S = 120.0
 """A mutant that is not judged by then makes the proofs run wild, which is red as well."""
 
 EQUIVALENT: dict[str, str] = {
+    "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
+    " term 1": "enabling also takes on_gun, where the wanted contactor's latch alone is on",
+    "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
+    " term 2": "enabling also takes on_gun, where the wanted contactor's latch is on",
     "wiring.contactor: place.bit > PINS_PER_PORT: GtE": "bit 7 (GPA7) is no contactor's place",
 }
 """Mutants that change nothing that matters, by name, with the reason."""
@@ -104,6 +108,10 @@ def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     elif isinstance(node, ast.Constant) and isinstance(node.value, int):
         for value in (node.value + 1, node.value - 1):
             yield f"{node.value} becomes {value}", ast.Constant(value)
+    elif isinstance(node, ast.IfExp):
+        yield f"{_text(node)}: arms", _with(node, body=node.orelse, orelse=node.body)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield f"{_text(node)}: without not", node.operand
     elif isinstance(node, ast.Call):
         yield from _changed_calls(node)
 
@@ -118,6 +126,9 @@ def _changed_calls(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
             if len(node.args) > 1 or isinstance(node.args[place], ast.Starred):
                 rest = [*node.args[:place], *node.args[place + 1 :]]
                 yield f"{_text(node)}: without term {place + 1}", _with(node, args=rest)
+    elif called in ("all", "any"):
+        other = "any" if called == "all" else "all"
+        yield f"{_text(node)}: {other}", _with(node, func=ast.Name(other, ast.Load()))
     elif called == "ops.not_":
         yield f"{_text(node)}: without not", node.args[0]
     elif called == "ops.ite":
@@ -238,7 +249,9 @@ def _judge(mutant: Mutant, order: Sequence[str], pipe: Any) -> None:
 def fate(mutant: Mutant, order: Sequence[str]) -> Fate:
     """What becomes of this mutant, with the obligations in this order."""
     started_s = time.perf_counter()
-    context = get_context("spawn")
+    # Forked from a process that has loaded the solver and done nothing with it.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["z3", "pydantic"])
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_judge, args=(mutant, list(order), sender), daemon=True)
     process.start()
