@@ -82,8 +82,11 @@ def test_one_scan_of_nine_modules(benchmark: Any) -> None:
         assert len(at_work.live[2]) == 4
     benchmark.extra_info["at rest, ms of CPU"] = round(at_rest_ms, 3)
     benchmark.extra_info["in a change, ms of CPU"] = round(least_mean(changing_ms), 3)
+    print(f"one scan of nine modules at rest: {at_rest_ms:.2f} ms of CPU, at most {SCAN_MS} ms")
+    changing = least_mean(changing_ms)
+    print(f"the same, all moving: {changing:.2f} ms of CPU, at most {SCAN_MS} ms")
     assert at_rest_ms <= SCAN_MS
-    assert least_mean(changing_ms) <= SCAN_MS
+    assert changing <= SCAN_MS
 
 
 def test_a_day_replays_fast(benchmark: Any) -> None:
@@ -97,6 +100,7 @@ def test_a_day_replays_fast(benchmark: Any) -> None:
 
     speed = benchmark.pedantic(replay, rounds=1)
     benchmark.extra_info["x real time"] = round(speed)
+    print(f"replay of the sample day: {speed:.0f} x real time, at least {REPLAY_SPEED}")
     assert speed >= REPLAY_SPEED
 
 
@@ -144,4 +148,5 @@ def test_bytes_on_the_bus_for_a_change(benchmark: Any) -> None:
     spent, least = benchmark.pedantic(change_after_change, rounds=1)
     benchmark.extra_info["bytes written and verified for a change"] = spent / 60
     benchmark.extra_info["against the least possible"] = round(spent / least, 3)
+    print(f"bytes on I2C for a change: {spent / least:.3f} x the least, at most {BYTES_RATIO}")
     assert spent / least <= BYTES_RATIO
