@@ -6,15 +6,17 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove sweep bench lint
+.PHONY: help run test prove certificates mutants sweep bench lint
 
 help:
-	@echo "make run     a simulated station lives through a day; Ctrl-C ends it"
-	@echo "make test    every test but the long ones, in a few minutes"
-	@echo "make prove   the proof suite; every obligation has its expected verdict"
-	@echo "make sweep   the long campaigns: random changes, faults and restarts"
-	@echo "make bench   the benchmarks; each one asserts its ratio"
-	@echo "make lint    ruff and mypy --strict"
+	@echo "make run           a simulated station lives through a day; Ctrl-C ends it"
+	@echo "make test          every test but the long ones, in a few minutes"
+	@echo "make prove         the proof suite; every obligation has its expected verdict"
+	@echo "make certificates  the finite core again, with proofs that a few lines check (cadical)"
+	@echo "make mutants       breaks the kernel on purpose; the proofs must notice (hours)"
+	@echo "make sweep         the long campaigns: random changes, faults and restarts (hours)"
+	@echo "make bench         the benchmarks; each one asserts its ratio"
+	@echo "make lint          ruff and mypy --strict"
 
 run: $(INSTALLED)
 	$(VENV)/bin/verified-alloc run
@@ -24,6 +26,12 @@ test: $(INSTALLED)
 
 prove: $(INSTALLED)
 	$(VENV)/bin/verified-alloc prove
+
+certificates: $(INSTALLED)
+	$(VENV)/bin/python -m proofs.certify .venv/certificates
+
+mutants: $(INSTALLED)
+	$(VENV)/bin/python -m proofs.mutants
 
 sweep: $(INSTALLED)
 	$(VENV)/bin/pytest -n 2 --dist loadgroup -m sweep --ignore=tests/bench
