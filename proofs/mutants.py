@@ -28,6 +28,18 @@ WALL_S = 120.0
 """A mutant that is not judged by then makes the proofs run wild, which is red as well."""
 
 EQUIVALENT: dict[str, str] = {
+    "diagnosis.locked: 0 becomes -1": "all rows of a matrix are of one length",
+    "diagnosis.restarted: False becomes True": (
+        "it says for which latch the mismatch was counted, and that count is 0 either way"
+    ),
+    "diagnosis.tally: 0 becomes -1": "what has worn to 0 is 0 in both arms",
+    "diagnosis.tally: worn > 0: GtE": "what has worn to 0 is 0 in both arms",
+    "guard.judge: fits(ops, row, delivered, demand, maximum, module_power_w): arguments 4, 5": (
+        "delivered is at most the demand and at most the maximum: no matter which comes first"
+    ),
+    "guard.powers: 0 becomes 1 #2": "it is set by the first module held, and not looked at without",
+    "guard.powers: 0 becomes -1 #2": "it is set by the first module held, and not looked at without",
+    "guard.sorted_order: a < b: LtE": "an order that names a gun twice is refused already",
     "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
     " term 1": "enabling also takes on_gun, where the wanted contactor's latch alone is on",
     "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
@@ -43,13 +55,16 @@ class Mutant(NamedTuple):
     file: str
     within: str
     """The function, or the name of the constant."""
-    change: str
+    what: str
+    turn: int
+    """Which of the same changes in this place it is."""
     source: str
 
     @property
     def name(self) -> str:
-        """`rule.take: grant_w > reached_w: GtE`."""
-        return f"{self.file}.{self.within}: {self.change}"
+        """`rule.take: grant_w > reached_w: GtE`; the second such one ends in `#2`."""
+        turn = f" #{self.turn}" if self.turn > 1 else ""
+        return f"{self.file}.{self.within}: {self.what}{turn}"
 
 
 class Fate(NamedTuple):
@@ -91,8 +106,8 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 }
 
 
-SYMMETRIC = ("least", "most", "rule.least", "rule.most")
-"""Functions whose arguments may be swapped."""
+SYMMETRIC = ("least", "most", "same", "agree", "staying")
+"""Functions whose arguments may be swapped, by their text."""
 
 
 def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -185,7 +200,8 @@ def mutants(file: str) -> list[Mutant]:
             put(changed)
             source = ast.unparse(ast.fix_missing_locations(tree))
             put(node)
-            found.append(Mutant(file, within, what, source))
+            before = sum(other.within == within and other.what == what for other in found)
+            found.append(Mutant(file, within, what, before + 1, source))
     return found
 
 
