@@ -204,7 +204,7 @@ def run(
     \b
     verified-alloc run
     verified-alloc run --demands day
-    verified-alloc run --demands hour --inject 'weld 3:5 @ 120s' --inject 'nack 0x21 @ 5min'
+    verified-alloc run --demands hour --inject 'weld 2:1 @ 0s' --inject 'nack 0x21 @ 5min'
     verified-alloc run --demands hour --speed 10 --until 600
     verified-alloc run --hardware pi --station site.toml
 
