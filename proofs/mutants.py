@@ -37,8 +37,8 @@ EQUIVALENT: dict[str, str] = {
     "guard.judge: fits(ops, row, delivered, demand, maximum, module_power_w): arguments 4, 5": (
         "delivered is at most the demand and at most the maximum: no matter which comes first"
     ),
-    "guard.powers: 0 becomes 1 #2": "it is set by the first module held, and not looked at without",
-    "guard.powers: 0 becomes -1 #2": "it is set by the first module held, and not looked at without",
+    "guard.powers: 0 becomes 1 #2": "not looked at until a module held has set it",
+    "guard.powers: 0 becomes -1 #2": "not looked at until a module held has set it",
     "guard.sorted_order: a < b: LtE": "an order that names a gun twice is refused already",
     "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
     " term 1": "enabling also takes on_gun, where the wanted contactor's latch alone is on",
@@ -194,7 +194,7 @@ def mutants(file: str) -> list[Mutant]:
                         visit(item, inside)
 
     visit(tree, "")
-    found = []
+    found: list[Mutant] = []
     for node, put, within in places:
         for what, changed in changes(node):
             put(changed)
