@@ -40,6 +40,16 @@ EQUIVALENT: dict[str, str] = {
     "guard.powers: 0 becomes 1 #2": "not looked at until a module held has set it",
     "guard.powers: 0 becomes -1 #2": "not looked at until a module held has set it",
     "guard.sorted_order: a < b: LtE": "an order that names a gun twice is refused already",
+    "invariants.granted: 0 becomes -1": "what is 0 is 0 in both arms",
+    "invariants.granted: wanted_w > 0: GtE": "what is 0 is 0 in both arms",
+    "invariants.lowest_number_first: range(len(held[gun])): from 1": (
+        "below the first module there is none"
+    ),
+    "rule.documented: 0 becomes 1": "what each gun is given is set in its turn",
+    "rule.documented: 0 becomes -1": "what each gun is given is set in its turn",
+    "rule.documented: False becomes True": "every gun looks at every module, which sets it",
+    "rule.least: a < b: LtE": "of two equal numbers it does not matter which",
+    "rule.most: a > b: GtE": "of two equal numbers it does not matter which",
     "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
     " term 1": "enabling also takes on_gun, where the wanted contactor's latch alone is on",
     "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
@@ -127,6 +137,8 @@ def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         yield f"{_text(node)}: arms", _with(node, body=node.orelse, orelse=node.body)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         yield f"{_text(node)}: without not", node.operand
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield f"{_text(node)}: without minus", node.operand
     elif isinstance(node, ast.Call):
         yield from _changed_calls(node)
 
@@ -149,6 +161,8 @@ def _changed_calls(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
     elif called == "ops.ite":
         condition, then, otherwise = node.args
         yield f"{_text(node)}: arms", _with(node, args=[condition, otherwise, then])
+        yield f"{_text(node)}: always the first", then
+        yield f"{_text(node)}: always the second", otherwise
     elif called == "range" and len(node.args) == 1:
         shorter = ast.BinOp(node.args[0], ast.Sub(), ast.Constant(1))
         yield f"{_text(node)}: one less", _with(node, args=[shorter])
@@ -284,19 +298,34 @@ def fate(mutant: Mutant, order: Sequence[str]) -> Fate:
 
 
 def fastest_first(file: str) -> list[str]:
-    """The obligations about functions of that file, and those that build on them, fastest first."""
+    """The obligations about functions of that file, fastest first, then those about the files that
+    build on it."""
     from proofs import manifest, prove
 
     station = Station.reference()
     there = manifest.obligations()
-    chosen = [name for name in manifest.ids() if _about(file, there[name].proves)]
+    chosen = [name for name in manifest.ids() if _about([file], there[name].proves)]
     results = [prove.check(there[name], station) for name in chosen]
     timed = sorted((result.seconds, result.id) for result in results if result.state == prove.GREEN)
-    return [name for _, name in timed]
+    above = [name for name in manifest.ids() if _about(users(file), there[name].proves)]
+    return [*(name for _, name in timed), *(name for name in above if name not in chosen)]
 
 
-def _about(file: str, functions: Sequence[str]) -> bool:
-    return file == "ops" or any(function.startswith(f"{file}.") for function in functions)
+def users(file: str) -> list[str]:
+    """The kernel's files that import from that file."""
+    wanted = f"{PACKAGE}.{file}"
+    return [
+        other
+        for other in files()
+        for node in ast.parse((folder() / f"{other}.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom)
+        and (node.module == wanted or file in [name.name for name in node.names])
+    ]
+
+
+def _about(names: Sequence[str], functions: Sequence[str]) -> bool:
+    files_proved = {function.split(".")[0] for function in functions}
+    return "ops" in names or not files_proved.isdisjoint(names)
 
 
 def hunt(
