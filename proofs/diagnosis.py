@@ -35,6 +35,7 @@ from proofs.steps import (
     story,
     without,
 )
+from verified_alloc.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import ContactorFaults, ModuleFaults, Timing
 from verified_alloc.station import Station
@@ -128,20 +129,6 @@ def flat(faults: ContactorFaults) -> list[Any]:
     return [*faults.welded, *faults.failed_open]
 
 
-def station_times(station: Station) -> Timing:
-    """The station's own times, as the controller hands them to the kernel."""
-    timing = station.timing
-    return Timing(
-        current_decay_ms=timing.current_decay_ms,
-        module_discharge_ms=timing.module_discharge_ms,
-        module_off_timeout_ms=timing.module_off_timeout_ms,
-        contactor_operate_ms=timing.contactor_operate_ms,
-        contactor_release_ms=timing.contactor_release_ms,
-        operate_mismatch=diagnosis.explained_mismatch(timing.contactor_operate_ms, timing.scan_ms),
-        release_mismatch=diagnosis.explained_mismatch(timing.contactor_release_ms, timing.scan_ms),
-    )
-
-
 def closes_in_time(station: Station, now: plant.Scan) -> Any:
     """What CLOSES says of one scan."""
     state = now.module
@@ -196,7 +183,7 @@ def counted_for_cause(station: Station, times: Timing, now: plant.Scan, phase_ms
 
 def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
     """S8, the good contactor."""
-    times = station_times(station)
+    times = kernel_timing(station)
     step = step_from(times, plant.scan("now", len(station.guns)))
     scan_ms = station.timing.scan_ms
     phase_ms, next_phase_ms = z3.Int("phase_ms"), z3.Int("next phase_ms")
@@ -256,7 +243,7 @@ def limit_explains_what_it_says(station: Station, assumed: Assumed) -> Claim:
 
 def one_flip_more(station: Station, assumed: Assumed) -> Claim:
     """S8: the count of a good contactor leaves room for one flipped bit."""
-    times = station_times(station)
+    times = kernel_timing(station)
     now = plant.scan("now", 1)
     seen = plant.readings("flipped", 1)
     ages = diagnosis.ages(algebra, times, seen, now.ages, algebra.ints("elapsed"), 1)
@@ -277,7 +264,7 @@ def one_flip_more(station: Station, assumed: Assumed) -> Claim:
 
 def stuck_is_latched(station: Station, assumed: Assumed) -> Claim:
     """S8, the bad contactor; also where closing and opening take different times."""
-    times = station_times(station)
+    times = kernel_timing(station)
     slow = 3 * times.operate_mismatch
     claims = [
         stuck_for_long(times, "as timed"),

@@ -41,6 +41,7 @@ from proofs.steps import (
     story,
     without,
 )
+from verified_alloc.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.station import Station
@@ -248,7 +249,7 @@ def enabled_on_a_closed_contactor(station: Station, assumed: Assumed) -> Claim:
 
 def enabled_blind(station: Station, assumed: Assumed) -> Claim:
     """S3 in the world, where the feedback lies but contactors are in time."""
-    times = proofs_of_diagnosis.station_times(station)
+    times = kernel_timing(station)
     step = step_from(times, plant.scan("now", len(station.guns)))
     now = step.before
     in_time = [proofs_of_diagnosis.closes_in_time(station, now)] if CLOSES in assumed else []
@@ -531,7 +532,7 @@ def left_alone(station: Station, times: Timing, name: str, before: Scan, target:
 
 def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
     """Progress, from whatever is found."""
-    times = proofs_of_diagnosis.station_times(station)
+    times = kernel_timing(station)
     now = healthy_scan(station, times, "scan 0")
     target = algebra.bools("target", len(station.guns))
     given: list[Any] = [

@@ -11,10 +11,10 @@ from hardware.modules import PowerModuleController
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import parse
 from proofs import plant
-from proofs.diagnosis import station_times
 from proofs.plant import CHIPS, CLOSES, MIRROR, ONE_FLIP, OPENS, Interval, Module, Scan
 from verified_alloc import Station, run
 from verified_alloc.compare.traces import DemandChange, DemandTrace
+from verified_alloc.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import Readings, Timing
 from verified_alloc.kernel.switching import Writes
@@ -188,7 +188,7 @@ def recorded(
 
 def in_us(station: Station) -> Timing:
     """The station's times in the cabinet's own unit."""
-    times = station_times(station)
+    times = kernel_timing(station)
     return times._replace(
         current_decay_ms=times.current_decay_ms * 1000,
         module_discharge_ms=times.module_discharge_ms * 1000,
