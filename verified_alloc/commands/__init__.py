@@ -1,0 +1,1 @@
+"""One file for each command: its options, its help, what it prints. Heavy imports happen inside."""

@@ -1,0 +1,81 @@
+"""The command `run`: its options; what it does is `verified_alloc.run_command`."""
+
+from typing import Annotated
+
+import typer
+
+from verified_alloc.commands.options import AsJson, StationOption, number_of, station_of
+
+
+def run(
+    demands: Annotated[
+        str | None,
+        typer.Option(
+            "--demands",
+            metavar="FILE",
+            help="Demand trace, CSV time_s,gun,demand_kw, or a sample: day, hour."
+            " [default: a live synthetic day]",
+        ),
+    ] = None,
+    station: StationOption = None,
+    hardware: Annotated[
+        str, typer.Option("--hardware", metavar="NAME", help="simulated or pi.")
+    ] = "simulated",
+    speed: Annotated[
+        str | None,
+        typer.Option(
+            "--speed",
+            metavar="N",
+            help="Simulated seconds in a real one, or max. [default: max with --demands, else 1]",
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="S", help="Seconds to run. [default: to the last demand]"),
+    ] = None,
+    inject: Annotated[
+        list[str] | None,
+        typer.Option("--inject", metavar="FAULT", help="As 'weld 3:5 @ 120s'; repeatable."),
+    ] = None,
+    seed: Annotated[
+        str, typer.Option("--seed", metavar="N", help="Of the simulated parts' own times.")
+    ] = "0",
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            "--faults",
+            metavar="FILE",
+            help="Where latched faults are kept."
+            " [default: on a Pi /var/lib/verified-alloc/faults.json, simulated nowhere]",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run a station: the simulated one, or the wires of a Raspberry Pi.
+
+    \b
+    verified-alloc run
+    verified-alloc run --demands day
+    verified-alloc run --demands hour --inject 'weld 2:1 @ 0s' --inject 'nack 0x21 @ 5min'
+    verified-alloc run --demands hour --speed 10 --until 600
+    verified-alloc run --hardware pi --station site.toml
+
+    \b
+    Faults: weld, failed-open, late-release, late-operate, spontaneous-open, aux-stuck-closed,
+    aux-stuck-open, aux-chatter, aux-broken-wire GUN:MODULE; module-dead, module-stuck-on MODULE;
+    estop; nack, nack-data, timeout, flip-read, flip-write, wrong-chip, drop-write, brown-out
+    EXPANDER; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21 @ 10s for 500ms'.
+    """
+    from verified_alloc import run_command
+
+    return run_command.run(
+        station_of(station),
+        demands=demands,
+        hardware=hardware,
+        speed=speed,
+        until=until,
+        inject=inject or (),
+        seed=number_of("--seed", seed),
+        faults_file=faults,
+        as_json=as_json,
+    )
