@@ -4,7 +4,7 @@ Everything that decides safety is a kernel function; here their inputs are gathe
 outputs carried to the wires, in that order, once every `scan_ms`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from hardware import clock
@@ -15,8 +15,8 @@ from verified_alloc.allocate import Allocation, decide
 from verified_alloc.demand import Asked, DemandProcessor, strictly
 from verified_alloc.dwell import Dwell
 from verified_alloc.errors import BadInput
+from verified_alloc.fault_latch import FaultLatch
 from verified_alloc.health import Health, kernel_timing
-from verified_alloc.journal import FaultLatch
 from verified_alloc.kernel import diagnosis, offer, ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.kernel.offer import Offer
@@ -27,6 +27,15 @@ from verified_alloc.station import Faults, Station
 Matrix = list[list[bool]]
 
 
+class Inputs(NamedTuple):
+    """What an allocation was decided for."""
+
+    asked: Asked
+    faults: Faults
+    reserved: Mapping[int, int]
+    """The modules that dwell, with the gun of each."""
+
+
 class State(NamedTuple):
     """What one scan saw and did; guns and modules are counted from 1."""
 
@@ -35,6 +44,8 @@ class State(NamedTuple):
     stale: tuple[int, ...]
     """Guns whose demand is too old to count."""
     allocation: Allocation
+    inputs: Inputs
+    """What the allocation was decided for."""
     offer_w: tuple[int, ...]
     live: tuple[tuple[int, ...], ...]
     """By gun, the modules that feed it."""
@@ -95,7 +106,7 @@ class Controller:
         self._stopping_ms = diagnosis.NOT_SO
         self._stop_ms = diagnosis.NOT_SO
         self._last_ms = 0
-        self._decided_for: object = None
+        self._inputs: Inputs | None = None
         self._allocation: Allocation | None = None
         self._before: object = None
         self._switched = False
@@ -298,8 +309,8 @@ class Controller:
     def _decide(self, asked: Asked, now_ms: int) -> Allocation:
         """Allocate anew when demands, faults or the dwelling modules have changed."""
         dwelling = self._dwell.reserved(now_ms)
-        inputs = (asked, self.health.faults, dwelling)
-        if self._allocation is None or inputs != self._decided_for:
+        inputs = Inputs(asked, self.health.faults, dwelling)
+        if self._allocation is None or inputs != self._inputs:
             self._allocation = decide(
                 self.station,
                 asked,
@@ -307,7 +318,7 @@ class Controller:
                 policy=self.station.policy.name,
                 reserved=dwelling,
             )
-            self._decided_for = inputs
+            self._inputs = inputs
         return self._allocation
 
     def _matrix(self, allocation: Allocation) -> Matrix:
@@ -374,11 +385,13 @@ class Controller:
         now = (readings, allocation, offers, stop, enabled, self.health.latched)
         still = now == self._before and not self._switched and not self.health.counting
         self._before = now
+        assert self._inputs is not None
         return State(
             at_ms=now_ms,
             demand_w=tuple(demand_w),
             stale=self.demands.stale(now_ms),
             allocation=allocation,
+            inputs=self._inputs,
             offer_w=tuple(told.offer_w for told in self._offers),
             live=tuple(
                 tuple(module + 1 for module, feeds in enumerate(row) if feeds) for row in live

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from operator import gt
 
 from verified_alloc.errors import BadInput
-from verified_alloc.journal import Latched
+from verified_alloc.fault_latch import Latched
 from verified_alloc.kernel import diagnosis, ops, wiring
 from verified_alloc.kernel.diagnosis import (
     ContactorFaults,

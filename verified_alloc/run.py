@@ -19,7 +19,7 @@ from hardware.supervision import Supervision
 from verified_alloc.compare.traces import DemandTrace
 from verified_alloc.controller import Controller, State
 from verified_alloc.demand import DemandProcessor
-from verified_alloc.journal import FaultLatch
+from verified_alloc.fault_latch import FaultLatch
 from verified_alloc.player import Player
 from verified_alloc.station import Station
 from verified_alloc.summary import J_PER_KWH, Incident, Summary

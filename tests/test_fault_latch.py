@@ -10,7 +10,7 @@ from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
 from verified_alloc.errors import BadInput
-from verified_alloc.journal import FaultLatch, Latched
+from verified_alloc.fault_latch import FaultLatch, Latched
 
 SOME = Latched(
     welded=frozenset({(1, 1), (2, 9)}),
