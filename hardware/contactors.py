@@ -6,6 +6,7 @@ takes to see it and to write the right one again, about a millisecond; nothing i
 only a single reading showed; and what does not come right within a few tries is reported.
 """
 
+import fcntl
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -32,6 +33,9 @@ _RECOVERY_S = 0.025
 # A pin that a corrupted write of ours has just turned into an input may drive its coil again as
 # long as the contactor cannot have moved: below the 5 ms that a contactor takes at the least.
 _UNMOVED_S = 0.004
+
+# All registers of every chip are looked over at least this often; some in each scan.
+_SCRUB_MS = 500
 
 _EVENTS_KEPT = 1000
 
@@ -85,6 +89,7 @@ class ContactorController:
         output_addresses: Sequence[int],
         feedback_addresses: Sequence[int],
         i2c_bus: int,
+        scan_ms: int = 20,
     ) -> None:
         needed = expanders(len(contactors))
         fitted = min(len(output_addresses), len(feedback_addresses))
@@ -106,6 +111,8 @@ class ContactorController:
         self._outputs: list[OutputChip] = []
         self._feedback: list[FeedbackChip] = []
         self._looks: list[_Look] = []
+        self._scrubbed = 0  # looked over so far, all chips counted round and round
+        self._scrub_each_scan = scrubs_each_scan(needed, scan_ms)
         self._abandoned: set[Chip] = set()
         self._unverified: set[Chip] = set()
         self._failed_at_s = inf  # the first failed verify in the call under way
@@ -123,12 +130,16 @@ class ContactorController:
     # From opening to closing.
 
     def open(self) -> None:
-        """Take the bus; touches no chip. Raises DeviceLost if it cannot be opened."""
+        """Take the bus; touches no chip. Raises DeviceLost if it cannot be opened, or is held by
+        another process."""
+        name = f"I2C bus {self._i2c_bus} (/dev/i2c-{self._i2c_bus})"
         try:
             bus = smbus2.SMBus(self._i2c_bus)
         except OSError as error:
-            name = f"I2C bus {self._i2c_bus} (/dev/i2c-{self._i2c_bus})"
             raise DeviceLost(f"{name}: {error.strerror or error}") from error
+        if not _locked(bus):
+            bus.close()
+            raise DeviceLost(f"{name}: held by another process; a station that runs?")
         _shorten_timeout(bus)
         self._bus = bus
         self._outputs = [OutputChip(MCP23017(bus, at), self._note) for at, _ in self._addresses]
@@ -196,8 +207,9 @@ class ContactorController:
 
     # The scan: reading.
 
-    def read(self, deadline_s: float) -> BankReading:
-        """Look at every chip: at the latches once, at the contacts twice. Never raises OSError.
+    def read(self, deadline_s: float, scans: int = 1) -> BankReading:
+        """Look at every chip: at the latches once, at the contacts twice, and in turn at all
+        registers of some; `scans` were due since the last one. Never raises OSError.
 
         What went wrong is tried again when everything else has been read. A chip that failed
         last time comes last and is given up when it is silent. What is not read by `deadline_s`
@@ -207,7 +219,7 @@ class ContactorController:
         suspects: list[_Look] = []
         for chip in self._chips():
             chip.begin_scan()
-        for look in self._looks:
+        for look in (*self._looks, *self._scrub(scans)):
             chip = look[0]
             if not chip.lost and chip not in self._abandoned:
                 (suspects if chip.suspect else sound).append(look)
@@ -222,6 +234,13 @@ class ContactorController:
             self._by_contactor([feedback.pins for feedback in self._feedback]),
             self._by_contactor([feedback.pins_again for feedback in self._feedback]),
         )
+
+    def _scrub(self, scans: int) -> list[_Look]:
+        """The chips whose turn it is to be looked over."""
+        chips = [*self._outputs, *self._feedback]
+        self._scrubbed += scans * self._scrub_each_scan
+        turns = range(self._scrubbed, self._scrubbed + self._scrub_each_scan)
+        return [(chip, chip.look_over) for chip in (chips[turn % len(chips)] for turn in turns)]
 
     def _take(
         self, looks: list[_Look], rounds: int, deadline_s: float, patient: bool = True
@@ -477,9 +496,28 @@ def _distance(chip: Chip, other: Chip) -> int:
     return (chip.device.address ^ other.device.address).bit_count()
 
 
+def scrubs_each_scan(positions: int, scan_ms: int) -> int:
+    """How many chips of so many positions each scan looks over."""
+    return -(-2 * positions // max(1, _SCRUB_MS // scan_ms))
+
+
+def _locked(bus: smbus2.SMBus) -> bool:
+    """No other process holds the bus, and from now on none will. i2c-dev itself lets any number in;
+    a bus that is no file of the kernel's cannot be held."""
+    file = getattr(bus, "fd", None)
+    if isinstance(file, int):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except (OSError, ValueError):
+            pass
+    return True
+
+
 def _shorten_timeout(bus: smbus2.SMBus) -> None:
     """Have the adapter give up after 10 ms, where there is one to tell."""
     file = getattr(bus, "fd", None)
     if isinstance(file, int):
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             smbus2.smbus2.ioctl(file, _I2C_TIMEOUT, _TIMEOUT_10_MS)  # type: ignore[attr-defined]

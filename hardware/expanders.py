@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from hardware.mcp23017 import (
     ALL_PINS,
+    INTF,
     MCP23017,
     ContactReading,
     OutputReading,
@@ -25,6 +26,9 @@ Note = Callable[[str, int], None]
 class Chip:
     """An expander and what is known about it."""
 
+    drives = False
+    """Its pins are outputs."""
+
     def __init__(self, device: MCP23017, note: Note) -> None:
         self.device = device
         self.known = False  # configured, and verified to be so, since the start
@@ -32,6 +36,7 @@ class Chip:
         self.suspect = False  # the last that was asked of it failed
         self.answered = False  # gave a valid answer to all that this scan asks
         self._note = note
+        self._odd_settings: bytes | None = None
 
     @property
     def in_service(self) -> bool:
@@ -42,6 +47,21 @@ class Chip:
 
     def begin_scan(self) -> None:
         self.answered = False
+        self._odd_settings = None
+
+    def look_over(self) -> bool:
+        """Read every register: what no other look shows (polarity, bank, interrupts) could make
+        each of them lie. True: nothing is left to find out; otherwise, look once more."""
+        registers = self.device.read_registers()
+        if not self.known or configured_as(registers, self.drives):
+            return True
+        settings = registers[:INTF]
+        if settings == self._odd_settings:
+            self.fail()
+            return True
+        self._odd_settings = settings
+        self.note("odd reading")
+        return False
 
     def fail(self) -> None:
         """It is not as it was configured, as two readings showed."""
@@ -55,13 +75,15 @@ class Chip:
 class OutputChip(Chip):
     """Drives coils."""
 
+    drives = True
+
     def __init__(self, device: MCP23017, note: Note) -> None:
         super().__init__(device, note)
         self.word = 0  # what the latches hold, as last verified
         self._doubt: OutputReading | None = None
 
     def begin_scan(self) -> None:
-        self.answered = False
+        super().begin_scan()
         self._doubt = None
 
     def look(self) -> bool:
@@ -102,7 +124,8 @@ class FeedbackChip(Chip):
         self._doubt: tuple[int, int] | None = None
 
     def begin_scan(self) -> None:
-        self.answered = self._seen = self._seen_again = False
+        super().begin_scan()
+        self._seen = self._seen_again = False
         self._doubt = None
 
     def look(self) -> bool:

@@ -1,8 +1,10 @@
-"""The lines that watch over the station: expander reset, relay-supply watchdog, emergency stop."""
+"""What watches over the station: expander reset, emergency stop, and who hears that scans are
+verified."""
 
 from gpiozero import Device
 
 from hardware import DeviceLost
+from hardware.heartbeat import ServiceManager, WatchdogTimer
 from hardware.modules import claim_input, claim_output, release
 
 
@@ -12,11 +14,17 @@ class Supervision:
     reset_pin: low holds all expanders in reset; not claimed before `release_reset`.
     watchdog_pin: each edge keeps the coil supply and the enables alive for a while.
     estop_pin: high = healthy; low, or a broken wire, = stop.
+    watchdog_device: the machine's own watchdog, as /dev/watchdog; empty = none.
 
     Raises DeviceLost where a line cannot be had, and for a line that fails later.
     """
 
-    def __init__(self, reset_pin: int, watchdog_pin: int, estop_pin: int) -> None:
+    def __init__(
+        self, reset_pin: int, watchdog_pin: int, estop_pin: int, watchdog_device: str = ""
+    ) -> None:
+        self._hearts: list[WatchdogTimer | ServiceManager] = [ServiceManager()]
+        if watchdog_device:
+            self._hearts.append(WatchdogTimer(watchdog_device))
         self._reset_pin = reset_pin
         self._reset: Device | None = None
         self._lines: list[Device] = []
@@ -36,11 +44,14 @@ class Supervision:
             raise DeviceLost(f"emergency stop input: {error}") from error
 
     def verified(self) -> None:
-        """This scan's writes are verified: give the watchdog an edge."""
+        """This scan's writes are verified: give the watchdog an edge, and tell who else waits for
+        it. Nothing else does."""
         try:
             self._watchdog.toggle()
         except Exception as error:
             raise DeviceLost(f"watchdog output: {error}") from error
+        for heart in self._hearts:
+            heart.beat()
 
     def release_reset(self) -> None:
         """Let the expanders out of reset. Only with no current anywhere: LGPIOFactory claims a line
@@ -54,6 +65,8 @@ class Supervision:
         The reset line is not pulled low first: with current still flowing that would open
         contactors at once, while the supply's own off-delay waits until the current is gone.
         """
+        for heart in self._hearts:
+            heart.close()
         release(self._lines)
         self._lines = []
 

@@ -194,7 +194,7 @@ class Controller:
         now_ms = _now_ms()
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         lines = self._lines.read()
-        bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000)
+        bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
         readings = self._readings(lines, bank)
         self._diagnose(readings, bank, elapsed_ms, scans)
         live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from hardware import clock
+from hardware import bus_time, clock
 from hardware.contactors import ContactorController
 from hardware.modules import PowerModuleController
 from hardware.simulated.cabinet import PlantTiming
@@ -19,7 +19,9 @@ from hardware.supervision import Supervision
 from verified_alloc.compare.traces import DemandTrace
 from verified_alloc.controller import Controller, State
 from verified_alloc.demand import DemandProcessor
+from verified_alloc.errors import BadInput
 from verified_alloc.fault_latch import FaultLatch
+from verified_alloc.kernel import wiring
 from verified_alloc.player import Player
 from verified_alloc.station import Station
 from verified_alloc.summary import J_PER_KWH, Incident, Summary
@@ -34,16 +36,23 @@ def controlled(
     publish: Callable[[int, int, int], None],
     report: Callable[[str], None],
     faults_path: Path | None = None,
+    watchdog_device: str = "",
 ) -> Iterator[Controller]:
     """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
     pins = station.hardware
     with ExitStack() as stack:
         lines = PowerModuleController(pins.enable_pins, pins.status_pins)
         stack.callback(lines.close)
-        supervision = Supervision(pins.reset_pin, pins.watchdog_pin, pins.estop_pin)
+        supervision = Supervision(
+            pins.reset_pin, pins.watchdog_pin, pins.estop_pin, watchdog_device
+        )
         stack.callback(supervision.close)
         bank = ContactorController(
-            station.contactors, pins.output_expanders, pins.feedback_expanders, pins.i2c_bus
+            station.contactors,
+            pins.output_expanders,
+            pins.feedback_expanders,
+            pins.i2c_bus,
+            station.timing.scan_ms,
         )
         bank.open()
         stack.callback(bank.close)
@@ -52,6 +61,18 @@ def controlled(
         )
         controller.start()
         yield controller
+
+
+def check_scan_time(station: Station) -> None:
+    """Refuse, as `BadInput`, a scan that is shorter than its time on the Pi's I2C bus."""
+    bus, scan_ms = station.hardware.i2c_bus, station.timing.scan_ms
+    bit_rate_hz = bus_time.bit_rate_hz(bus) or bus_time.ASSUMED_BIT_RATE_HZ
+    least_ms = bus_time.least_scan_ms(wiring.expanders(len(station.contactors)), bit_rate_hz)
+    if scan_ms < least_ms:
+        raise BadInput(
+            f"timing.scan_ms = {scan_ms}: allowed is at least {least_ms}, the time that a scan"
+            f" takes on I2C bus {bus} at {bit_rate_hz // 1000} kHz"
+        )
 
 
 def simulated_charger(
@@ -140,6 +161,7 @@ class Run:
                     _nobody_to_tell if charger is None else charger.tell,
                     self._report,
                     self._faults_path,
+                    self._station.hardware.watchdog_device if charger is None else "",
                 )
             )
             self._started_ms = _now_ms()
@@ -152,12 +174,12 @@ class Run:
                 self._started_ms,
             )
             end_ms = None if until_ms is None else self._started_ms + until_ms
-            due_ms = self._scan_until(controller, player, end_ms)
+            due_ms, scans = self._scan_until(controller, player, end_ms)
             ended_ms = _now_ms() if self._ended or end_ms is None else end_ms
             clock.sleep_s(ended_ms / 1000 - clock.now_s())
             player.play(ended_ms)
             summary = self._summary(controller, player)
-            self._take_off(controller, due_ms)
+            self._take_off(controller, due_ms, scans)
             if charger is not None:
                 _judged(summary, charger, self._started_ms)
         return summary
@@ -169,8 +191,10 @@ class Run:
                 replace(injection, at_us=injection.at_us + self._started_ms * 1000)
             )
 
-    def _scan_until(self, controller: Controller, player: Player, end_ms: int | None) -> int:
-        """Scan on a fixed grid; when the next scan is due."""
+    def _scan_until(
+        self, controller: Controller, player: Player, end_ms: int | None
+    ) -> tuple[int, int]:
+        """Scan on a fixed grid; when the next scan is due, and how many it then stands for."""
         scan_ms = self._station.timing.scan_ms
         due_ms, scans = self._started_ms, 1
         while not self._ended and (end_ms is None or due_ms < end_ms):
@@ -186,7 +210,7 @@ class Run:
             skipped = self._quiet_scans(state, player, due_ms, end_ms)
             due_ms += skipped * scan_ms
             scans = 1 + skipped
-        return due_ms
+        return due_ms, scans
 
     def _quiet_scans(self, state: State, player: Player, due_ms: int, end_ms: int | None) -> int:
         """How many scans from `due_ms` on would find what this one found: the controller waits for
@@ -206,7 +230,7 @@ class Run:
         )
         return skipped
 
-    def _take_off(self, controller: Controller, due_ms: int) -> None:
+    def _take_off(self, controller: Controller, due_ms: int, scans: int) -> None:
         """Scan on until everything is off and open, for as long as that may take."""
         controller.stop()
         timing = self._station.timing
@@ -215,7 +239,8 @@ class Run:
         )
         for at_ms in range(due_ms, due_ms + bounded_ms, timing.scan_ms):
             clock.sleep_s(at_ms / 1000 - clock.now_s())
-            state = controller.scan()
+            state = controller.scan(scans)
+            scans = 1
             self._watch(state)
             if state.idle:
                 return

@@ -17,7 +17,7 @@ from verified_alloc.compare.traces import DemandTrace, read_trace
 from verified_alloc.controller import State
 from verified_alloc.demand import strictly
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.run import MS_PER_DAY, Run, simulated_charger
+from verified_alloc.run import MS_PER_DAY, Run, check_scan_time, simulated_charger
 from verified_alloc.station import Station
 
 REFRESH_MS = 200
@@ -51,6 +51,8 @@ def run(
         )
     until_ms = None if until is None else _until_ms(until)
     station.check_wiring()
+    if not simulated:
+        check_scan_time(station)
     decide(station, strictly([0] * len(station.guns)), policy=station.policy.name)
     trace = _trace(station, demands, simulated, seed)
     if demands is not None and until_ms is None:

@@ -1,6 +1,7 @@
 """The bank of expanders on the simulated bus, judged by what the simulated chips' pins do."""
 
 import errno
+import fcntl
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ OUTPUTS = (0x20, 0x21, 0x22, 0x23)
 FEEDBACK = (0x24, 0x25, 0x26, 0x27)
 CONTACTORS = [(gun, module) for module in range(1, 10) for gun in range(1, 7)]
 SCAN_S = 0.020
-FULL_READ = 12
+FULL_READ = 13  # each chip once, its contacts again, one chip looked over
 
 CONFIGURED = bytes([0, 0, 0, 0, 0, 0, 0xA5, 0x5A, 0, 0, 0, 0, 0, 0])  # IODIR to GPPU
 
@@ -206,12 +207,12 @@ def test_only_words_that_change_go_over_the_wire(bench):
     assert station.bank.transactions == transactions + 1
 
 
-def test_a_scan_reads_in_twelve_transfers_and_leaves_time(bench):
+def test_a_scan_reads_in_thirteen_transfers_and_leaves_time(bench):
     station = bench().running(OLD)
     transactions, begun_us = station.bank.transactions, station.time.now_us
     station.read()
     assert station.bank.transactions == transactions + FULL_READ
-    assert station.time.now_us - begun_us < 5_000
+    assert station.time.now_us - begun_us < 6_000
 
 
 def test_a_small_station_leaves_the_other_expanders_alone(bench):
@@ -522,7 +523,9 @@ def test_past_the_deadline_nothing_is_answered(bench):
 
 def test_contacts_seen_only_once_do_not_answer(bench):
     station = bench().running(OLD)
-    for bit, at in enumerate((0, 12, 13)):  # the first look at 0x24, and both its repetitions
+    for bit, at in enumerate(
+        (0, FULL_READ, FULL_READ + 1)
+    ):  # the first look, and both its repetitions
         station.strike("flip_read", at, bit, address=0x24)
     assert station.read().answered == (False, True, True, True)
     assert station.read().answered == (True,) * 4
@@ -581,3 +584,97 @@ def test_the_adapter_is_told_to_give_up_after_ten_milliseconds(bench):
         station.bank._outputs[0].device.read_outputs()
     assert failure.value.errno == errno.ETIMEDOUT
     assert station.time.now_us - begun_us < 11_000
+
+
+# All registers, in turn.
+
+
+SETTINGS = [
+    (address, register, value)
+    for address in (0x20, 0x27)
+    for register, value in [(0x02, 1), (0x04, 1), (0x06, 9), (0x08, 1), (0x0A, 0x04), (0x0C, 0x5A)]
+]
+
+
+@pytest.mark.parametrize(("address", "register", "value"), SETTINGS)
+def test_a_setting_that_changed_is_found_within_half_a_second(bench, address, register, value):
+    """Polarity, interrupts, their defaults and controls, options, pull-ups."""
+    station = bench().running(OLD)
+    station.raw_write(address, register, value)
+    lost = {station.read().lost for _ in range(500 // 20)}
+    assert (True, False, False, False) in lost or (False, False, False, True) in lost
+    assert station.bank.counts["lost"] == 1
+
+
+@pytest.mark.parametrize("scan_ms", [5, 20, 100, 400, 1000])
+def test_every_chip_is_looked_over_every_half_second_or_every_scan(bench, monkeypatch, scan_ms):
+    station = bench()
+    station.bank = ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1, scan_ms)
+    station.running(OLD)
+    seen: list[int] = []
+    for chip in station.bank._chips():
+        monkeypatch.setattr(
+            chip, "look_over", lambda at=chip.device.address: seen.append(at) or True
+        )
+    for _ in range(max(1, 500 // scan_ms)):
+        station.read()
+    assert set(seen) == {*OUTPUTS, *FEEDBACK}
+
+
+def test_scans_that_were_skipped_had_their_turn(bench):
+    whole, skipped = bench().running(OLD).bank, bench().running(OLD).bank
+    for _ in range(5):
+        chips = [look[0].device.address for look in whole._scrub(1)]
+    assert [look[0].device.address for look in skipped._scrub(5)] == chips
+
+
+def test_a_scrub_that_fails_once_or_is_not_answered_is_no_loss(bench):
+    station = bench().running(OLD)
+    for kind, bit in [
+        ("nack", None),
+        ("timeout", None),
+        *(("flip_read", b) for b in range(0, 176)),
+    ]:
+        station.strike(kind, FULL_READ - 1, bit)
+        reading = station.read()
+        assert reading.answered == (True,) * 4
+        assert reading.lost == (False,) * 4
+    assert station.bank.counts["lost"] == 0
+
+
+# One owner.
+
+
+def test_a_bus_that_another_process_holds_is_refused(bench, tmp_path):
+    held = (tmp_path / "i2c-1").open("w")
+    fcntl.flock(held, fcntl.LOCK_EX)
+
+    class Opened:
+        def __init__(self, bus: int) -> None:
+            self.file = (tmp_path / "i2c-1").open("w")
+            self.fd = self.file.fileno()
+
+        def close(self) -> None:
+            self.file.close()
+
+    bank = ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(smbus2, "SMBus", Opened)
+        with pytest.raises(DeviceLost, match=r"^I2C bus 1 \(/dev/i2c-1\): held by another process"):
+            bank.open()
+        held.close()
+        bank.open()
+        with pytest.raises(DeviceLost, match="held by another"):
+            ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1).open()
+        bank.close()
+        ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1).open()
+
+
+@pytest.mark.parametrize("fd", [None, "no number", -1, 10**6])
+def test_a_bus_that_is_no_file_is_nobody_elses(bench, monkeypatch, fd):
+    class Fake:
+        def __init__(self, bus: int) -> None:
+            self.fd = fd
+
+    monkeypatch.setattr(smbus2, "SMBus", Fake)
+    ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1).open()

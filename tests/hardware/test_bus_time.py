@@ -1,0 +1,57 @@
+"""What a scan takes on the bus, against the simulated bus, byte by byte."""
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from hardware import bus_time, clock
+from hardware.contactors import ContactorController
+from hardware.simulated.bus import SimulatedBus
+from hardware.simulated.virtual_time import VirtualTime
+
+
+@pytest.mark.parametrize("bit_rate_hz", [100_000, 400_000, 1_000_000])
+@pytest.mark.parametrize("positions", [1, 2, 4])
+@pytest.mark.parametrize("scan_ms", [20, 200])
+def test_it_covers_what_the_bus_takes_and_not_much_more(
+    monkeypatch: pytest.MonkeyPatch, bit_rate_hz: int, positions: int, scan_ms: int
+) -> None:
+    time = VirtualTime()
+    monkeypatch.setattr(clock, "now_s", time.now_s)
+    outputs, feedback = range(0x20, 0x20 + positions), range(0x24, 0x24 + positions)
+    bus = SimulatedBus(time, outputs, feedback, bit_rate_hz=bit_rate_hz)
+    contactors = [(1, module) for module in range(14 * positions)]
+    bank = ContactorController(contactors, outputs, feedback, 1, scan_ms)
+    with bus.installed():
+        bank.open()
+        bank.start()
+        begun_us = time.now_us
+        bank.read(clock.now_s() + 1)
+        assert not bank.write([True] * len(contactors))
+        taken_us = time.now_us - begun_us
+    bound_us = bus_time.scan_us(positions, scan_ms, bit_rate_hz)
+    assert taken_us <= bound_us <= 1.05 * taken_us
+
+
+def test_the_shortest_scan_holds_its_time_and_one_less_does_not() -> None:
+    for rate_hz in (100_000, 400_000, 1_000_000):
+        for positions in (1, 2, 3, 4):
+            least_ms = bus_time.least_scan_ms(positions, rate_hz)
+            assert bus_time.scan_us(positions, least_ms, rate_hz) <= least_ms * 1000
+            shorter_ms = least_ms - 1
+            assert bus_time.scan_us(positions, shorter_ms, rate_hz) > shorter_ms * 1000
+
+
+def test_the_default_station_fits_at_400_khz_and_not_at_100() -> None:
+    assert bus_time.least_scan_ms(4, 400_000) == 7
+    assert bus_time.least_scan_ms(4, 100_000) == 22
+
+
+def test_the_speed_comes_from_the_device_tree(tmp_path: Path) -> None:
+    node = tmp_path / "sys/class/i2c-adapter/i2c-1/of_node/clock-frequency"
+    assert bus_time.bit_rate_hz(1, tmp_path) is None
+    node.parent.mkdir(parents=True)
+    node.write_bytes(struct.pack(">I", 100_000))
+    assert bus_time.bit_rate_hz(1, tmp_path) == 100_000
+    assert bus_time.bit_rate_hz(0, tmp_path) is None
