@@ -11,10 +11,12 @@ from listing import listing
 from stations import demands_of, faults_of, states_of, stations, tables
 
 from verified_alloc import BadInput, Faults, Station, allocate, demand
-from verified_alloc.allocate import ANSWERS, accepted, decide
+from verified_alloc.allocate import accepted, decide
 from verified_alloc.kernel import invariants, ops
 from verified_alloc.kernel.rule import Choice
-from verified_alloc.station import service
+from verified_alloc.policies import constraint, documented
+from verified_alloc.policies.problem import Answer
+from verified_alloc.station import POLICIES, service
 
 REFERENCE = Station.reference()
 SCENARIOS: list[tuple[dict[int, float], dict[int, tuple[int, ...]], tuple[int, ...]]] = [
@@ -235,12 +237,6 @@ def test_unequal_modules_are_taken_until_their_power_does() -> None:
 # --- behind the door -----------------------------------------------------------------------------
 
 
-def test_policies_of_a_later_day_fall_back_to_the_documented_rule() -> None:
-    a = decide(REFERENCE, demand.told(REFERENCE, {1: 80}), policy="priority")
-    assert (a.policy, a.fallback_from) == ("documented", "priority")
-    assert a.modules[1] == (1, 2)
-
-
 def test_a_reserved_module_is_its_guns_and_is_taken_first() -> None:
     asked = demand.told(REFERENCE, {1: 80, 2: 60})
     a = decide(REFERENCE, asked, reserved={9: 1, 1: 2, 2: 2})
@@ -267,19 +263,35 @@ def test_a_rejected_answer_is_made_again_without_reservations() -> None:
 
 
 def test_the_guard_stands_before_every_policy(monkeypatch: pytest.MonkeyPatch) -> None:
-    def greedy(*_: object) -> Choice:
-        return Choice([[True] * 9 for _ in range(6)], [0] * 6)
-
+    everything = Choice([[True] * 9 for _ in range(6)], [0] * 6)
     asked = demand.told(REFERENCE, {1: 80})
-    monkeypatch.setitem(ANSWERS, "fair", greedy)
+    monkeypatch.setattr(constraint, "solve", lambda *_: Answer(everything, "constraint"))
     a = decide(REFERENCE, asked, policy="fair")
-    assert (a.policy, a.fallback_from) == ("documented", "fair")
+    assert (a.policy, a.fallback_from, a.method) == ("documented", "fair", "rule")
+    assert a.fallback_reason == "the guard does not accept the answer by constraint"
     assert a.modules[1] == (1, 2)
-    monkeypatch.setitem(ANSWERS, "documented", greedy)
+    monkeypatch.setattr(documented, "choose", lambda *_: everything)
     a = decide(REFERENCE, asked, policy="fair")
     assert (a.policy, a.fallback_from) == ("nothing", "fair")
     assert a.modules == dict.fromkeys(range(1, 7), ())
     assert a.unmet_kw[1] == 80
+
+
+def test_whatever_goes_wrong_in_a_solver_the_rule_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Answer:
+        raise ArithmeticError("overflow")
+
+    asked = demand.told(REFERENCE, {1: 80})
+    monkeypatch.setattr(constraint, "LIMIT", 0)
+    a = decide(REFERENCE, asked, policy="fair")
+    assert a.fallback_from == "fair"
+    assert a.modules[1] == (1, 2)
+    assert "CP-SAT says" in str(a.fallback_reason)
+    monkeypatch.setattr(constraint, "solve", broken)
+    a = decide(REFERENCE, asked, policy="priority")
+    assert (a.policy, a.fallback_from) == ("documented", "priority")
+    assert a.fallback_reason == "ArithmeticError in the solver: overflow"
+    assert decide(REFERENCE, asked, policy="documented").fallback_reason is None
 
 
 def test_a_wrong_order_is_not_accepted() -> None:
@@ -287,7 +299,7 @@ def test_a_wrong_order_is_not_accepted() -> None:
     left = service(REFERENCE, Faults())
     wrong = asked._replace(order=(1, 2, 3, 4, 5, 6))
     for order in (asked, wrong):
-        choice = ANSWERS["documented"](REFERENCE, left, order, {})
+        choice = documented.choose(REFERENCE, left, order, {})
         assert accepted(REFERENCE, left, order, choice) == (order is asked)
 
 
@@ -301,8 +313,9 @@ def test_reservations_never_cost_safety(data: st.DataObject) -> None:
     asked = demand.told(station, data.draw(demands_of(station)))
     guns, modules = len(station.guns), len(station.modules)
     reserved = data.draw(st.dictionaries(st.integers(1, modules), st.integers(1, guns)))
-    a = decide(station, asked, faults=faults, reserved=reserved)
-    assert a.policy == "documented"
+    policy = data.draw(st.sampled_from(POLICIES))
+    a = decide(station, asked, faults=faults, policy=policy, reserved=reserved)
+    assert (a.policy, a.fallback_from) == (policy, None)
     pairs = [(gun, module) for gun, row in a.modules.items() for module in row]
     assert len({module for _, module in pairs}) == len(pairs)
     left = service(station, faults)
@@ -331,9 +344,8 @@ RING = Station.from_tables(tables(matrix={"kind": "ring"}))
         (REFERENCE, {"demands": {1: "40"}}, "gun 1 = '40' kW"),
         (REFERENCE, {"demands": {1: 40, 2: None}}, "gun 2 = None kW"),
         (REFERENCE, {"demands": [40, 40]}, "demands = [40, 40]: allowed is gun: kW"),
-        (REFERENCE, {"policy": "priority"}, "priority comes with the solver policies"),
-        (REFERENCE, {"policy": "max-power"}, "allowed is documented"),
-        (REFERENCE, {"policy": "best"}, "policy 'best': allowed is documented"),
+        (REFERENCE, {"policy": "best"}, "policy 'best': allowed is documented, priority,"),
+        (REFERENCE, {"policy": ["fair"]}, "policy ['fair']: allowed is documented"),
         (REFERENCE, {"policy": None}, "policy None"),
         (REFERENCE, {"current": {7: [1]}}, "gun 7: allowed are guns 1 to 6"),
         (REFERENCE, {"current": {1: [10]}}, "module 10: allowed are modules 1 to 9"),
@@ -348,6 +360,11 @@ RING = Station.from_tables(tables(matrix={"kind": "ring"}))
         (REFERENCE, {"faults": Faults(modules={10})}, "failed module 10"),
         (RING, {"faults": Faults(welded={(1, 5)})}, "welded contactor 1:5"),
         (REFERENCE, {"faults": {3}}, "faults = {3}: allowed is Faults(...)"),
+        (REFERENCE, {"wear": [1]}, "wear = [1]: allowed is (gun, module): operations"),
+        (RING, {"wear": {(1, 5): 3}}, "wear of (1, 5): allowed are the contactors"),
+        (REFERENCE, {"wear": {1: 3}}, "wear of 1: allowed are the contactors"),
+        (REFERENCE, {"wear": {(1, 5): -3}}, "wear of contactor 1:5 = -3: allowed is a whole"),
+        (REFERENCE, {"wear": {(1, 5): 0.5}}, "wear of contactor 1:5 = 0.5"),
         (
             Station.from_tables(tables(policy={"minimum_modules": 1})),
             {},

@@ -162,7 +162,6 @@ REFUSED = [
     (["--demand", "99999999999=40"], NOT_GUN_KW),
     (["--demand"], "requires an argument"),
     (["--policy", "best"], "policy 'best': allowed is documented"),
-    (["--policy", "fair"], "comes with the solver policies"),
     (["--failed-module", "10"], "failed module 10: allowed are modules 1 to 9"),
     (["--failed-module", "x"], "--failed-module 'x': allowed is a number"),
     (["--gun-out", "7"], "failed gun 7: allowed are guns 1 to 6"),

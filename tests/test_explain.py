@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from stations import demands_of, faults_of, stations, tables
 
 from verified_alloc import BadInput, Faults, Station, allocate, demand
-from verified_alloc.allocate import NO_FAULTS, decide
+from verified_alloc.allocate import decide
 from verified_alloc.explain import explain, kilowatts, modules, reasons
+from verified_alloc.policies import constraint
+from verified_alloc.policies.problem import NO_FAULTS
 from verified_alloc.station import service
 
 REFERENCE = Station.reference()
@@ -140,8 +142,9 @@ def test_modules_that_serve_nobody() -> None:
     )
 
 
-def test_a_fall_back_is_told() -> None:
+def test_a_fall_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = demand.told(REFERENCE, {1: 40})
+    monkeypatch.setattr(constraint, "LIMIT", 0)
     answer = decide(REFERENCE, asked, policy="fair")
     about = reasons(REFERENCE, asked, Faults(), answer).station
     assert "The policy fair had no answer; this is documented." in about

@@ -1,12 +1,11 @@
 """The one door to a decision: policy, then guard, then `Allocation`; the documented rule to fall
 back on."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import compress
 from operator import sub
-from types import MappingProxyType
 
 from verified_alloc import demand
 from verified_alloc.demand import Asked
@@ -15,14 +14,20 @@ from verified_alloc.kernel import guard, ops
 from verified_alloc.kernel.diagnosis import Service
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.policies import documented
+from verified_alloc.policies.problem import (
+    ALL_OPEN,
+    NO_FAULTS,
+    NO_WEAR,
+    NONE_RESERVED,
+    Answer,
+    NoAnswer,
+    Stage,
+    problem,
+)
 from verified_alloc.station import POLICIES, Faults, Pair, Station, number_in, service, usable
 
-NO_FAULTS = Faults()
-ALL_OPEN: frozenset[Pair] = frozenset()
-NOTHING: Mapping[int, int] = MappingProxyType({})
-
-Answer = Callable[[Station, Service, Asked, Mapping[int, int]], Choice]
-ANSWERS: dict[str, Answer] = {"documented": documented.choose}
+MOST_WEAR = 10**9
+"""Operations: more than any contactor lives, and sums of it stay within a solver's numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,12 @@ class Allocation:
     without objective."""
     fallback_from: str | None = None
     """The policy that was asked and had no answer the guard accepts."""
+    fallback_reason: str | None = None
+    """Why it had none."""
+    method: str = "rule"
+    """What answered: `rule`, `flow` (exact, for modules of equal power) or `constraint`."""
+    stages: tuple[Stage, ...] = ()
+    """Of a constraint solver's answer, each objective with its value and the solver's bound."""
 
     @property
     def delivered_kw(self) -> dict[int, float]:
@@ -65,21 +76,25 @@ def allocate(
     policy: str = "documented",
     current: Mapping[int, Iterable[int]] | None = None,
     faults: Faults = NO_FAULTS,
+    wear: Mapping[Pair, int] | None = None,
 ) -> Allocation:
     """Which modules feed which gun, for demands in kW by gun (a gun not named asks for 0).
 
     `current` are the modules on each gun now, None = all contactors open; it decides which
-    operations are counted. `BadInput` for an unknown gun, module or contactor, a demand that is
-    not finite or below 0, a policy that is not there, a module on two guns.
+    operations are counted, and the solver's policies make the fewest. `wear` are the prior
+    operations by contactor `(gun, module)`, 0 where none are named: among answers of equally few
+    operations these policies spare the most worn. `BadInput` for an unknown gun, module or
+    contactor, a demand that is not finite or below 0, a policy that is not there, a module on two
+    guns.
     """
-    if not isinstance(policy, str) or policy not in ANSWERS:
-        later = f" ({policy} comes with the solver policies)" if policy in POLICIES else ""
-        raise BadInput(f"policy {shown(policy)}: allowed is {', '.join(ANSWERS)}{later}")
+    if policy not in POLICIES:
+        raise BadInput(f"policy {shown(policy)}: allowed is {', '.join(POLICIES)}")
     if not isinstance(faults, Faults):
         raise BadInput(f"faults = {shown(faults)}: allowed is Faults(...)")
     asked = demand.told(station, demands)
     closed = ALL_OPEN if current is None else frozenset(_closed(station, current))
-    return decide(station, asked, faults=faults, current=closed, policy=policy)
+    worn = NO_WEAR if wear is None else _checked_wear(station, wear)
+    return decide(station, asked, faults=faults, current=closed, policy=policy, wear=worn)
 
 
 def decide(
@@ -89,7 +104,8 @@ def decide(
     faults: Faults = NO_FAULTS,
     current: Set[Pair] = ALL_OPEN,
     policy: str = "documented",
-    reserved: Mapping[int, int] = NOTHING,
+    reserved: Mapping[int, int] = NONE_RESERVED,
+    wear: Mapping[Pair, int] = NO_WEAR,
 ) -> Allocation:
     """The same behind the door: integer watts in a given order.
 
@@ -106,12 +122,45 @@ def decide(
     left = service(station, faults)
     if reserved:
         reserved = _still_needed(station, left, asked, reserved)
+    refused = None
     for name, kept in _attempts(policy, reserved):
-        choice = ANSWERS[name](station, left, asked, kept)
-        if accepted(station, left, asked, choice):
-            return _allocation(station, faults, asked, choice, current, name, policy)
+        try:
+            answer = _answer(name, station, asked, faults, kept, current, wear)
+        except NoAnswer as error:
+            refused = refused or str(error)
+            continue
+        if accepted(station, left, asked, answer.choice):
+            return _allocation(station, faults, asked, answer, current, name, policy, refused)
+        refused = refused or f"the guard does not accept the answer by {answer.method}"
     nobody = Choice([[False] * len(station.modules) for _ in station.guns], [0] * len(station.guns))
-    return _allocation(station, faults, asked, nobody, current, "nothing", policy)
+    return _allocation(
+        station, faults, asked, Answer(nobody, "rule"), current, "nothing", policy, refused
+    )
+
+
+def _answer(
+    name: str,
+    station: Station,
+    asked: Asked,
+    faults: Faults,
+    reserved: Mapping[int, int],
+    current: Set[Pair],
+    wear: Mapping[Pair, int],
+) -> Answer:
+    """What a policy answers: by the rule, or by a solver. `NoAnswer`, whatever goes wrong in a
+    solver: there is the rule to fall back on."""
+    if name == "documented":
+        left = service(station, faults)
+        return Answer(documented.choose(station, left, asked, reserved), "rule")
+    asks = problem(station, asked, faults, reserved, current, wear)
+    try:
+        from verified_alloc.policies import constraint
+
+        return constraint.solve(asks, name)
+    except NoAnswer:
+        raise
+    except Exception as error:
+        raise NoAnswer(f"{type(error).__name__} in the solver: {error}") from error
 
 
 def accepted(station: Station, left: Service, asked: Asked, choice: Choice) -> bool:
@@ -133,10 +182,9 @@ def accepted(station: Station, left: Service, asked: Asked, choice: Choice) -> b
 
 def _attempts(policy: str, reserved: Mapping[int, int]) -> Iterator[tuple[str, Mapping[int, int]]]:
     for name in dict.fromkeys((policy, "documented")):
-        if name in ANSWERS:
-            yield name, reserved
-            if reserved:
-                yield name, NOTHING
+        yield name, reserved
+        if reserved:
+            yield name, NONE_RESERVED
 
 
 def _still_needed(
@@ -158,11 +206,13 @@ def _allocation(
     station: Station,
     faults: Faults,
     asked: Asked,
-    choice: Choice,
+    answer: Answer,
     current: Set[Pair],
     name: str,
     policy: str,
+    refused: str | None,
 ) -> Allocation:
+    choice = answer.choice
     numbers = range(1, len(station.modules) + 1)
     guns = range(1, len(station.guns) + 1)
     modules = {
@@ -179,6 +229,9 @@ def _allocation(
         operations=len((target ^ current) - faults.contactors),
         policy=name,
         fallback_from=None if name == policy else policy,
+        fallback_reason=None if name == policy else refused,
+        method=answer.method,
+        stages=answer.stages,
     )
 
 
@@ -209,3 +262,20 @@ def _closed(station: Station, current: Mapping[int, Iterable[int]]) -> Iterator[
                 )
             holder[module] = gun
             yield gun, module
+
+
+def _checked_wear(station: Station, wear: Mapping[Pair, int]) -> Mapping[Pair, int]:
+    if not isinstance(wear, Mapping):
+        raise BadInput(f"wear = {shown(wear)}: allowed is (gun, module): operations")
+    for pair, operations in wear.items():
+        if not isinstance(pair, tuple) or not station.has(*pair):
+            raise BadInput(
+                f"wear of {shown(pair)}: allowed are the contactors that the station has,"
+                " (gun, module)"
+            )
+        if not isinstance(operations, int) or not 0 <= operations <= MOST_WEAR:
+            raise BadInput(
+                f"wear of contactor {pair[0]}:{pair[1]} = {shown(operations)}: allowed is a whole"
+                f" number of operations from 0 to {MOST_WEAR}"
+            )
+    return wear

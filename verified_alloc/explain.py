@@ -10,9 +10,10 @@ from decimal import Decimal
 from itertools import groupby
 
 from verified_alloc import demand
-from verified_alloc.allocate import NO_FAULTS, Allocation, allocate
+from verified_alloc.allocate import Allocation, allocate
 from verified_alloc.demand import Asked
 from verified_alloc.kernel import ops, rule
+from verified_alloc.policies.problem import NO_FAULTS
 from verified_alloc.station import Faults, Station, service
 
 

@@ -1,0 +1,44 @@
+"""Every policy of the solver against every assignment there is: same modules, same power."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+from policies.brute_force import Case, best, some_case
+from sweep.progress import Progress
+
+from verified_alloc import allocate
+
+STATIONS = 2000
+
+
+def wrong(case: Case) -> list[str]:
+    """What `allocate` answers otherwise than the brute force."""
+    demands = {gun: power_w / 1000 for gun, power_w in case.demand_w.items()}
+    differences = []
+    for policy, expected in best(case).items():
+        a = allocate(
+            case.station, demands, policy, case.current or None, case.faults, case.wear or None
+        )
+        got = a.modules, a.delivered_w, a.operations, a.fallback_from
+        if got != (*expected, None):
+            differences.append(f"{policy} by {a.method}: {got} instead of {expected}")
+    return differences
+
+
+def wrong_of(seed: int) -> list[str]:
+    return [f"case {seed}: {text}" for text in wrong(some_case(seed))]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_small_stations(seed: int) -> None:
+    assert not wrong(some_case(seed, most_guns=3, most_modules=5))
+
+
+@pytest.mark.sweep
+@pytest.mark.xdist_group("campaigns")
+def test_two_thousand_stations(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        progress = Progress(capsys, "stations", STATIONS)
+        found = progress.through(pool.map(wrong_of, range(STATIONS)), lambda _: 1)
+        assert not [text for texts in found for text in texts]

@@ -1,0 +1,223 @@
+"""What a solver is asked, in whole numbers: who wants what, which modules are alike, what a move
+costs.
+
+Guns and modules are counted from 0 here, as in the kernel.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate, pairwise
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from verified_alloc.demand import Asked
+from verified_alloc.kernel.rule import Choice
+from verified_alloc.station import Faults, Pair, Station, service
+
+NO_FAULTS = Faults()
+ALL_OPEN: frozenset[Pair] = frozenset()
+NONE_RESERVED: Mapping[int, int] = MappingProxyType({})
+NO_WEAR: Mapping[Pair, int] = MappingProxyType({})
+
+
+class NoAnswer(Exception):
+    """A solver did not come to a proved optimum; the message says why."""
+
+
+class Stage(NamedTuple):
+    """An objective, the value that was reached and the bound that the solver proved."""
+
+    name: str
+    value: int
+    bound: int
+
+
+class Answer(NamedTuple):
+    """What a policy chose, by which method, and what a solver proved on the way."""
+
+    choice: Choice
+    method: str
+    stages: tuple[Stage, ...] = ()
+
+
+class Cost(NamedTuple):
+    """What it costs that a module is on a gun, against its being on none; the first counts most."""
+
+    unreserved: int
+    """-1 if the module dwells on this gun."""
+    operations: int
+    """-1 if the contactor is closed and need not open, 1 if it must close, 0 if it obeys nobody."""
+    wear: int
+    """The prior operations of that contactor, with the sign of `operations`."""
+
+
+CLOSES = Cost(0, 1, 0)
+
+
+class Alike(NamedTuple):
+    """Modules that no objective but their numbers tells apart: of one power, usable by the same
+    guns at the same costs, and no module between them of another power."""
+
+    modules: tuple[int, ...]
+    """Ascending."""
+    power_w: int
+    run: int
+    """Modules are numbered in runs of equal power; this is the run of these."""
+    costs: Mapping[int, Cost]
+    """By each gun that wants power and can use them."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An allocation to be found."""
+
+    station: Station
+    usable: Sequence[Sequence[bool]]
+    order: tuple[int, ...]
+    """The guns that want power, as they are served."""
+    wanted_w: Mapping[int, int]
+    """min(demand, maximum) of each of these."""
+    classes: tuple[Alike, ...]
+
+    @property
+    def limit_w(self) -> int:
+        """The site limit, W; where there is none, what it never reaches."""
+        return self.station.limit_w
+
+    @cached_property
+    def equal_w(self) -> int | None:
+        """The power of every module that somebody could be given, W; None if they differ."""
+        powers_w = {alike.power_w for alike in self.classes}
+        return powers_w.pop() if len(powers_w) == 1 else None
+
+    @cached_property
+    def guaranteed(self) -> Mapping[int, int]:
+        """How many modules each gun is to have before any has more: the station's minimum, or what
+        it would need if it were alone."""
+        minimum = self.station.policy.minimum_modules
+        return {gun: min(minimum, self._need_alone(gun)) if minimum else 0 for gun in self.order}
+
+    def _need_alone(self, gun: int) -> int:
+        """The fewest modules that reach what it wants, largest first; all if they do not."""
+        powers_w = [
+            power_w
+            for power_w, can in zip(self.station.module_power_w, self.usable[gun], strict=True)
+            if can
+        ]
+        reached_w = accumulate(sorted(powers_w, reverse=True), initial=0)
+        return sum(reached < self.wanted_w[gun] for reached in list(reached_w)[:-1])
+
+    def choice(self, held: Sequence[Sequence[int]], delivered_w: Mapping[int, int]) -> Choice:
+        """The modules of each gun and what it is delivered, as the guard reads them."""
+        rows = [[False] * len(self.station.modules) for _ in self.station.guns]
+        for row, modules in zip(rows, held, strict=True):
+            for module in modules:
+                row[module] = True
+        return Choice(rows, [delivered_w.get(gun, 0) for gun in range(len(rows))])
+
+    def labelled(self, on: Mapping[tuple[int, int], int]) -> list[list[int]]:
+        """The modules of each gun when so many of each class are on it, `on[class, gun]`: gun by
+        gun in order, the lowest-numbered ones that those before it left, ascending."""
+        held: list[list[int]] = [[] for _ in self.station.guns]
+        for place, alike in enumerate(self.classes):
+            first = 0
+            for gun in self.order:
+                count = on.get((place, gun), 0)
+                held[gun] += alike.modules[first : first + count]
+                first += count
+        for modules in held:
+            modules.sort()
+        return held
+
+
+def problem(
+    station: Station,
+    asked: Asked,
+    faults: Faults = NO_FAULTS,
+    reserved: Mapping[int, int] = NONE_RESERVED,
+    current: Set[Pair] = ALL_OPEN,
+    wear: Mapping[Pair, int] = NO_WEAR,
+) -> Problem:
+    """What is asked of a solver. `reserved` modules (module: gun, from 1) are usable only by their
+    gun; `current` are the closed contactors, `wear` the prior operations by contactor, none if it
+    is not named."""
+    left = service(station, faults)
+    wanted_w = {
+        gun: min(asked.demand_w[gun], station.gun_max_w[gun])
+        for gun in (number - 1 for number in asked.order)
+        if asked.demand_w[gun] > 0 and left.in_service[gun]
+    }
+    special = _special(faults, reserved, current)
+    runs = _runs(station)
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    costs: dict[tuple[Any, ...], Mapping[int, Cost]] = {}
+    for reaching, modules in _reached_alike(station, faults):
+        wanting = tuple(gun for gun in reaching if gun in wanted_w)
+        for module in modules:
+            own = special.get(module, {})
+            dwells_on = reserved.get(module + 1, 0) - 1
+            guns = wanting if dwells_on < 0 else tuple(g for g in wanting if g == dwells_on)
+            if not guns:
+                continue
+            if wear:
+                own = {
+                    gun: (cost := own.get(gun, CLOSES))._replace(
+                        wear=cost.operations * wear.get((gun + 1, module + 1), 0)
+                    )
+                    for gun in guns
+                }
+            own = {gun: cost for gun, cost in own.items() if gun in guns}
+            key = (runs[module], guns, *own.items())
+            if key not in groups:
+                groups[key] = []
+                costs[key] = dict.fromkeys(guns, CLOSES) | own
+            groups[key].append(module)
+    classes = (
+        Alike(tuple(modules), station.module_power_w[modules[0]], key[0], costs[key])
+        for key, modules in groups.items()
+    )
+    return Problem(
+        station=station,
+        usable=left.usable,
+        order=tuple(wanted_w),
+        wanted_w=wanted_w,
+        classes=tuple(sorted(classes, key=lambda alike: alike.modules[0])),
+    )
+
+
+def _special(
+    faults: Faults, reserved: Mapping[int, int], current: Set[Pair]
+) -> dict[int, dict[int, Cost]]:
+    """By module, the guns to which it does not just have to be closed."""
+    special: dict[int, dict[int, Cost]] = {}
+    dwelling = {(gun, module) for module, gun in reserved.items()}
+    for pair in sorted(current | faults.welded | dwelling):
+        gun, module = pair
+        special.setdefault(module - 1, {})[gun - 1] = Cost(
+            unreserved=-1 if pair in dwelling else 0,
+            operations=0 if pair in faults.contactors else -1 if pair in current else 1,
+            wear=0,
+        )
+    return special
+
+
+@lru_cache(maxsize=256)
+def _reached_alike(
+    station: Station, faults: Faults
+) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+    """The guns and the modules that exactly they can use."""
+    reached: dict[tuple[bool, ...], list[int]] = {}
+    for module, column in enumerate(zip(*service(station, faults).usable, strict=True)):
+        reached.setdefault(column, []).append(module)
+    return tuple(
+        (tuple(gun for gun, can in enumerate(column) if can), tuple(modules))
+        for column, modules in reached.items()
+    )
+
+
+@lru_cache(maxsize=256)
+def _runs(station: Station) -> tuple[int, ...]:
+    """By module, how often the power has changed from a module to the next up to this one."""
+    changes = (before != power for before, power in pairwise(station.module_power_w))
+    return tuple(accumulate(changes, initial=0))
