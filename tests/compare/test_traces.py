@@ -267,10 +267,10 @@ def test_a_directory(tmp_path: Path) -> None:
 
 
 def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(path: Path) -> bytes:  # chmod would not stop root
+    def denied(path: Path, mode: str) -> None:  # chmod would not stop root
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(Path, "open", denied)
     assert ": permission denied; a demand trace" in refusal_of(tmp_path / "secret.csv")
 
 

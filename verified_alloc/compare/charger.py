@@ -9,7 +9,7 @@ time to heed a lower offer. Guns and modules are counted from 0 in here.
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from verified_alloc.allocate import Allocation, decide
 from verified_alloc.demand import Asked, DemandProcessor
@@ -22,7 +22,7 @@ from verified_alloc.station import Station
 
 NEVER_MS = 1 << 62
 NOBODY = -1
-DECISIONS_KEPT = 4096
+KEPT = 4096
 
 
 class Deciding:
@@ -49,7 +49,7 @@ class Deciding:
             self.spent_ns += time.perf_counter_ns() - began_ns
             self.made += 1
             self._known[question] = answer
-            if len(self._known) > DECISIONS_KEPT:
+            if len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return answer
 
@@ -77,24 +77,27 @@ class Charger:
     """One station's scan and its modules. `ask` as demands change, `advance` to `next_ms`."""
 
     def __init__(self, station: Station, policy: str, start_ms: int) -> None:
-        self.station = station
         self.deciding = Deciding(station, policy)
-        timing = station.timing
-        self._scan_ms = timing.scan_ms
-        self._lead_ms = timing.offer_lead_ms
-        self._operate_ms = timing.contactor_operate_ms
-        self._release_ms = timing.contactor_release_ms
-        self._timing: Timing = kernel_timing(station)
-        self._start_ms = start_ms
-        guns, modules = len(station.guns), len(station.modules)
-        self._guns = range(guns)
-        self._modules = range(modules)
+        self._powers = _Powers(station)
+        self._limit_w = station.limit_w
+        self._gun_max_w = station.gun_max_w
         self._power_w = station.module_power_w
+        self._timing: Timing = kernel_timing(station)
+        self._scan_ms = station.timing.scan_ms
+        self._lead_ms = station.timing.offer_lead_ms
+        self._start_ms = self._last_ms = start_ms
+        guns, modules = len(station.guns), len(station.modules)
+        self._guns, self._modules = range(guns), range(modules)
         self._demands = DemandProcessor(station)
-        self._dwell = Dwell(modules, timing.minimum_dwell_s * 1000)
+        self._dwell = Dwell(modules, station.timing.minimum_dwell_s * 1000)
+        self._minimum_dwell_ms = station.timing.minimum_dwell_s * 1000
         self._dwell_ms = NEVER_MS
         self._units = [Unit(start_ms) for _ in self._modules]
-        self._live_on = [NOBODY] * modules
+        self.live_on = [NOBODY] * modules
+        """By module, the gun that it feeds."""
+        self._live_changed = False
+        self._starting: list[int] = []
+        """Modules that are enabled and not seen to be on yet."""
         self._offers = [offer.restarted(power_w) for power_w in station.gun_max_w]
         self._heeded_w = [0] * guns
         self._heeding: deque[tuple[int, int]] = deque()
@@ -102,12 +105,11 @@ class Charger:
         self.draw_w = [0] * guns
         self.operations = [[0] * modules for _ in self._guns]
         """Makes and breaks by gun and module."""
-        self._changed = False
-        self._last_ms = start_ms
-        self._asked: Asked = self._demands.asked(start_ms)
+        self._changed = True
+        self._asked = self._demands.asked(start_ms)
         self._reserved: dict[int, int] = {}
+        self.allocation = self.deciding(self._asked, {})
         self._decided_for: object = None
-        self.allocation: Allocation = self.deciding(self._asked, {})
         self._target = [NOBODY] * modules
         self._next_scan_ms = start_ms
 
@@ -120,11 +122,6 @@ class Charger:
     def top_gun(self) -> int:
         """The gun that is served first."""
         return self._asked.order[0] - 1
-
-    @property
-    def live_on(self) -> Sequence[int]:
-        """By module, the gun that it feeds, or `NOBODY`."""
-        return self._live_on
 
     def ask(self, gun: int, demand_w: int, now_ms: int) -> None:
         """The vehicle could take this much from now on; the next scan hears of it."""
@@ -146,93 +143,98 @@ class Charger:
         """The end: every contactor that is closed opens once more."""
         for module, unit in enumerate(self._units):
             if unit.coil:
-                self._count(unit.gun, module)
+                self.operations[unit.gun][module] += 1
 
     def _scan(self, now_ms: int) -> None:
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
-        due_ms = NEVER_MS
-        if self._see(now_ms) or now_ms >= self._dwell_ms:
+        self._see(now_ms)
+        if self._live_changed or now_ms >= self._dwell_ms:
             self._note_dwell(now_ms)
         if self._changed:
             self._changed = False
-            for gun, demand_w in enumerate(self.demand_w, start=1):
-                self._demands.set_w(gun, demand_w, now_ms)
+            for number, demand_w in enumerate(self.demand_w, start=1):
+                self._demands.set_w(number, demand_w, now_ms)
             self._asked = self._demands.asked(now_ms)
-        if (self._asked, self._reserved) != self._decided_for:
+        question = (self._asked, self._reserved)
+        if question != self._decided_for:
             self.allocation = self.deciding(self._asked, self._reserved)
-            self._decided_for = (self._asked, self._reserved)
-            self._target = [NOBODY] * len(self._units)
+            self._decided_for = question
+            for module in self._modules:
+                self._target[module] = NOBODY
             for number, held in self.allocation.modules.items():
-                for module in held:
-                    self._target[module - 1] = number - 1
+                for module_number in held:
+                    self._target[module_number - 1] = number - 1
 
         affordable_w = self._affordable()
-        for gun, before in enumerate(self._offers):
-            if not (before.offer_w == before.promise_w == before.pending_w <= affordable_w[gun]):
-                self._publish(
-                    gun,
-                    offer.lower(ops, self._lead_ms, before, affordable_w[gun], False, elapsed_ms),
-                    now_ms,
-                )
-        if self._switch(now_ms):
+        for gun, told in enumerate(self._offers):
+            if not told.offer_w == told.promise_w == told.pending_w <= affordable_w[gun]:
+                self._lower(gun, told, affordable_w[gun], now_ms, elapsed_ms)
+        moving = self._switch(now_ms)
+        if self._live_changed:
             affordable_w = self._affordable()
         if any(map(_above, affordable_w, self._offers)):
-            for gun, raised in enumerate(
-                offer.raise_(ops, self._offers, affordable_w, self.station.limit_w)
-            ):
-                self._publish(gun, raised, now_ms)
-
+            raised = offer.raise_(ops, self._offers, affordable_w, self._limit_w)
+            for gun, told in enumerate(raised):
+                self._publish(gun, told, now_ms)
+        due_ms = min((self._due_ms(unit, now_ms) for unit in moving), default=NEVER_MS)
         for told in self._offers:
             if told.pending_w != told.promise_w:
-                waits_ms = self._scan_ms if told.waited_ms == NOT_SO else self._lead_ms
-                due_ms = min(due_ms, now_ms + max(waits_ms - max(told.waited_ms, 0), 1))
-        due_ms = min(due_ms, self._dwell_ms, *(self._due_ms(unit, now_ms) for unit in self._units))
+                waits_ms = self._lead_ms - told.waited_ms
+                if told.waited_ms == NOT_SO:
+                    waits_ms = self._scan_ms + self._lead_ms
+                due_ms = min(due_ms, now_ms + waits_ms)
+        due_ms = min(due_ms, self._dwell_ms)
         self._next_scan_ms = NEVER_MS if due_ms == NEVER_MS else self._scan_at(due_ms)
 
     def _scan_at(self, now_ms: int) -> int:
         """The first scan not before that time."""
         return now_ms + (self._start_ms - now_ms) % self._scan_ms
 
-    def _see(self, now_ms: int) -> bool:
-        """Which module feeds which gun; whether that has changed."""
-        live_on = [
-            unit.gun if unit.enabled and now_ms >= unit.on_ms else NOBODY for unit in self._units
-        ]
-        changed = live_on != self._live_on
-        self._live_on = live_on
-        return changed
+    def _see(self, now_ms: int) -> None:
+        """Modules that were enabled are seen to be on."""
+        for module in tuple(self._starting):
+            unit = self._units[module]
+            if now_ms >= unit.on_ms:
+                self._starting.remove(module)
+                self._feed(module, unit.gun)
+
+    def _feed(self, module: int, gun: int) -> None:
+        """The module feeds this gun from now on, or nobody."""
+        before, self.live_on[module] = self.live_on[module], gun
+        self._live_changed = True
+        for changed in (before, gun):
+            if changed != NOBODY:
+                self._draw(changed)
 
     def _note_dwell(self, now_ms: int) -> None:
-        live = [[on == gun for on in self._live_on] for gun in self._guns]
-        self._dwell.note(live, now_ms)
+        self._live_changed = False
+        self._dwell.note(_rows(self.live_on, self._guns), now_ms)
         self._reserved = self._dwell.reserved(now_ms)
-        minimum_ms = self.station.timing.minimum_dwell_s * 1000
-        young_ms = [age_ms for age_ms in self._dwell.ages_ms(now_ms) if age_ms < minimum_ms]
-        self._dwell_ms = now_ms + minimum_ms - max(young_ms) if young_ms else NEVER_MS
-
-    def _row(self, holder: Sequence[int], gun: int) -> list[bool]:
-        return [on == gun for on in holder]
+        young_ms = [
+            age_ms for age_ms in self._dwell.ages_ms(now_ms) if age_ms < self._minimum_dwell_ms
+        ]
+        self._dwell_ms = now_ms + self._minimum_dwell_ms - max(young_ms) if young_ms else NEVER_MS
 
     def _affordable(self) -> list[int]:
-        live_on = [
-            gun if unit.enabled else NOBODY
-            for gun, unit in zip(self._live_on, self._units, strict=True)
-        ]
+        live, target = tuple(self.live_on), tuple(self._target)
         return [
-            offer.affordable(
-                ops,
-                self.allocation.delivered_w[gun + 1],
-                self._row(live_on, gun),
-                self._row(self._target, gun),
-                self._power_w,
-                False,
-            )
-            for gun in self._guns
+            self._powers.affordable_w(gun, granted_w, live, target)
+            for gun, granted_w in enumerate(self.allocation.delivered_w.values())
         ]
 
+    def _lower(
+        self, gun: int, told: Offer, affordable_w: int, now_ms: int, elapsed_ms: int
+    ) -> None:
+        if told.waited_ms == NOT_SO and elapsed_ms > self._scan_ms:
+            # The wait begins with the scan after the one that published; nothing else was in it.
+            told = offer.lower(ops, self._lead_ms, told, told.offer_w, False, self._scan_ms)
+            elapsed_ms -= self._scan_ms
+        self._publish(
+            gun, offer.lower(ops, self._lead_ms, told, affordable_w, False, elapsed_ms), now_ms
+        )
+
     def _publish(self, gun: int, told: Offer, now_ms: int) -> None:
-        before_w = self._offers[gun].offer_w
-        self._offers[gun] = told
+        before_w, self._offers[gun] = self._offers[gun].offer_w, told
         if told.offer_w == before_w:
             return
         if told.offer_w < self._heeded_w[gun]:
@@ -243,87 +245,119 @@ class Charger:
 
     def _draw(self, gun: int) -> None:
         power_w = sum(
-            power_w
-            for on, unit, power_w in zip(self._live_on, self._units, self._power_w, strict=True)
-            if on == gun and unit.enabled
+            power_w for on, power_w in zip(self.live_on, self._power_w, strict=True) if on == gun
         )
-        most_w = min(power_w, self.station.gun_max_w[gun])
-        self.draw_w[gun] = min(self.demand_w[gun], self._heeded_w[gun], most_w)
+        self.draw_w[gun] = min(
+            self.demand_w[gun], self._heeded_w[gun], power_w, self._gun_max_w[gun]
+        )
 
-    def _switch(self, now_ms: int) -> bool:
-        """Step every module that is not where it is held; whether one was switched off."""
+    def _switch(self, now_ms: int) -> list[Unit]:
+        """Step every module that is not where it is held; those that were stepped."""
         held = self._target
-        if held != self._live_on:
+        if held != self.live_on:
             rows = offer.hold(
                 ops,
-                [self._row(self._live_on, gun) for gun in self._guns],
-                [self._row(self._target, gun) for gun in self._guns],
+                _rows(self.live_on, self._guns),
+                _rows(self._target, self._guns),
                 [told.promise_w for told in self._offers],
                 self._power_w,
             )
-            held = [
-                next((gun for gun in self._guns if rows[gun][module]), NOBODY)
-                for module in self._modules
-            ]
-        off = False
-        for module, unit in enumerate(self._units):
-            want, live_on = held[module], self._live_on[module]
-            if want != live_on or (want == NOBODY and (unit.coil or unit.enabled)):
-                off |= self._step(module, unit, want, now_ms)
-        return off
+            held = [NOBODY] * len(held)
+            for gun, row in enumerate(rows):
+                for module, holds in enumerate(row):
+                    if holds:
+                        held[module] = gun
+        stepped = []
+        for module, (unit, want, on) in enumerate(
+            zip(self._units, held, self.live_on, strict=True)
+        ):
+            if want != on or (want == NOBODY and (unit.coil or unit.enabled)):
+                self._step(module, unit, want, now_ms)
+                stepped.append(unit)
+        return stepped
 
-    def _step(self, module: int, unit: Unit, want: int, now_ms: int) -> bool:
+    def _step(self, module: int, unit: Unit, want: int, now_ms: int) -> None:
         """The kernel's step for one module, shown the contactors that matter: the one that moved
         last and the one that is wanted. All others have been open for long."""
         guns = [unit.gun] if want in (NOBODY, unit.gun) else [unit.gun, want]
-        response_ms = self._operate_ms if unit.coil else self._release_ms
-        arrived = now_ms >= unit.coil_ms + response_ms
+        arrived = now_ms >= unit.coil_ms + self._response_ms(unit.coil)
         latch = [unit.coil, False][: len(guns)]
-        closed = [unit.coil if arrived else not unit.coil, False][: len(guns)]
+        closed = [unit.coil is arrived, False][: len(guns)]
         settled_ms = now_ms - unit.settled_ms if now_ms >= unit.settled_ms else NOT_SO
         off_ms = NOT_SO if unit.enabled or now_ms < unit.off_ms else now_ms - unit.off_ms
         writes = switching.step(
             ops,
             self._timing,
             Readings(True, unit.enabled, unit.enabled, latch, closed, closed),
-            Ages(off_ms, NOT_SO, NOT_SO, [settled_ms, NEVER_MS][: len(guns)], [0, 0], latch),
+            Ages(off_ms, NOT_SO, NOT_SO, [settled_ms, NEVER_MS][: len(guns)], (), ()),
             [gun == want for gun in guns],
             [False] * len(guns),
             False,
             False,
         )
-        off = unit.enabled and not writes.enable
-        if off:
-            gun = self._live_on[module]
+        if unit.enabled and not writes.enable:
             unit.enabled, unit.off_ms = False, now_ms + self._scan_ms
-            if gun != NOBODY:
-                self._draw(gun)
+            if module in self._starting:
+                self._starting.remove(module)
+            else:
+                self._feed(module, NOBODY)
         if writes.may_switch:
             for gun, was, coil in zip(guns, latch, writes.coils, strict=True):
                 if was != coil:
                     unit.gun, unit.coil, unit.coil_ms = gun, coil, now_ms
-                    response_ms = self._operate_ms if coil else self._release_ms
-                    unit.settled_ms = self._scan_at(now_ms + max(response_ms, self._scan_ms))
-                    self._count(gun, module)
+                    unit.settled_ms = self._scan_at(
+                        now_ms + max(self._response_ms(coil), self._scan_ms)
+                    )
+                    self.operations[gun][module] += 1
         if writes.enable and not unit.enabled:
             unit.enabled, unit.on_ms = True, now_ms + self._scan_ms
-        return off
+            self._starting.append(module)
 
-    def _count(self, gun: int, module: int) -> None:
-        self.operations[gun][module] += 1
+    def _response_ms(self, coil: bool) -> int:
+        timing = self._timing
+        return timing.contactor_operate_ms if coil else timing.contactor_release_ms
 
     def _due_ms(self, unit: Unit, now_ms: int) -> int:
-        """When the module's state will next tell something new."""
+        """When the module will next be seen to be another."""
         if unit.enabled:
-            return unit.on_ms if unit.on_ms > now_ms else NEVER_MS
-        response_ms = self._timing.contactor_operate_ms if unit.coil else self._release_ms
+            return unit.on_ms
         waits = (
             unit.off_ms,
             unit.off_ms + self._timing.current_decay_ms,
             unit.off_ms + self._timing.module_discharge_ms,
-            unit.settled_ms + response_ms,
+            unit.settled_ms + self._response_ms(unit.coil),
         )
         return min((due_ms for due_ms in waits if due_ms > now_ms), default=NEVER_MS)
+
+
+class _Powers:
+    """What the kernel says each gun can be offered, asked once for equal questions."""
+
+    def __init__(self, station: Station) -> None:
+        self._power_w = station.module_power_w
+        self._known: dict[object, int] = {}
+
+    def affordable_w(
+        self, gun: int, granted_w: int, live: tuple[int, ...], target: tuple[int, ...]
+    ) -> int:
+        question = gun, granted_w, live, target
+        if question not in self._known:
+            if len(self._known) > KEPT:
+                self._known.clear()
+            self._known[question] = offer.affordable(
+                ops,
+                granted_w,
+                [on == gun for on in live],
+                [on == gun for on in target],
+                self._power_w,
+                False,
+            )
+        return self._known[question]
+
+
+def _rows(holder: Sequence[int], guns: Iterable[int]) -> list[list[bool]]:
+    """`[gun][module]` of who holds each module."""
+    return [[on == gun for on in holder] for gun in guns]
 
 
 def _above(affordable_w: int, told: Offer) -> bool:

@@ -1,29 +1,30 @@
 """Demand traces: who asked for how much, when. CSV with the columns time_s, gun, demand_kw."""
 
-import csv
-import io
-import math
-import re
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import Decimal
 from importlib import resources
 from importlib.resources.abc import Traversable
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import BinaryIO, NamedTuple, TextIO, cast
 
+from verified_alloc.compare.csv_rows import (
+    CsvFile,
+    Skipped,
+    ceiling_of_thousandths,
+    csv_file,
+    cut,
+    gun_number,
+    number,
+    rows,
+)
 from verified_alloc.errors import BadInput
 
 COLUMNS = ("time_s", "gun", "demand_kw")
 HEADER = ",".join(COLUMNS)
 HOUR_MS = 3_600_000
-
-# Python's own parsers also take underscores, "nan", "inf", digits of other scripts and exponents
-# that no memory holds; a trace has none of them.
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
-_GUN = re.compile(r"[0-9]{1,9}")
 
 
 class DemandChange(NamedTuple):
@@ -104,7 +105,7 @@ def sample_names() -> tuple[str, ...]:
 def sample(name: str) -> Traversable:
     """The packaged trace of this name; BadInput lists the names there are."""
     if name not in sample_names():
-        raise BadInput(f"sample {_shown(name)}: no such sample; allowed: {_one_of_samples()}")
+        raise BadInput(f"sample {cut(name)}: no such sample; allowed: {_one_of_samples()}")
     return _samples() / f"{name}.csv"
 
 
@@ -119,18 +120,34 @@ def read_trace(source: str | Path, guns: Collection[int]) -> DemandTrace:
     The whole file is read and judged before anything is returned. BadInput names the file, the
     line, the column, the value and what is allowed.
     """
+    changes = tuple(_changes(_file(source), guns, Skipped(False)))
+    return DemandTrace(changes)
+
+
+class TraceFile:
+    """A demand trace that stays in its file and is read anew whenever it is played: for traces of
+    any length. Read and judged whole when it is made, as by `read_trace`; with `skip_bad` bad rows
+    are left out and counted in `skipped`."""
+
+    def __init__(self, source: str | Path, guns: Collection[int], skip_bad: bool = False) -> None:
+        self._file = _file(source)
+        self._guns = guns
+        self._skip_bad = skip_bad
+        self.skipped = Skipped(skip_bad)
+        for change in _changes(self._file, guns, self.skipped):
+            self.last_ms = change.time_ms
+
+    @property
+    def changes(self) -> Iterator[DemandChange]:
+        """All changes in order of time, from the first on."""
+        return _changes(self._file, self._guns, Skipped(self._skip_bad))
+
+
+def _file(source: str | Path) -> CsvFile:
     if isinstance(source, str) and source in sample_names():
-        return _parse(sample(source).read_bytes(), source, guns)
-    name = str(source) if str(source).isprintable() else repr(str(source))
+        return CsvFile(source, "a demand trace", lambda: cast(BinaryIO, sample(source).open("rb")))
     allowed = f"a demand trace is a readable CSV file or {_one_of_samples()}"
-    try:
-        data = Path(source).read_bytes()
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise BadInput(f"{name or repr(name)}: {reason}; {allowed}") from error
-    except ValueError as error:  # a NUL in the path
-        raise BadInput(f"{name}: not a path; {allowed}") from error
-    return _parse(data, name, guns)
+    return csv_file(source, "a demand trace", allowed)
 
 
 def write_trace(trace: DemandTrace, out: TextIO) -> None:
@@ -152,100 +169,66 @@ def _thousandths(amount: int) -> str:
     return f"{amount // 1000}.{amount % 1000:03d}".rstrip("0").rstrip(".")
 
 
-def _shown(value: str) -> str:
-    return repr(value if len(value) <= 40 else value[:37] + "...")
-
-
-def _parse(data: bytes, name: str, guns: Collection[int]) -> DemandTrace:
-    try:
-        text = data.decode("utf-8-sig")  # spreadsheets put a byte order mark in front
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise BadInput(
-            f"{name}, line {line}: byte {data[error.start]:#04x} is not UTF-8; "
-            f"a demand trace is UTF-8 text"
-        ) from error
-    records = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    rows = _Rows(name, guns)
-    line = 1
-    try:
-        for record in records:
-            fields = [field.strip() for field in record]
-            if header is not None and fields:  # an empty line says nothing
-                rows.add(line, fields)
-            elif fields:
-                header = fields
-                if header != list(COLUMNS):
-                    raise BadInput(
-                        f"{name}, line {line}: the header is {_shown(','.join(header))}; "
-                        f"allowed: {HEADER}"
-                    )
-            line = records.line_num + 1  # where the next record begins
-    except csv.Error as error:
-        raise BadInput(
-            f"{name}, line {line}: not CSV ({error}); allowed: rows of {HEADER}"
-        ) from error
+def _changes(file: CsvFile, guns: Collection[int], skipped: Skipped) -> Iterator[DemandChange]:
+    records = rows(file, HEADER)
+    line, header = next(records, (0, None))
     if header is None:
-        raise BadInput(f"{name}: the file is empty; allowed: the header {HEADER}, then rows")
-    if not rows.changes:
-        raise BadInput(f"{name}: no row after the header; allowed: at least one row of {HEADER}")
-    return DemandTrace(tuple(rows.changes))
+        raise BadInput(f"{file.name}: the file is empty; allowed: the header {HEADER}, then rows")
+    if header != list(COLUMNS):
+        raise BadInput(
+            f"{file.name}, line {line}: the header is {cut(','.join(header))}; allowed: {HEADER}"
+        )
+    judge = _Judge(file.name, guns)
+    change = None
+    for line, fields in records:
+        try:
+            change = judge.accepted(line, fields)
+        except BadInput as error:
+            skipped.note(error)
+        else:
+            yield change
+    if change is None:
+        raise BadInput(
+            f"{file.name}: no row after the header; allowed: at least one row of {HEADER}"
+        )
 
 
-class _Rows:
-    """The rows accepted so far; each is judged by itself and against those before it."""
+class _Judge:
+    """Judges each row by itself and against those accepted before it."""
 
     def __init__(self, name: str, guns: Collection[int]) -> None:
-        self.changes: list[DemandChange] = []
         self._name = name
         self._guns = frozenset(guns)
         self._time_s = Decimal(0)
         self._time_text = "0"
         self._last_ms: dict[int, int] = {}
 
-    def add(self, line: int, fields: list[str]) -> None:
+    def accepted(self, line: int, fields: list[str]) -> DemandChange:
         place = f"{self._name}, line {line}"
         if len(fields) < len(COLUMNS):
             raise BadInput(
-                f"{place}, {COLUMNS[len(fields)]}: missing after {_shown(fields[-1])}; "
+                f"{place}, {COLUMNS[len(fields)]}: missing after {cut(fields[-1])}; "
                 f"allowed: the columns {HEADER}"
             )
         if len(fields) > len(COLUMNS):
             raise BadInput(
-                f"{place}, column {len(COLUMNS) + 1}: {_shown(fields[len(COLUMNS)])} is one "
+                f"{place}, column {len(COLUMNS) + 1}: {cut(fields[len(COLUMNS)])} is one "
                 f"too many; allowed: the columns {HEADER}"
             )
         time_text, gun_text, demand_text = fields
-        time_s = _number(time_text, f"{place}, time_s", "in seconds")
+        time_s = number(time_text, f"{place}, time_s", "in seconds")
         if time_s < self._time_s:
             raise BadInput(
-                f"{place}, time_s: {_shown(time_text)} goes back; "
-                f"allowed: {self._time_text} or later"
+                f"{place}, time_s: {cut(time_text)} goes back; allowed: {self._time_text} or later"
             )
-        gun = int(gun_text) if _GUN.fullmatch(gun_text) else None
-        if gun not in self._guns:
-            known = ", ".join(str(known) for known in sorted(self._guns))
-            raise BadInput(f"{place}, gun: {_shown(gun_text)} is no gun here; allowed: {known}")
-        time_ms = _ceiling_of_thousandths(time_s)
+        gun = gun_number(gun_text, f"{place}, gun", self._guns)
+        time_ms = ceiling_of_thousandths(time_s)
         if self._last_ms.get(gun) == time_ms:
             raise BadInput(
-                f"{place}, gun: {_shown(gun_text)} comes twice at {_shown(time_text)} s; "
+                f"{place}, gun: {cut(gun_text)} comes twice at {cut(time_text)} s; "
                 f"allowed: one row of a gun in a millisecond"
             )
-        demand_kw = _number(demand_text, f"{place}, demand_kw", "in kW")
+        demand_kw = number(demand_text, f"{place}, demand_kw", "in kW")
         self._time_s, self._time_text = time_s, time_text
         self._last_ms[gun] = time_ms
-        self.changes.append(DemandChange(time_ms, gun, _ceiling_of_thousandths(demand_kw)))
-
-
-def _number(text: str, place: str, unit: str) -> Decimal:
-    if not _NUMBER.fullmatch(text) or math.isinf(float(text)) or Decimal(text) < 0:
-        raise BadInput(f"{place}: {_shown(text)}; allowed: a finite number >= 0, {unit}")
-    return Decimal(text)
-
-
-def _ceiling_of_thousandths(value: Decimal) -> int:
-    # The default context would round to 28 digits before the ceiling is taken.
-    exact = Context(prec=len(value.as_tuple().digits) + 4, Emin=MIN_EMIN, Emax=MAX_EMAX)
-    return math.ceil(exact.multiply(value, Decimal(1000)))
+        return DemandChange(time_ms, gun, ceiling_of_thousandths(demand_kw))
