@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from verified_alloc.commands import allocate, explain, off, prove, run
+from verified_alloc.commands import allocate, explain, imports, off, prove, run
 from verified_alloc.errors import BadInput
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ def _program(
 
 for command in (allocate.allocate, explain.explain, run.run, prove.prove, off.off):
     app.command()(command)
+app.add_typer(imports.group, name="import")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from random import Random
 from typing import NamedTuple, Protocol
 
 from verified_alloc.compare.sessions import DemandStep, Session, demand_steps
-from verified_alloc.compare.traces import DemandTrace
+from verified_alloc.compare.traces import DemandTrace, TraceFile
 from verified_alloc.errors import BadInput
 from verified_alloc.station import Station
 
@@ -57,7 +57,7 @@ class Told:
     """A demand trace, played as the live controller plays it: at the first scan not before."""
 
     def __init__(
-        self, station: Station, trace: DemandTrace, over: Callable[[Served], None]
+        self, station: Station, trace: DemandTrace | TraceFile, over: Callable[[Served], None]
     ) -> None:
         guns = len(station.guns)
         self.start_ms = 0

@@ -8,12 +8,12 @@ memory does not grow with the length of the input.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from verified_alloc.compare.charger import NOBODY, Charger
 from verified_alloc.compare.crowd import DAY_MS, NEVER_MS, Cars, Crowd, Served, Told
 from verified_alloc.compare.sessions import MJ_PER_KWH, Session
-from verified_alloc.compare.traces import DemandTrace
+from verified_alloc.compare.timeline import Recorder, Timeline
+from verified_alloc.compare.traces import DemandTrace, TraceFile
 from verified_alloc.station import Pair, Station
 
 PATIENCE_PERCENT = 50
@@ -21,14 +21,6 @@ PATIENCE_PERCENT = 50
 
 SHARE_BINS = 101
 ENERGY_BINS_KWH = 200
-
-
-class TimelinePoint(NamedTuple):
-    """From `at_ms` on: the power drawn by gun, and the gun that each module feeds (0: none)."""
-
-    at_ms: int
-    draw_w: tuple[int, ...]
-    module_gun: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -92,8 +84,8 @@ class Replay:
     """how often it was not known from before,"""
     decided_ns: int = field(compare=False)
     """and how long these took."""
-    timeline: tuple[TimelinePoint, ...] = field(default=(), repr=False)
-    """Within the window that was asked for."""
+    timeline: Timeline | None = field(default=None, repr=False)
+    """Of the window that was asked for."""
 
     @property
     def delivered_mj(self) -> int:
@@ -106,7 +98,7 @@ class Replay:
 
 def replay(
     station: Station,
-    source: DemandTrace | Iterable[Session],
+    source: DemandTrace | TraceFile | Iterable[Session],
     policy: str = "documented",
     seed: int = 0,
     *,
@@ -124,39 +116,37 @@ def replay(
     """
     tally = Tally(station, each)
     crowd: Crowd
-    if isinstance(source, DemandTrace):
+    if isinstance(source, DemandTrace | TraceFile):
         crowd = Told(station, source, tally.over)
     else:
         crowd = Cars(station, source, tally.over, seed, patience_percent)
     charger = Charger(station, policy, crowd.start_ms)
+    recorder = None
+    if window_ms is not None:
+        recorder = Recorder(len(station.guns), len(station.modules), window_ms)
+
+    def until(next_ms: int) -> None:
+        tally.pass_time(charger, crowd, next_ms - now_ms)
+        if recorder is not None:
+            recorder.pass_time(now_ms, next_ms, charger.draw_w, charger.live_on)
+
     now_ms = crowd.start_ms
-    first_ms, last_ms = (0, -1) if window_ms is None else window_ms
-    timeline: list[TimelinePoint] = []
     while (next_ms := min(crowd.next_ms(now_ms, charger.draw_w), charger.next_ms)) < NEVER_MS:
         if crowd.end_ms is not None and next_ms > crowd.end_ms:
             break
-        tally.pass_time(charger, crowd, next_ms - now_ms)
+        until(next_ms)
         now_ms = next_ms
         crowd.act(now_ms, charger.ask)
         charger.advance(now_ms)
         progress(now_ms)
-        if first_ms <= now_ms <= last_ms:
-            _note(timeline, charger, now_ms)
     end_ms = crowd.end_ms
     if end_ms is None:
-        end_ms = crowd.start_ms - (crowd.start_ms - now_ms) // DAY_MS * DAY_MS
-    tally.pass_time(charger, crowd, end_ms - now_ms)
+        end_ms = -(-now_ms // DAY_MS) * DAY_MS
+    until(end_ms)
     crowd.close(end_ms)
     charger.take_off()
-    return tally.replay(charger, policy, seed, crowd.start_ms, end_ms, tuple(timeline))
-
-
-def _note(timeline: list[TimelinePoint], charger: Charger, now_ms: int) -> None:
-    point = TimelinePoint(now_ms, tuple(charger.draw_w), tuple(gun + 1 for gun in charger.live_on))
-    if timeline and timeline[-1].at_ms == now_ms:
-        timeline.pop()
-    if not timeline or timeline[-1][1:] != point[1:]:
-        timeline.append(point)
+    timeline = None if recorder is None else recorder.timeline()
+    return tally.replay(charger, policy, seed, crowd.start_ms, end_ms, timeline)
 
 
 class Tally:
@@ -236,7 +226,7 @@ class Tally:
         seed: int,
         start_ms: int,
         end_ms: int,
-        timeline: tuple[TimelinePoint, ...],
+        timeline: Timeline | None,
     ) -> Replay:
         return Replay(
             station=self._station.name,

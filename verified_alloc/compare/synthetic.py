@@ -16,16 +16,23 @@ sequence Python promises to keep, and the only arithmetic is + - * /, which IEEE
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
+from verified_alloc.compare.cars import CarType
+from verified_alloc.compare.session_file import SessionRow
+from verified_alloc.compare.sessions import MJ_PER_KWH, CurvePoint
 from verified_alloc.compare.traces import HOUR_MS, DemandChange, DemandTrace, write_trace
 from verified_alloc.errors import BadInput
 
 DAY_S = 86_400
+FIRST_DAY_MS = 1_704_067_200_000
+"""The first of January 2024."""
+
 GUN_MAX_W = 240_000  # the reference station's gun
 
 ARRIVALS_PER_GUN = 15
@@ -67,6 +74,16 @@ roughly a third to two thirds of it at 80 %, a tenth or so when full. Maxima fro
 to 350 kW (a CCS connector's 500 A at 700 V). `share` is percent of the cars; 36 % can ask for more
 than `GUN_MAX_W` (in the EPFL sessions 33 % did), about half of them do: the others come too full or
 too cold."""
+
+BUILT_IN_CARS = {
+    car.name: CarType(
+        car.name,
+        car.capacity_kwh * MJ_PER_KWH,
+        tuple(CurvePoint(10 * percent, 1000 * kw) for percent, kw in car.curve),
+    )
+    for car in CAR_CLASSES
+}
+"""The same as a file of sessions names them."""
 
 PLUG_IN_S = 30
 """From arrival to the first current: connector locked, cable checked, precharged (chosen)."""
@@ -148,6 +165,35 @@ def synthetic_day(seed: int, guns: int = 6) -> Day:
             changes += of_session
     changes += [DemandChange(DAY_S * 1000, gun, 0) for gun in free_s]
     return Day(DemandTrace(tuple(sorted(changes))), tuple(sessions), turned_away)
+
+
+def synthetic_sessions(seed: int, guns: int, days: int) -> Iterator[SessionRow]:
+    """Cars as they come to a station of so many guns, `days` days from the first of January 2024
+    on, for replays in closed loop: what a car wants, and how long it would stay if it had a gun at
+    once and all the power it asks for. Day k is drawn from `seed` + k, the same cars as on the
+    `synthetic_day` of that seed."""
+    if guns < 1:
+        raise BadInput(f"guns: {guns}; allowed: 1 or more")
+    if days < 1:
+        raise BadInput(f"days: {days}; allowed: 1 or more")
+    for day in range(days):
+        midnight_ms = FIRST_DAY_MS + day * DAY_S * 1000
+        for arrival in _arrivals(Random(seed + day), guns):
+            session, _ = _charge(arrival, 1, arrival.at_s)
+            if session.energy_kwh > 0:
+                yield SessionRow(
+                    arrival_ms=midnight_ms + arrival.at_s * 1000,
+                    departure_ms=midnight_ms + session.unplugged_s * 1000,
+                    energy_kwh=round(Decimal(session.energy_kwh), 3),
+                    max_power_kw=round(Decimal(arrival.fitness * _peak_kw(arrival.car)), 1),
+                    soc_arrival=round(Decimal(arrival.soc), 1),
+                    capacity_kwh=Decimal(arrival.car.capacity_kwh),
+                    car=arrival.car.name,
+                )
+
+
+def _peak_kw(car: CarClass) -> int:
+    return max(kw for _, kw in car.curve)
 
 
 def _arrivals(rng: Random, guns: int) -> list[_Arrival]:
