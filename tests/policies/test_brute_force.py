@@ -7,7 +7,7 @@ import pytest
 from policies.brute_force import Case, best, some_case
 from sweep.progress import Progress
 
-from verified_alloc import allocate
+from verified_alloc import Faults, Station, allocate
 
 STATIONS = 2000
 
@@ -42,3 +42,21 @@ def test_two_thousand_stations(capsys: pytest.CaptureFixture[str]) -> None:
         progress = Progress(capsys, "stations", STATIONS)
         found = progress.through(pool.map(wrong_of, range(STATIONS)), lambda _: 1)
         assert not [text for texts in found for text in texts]
+
+
+def test_alike_modules_of_different_reach_are_taken_in_ascending_order() -> None:
+    """Modules 3 and 4 are alike for gun 2, though gun 1 could reach only one of them."""
+    station = Station.from_tables(
+        {
+            "station": {
+                "name": "court",
+                "guns": 2,
+                "modules": 4,
+                "module_power_kw": 40,
+                "gun_max_power_kw": 60,
+            },
+            "module": [{"id": 3, "power_kw": 20}, {"id": 4, "power_kw": 20}],
+        }
+    )
+    faults = Faults(failed_open={(1, 4), (2, 2)}, welded={(2, 1)})
+    assert allocate(station, {2: 120}, policy="priority", faults=faults).modules[2] == (1, 3)

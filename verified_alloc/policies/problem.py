@@ -174,7 +174,7 @@ def problem(
                 costs[key] = dict.fromkeys(guns, CLOSES) | own
             groups[key].append(module)
     classes = (
-        Alike(tuple(modules), station.module_power_w[modules[0]], key[0], costs[key])
+        Alike(tuple(sorted(modules)), station.module_power_w[modules[0]], key[0], costs[key])
         for key, modules in groups.items()
     )
     return Problem(
