@@ -14,11 +14,12 @@ from verified_alloc import BadInput, Faults, Station, allocate, demand
 from verified_alloc.allocate import accepted, decide
 from verified_alloc.kernel import invariants, ops
 from verified_alloc.kernel.rule import Choice
-from verified_alloc.policies import constraint, documented
+from verified_alloc.policies import constraint, documented, flow
 from verified_alloc.policies.problem import Answer
 from verified_alloc.station import POLICIES, service
 
 REFERENCE = Station.reference()
+UNEQUAL = Station.from_tables(tables(module=[{"id": 9, "power_kw": 20}]))
 SCENARIOS: list[tuple[dict[int, float], dict[int, tuple[int, ...]], tuple[int, ...]]] = [
     ({1: 240}, {1: (1, 2, 3, 4, 5, 6)}, (7, 8, 9)),
     (dict.fromkeys(range(1, 7), 40), {gun: (gun,) for gun in range(1, 7)}, (7, 8, 9)),
@@ -265,10 +266,10 @@ def test_a_rejected_answer_is_made_again_without_reservations() -> None:
 def test_the_guard_stands_before_every_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     everything = Choice([[True] * 9 for _ in range(6)], [0] * 6)
     asked = demand.told(REFERENCE, {1: 80})
-    monkeypatch.setattr(constraint, "solve", lambda *_: Answer(everything, "constraint"))
+    monkeypatch.setattr(flow, "solve", lambda *_: Answer(everything, "flow"))
     a = decide(REFERENCE, asked, policy="fair")
     assert (a.policy, a.fallback_from, a.method) == ("documented", "fair", "rule")
-    assert a.fallback_reason == "the guard does not accept the answer by constraint"
+    assert a.fallback_reason == "the guard does not accept the answer by flow"
     assert a.modules[1] == (1, 2)
     monkeypatch.setattr(documented, "choose", lambda *_: everything)
     a = decide(REFERENCE, asked, policy="fair")
@@ -281,17 +282,18 @@ def test_whatever_goes_wrong_in_a_solver_the_rule_answers(monkeypatch: pytest.Mo
     def broken(*_: object) -> Answer:
         raise ArithmeticError("overflow")
 
-    asked = demand.told(REFERENCE, {1: 80})
+    asked = demand.told(UNEQUAL, {1: 80})
+    assert decide(UNEQUAL, asked, policy="fair").method == "constraint"
     monkeypatch.setattr(constraint, "LIMIT", 0)
-    a = decide(REFERENCE, asked, policy="fair")
+    a = decide(UNEQUAL, asked, policy="fair")
     assert a.fallback_from == "fair"
     assert a.modules[1] == (1, 2)
     assert "CP-SAT says" in str(a.fallback_reason)
     monkeypatch.setattr(constraint, "solve", broken)
-    a = decide(REFERENCE, asked, policy="priority")
+    a = decide(UNEQUAL, asked, policy="priority")
     assert (a.policy, a.fallback_from) == ("documented", "priority")
     assert a.fallback_reason == "ArithmeticError in the solver: overflow"
-    assert decide(REFERENCE, asked, policy="documented").fallback_reason is None
+    assert decide(UNEQUAL, asked, policy="documented").fallback_reason is None
 
 
 def test_a_wrong_order_is_not_accepted() -> None:

@@ -143,10 +143,11 @@ def test_modules_that_serve_nobody() -> None:
 
 
 def test_a_fall_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = demand.told(REFERENCE, {1: 40})
+    station = Station.from_tables(tables(module=[{"id": 9, "power_kw": 20}]))
+    asked = demand.told(station, {1: 40})
     monkeypatch.setattr(constraint, "LIMIT", 0)
-    answer = decide(REFERENCE, asked, policy="fair")
-    about = reasons(REFERENCE, asked, Faults(), answer).station
+    answer = decide(station, asked, policy="fair")
+    about = reasons(station, asked, Faults(), answer).station
     assert "The policy fair had no answer; this is documented." in about
 
 

@@ -13,7 +13,7 @@ from verified_alloc.errors import BadInput, shown
 from verified_alloc.kernel import guard, ops
 from verified_alloc.kernel.diagnosis import Service
 from verified_alloc.kernel.rule import Choice
-from verified_alloc.policies import documented
+from verified_alloc.policies import documented, flow
 from verified_alloc.policies.problem import (
     ALL_OPEN,
     NO_FAULTS,
@@ -156,7 +156,7 @@ def _answer(
     try:
         from verified_alloc.policies import constraint
 
-        return constraint.solve(asks, name)
+        return flow.solve(asks, name) or constraint.solve(asks, name)
     except NoAnswer:
         raise
     except Exception as error:

@@ -92,6 +92,22 @@ class Problem:
         return powers_w.pop() if len(powers_w) == 1 else None
 
     @cached_property
+    def weights(self) -> list[dict[int, int]]:
+        """By class and gun, the costs as one number in which each counts more than all of those
+        after it can."""
+        wear = 1 + 2 * sum(
+            len(alike.modules) * max(abs(cost.wear) for cost in alike.costs.values())
+            for alike in self.classes
+        )
+        operations = 1 + 2 * len(self.station.modules)
+        weight = {
+            cost: (cost.unreserved * operations + cost.operations) * wear + cost.wear
+            for alike in self.classes
+            for cost in alike.costs.values()
+        }
+        return [{gun: weight[cost] for gun, cost in alike.costs.items()} for alike in self.classes]
+
+    @cached_property
     def guaranteed(self) -> Mapping[int, int]:
         """How many modules each gun is to have before any has more: the station's minimum, or what
         it would need if it were alone."""
