@@ -5,6 +5,7 @@ outputs carried to the wires, in that order, once every `scan_ms`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from hardware import clock
@@ -12,7 +13,7 @@ from hardware.contactors import BankReading, ContactorController
 from hardware.modules import LineReading, PowerModuleController
 from hardware.supervision import Supervision
 from verified_alloc.allocate import Allocation, decide
-from verified_alloc.demand import Asked, DemandProcessor, strictly
+from verified_alloc.demand import Asked, DemandProcessor, check_gun, strictly
 from verified_alloc.dwell import Dwell
 from verified_alloc.errors import BadInput
 from verified_alloc.fault_latch import FaultLatch
@@ -33,7 +34,9 @@ class Inputs(NamedTuple):
     asked: Asked
     faults: Faults
     reserved: Mapping[int, int]
-    """The modules that dwell, with the gun of each."""
+    """The modules that dwell or are held, with the gun of each."""
+    site_limit_w: int | None
+    """What all guns together may be given; None: no limit."""
 
 
 class State(NamedTuple):
@@ -58,6 +61,8 @@ class State(NamedTuple):
     """Every contactor is open and every module off."""
     settled: bool
     """Every gun has exactly the live modules that it was allocated."""
+    verified: bool
+    """What this scan wanted written was read back, and the enable lines are as it left them."""
     quiet_until_ms: int
     """Until then nothing changes by itself; `at_ms` while something is under way."""
 
@@ -101,6 +106,9 @@ class Controller:
         self.health = Health(station, fault_latch.load())
         self._offers: list[Offer] = [offer.restarted(power_w) for power_w in station.gun_max_w]
         self._acknowledged: set[int] = set()
+        self._own_limit_w = station.site_limit_w
+        self._held_until_ms: dict[int, int] = {}
+        self._stop_told = False
         self._dwell = Dwell(len(station.modules), station.timing.minimum_dwell_s * 1000)
         self._stopping = False
         self._stopping_ms = diagnosis.NOT_SO
@@ -143,6 +151,36 @@ class Controller:
         """The gun obeys this offer. It counts only if it is the one published last."""
         if self._offers[gun - 1].offer_w == offer_w:
             self._acknowledged.add(gun - 1)
+
+    def limit_site(self, limit_w: int | None) -> None:
+        """All guns together are given no more than that, nor more than the station's own limit;
+        None: only that. A lower limit is a planned removal: offers fall in the next scan, what
+        they were may still be drawn for `offer_lead_ms`."""
+        limits_w = [told for told in (self._own_limit_w, limit_w) if told is not None]
+        site_limit_w = min(limits_w, default=None)
+        if site_limit_w != self.station.site_limit_w:
+            self.station = replace(self.station, site_limit_w=site_limit_w)
+
+    def hold(self, gun: int, for_ms: int) -> None:
+        """For so long the modules live on this gun are reserved for it, as dwelling ones are: as
+        far as its demand needs them, and not against faults. 0 ends it."""
+        check_gun(self.station, gun)
+        self._held_until_ms[gun] = _now_ms() + for_ms
+
+    def held_ms(self, gun: int) -> int:
+        """How long this gun's modules are still held."""
+        return max(0, self._held_until_ms.get(gun, 0) - _now_ms())
+
+    def emergency_stop(self) -> None:
+        """From the next scan on as if the button were pressed: everything off, latched, until
+        `clear_stop`."""
+        self._stop_told = True
+
+    def take_out(self, kind: str, number: int, out: bool) -> None:
+        """Take a `gun` or a `module` out of service, in the order of a planned removal, or back
+        into it. On disk when this returns."""
+        self.health.take_out(kind, number, out)
+        self._fault_latch.save(self.health.latched)
 
     def clear_contactor(self, gun: int, module: int) -> None:
         """Use a contactor again that was inspected. `BadInput` if there is none, or while command
@@ -207,7 +245,7 @@ class Controller:
         self._stop_ms = diagnosis.lasting(ops, stop, self._stop_ms, elapsed_ms)
 
         asked = strictly([0] * len(self._guns)) if self._stopping else self.demands.asked(now_ms)
-        allocation = self._decide(asked, now_ms)
+        allocation = self._decide(asked, live, now_ms)
         target = self._matrix(allocation)
 
         affordable_w = self._affordable(allocation, live, target, stop)
@@ -261,10 +299,19 @@ class Controller:
 
         self._offers = offer.raise_(ops, self._offers, affordable_w, self.station.limit_w)
         self._tell()
-        if list(self._lines.read().enabled) == enabled:
+        as_left = list(self._lines.read().enabled) == enabled
+        if as_left:
             self._supervision.verified()
         return self._state(
-            now_ms, asked.demand_w, allocation, readings, live, target, stop, enabled
+            now_ms,
+            asked.demand_w,
+            allocation,
+            readings,
+            live,
+            target,
+            stop,
+            enabled,
+            as_left and all(verified),
         )
 
     def _readings(self, lines: LineReading, bank: BankReading) -> list[Readings]:
@@ -295,10 +342,11 @@ class Controller:
             readings,
             bank.answered,
             bank.lost,
-            self._supervision.stopped,
+            self._supervision.stopped or self._stop_told,
             elapsed_ms,
             scans,
         )
+        self._stop_told = False
         if self.health.latched != before:
             self._fault_latch.save(self.health.latched)
         for position in self.health.latched.expanders - before.expanders:
@@ -306,17 +354,23 @@ class Controller:
         for sentence in news:
             self._report(sentence)
 
-    def _decide(self, asked: Asked, now_ms: int) -> Allocation:
-        """Allocate anew when demands, faults or the dwelling modules have changed."""
-        dwelling = self._dwell.reserved(now_ms)
-        inputs = Inputs(asked, self.health.faults, dwelling)
+    def _decide(self, asked: Asked, live: Matrix, now_ms: int) -> Allocation:
+        """Allocate anew when demands, faults, the limit or the reserved modules have changed."""
+        held = {
+            module + 1: gun
+            for gun, until_ms in self._held_until_ms.items()
+            for module in self._modules
+            if live[gun - 1][module] and now_ms < until_ms
+        }
+        reserved = self._dwell.reserved(now_ms) | held
+        inputs = Inputs(asked, self.health.faults, reserved, self.station.site_limit_w)
         if self._allocation is None or inputs != self._inputs:
             self._allocation = decide(
                 self.station,
                 asked,
                 faults=self.health.faults,
                 policy=self.station.policy.name,
-                reserved=dwelling,
+                reserved=reserved,
             )
             self._inputs = inputs
         return self._allocation
@@ -376,6 +430,7 @@ class Controller:
         target: Matrix,
         stop: bool,
         enabled: Sequence[bool],
+        verified: bool,
     ) -> State:
         connected = tuple(
             tuple(module + 1 for module in self._modules if readings[module].closed[gun])
@@ -402,6 +457,7 @@ class Controller:
             stopped=stop,
             idle=not any(enabled) and not any(map(any, connected)),
             settled=live == target,
+            verified=verified,
             quiet_until_ms=self._quiet_until(now_ms) if still else now_ms,
         )
 
@@ -413,8 +469,10 @@ class Controller:
             self._stop_ms,
             self._dwell.ages_ms(now_ms),
         )
+        ends_ms = [now_ms + quiet]
+        ends_ms += [until for until in self._held_until_ms.values() if until > now_ms]
         stale_ms = self.demands.next_change_ms(now_ms)
-        return now_ms + quiet if stale_ms is None else min(now_ms + quiet, stale_ms)
+        return min(ends_ms if stale_ms is None else [*ends_ms, stale_ms])
 
 
 def _now_ms() -> int:

@@ -27,6 +27,9 @@ class Latched(NamedTuple):
     expanders: frozenset[int] = frozenset()
     """Expanders that do not answer or lost their configuration."""
     emergency_stop: bool = False
+    guns_out: frozenset[int] = frozenset()
+    """Guns that a person has taken out of service."""
+    modules_out: frozenset[int] = frozenset()
 
 
 class FaultLatch:
@@ -52,6 +55,8 @@ class FaultLatch:
                 stuck_on=_pairs(stored["stuck_on"]),
                 expanders=frozenset(map(int, stored["expanders"])),
                 emergency_stop=bool(stored["emergency_stop"]),
+                guns_out=frozenset(map(int, stored.get("guns_out", ()))),
+                modules_out=frozenset(map(int, stored.get("modules_out", ()))),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(

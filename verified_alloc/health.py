@@ -7,7 +7,7 @@ and turned into the faults that the allocation plans around.
 from collections.abc import Sequence
 from operator import gt
 
-from verified_alloc.errors import BadInput
+from verified_alloc.errors import BadInput, shown
 from verified_alloc.fault_latch import Latched
 from verified_alloc.kernel import diagnosis, ops, wiring
 from verified_alloc.kernel.diagnosis import (
@@ -16,7 +16,7 @@ from verified_alloc.kernel.diagnosis import (
     Readings,
     Timing,
 )
-from verified_alloc.station import Faults, Station
+from verified_alloc.station import Faults, Station, number_in
 
 SILENT_SCANS = 3
 """An expander that does not answer for more scans in a row than this is lost."""
@@ -66,6 +66,7 @@ class Health:
             )
             for m in modules
         ]
+        self._out = {"gun": latched.guns_out, "module": latched.modules_out}
         self._closed = [[False] * len(guns) for _ in modules]
         self.locked = [False] * len(guns)
         self.counting = False
@@ -145,6 +146,14 @@ class Health:
         """Go on after an emergency stop whose button has been released."""
         self._latch(self.latched.expanders, False)
 
+    def take_out(self, kind: str, number: int, out: bool) -> None:
+        """A `gun` or a `module` goes out of service, or comes back."""
+        count = {"gun": len(self._station.guns), "module": len(self._station.modules)}[kind]
+        if not number_in(number, count):
+            raise BadInput(f"{kind} {shown(number)}: allowed are {kind}s 1 to {count}")
+        self._out[kind] = self._out[kind] | {number} if out else self._out[kind] - {number}
+        self._latch(self.latched.expanders, self.latched.emergency_stop)
+
     def describe(self) -> list[str]:
         """Everything that is latched, in words."""
         return describe(self._station, Latched(), self.latched)
@@ -179,6 +188,8 @@ class Health:
             ),
             expanders=expanders,
             emergency_stop=emergency_stop,
+            guns_out=self._out["gun"],
+            modules_out=self._out["module"],
         )
         if self.latched == before:
             return []
@@ -196,8 +207,11 @@ class Health:
         }
         liars = latched.welded & latched.failed_open
         return Faults(
-            modules=latched.dead | cut_off | {m for _, m in latched.stuck_on | liars},
-            guns={gun for gun, _ in latched.stuck_on},
+            modules=latched.dead
+            | latched.modules_out
+            | cut_off
+            | {m for _, m in latched.stuck_on | liars},
+            guns=latched.guns_out | {gun for gun, _ in latched.stuck_on},
             failed_open=latched.failed_open,
             welded=latched.welded - liars,
         )
@@ -233,4 +247,6 @@ def describe(station: Station, before: Latched, now: Latched) -> list[str]:
             if now.emergency_stop and not before.emergency_stop
             else []
         ),
+        *(f"gun {g} is out of service" for g in sorted(now.guns_out - before.guns_out)),
+        *(f"module {m} is out of service" for m in sorted(now.modules_out - before.modules_out)),
     ]
