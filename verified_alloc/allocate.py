@@ -14,6 +14,7 @@ from verified_alloc.kernel import guard, ops
 from verified_alloc.kernel.diagnosis import Service
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.policies import documented, flow
+from verified_alloc.policies.optimality import is_optimal
 from verified_alloc.policies.problem import (
     ALL_OPEN,
     NO_FAULTS,
@@ -21,8 +22,8 @@ from verified_alloc.policies.problem import (
     NONE_RESERVED,
     Answer,
     NoAnswer,
+    Problem,
     Stage,
-    problem,
 )
 from verified_alloc.station import POLICIES, Faults, Pair, Station, number_in, service, usable
 
@@ -152,11 +153,12 @@ def _answer(
     if name == "documented":
         left = service(station, faults)
         return Answer(documented.choose(station, left, asked, reserved), "rule")
-    asks = problem(station, asked, faults, reserved, current, wear)
+    asks = Problem(station, asked, faults, reserved, current, wear)
     try:
         from verified_alloc.policies import constraint
 
-        return flow.solve(asks, name) or constraint.solve(asks, name)
+        answer = flow.solve(asks, name) or constraint.solve(asks, name)
+        return answer._replace(optimal=is_optimal(asks, name, answer.choice))
     except NoAnswer:
         raise
     except Exception as error:
@@ -231,6 +233,7 @@ def _allocation(
         fallback_from=None if name == policy else policy,
         fallback_reason=None if name == policy else refused,
         method=answer.method,
+        optimal=answer.optimal,
         stages=answer.stages,
     )
 

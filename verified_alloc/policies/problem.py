@@ -5,7 +5,7 @@ Guns and modules are counted from 0 here, as in the kernel.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 from types import MappingProxyType
@@ -39,6 +39,7 @@ class Answer(NamedTuple):
     choice: Choice
     method: str
     stages: tuple[Stage, ...] = ()
+    optimal: bool | None = None
 
 
 class Cost(NamedTuple):
@@ -73,12 +74,70 @@ class Problem:
     """An allocation to be found."""
 
     station: Station
-    usable: Sequence[Sequence[bool]]
-    order: tuple[int, ...]
-    """The guns that want power, as they are served."""
-    wanted_w: Mapping[int, int]
-    """min(demand, maximum) of each of these."""
-    classes: tuple[Alike, ...]
+    asked: Asked
+    faults: Faults = NO_FAULTS
+    reserved: Mapping[int, int] = field(default_factory=dict)
+    """Dwelling modules, each usable only by its gun; both counted from 1."""
+    current: Set[Pair] = ALL_OPEN
+    """The closed contactors."""
+    wear: Mapping[Pair, int] = field(default_factory=dict)
+    """Prior operations by contactor, none if it is not named."""
+
+    @cached_property
+    def wanted_w(self) -> dict[int, int]:
+        """min(demand, maximum) of each gun in service that wants power, as they are served."""
+        demand_w, in_service = self.asked.demand_w, service(self.station, self.faults).in_service
+        return {
+            gun: min(demand_w[gun], self.station.gun_max_w[gun])
+            for gun in (number - 1 for number in self.asked.order)
+            if demand_w[gun] > 0 and in_service[gun]
+        }
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """The guns that want power, as they are served."""
+        return tuple(self.wanted_w)
+
+    @cached_property
+    def reach(self) -> list[tuple[tuple[int, ...], list[int]]]:
+        """Modules with all the guns that want power and can use them."""
+        reach: list[tuple[tuple[int, ...], list[int]]] = []
+        for guns, modules in _reached_alike(self.station, self.faults):
+            wanting = tuple(gun for gun in guns if gun in self.wanted_w)
+            free = [module for module in modules if module + 1 not in self.reserved]
+            reach.append((wanting, free))
+            for module in set(modules) - set(free):
+                gun = self.reserved[module + 1] - 1
+                reach.append(((gun,) if gun in wanting else (), [module]))
+        return [(guns, modules) for guns, modules in reach if guns and modules]
+
+    @cached_property
+    def classes(self) -> tuple[Alike, ...]:
+        """The modules that somebody could be given, by class."""
+        special = _special(self.faults, self.reserved, self.current)
+        runs = _runs(self.station)
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        costs: dict[tuple[Any, ...], Mapping[int, Cost]] = {}
+        for guns, modules in self.reach:
+            for module in modules:
+                own = special.get(module, {})
+                if self.wear:
+                    own = {gun: self._worn(gun, module, own.get(gun, CLOSES)) for gun in guns}
+                elif own:
+                    own = {gun: cost for gun, cost in own.items() if gun in guns}
+                key = (runs[module], guns, *own.items())
+                if key not in groups:
+                    groups[key] = []
+                    costs[key] = dict.fromkeys(guns, CLOSES) | own
+                groups[key].append(module)
+        classes = [
+            Alike(tuple(sorted(group)), self.station.module_power_w[group[0]], key[0], costs[key])
+            for key, group in groups.items()
+        ]
+        return tuple(sorted(classes, key=lambda alike: alike.modules[0]))
+
+    def _worn(self, gun: int, module: int, cost: Cost) -> Cost:
+        return cost._replace(wear=cost.operations * self.wear.get((gun + 1, module + 1), 0))
 
     @property
     def limit_w(self) -> int:
@@ -88,7 +147,8 @@ class Problem:
     @cached_property
     def equal_w(self) -> int | None:
         """The power of every module that somebody could be given, W; None if they differ."""
-        powers_w = {alike.power_w for alike in self.classes}
+        power_w = self.station.module_power_w
+        powers_w = {power_w[module] for _, modules in self.reach for module in modules}
         return powers_w.pop() if len(powers_w) == 1 else None
 
     @cached_property
@@ -116,10 +176,9 @@ class Problem:
 
     def _need_alone(self, gun: int) -> int:
         """The fewest modules that reach what it wants, largest first; all if they do not."""
+        usable = service(self.station, self.faults).usable[gun]
         powers_w = [
-            power_w
-            for power_w, can in zip(self.station.module_power_w, self.usable[gun], strict=True)
-            if can
+            power_w for power_w, can in zip(self.station.module_power_w, usable, strict=True) if can
         ]
         reached_w = accumulate(sorted(powers_w, reverse=True), initial=0)
         return sum(reached < self.wanted_w[gun] for reached in list(reached_w)[:-1])
@@ -145,61 +204,6 @@ class Problem:
         for modules in held:
             modules.sort()
         return held
-
-
-def problem(
-    station: Station,
-    asked: Asked,
-    faults: Faults = NO_FAULTS,
-    reserved: Mapping[int, int] = NONE_RESERVED,
-    current: Set[Pair] = ALL_OPEN,
-    wear: Mapping[Pair, int] = NO_WEAR,
-) -> Problem:
-    """What is asked of a solver. `reserved` modules (module: gun, from 1) are usable only by their
-    gun; `current` are the closed contactors, `wear` the prior operations by contactor, none if it
-    is not named."""
-    left = service(station, faults)
-    wanted_w = {
-        gun: min(asked.demand_w[gun], station.gun_max_w[gun])
-        for gun in (number - 1 for number in asked.order)
-        if asked.demand_w[gun] > 0 and left.in_service[gun]
-    }
-    special = _special(faults, reserved, current)
-    runs = _runs(station)
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    costs: dict[tuple[Any, ...], Mapping[int, Cost]] = {}
-    for reaching, modules in _reached_alike(station, faults):
-        wanting = tuple(gun for gun in reaching if gun in wanted_w)
-        for module in modules:
-            own = special.get(module, {})
-            dwells_on = reserved.get(module + 1, 0) - 1
-            guns = wanting if dwells_on < 0 else tuple(g for g in wanting if g == dwells_on)
-            if not guns:
-                continue
-            if wear:
-                own = {
-                    gun: (cost := own.get(gun, CLOSES))._replace(
-                        wear=cost.operations * wear.get((gun + 1, module + 1), 0)
-                    )
-                    for gun in guns
-                }
-            own = {gun: cost for gun, cost in own.items() if gun in guns}
-            key = (runs[module], guns, *own.items())
-            if key not in groups:
-                groups[key] = []
-                costs[key] = dict.fromkeys(guns, CLOSES) | own
-            groups[key].append(module)
-    classes = (
-        Alike(tuple(sorted(modules)), station.module_power_w[modules[0]], key[0], costs[key])
-        for key, modules in groups.items()
-    )
-    return Problem(
-        station=station,
-        usable=left.usable,
-        order=tuple(wanted_w),
-        wanted_w=wanted_w,
-        classes=tuple(sorted(classes, key=lambda alike: alike.modules[0])),
-    )
 
 
 def _special(
