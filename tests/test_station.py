@@ -1,5 +1,6 @@
 """The station file: every key, every refusal; matrices; faults."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -151,6 +152,19 @@ def test_every_key_reaches_the_station(tmp_path: Path) -> None:
     assert station.hardware == Hardware(
         3, (0x27,), (0x20,), (4, 5, 6), (), 7, 8, 9, "/dev/watchdog"
     )
+
+
+@given(stations())
+def test_its_tables_describe_the_same_station(station: Station) -> None:
+    assert Station.from_tables(json.loads(json.dumps(station.to_tables()))) == station
+
+
+def test_tables_of_a_station_of_many_modules_and_of_one_without_status_pins() -> None:
+    large = {"station": {"modules": 12}, "gun": [{"id": 2, "max_power_kw": 90.125}]}
+    bare = {"hardware": {"status_pins": [], "reset_pin": 4}, "policy": {"name": "fair"}}
+    for told in (large, bare):
+        station = Station.from_tables(tables(**told))
+        assert Station.from_tables(station.to_tables()) == station
 
 
 def test_contactors_are_counted_module_by_module() -> None:

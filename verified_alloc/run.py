@@ -21,6 +21,7 @@ from verified_alloc.controller import Controller, State
 from verified_alloc.demand import DemandProcessor
 from verified_alloc.errors import BadInput
 from verified_alloc.fault_latch import FaultLatch
+from verified_alloc.journal import Journal
 from verified_alloc.kernel import wiring
 from verified_alloc.player import Player
 from verified_alloc.station import Station
@@ -124,6 +125,7 @@ class Run:
         injections: Sequence[Injection] = (),
         longest_skip_ms: int = MS_PER_DAY,
         faults_path: Path | None = None,
+        journal: Journal | None = None,
         watch: Callable[[State], None] = lambda _: None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -133,6 +135,7 @@ class Run:
         self._injections = injections
         self._longest_skip_ms = longest_skip_ms
         self._faults_path = faults_path
+        self._journal = journal
         self._watch = watch
         self._note = note
         self._scans = 0
@@ -154,6 +157,8 @@ class Run:
             if charger is not None:
                 stack.enter_context(charger.installed())
             stack.enter_context(_ended_by_signals(self.end))
+            if self._journal is not None:
+                stack.callback(self._journal.close)
             controller = stack.enter_context(
                 controlled(
                     self._station,
@@ -165,6 +170,8 @@ class Run:
                 )
             )
             self._started_ms = _now_ms()
+            if self._journal is not None:
+                self._journal.begin(self._started_ms, self._report)
             self._inject()
             player = Player(
                 self._trace,
@@ -182,6 +189,9 @@ class Run:
             self._take_off(controller, due_ms, scans)
             if charger is not None:
                 _judged(summary, charger, self._started_ms)
+                if self._journal is not None:
+                    self._journal.incidents("exposure", summary.exposures)
+                    self._journal.incidents("violation", summary.violations)
         return summary
 
     def _inject(self) -> None:
@@ -203,7 +213,7 @@ class Run:
             state = controller.scan(scans)
             self._scans += 1
             self._note_time_to_power(state)
-            self._watch(state)
+            self._show(state)
             due_ms += scan_ms
             while due_ms < _now_ms():
                 due_ms += scan_ms
@@ -241,7 +251,7 @@ class Run:
             clock.sleep_s(at_ms / 1000 - clock.now_s())
             state = controller.scan(scans)
             scans = 1
-            self._watch(state)
+            self._show(state)
             if state.idle:
                 return
         closed = [
@@ -262,7 +272,14 @@ class Run:
             else:
                 self._waiting_since_ms.setdefault(gun, state.at_ms)
 
+    def _show(self, state: State) -> None:
+        self._watch(state)
+        if self._journal is not None:
+            self._journal.watch(state)
+
     def _report(self, sentence: str) -> None:
+        if self._journal is not None:
+            self._journal.report(_now_ms(), sentence)
         told = f"{clock.now_s() - self._started_ms / 1000:.3f} s: {sentence}"
         self._reported.append(told)
         self._note(told)

@@ -17,12 +17,15 @@ from verified_alloc.compare.traces import DemandTrace, read_trace
 from verified_alloc.controller import State
 from verified_alloc.demand import strictly
 from verified_alloc.errors import BadInput, shown
+from verified_alloc.journal import Journal
+from verified_alloc.journal_file import check_journal
 from verified_alloc.run import MS_PER_DAY, Run, check_scan_time, simulated_charger
 from verified_alloc.station import Station
 
 REFRESH_MS = 200
 HARDWARE = ("simulated", "pi")
 PI_FAULTS = Path("/var/lib/verified-alloc/faults.json")
+PI_JOURNAL = Path("/var/lib/verified-alloc/journal.db")
 
 
 def run(
@@ -35,6 +38,7 @@ def run(
     inject: Sequence[str],
     seed: int,
     faults_file: str | None,
+    journal_file: str | None,
     as_json: bool,
 ) -> int:
     """Run the station; 0, or 1 if the cabinet's monitor saw a violation, or 3 if a device is not
@@ -58,10 +62,14 @@ def run(
     if demands is not None and until_ms is None:
         until_ms = trace.last_ms
     faults_path = Path(faults_file) if faults_file else None if simulated else PI_FAULTS
+    journal_path = Path(journal_file) if journal_file else None if simulated else PI_JOURNAL
+    if journal_path is not None:
+        check_journal(journal_path)
     charger = simulated_charger(station, pace, seed) if simulated else None
     if charger is not None:
         for injection in injections:
             _check_injection(charger, injection)
+    journal = None if journal_path is None else Journal(journal_path, station, simulated=simulated)
     try:
         with _shown(station, live=pace is not None, until_ms=until_ms, quiet=as_json) as (
             watch,
@@ -74,6 +82,7 @@ def run(
                 injections=injections,
                 longest_skip_ms=MS_PER_DAY if pace is None else math.ceil(pace * REFRESH_MS),
                 faults_path=faults_path,
+                journal=journal,
                 watch=watch,
                 note=note,
             ).play(until_ms)

@@ -182,6 +182,12 @@ class Station:
 
         return station_file.station(tables)
 
+    def to_tables(self) -> dict[str, Any]:
+        """The tables of a station file that describes this station, fit for JSON."""
+        from verified_alloc import station_file
+
+        return station_file.tables(self)
+
     @cached_property
     def _hash(self) -> int:
         # Numbers only: what is remembered travels with a pickle, and text hashes anew elsewhere.

@@ -3,6 +3,7 @@ key, its value and what is allowed."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
@@ -249,6 +250,49 @@ def station(tables: Mapping[str, Any]) -> Station:
         timing=_timing(document.timing),
         hardware=_hardware(document.hardware, about.modules),
     )
+
+
+def tables(station: Station) -> dict[str, Any]:
+    """The other way: the tables that describe this station, every key written out."""
+    power_w, max_w = station.module_power_w, station.gun_max_w
+    about = {
+        "name": station.name,
+        "guns": len(station.guns),
+        "modules": len(station.modules),
+        "module_power_kw": _kw(power_w[0]),
+        "gun_max_power_kw": _kw(max_w[0]),
+    }
+    if station.site_limit_w is not None:
+        about["site_limit_kw"] = _kw(station.site_limit_w)
+    matrix: dict[str, Any] = {"kind": station.matrix.kind}
+    if station.matrix.kind == "list":
+        matrix["reach"] = {str(gun): row for gun, row in enumerate(station.matrix.reach, start=1)}
+    policy = asdict(station.policy)
+    policy["priority_deadband_kw"] = _kw(policy.pop("priority_deadband_w"))
+    hardware = asdict(station.hardware)
+    if not station.hardware.enable_pins:  # only calculated with: as if the key were left out
+        del hardware["enable_pins"]
+    return {
+        "station": about,
+        "gun": [
+            {"id": gun.id, "max_power_kw": _kw(gun.max_power_w)}
+            for gun in station.guns
+            if gun.max_power_w != max_w[0]
+        ],
+        "module": [
+            {"id": module.id, "power_kw": _kw(module.power_w)}
+            for module in station.modules
+            if module.power_w != power_w[0]
+        ],
+        "matrix": matrix,
+        "policy": policy,
+        "timing": asdict(station.timing),
+        "hardware": hardware,
+    }
+
+
+def _kw(power_w: int) -> float:
+    return power_w // 1000 if power_w % 1000 == 0 else power_w / 1000
 
 
 def _guns(document: Document) -> Iterator[Gun]:

@@ -49,6 +49,15 @@ def run(
             " [default: on a Pi /var/lib/verified-alloc/faults.json, simulated nowhere]",
         ),
     ] = None,
+    journal: Annotated[
+        str | None,
+        typer.Option(
+            "--journal",
+            metavar="FILE",
+            help="Where it is written down what happens and why, SQLite."
+            " [default: on a Pi /var/lib/verified-alloc/journal.db, simulated nowhere]",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Run a station: the simulated one, or the wires of a Raspberry Pi.
@@ -58,6 +67,7 @@ def run(
     verified-alloc run --demands day
     verified-alloc run --demands hour --inject 'weld 2:1 @ 0s' --inject 'nack 0x21 @ 5min'
     verified-alloc run --demands hour --speed 10 --until 600
+    verified-alloc run --demands day --journal day.db
     verified-alloc run --hardware pi --station site.toml
 
     \b
@@ -77,5 +87,6 @@ def run(
         inject=inject or (),
         seed=number_of("--seed", seed),
         faults_file=faults,
+        journal_file=journal,
         as_json=as_json,
     )
