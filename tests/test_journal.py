@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def test_every_decision_follows_from_what_is_written_with_it(
     decisions = list(recorded.decisions())
     assert len(decisions) > 100
     for decision in decisions:
-        asked, faults, reserved = decision.inputs
+        asked, faults, reserved, _ = decision.inputs
         again = decide(REFERENCE, asked, faults=faults, reserved=reserved, policy="documented")
         assert replace(decision.allocation, operations=0) == replace(again, operations=0)
     assert any(decision.inputs.reserved for decision in decisions)
@@ -103,7 +103,7 @@ def test_a_decision_says_what_had_changed_and_explains_itself(
 
 
 def test_why_names_what_changed() -> None:
-    nothing = Inputs(strictly([0] * 2), Faults(), {})
+    nothing = Inputs(strictly([0] * 2), Faults(), {}, None)
     asked = nothing._replace(asked=strictly([40_000, 0]))
     assert why(nothing, asked, ()) == ["gun 1 asks for 40 kW"]
     assert why(asked, nothing, (1,)) == [
@@ -120,6 +120,22 @@ def test_why_names_what_changed() -> None:
     assert why(nothing._replace(reserved={1: 1, 2: 2}), nothing._replace(reserved={2: 2}), ()) == [
         "PM1 may move again"
     ]
+    limited = nothing._replace(site_limit_w=90_500)
+    assert why(nothing, limited, ()) == ["site limit 90.5 kW"]
+    assert why(limited, nothing, ()) == ["no site limit"]
+
+
+def test_a_site_limit_that_is_told_on_the_way(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db", REFERENCE, simulated=True)
+    journal.begin(0, lambda _: None)
+    journal.watch(quiet_state(0, 80_000))
+    journal.watch(quiet_state(20, 80_000, 50_000))
+    journal.close()
+    recorded = read_journal(tmp_path / "j.db")
+    _, limited = recorded.decisions()
+    assert limited.why == "site limit 50 kW"
+    told = " ".join(limited.explained(recorded.station).guns[1].sentences)
+    assert "The site limit of 50 kW leaves 50 kW for it" in told
 
 
 def test_operations_are_those_that_the_cabinet_made(tmp_path: Path) -> None:
@@ -189,24 +205,23 @@ def test_runs_of_another_station_are_left_out(tmp_path: Path) -> None:
 # The station goes on --------------------------------------------------------------------------
 
 
-def quiet_state(at_ms: int, demand_w: int = 0) -> State:
+@cache
+def first_state() -> State:
+    """Of an idle station."""
+    states: list[State] = []
+    charger = simulated_charger(REFERENCE)
+    Run(REFERENCE, charger, DemandTrace(()), watch=states.append).play(20)
+    return states[0]
+
+
+def quiet_state(at_ms: int, demand_w: int = 0, limit_w: int | None = None) -> State:
+    """Gun 1 asks for that much, and nothing has moved yet."""
     asked = strictly([demand_w] + [0] * 5)
-    nothing: tuple[tuple[int, ...], ...] = ((),) * 6
-    return State(
+    return first_state()._replace(
         at_ms=at_ms,
         demand_w=asked.demand_w,
-        stale=(),
         allocation=decide(REFERENCE, asked),
-        inputs=Inputs(asked, Faults(), {}),
-        offer_w=(0,) * 6,
-        live=nothing,
-        connected=nothing,
-        locked=(),
-        faults=Faults(),
-        stopped=False,
-        idle=True,
-        settled=True,
-        quiet_until_ms=at_ms,
+        inputs=Inputs(asked, Faults(), {}, limit_w),
     )
 
 

@@ -75,7 +75,7 @@ class Journal:
         self._closed: frozenset[Pair] = frozenset()
         self._faults: frozenset[Fault] = frozenset()
         self._decided: object = None
-        self._inputs = Inputs(strictly([0] * guns), Faults(), {})
+        self._inputs = Inputs(strictly([0] * guns), Faults(), {}, station.site_limit_w)
 
     def begin(self, now_ms: int, tell: Callable[[str], None]) -> None:
         """Time 0 of the run. What was reported before is written with it."""
@@ -157,7 +157,7 @@ class Journal:
         faults = _standing(state.faults) | {Fault("locked", gun, None) for gun in state.locked}
         for fault in sorted(faults ^ self._faults, key=str):
             yield self._row("fault", at_ms, *fault, fault in faults)
-        decided = (state.inputs.asked, state.inputs.faults, _outcome(state.allocation))
+        decided = (state.inputs._replace(reserved={}), _outcome(state.allocation))
         if decided != self._decided:
             yield self._decision(at_ms, state)
         offers = list(zip(state.offer_w, state.live, strict=True))
@@ -190,6 +190,7 @@ class Journal:
             _json(inputs.asked.rank_w),
             _json({kind: sorted(getattr(inputs.faults, kind)) for kind in FAULT_KINDS}),
             _json(inputs.reserved),
+            inputs.site_limit_w,
         )
 
 
@@ -202,6 +203,9 @@ def why(before: Inputs, now: Inputs, stale: Collection[int]) -> list[str]:
     was, stands = _standing(before.faults), _standing(now.faults)
     told += sorted(map(str, stands - was))
     told += [f"no longer: {fault}" for fault in sorted(map(str, was - stands))]
+    if now.site_limit_w != before.site_limit_w:
+        limit_w = now.site_limit_w
+        told.append("no site limit" if limit_w is None else f"site limit {kilowatts(limit_w)}")
     if not told:
         for module in sorted(before.reserved.keys() - now.reserved.keys()):
             told.append(f"PM{module} may move again")

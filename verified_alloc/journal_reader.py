@@ -50,6 +50,7 @@ class Decision(NamedTuple):
 
     def explained(self, station: Station) -> Explanation:
         """Why every gun got what it got."""
+        station = replace(station, site_limit_w=self.inputs.site_limit_w)
         return reasons(station, self.inputs.asked, self.inputs.faults, self.allocation)
 
 
@@ -238,11 +239,12 @@ def _alike(one: Station, other: Station) -> bool:
 
 def _decision(station: Station, run: _Run, row: Values) -> Decision:
     _, at_ms, why, policy, fallback_from, optimal, operations = row[:7]
-    modules, delivered, demand_w, rank_w, told_faults, reserved = map(json.loads, row[7:])
+    modules, delivered, demand_w, rank_w, told_faults, reserved = map(json.loads, row[7:13])
     inputs = Inputs(
         Asked(tuple(demand_w), tuple(rank_w), by_rank(rank_w)),
         Faults(**told_faults),
         {int(module): gun for module, gun in reserved.items()},
+        row[13],
     )
     held = {gun: tuple(row) for gun, row in enumerate(modules, start=1)}
     busy = {module for row in modules for module in row}
