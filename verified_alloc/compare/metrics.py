@@ -3,6 +3,9 @@
 What a figure is worth depends on how much was asked: `load_factor` is printed beside all of them.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from verified_alloc.compare.replay import Replay
 from verified_alloc.compare.sessions import MJ_PER_KWH
 
@@ -55,25 +58,32 @@ def met_share(replay: Replay) -> float:
     return _ratio(replay.met, replay.sessions, 1.0)
 
 
-def minutes_to_finish(replay: Replay) -> float:
+def minutes_to_finish(replay: Replay) -> float | None:
     """From arrival to 80 % of the battery (where it is known and was not passed already) or to all
     that was wanted; the mean over those that came there, minutes."""
-    return _ratio(replay.finishing_ms, replay.finished * 60_000)
+    if not replay.closed_loop or not replay.finished:
+        return None
+    return replay.finishing_ms / (replay.finished * 60_000)
 
 
-def finished_share(replay: Replay) -> float:
+def finished_share(replay: Replay) -> float | None:
     """Sessions that came to 80 % or their finish / all sessions: what the mean above is over."""
-    return _ratio(replay.finished, replay.sessions, 1.0)
+    return _ratio(replay.finished, replay.sessions, 1.0) if replay.closed_loop else None
 
 
-def minutes_waiting(replay: Replay) -> float:
+def minutes_waiting(replay: Replay) -> float | None:
     """From arrival to a gun, or to giving up; the mean over all sessions, minutes."""
-    return _ratio(replay.waiting_ms, replay.sessions * 60_000)
+    return _ratio(replay.waiting_ms, replay.sessions * 60_000) if replay.closed_loop else None
 
 
-def longest_wait_minutes(replay: Replay) -> float:
+def longest_wait_minutes(replay: Replay) -> float | None:
     """The longest of these waits, minutes."""
-    return replay.longest_wait_ms / 60_000
+    return replay.longest_wait_ms / 60_000 if replay.closed_loop else None
+
+
+def unserved(replay: Replay) -> int | None:
+    """Sessions that gave up before a gun was free."""
+    return replay.unserved if replay.closed_loop else None
 
 
 def nothing_share(replay: Replay) -> float:
@@ -114,11 +124,11 @@ def worst_operations(replay: Replay) -> int:
     return max(replay.operations.values())
 
 
-def worst_life_years(replay: Replay) -> float:
-    """`RATED_OPERATIONS` / the worst contactor's operations a year at this rate; infinite if none
+def worst_life_years(replay: Replay) -> float | None:
+    """`RATED_OPERATIONS` / the worst contactor's operations a year at this rate; None if none
     moved."""
     a_year = worst_operations(replay) * MS_PER_YEAR / replay.duration_ms
-    return RATED_OPERATIONS / a_year if a_year else float("inf")
+    return RATED_OPERATIONS / a_year if a_year else None
 
 
 def peak_kw(replay: Replay) -> float:
@@ -129,6 +139,56 @@ def peak_kw(replay: Replay) -> float:
 def decision_ms(replay: Replay) -> float:
     """Mean time of a decision that was not known from before, ms of this machine."""
     return _ratio(replay.decided_ns, replay.decided * 1_000_000)
+
+
+class Figure(NamedTuple):
+    """One line of a table of figures."""
+
+    key: str
+    """In JSON and CSV; it carries the unit."""
+    title: str
+    unit: str
+    value: Callable[[Replay], float | None]
+    """None: this replay does not tell. Shares are printed in percent."""
+    digits: int
+    better: int
+    """1: more is better; -1: less is; 0: neither."""
+
+    def of(self, replay: Replay) -> float | None:
+        """The value in its unit."""
+        value = self.value(replay)
+        return value * 100 if value is not None and self.unit == "%" else value
+
+    def shown(self, replay: Replay) -> str:
+        """The value for a person, without its unit."""
+        value = self.of(replay)
+        return "-" if value is None else f"{value:,.{self.digits}f}"
+
+
+FIGURES = (
+    Figure("load_factor", "Load factor", "", load_factor, 2, 0),
+    Figure("short_percent", "Time with more asked than there is", "%", short_share, 1, 0),
+    Figure("wanted_kwh", "Energy wanted", "kWh", wanted_kwh, 0, 0),
+    Figure("delivered_kwh", "Energy delivered", "kWh", delivered_kwh, 0, 1),
+    Figure("unmet_kwh", "Energy unmet", "kWh", unmet_kwh, 0, -1),
+    Figure("unmet_percent", "Energy unmet", "%", unmet_share, 2, -1),
+    Figure("met_percent", "Sessions that got what they came for", "%", met_share, 1, 1),
+    Figure("minutes_to_finish", "To 80 % or finish, mean", "min", minutes_to_finish, 1, -1),
+    Figure("finished_percent", "Sessions that came there", "%", finished_share, 1, 1),
+    Figure("minutes_waiting", "Waiting for a gun, mean", "min", minutes_waiting, 2, -1),
+    Figure("longest_wait_minutes", "Waiting for a gun, longest", "min", longest_wait_minutes, 0, 0),
+    Figure("unserved", "Sessions that gave up waiting", "", unserved, 0, -1),
+    Figure("nothing_percent", "Guns asking and left with nothing", "%", nothing_share, 1, -1),
+    Figure("top_gun_loss_percent", "Loss of the gun served first", "%", top_gun_loss, 2, -1),
+    Figure("jain_fairness", "Jain fairness of sessions", "", jain_fairness, 4, 1),
+    Figure("module_utilisation_percent", "Module utilisation", "%", module_utilisation, 1, 1),
+    Figure("operations", "Contactor operations", "", operations, 0, -1),
+    Figure("worst_operations", "of the busiest contactor", "", worst_operations, 0, -1),
+    Figure("worst_life_years", "its life at this rate", "years", worst_life_years, 1, 1),
+    Figure("peak_kw", "Peak power", "kW", peak_kw, 0, 0),
+    Figure("decision_ms", "Decision, mean", "ms", decision_ms, 2, 0),
+)
+"""All of them, in the order of the tables."""
 
 
 def _ratio(part: int, whole: int, of_nothing: float = 0.0) -> float:

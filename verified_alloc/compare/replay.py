@@ -37,6 +37,8 @@ class Replay:
     gun_asked_mj: tuple[int, ...]
     """What the guns asked for while they did, each up to its maximum: power x time."""
     gun_delivered_mj: tuple[int, ...]
+    closed_loop: bool
+    """Sessions: what cars get decides when they leave. A demand trace asks what it asks."""
     wanted_mj: int
     """What cars came for; in a demand trace the same as asked."""
     sessions: int
@@ -146,7 +148,7 @@ def replay(
     crowd.close(end_ms)
     charger.take_off()
     timeline = None if recorder is None else recorder.timeline()
-    return tally.replay(charger, policy, seed, crowd.start_ms, end_ms, timeline)
+    return tally.replay(charger, crowd, policy, seed, end_ms, timeline)
 
 
 class Tally:
@@ -222,9 +224,9 @@ class Tally:
     def replay(
         self,
         charger: Charger,
+        crowd: Crowd,
         policy: str,
         seed: int,
-        start_ms: int,
         end_ms: int,
         timeline: Timeline | None,
     ) -> Replay:
@@ -232,11 +234,12 @@ class Tally:
             station=self._station.name,
             policy=policy,
             seed=seed,
-            start_ms=start_ms,
+            start_ms=crowd.start_ms,
             end_ms=end_ms,
             pool_w=self._pool_w,
             gun_asked_mj=tuple(self._gun_asked_mj),
             gun_delivered_mj=tuple(self._gun_delivered_mj),
+            closed_loop=crowd.end_ms is None,
             wanted_mj=self._wanted_mj,
             sessions=self._sessions,
             met=self._met,

@@ -1,0 +1,168 @@
+"""The command `compare`: one input through several policies and stations."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from verified_alloc.commands.options import AsJson, number_of, station_of
+from verified_alloc.errors import BadInput, shown
+from verified_alloc.station import POLICIES
+
+if TYPE_CHECKING:
+    from verified_alloc.compare.comparison import Comparison, Input
+
+
+def compare(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="Sessions or demands, CSV; or a sample of demands: day, hour."
+        ),
+    ],
+    policies: Annotated[
+        str, typer.Option("--policies", metavar="NAMES", help="Which, with commas between.")
+    ] = ",".join(POLICIES),
+    station: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--station", metavar="FILE", help="Station file, repeatable. [default: reference]"
+        ),
+    ] = None,
+    report: Annotated[
+        str | None,
+        typer.Option("--report", metavar="FILE", help="Write a page with plots, HTML."),
+    ] = None,
+    curves: Annotated[
+        str | None,
+        typer.Option(
+            "--curves", metavar="FILE", help="Charging curves by car, open-ev-data's CSV."
+        ),
+    ] = None,
+    patience: Annotated[
+        str,
+        typer.Option(
+            "--patience",
+            metavar="PERCENT",
+            help="How much longer than planned drivers stay for what is missing.",
+        ),
+    ] = "50",
+    seed: Annotated[
+        str, typer.Option("--seed", metavar="N", help="Of who takes which free gun.")
+    ] = "0",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave bad rows out, and say how many.")
+    ] = False,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a table as CSV.")] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the tables in Markdown.")
+    ] = False,
+) -> int:
+    """Replay sessions or demands under several policies and stations, and tell what they differ in.
+
+    Sessions: arrival,departure,energy_kwh,max_power_kw, and gun,soc_arrival,capacity_kwh,car where
+    known. Cars are in closed loop: who gets less stays longer, or leaves with less; who finds no
+    gun free waits. Demands, time_s,gun,demand_kw, are replayed as run does. Switching times, offers
+    and dwell are the station's.
+
+    \b
+    verified-alloc compare day
+    verified-alloc compare sessions.csv --policies documented,max-power --report report.html
+    verified-alloc compare sessions.csv --station full.toml --station ring.toml --csv
+    """
+    from verified_alloc.compare import comparison, tables
+    from verified_alloc.compare.cars import read_cars
+    from verified_alloc.compare.synthetic import BUILT_IN_CARS
+
+    if as_json + as_csv + as_markdown > 1:
+        raise BadInput("--json, --csv, --markdown: allowed is one of them")
+    stations = comparison.told_apart([station_of(path) for path in station or (None,)])
+    names = _policies(policies)
+    for each in stations:
+        for name in names:
+            if name == "documented" and each.policy.minimum_modules:
+                raise BadInput(
+                    f"policy.minimum_modules = {each.policy.minimum_modules} of {each.name} with"
+                    " policy documented: allowed is 0"
+                )
+    guns = range(1, min(len(each.guns) for each in stations) + 1)
+    cars = BUILT_IN_CARS | (read_cars(curves) if curves else {})
+    source = comparison.read_input(file, guns, cars, skip_bad)
+    if source.skipped.count:
+        first = source.skipped.first
+        print(f"Skipped {source.skipped.count} bad rows, the first: {first}", file=sys.stderr)
+    with _progress(source) as progress:
+        compared = comparison.compare(
+            source,
+            stations,
+            names,
+            seed=number_of("--seed", seed),
+            patience_percent=number_of("--patience", patience),
+            progress=progress,
+        )
+    if report is not None:
+        _write(report, compared)
+    if as_json:
+        print(json.dumps(tables.as_json(compared)))
+    elif as_csv:
+        print(tables.as_csv(compared), end="")
+    elif as_markdown:
+        print(tables.markdown(compared))
+    else:
+        print(tables.text(compared))
+    return 0
+
+
+def _policies(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in POLICIES:
+            raise BadInput(
+                f"--policies {shown(text)}: {shown(name)}; allowed are {', '.join(POLICIES)}"
+            )
+        if names.count(name) > 1:
+            raise BadInput(f"--policies {shown(text)}: {name} twice; allowed is once")
+    return names
+
+
+@contextmanager
+def _progress(source: "Input") -> Iterator[Callable[[str], Callable[[int], None]]]:
+    """A bar for each replay, where somebody looks."""
+    if not sys.stderr.isatty():
+        yield lambda _: lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        first_ms, last_ms = source.span_ms
+
+        def begin(what: str) -> Callable[[int], None]:
+            bar = bars.add_task(what, total=last_ms - first_ms)
+            shown_ms = first_ms
+
+            def reached(now_ms: int) -> None:
+                nonlocal shown_ms
+                if 200 * (now_ms - shown_ms) > last_ms - first_ms:
+                    shown_ms = now_ms
+                    bars.update(bar, completed=now_ms - first_ms)
+
+            return reached
+
+        yield begin
+
+
+def _write(path: str, compared: "Comparison") -> None:
+    from verified_alloc.compare.report import page
+
+    html = page(compared)
+    try:
+        Path(path).write_text(html, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadInput(f"--report {path}: {reason.lower()}; allowed: a file to write") from error

@@ -1,0 +1,211 @@
+"""One input through several stations and policies, and what follows from it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import replace as changed
+
+from verified_alloc.compare import metrics
+from verified_alloc.compare.cars import CarType
+from verified_alloc.compare.crowd import DAY_MS
+from verified_alloc.compare.csv_rows import Skipped, csv_file, rows
+from verified_alloc.compare.replay import Replay, replay
+from verified_alloc.compare.session_file import NEEDED, SessionFile
+from verified_alloc.compare.sessions import Session
+from verified_alloc.compare.traces import (
+    COLUMNS,
+    DemandChange,
+    DemandTrace,
+    TraceFile,
+    sample_names,
+)
+from verified_alloc.errors import BadInput
+from verified_alloc.station import Station
+
+BASELINE = "documented"
+
+
+@dataclass(frozen=True)
+class Input:
+    """What is replayed, and what is known of it beforehand."""
+
+    name: str
+    demands: DemandTrace | TraceFile | Iterable[Session]
+    window_ms: tuple[int, int]
+    """Its busiest day, or all of it if it is shorter."""
+    span_ms: tuple[int, int]
+    """Its first moment, and its last as planned."""
+    skipped: Skipped
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The replays of one input: by station, then by policy."""
+
+    input: Input
+    stations: tuple[Station, ...]
+    policies: tuple[str, ...]
+    replays: tuple[tuple[Replay, ...], ...]
+
+    @property
+    def baseline(self) -> int:
+        """The place of the policy that others are held against: the documented rule, or the
+        first."""
+        return self.policies.index(BASELINE) if BASELINE in self.policies else 0
+
+
+def read_input(
+    path: str, guns: Sequence[int], cars: Mapping[str, CarType], skip_bad: bool = False
+) -> Input:
+    """A demand trace (by file or sample name) or a file of sessions, told apart by its header.
+    `BadInput` names the file, the line, the column, the value and what is allowed."""
+    if path in sample_names() or _header(path)[:1] == [COLUMNS[0]]:
+        trace = TraceFile(path, guns, skip_bad)
+        window_ms = _busiest_day_of_trace(trace.changes, trace.last_ms)
+        return Input(path, trace, window_ms, (0, trace.last_ms), trace.skipped)
+    sessions = SessionFile(path, guns, cars, skip_bad)
+    by_day: dict[int, int] = {}
+    first_ms, last_ms = None, 0
+    for session in sessions:
+        first_ms = session.arrival_ms if first_ms is None else first_ms
+        day = session.arrival_ms // DAY_MS
+        by_day[day] = by_day.get(day, 0) + session.energy_mj
+        last_ms = max(last_ms, session.departure_ms)
+        if len(by_day) > 2:  # only the busiest so far and the present one matter
+            del by_day[min(set(by_day) - {day}, key=lambda past: by_day[past])]
+    busiest = max(by_day, key=lambda day: by_day[day])
+    window_ms = (busiest * DAY_MS, (busiest + 1) * DAY_MS)
+    return Input(path, sessions, window_ms, (first_ms or 0, last_ms), sessions.skipped)
+
+
+def compare(
+    source: Input,
+    stations: Sequence[Station],
+    policies: Sequence[str],
+    *,
+    seed: int,
+    patience_percent: int,
+    progress: Callable[[str], Callable[[int], None]] = lambda _: lambda _: None,
+) -> Comparison:
+    """Replay the input on every station under every policy. `progress` is told what begins and
+    answers with who is told how far it is."""
+    return Comparison(
+        source,
+        tuple(stations),
+        tuple(policies),
+        tuple(
+            tuple(
+                replay(
+                    station,
+                    source.demands,
+                    policy,
+                    seed,
+                    patience_percent=patience_percent,
+                    window_ms=source.window_ms,
+                    progress=progress(f"{station.name}, {policy}"),
+                )
+                for policy in policies
+            )
+            for station in stations
+        ),
+    )
+
+
+def told_apart(stations: Sequence[Station]) -> list[Station]:
+    """The stations, those of one name told apart by their matrix, or by a number."""
+    names = [station.name for station in stations]
+    named = [
+        station
+        if names.count(station.name) == 1
+        else changed(station, name=f"{station.name} {station.matrix.kind}")
+        for station in stations
+    ]
+    names = [station.name for station in named]
+    return [
+        station
+        if names.count(station.name) == 1
+        else changed(station, name=f"{station.name} {number}")
+        for number, station in enumerate(named, start=1)
+    ]
+
+
+def answer(comparison: Comparison) -> str:
+    """Two sentences: whether another policy (and station) is worth it, and at what price."""
+    best = min(
+        (r for row in comparison.replays for r in row),
+        key=lambda r: (round(metrics.unmet_share(r), 4), metrics.operations(r)),
+    )
+    where = [station.name for station in comparison.stations].index(best.station)
+    base = comparison.replays[where][comparison.baseline]
+    on = f" on {best.station}" if len(comparison.stations) > 1 else ""
+    least = f"{best.policy}{on} leaves {metrics.unmet_share(best):.1%} of the energy unmet"
+    load = f"at a load factor of {metrics.load_factor(base):.2f}"
+    if best.policy == base.policy:
+        others = [r for r in comparison.replays[where] if r is not base]
+        if not others:
+            return (
+                f"{_capital(least)} {load}."
+                f" The busiest contactor moves {metrics.worst_operations(base):,} times"
+                f"{_life(base)}."
+            )
+        next_best = min(others, key=metrics.unmet_share)
+        return (
+            f"No other policy is worth it here: {least} {load}, and {next_best.policy}"
+            f" {metrics.unmet_share(next_best):.1%}."
+            f" Contactor operations: {metrics.operations(base):,} against"
+            f" {metrics.operations(next_best):,} under {next_best.policy}."
+        )
+    gained_kwh = metrics.delivered_kwh(best) - metrics.delivered_kwh(base)
+    worth = (
+        "worth it"
+        if metrics.unmet_share(base) - metrics.unmet_share(best) >= 0.005
+        else ("hardly worth it")
+    )
+    return (
+        f"Another policy is {worth} here: {least} {load}, {base.policy}"
+        f" {metrics.unmet_share(base):.1%}, a difference of {gained_kwh:,.0f} kWh."
+        f" The price: the gun served first loses {metrics.top_gun_loss(best):.1%} of what it asks"
+        f" for instead of {metrics.top_gun_loss(base):.1%}, and contactors move"
+        f" {metrics.operations(best):,} times instead of {metrics.operations(base):,}."
+    )
+
+
+def _life(replayed: Replay) -> str:
+    years = metrics.worst_life_years(replayed)
+    return "" if years is None else f", {years:.1f} years of life at that rate"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _header(path: str) -> list[str]:
+    file = csv_file(
+        path,
+        "input",
+        "allowed: a readable CSV file of sessions or of demands, or one of the samples"
+        f" {', '.join(sample_names())}",
+    )
+    columns = f"{','.join(NEEDED)} (sessions) or {','.join(COLUMNS)} (demands)"
+    for _, fields in rows(file, columns):
+        return fields
+    raise BadInput(f"{file.name}: the file is empty; allowed: the header {columns}, then rows")
+
+
+def _busiest_day_of_trace(changes: Iterable[DemandChange], last_ms: int) -> tuple[int, int]:
+    """From midnight to midnight, where the most energy is asked for; all of a shorter trace."""
+    if last_ms <= DAY_MS:
+        return 0, last_ms
+    best_mj, best_day = -1, 0
+    demand_w: dict[int, int] = {}
+    day = asked_mj = now_ms = 0
+    for change in changes:
+        while now_ms < change.time_ms:
+            until_ms = min(change.time_ms, (day + 1) * DAY_MS)
+            asked_mj += sum(demand_w.values()) * (until_ms - now_ms)
+            now_ms = until_ms
+            if asked_mj > best_mj:
+                best_mj, best_day = asked_mj, day
+            if now_ms == (day + 1) * DAY_MS:
+                day, asked_mj = day + 1, 0
+        demand_w[change.gun] = change.demand_w
+    return best_day * DAY_MS, (best_day + 1) * DAY_MS
