@@ -81,6 +81,13 @@ def compare(
 
     if as_json + as_csv + as_markdown > 1:
         raise BadInput("--json, --csv, --markdown: allowed is one of them")
+    if report is not None:
+        try:
+            import matplotlib  # noqa: F401
+        except ImportError:
+            raise BadInput(
+                "--report needs matplotlib: pip install 'verified-alloc[compare]'"
+            ) from None
     stations = comparison.told_apart([station_of(path) for path in station or (None,)])
     names = _policies(policies)
     for each in stations:

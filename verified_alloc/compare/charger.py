@@ -18,7 +18,8 @@ from verified_alloc.health import kernel_timing
 from verified_alloc.kernel import offer, ops, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Readings, Timing
 from verified_alloc.kernel.offer import Offer
-from verified_alloc.station import Station
+from verified_alloc.policies.problem import ALL_OPEN
+from verified_alloc.station import Pair, Station
 
 NEVER_MS = 1 << 62
 NOBODY = -1
@@ -39,13 +40,19 @@ class Deciding:
         self.spent_ns = 0
         """and the time these took together."""
 
-    def __call__(self, asked: Asked, reserved: dict[int, int]) -> Allocation:
+    def __call__(
+        self, asked: Asked, reserved: dict[int, int], closed: frozenset[Pair]
+    ) -> Allocation:
         self.asked += 1
-        question = (asked, tuple(reserved.items()))
+        # The documented rule knows nothing of what is closed.
+        current = closed if self._policy != "documented" else ALL_OPEN
+        question = (asked, tuple(reserved.items()), current)
         answer = self._known.get(question)
         if answer is None:
             began_ns = time.perf_counter_ns()
-            answer = decide(self._station, asked, policy=self._policy, reserved=reserved)
+            answer = decide(
+                self._station, asked, policy=self._policy, reserved=reserved, current=current
+            )
             self.spent_ns += time.perf_counter_ns() - began_ns
             self.made += 1
             self._known[question] = answer
@@ -108,7 +115,7 @@ class Charger:
         self._changed = True
         self._asked = self._demands.asked(start_ms)
         self._reserved: dict[int, int] = {}
-        self.allocation = self.deciding(self._asked, {})
+        self.allocation = self.deciding(self._asked, {}, ALL_OPEN)
         self._decided_for: object = None
         self._target = [NOBODY] * modules
         self._next_scan_ms = start_ms
@@ -157,7 +164,10 @@ class Charger:
             self._asked = self._demands.asked(now_ms)
         question = (self._asked, self._reserved)
         if question != self._decided_for:
-            self.allocation = self.deciding(self._asked, self._reserved)
+            closed = frozenset(
+                (unit.gun + 1, module) for module, unit in enumerate(self._units, 1) if unit.coil
+            )
+            self.allocation = self.deciding(self._asked, self._reserved, closed)
             self._decided_for = question
             for module in self._modules:
                 self._target[module] = NOBODY

@@ -17,15 +17,22 @@ def figure_rows(replays: Sequence[Replay]) -> list[Row]:
     """A line for each figure that some replay tells: its title with unit, its values."""
     rows: list[Row] = []
     for figure in metrics.FIGURES:
-        if all(figure.of(replayed) is None for replayed in replays):
-            continue
-        title = f"{figure.title}, {figure.unit}" if figure.unit else figure.title
-        values = [figure.shown(replayed) for replayed in replays]
-        if figure.value is metrics.worst_operations:
-            pairs = ["{}:{}".format(*metrics.worst_contactor(r)) for r in replays]
-            values = [f"{value} ({pair})" for value, pair in zip(values, pairs, strict=True)]
-        rows.append((title, *values))
+        values = shown_values(figure, replays)
+        if values is not None:
+            title = f"{figure.title}, {figure.unit}" if figure.unit else figure.title
+            rows.append((title, *values))
     return rows
+
+
+def shown_values(figure: metrics.Figure, replays: Sequence[Replay]) -> list[str] | None:
+    """A figure's values for a person; None if no replay tells it."""
+    if all(figure.of(replayed) is None for replayed in replays):
+        return None
+    values = [figure.shown(replayed) for replayed in replays]
+    if figure.value is metrics.worst_operations:
+        pairs = ["{}:{}".format(*metrics.worst_contactor(replayed)) for replayed in replays]
+        return [f"{value} ({pair})" for value, pair in zip(values, pairs, strict=True)]
+    return values
 
 
 def text(comparison: Comparison) -> str:
