@@ -125,7 +125,7 @@ def day(station: Station, replayed: Replay) -> str:
 def distributions(replays: Sequence[Replay]) -> str:
     """Sessions by energy delivered, and by the share of what they came for."""
     with _figure(13, 1.0 + 0.75 * max(len(replays), 3)) as figure:
-        left, right = figure.subfigures(1, 2)
+        left, right = figure.subfigures(1, 2, squeeze=False)[0]
         rows = left.subplots(len(replays), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         share = right.subplots()
         width = 5
