@@ -104,10 +104,16 @@ def learned(dimacs: str) -> list[tuple[bool, Clause]]:
         return steps
 
 
-def _cadical(dimacs: str, proof: Path | None) -> int:
+def installed() -> str:
+    """Where the SAT solver is; CadicalMissing if it is nowhere."""
     command = shutil.which("cadical")
     if command is None:
         raise CadicalMissing
+    return command
+
+
+def _cadical(dimacs: str, proof: Path | None) -> int:
+    command = installed()
     with tempfile.TemporaryDirectory() as folder:
         problem = Path(folder) / "problem.cnf"
         problem.write_text(dimacs, "utf-8")

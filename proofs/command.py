@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from proofs import manifest, report
+from proofs.certificate import CadicalMissing, archive, check_archive, installed
 from proofs.prove import RED, Result, prove, selected
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.station import Station
@@ -21,13 +22,14 @@ def run(
     only: Sequence[str] = (),
     jobs: int | None = None,
     full: bool = False,
+    certificates: Path | None = None,
     as_json: bool = False,
     junit: Path | None = None,
     markdown: Path | None = None,
 ) -> int:
-    """Prove this station. The exit code: 0 if every obligation has its expected verdict, else 1;
-    `BadInput` for an id that does not exist, a number of jobs below 1 or a file that cannot be
-    written."""
+    """Prove this station, and archive the certificates in that folder. The exit code: 0 if every
+    obligation has its expected verdict, else 1; `BadInput` for an id that does not exist, a number
+    of jobs below 1, a file that cannot be written or a solver that is asked for and missing."""
     for prefix in only:
         if not any(selected(name, [prefix]) for name in manifest.ids()):
             raise BadInput(f"--only {shown(prefix)}: allowed is an id or its beginning, as rule")
@@ -35,9 +37,11 @@ def run(
         raise BadInput(f"--jobs {jobs}: allowed are 1 and more")
     if full:
         _need_cvc5()
+    certified, why_not = _certified(certificates)
     started_s = time.perf_counter()
-    results = _watched(station, only, jobs, full)
+    results = _watched(station, only, jobs, full, certified)
     seconds = time.perf_counter() - started_s
+    wrong = _archived(certificates, results) if certificates else []
     if junit:
         _write(junit, report.junit(results, station.name, seconds))
     if markdown:
@@ -46,12 +50,40 @@ def run(
         print(json.dumps(report.as_json(results, station.name, seconds)))
     else:
         console = Console(width=None if sys.stdout.isatty() else 200)
-        report.table(results, console, full=full)
+        report.table(results, console)
         console.print(report.summary(results, seconds), highlight=False)
-    return int(any(result.state == RED for result in results))
+        if certificates:
+            console.print(f"Certificates: {certificates}, with SHA256SUMS", highlight=False)
+    for line in (*why_not, *wrong):
+        print(line, file=sys.stderr)
+    return int(bool(wrong) or any(result.state == RED for result in results))
 
 
-def _watched(station: Station, only: Sequence[str], jobs: int | None, full: bool) -> list[Result]:
+def _certified(folder: Path | None) -> tuple[bool, tuple[str, ...]]:
+    """Whether certificates can be made, and if not, a line that says so; `BadInput` where they were
+    asked for."""
+    try:
+        installed()
+    except CadicalMissing as missing:
+        if folder:
+            raise
+        return False, (f"No certificates were made. {missing}",)
+    return True, ()
+
+
+def _archived(folder: Path, results: Sequence[Result]) -> list[str]:
+    """Write all certificates; what is wrong with them when they are read back."""
+    made = [certificate for result in results for certificate in result.certificates]
+    try:
+        archive(folder, made)
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot be written, {error.strerror}") from None
+    return check_archive(folder)
+
+
+def _watched(
+    station: Station, only: Sequence[str], jobs: int | None, full: bool, certified: bool
+) -> list[Result]:
     """With a progress bar on stderr, where that is a terminal."""
     bar = Progress(
         TextColumn("proving"),
@@ -69,7 +101,7 @@ def _watched(station: Station, only: Sequence[str], jobs: int | None, full: bool
         def watch(result: Result, total: int) -> None:
             bar.update(task, advance=1, total=total, last=f"{result.id}: {result.verdict}")
 
-        return prove(station, only, jobs, full, watch)
+        return prove(station, only, jobs, full, certified, watch)
 
 
 def _need_cvc5() -> None:

@@ -1,24 +1,457 @@
-"""The solver's model allows exactly what the guard accepts. Pending until there is a model."""
+"""The solver's model allows exactly what the guard accepts (obligation 7 of the suite).
 
-from proofs.obligation import Claim, Obligation
-from verified_alloc.station import Station
+The model is the proto that OR-Tools is given, built by the shipped `constraint.base` and translated
+by `proofs.cpmodel`. It is built for a set of guns that want power, and holds their demands nowhere
+but as the upper ends of the delivered powers; that is checked on other demands, and then these ends
+are free numbers. So each claim is about all demands of those guns. A module of a gun that wants
+nothing is refused by the guard, and has no variable in the model.
+
+What the model counts is compared with single modules both ways. Feasible counts, labelled as
+`Problem.labelled` does it, are an allocation that the guard accepts; and the counts of an
+allocation that it accepts are feasible: so model and guard allow the same up to swaps of modules
+that are alike, and every count can be labelled.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations, pairwise, product
+from typing import Any, NamedTuple
+
+import z3
+
+from proofs import algebra, cpmodel
+from proofs.algebra import and_, bools, implies, ints, or_
+from proofs.obligation import PROVED, Claim, Obligation
+from verified_alloc.demand import Asked, strictly
+from verified_alloc.kernel import guard, ops
+from verified_alloc.policies import constraint
+from verified_alloc.policies.constraint import Model, Stages
+from verified_alloc.policies.problem import Problem, problem
+from verified_alloc.station import POLICIES, Faults, Station, service
+
+BUDGET = 60_000_000
+MOST_SETS = 6
+"""With more guns, not every set of guns that want power is taken, but one of every size."""
 
 
-def _to_come(station: Station) -> Claim:
-    """Nothing is claimed yet."""
-    raise NotImplementedError("policies/constraint.py comes with issue 4")
+PROBLEMS = 12
+
+
+class Case(NamedTuple):
+    """A station, what is out of order there, and who wants power."""
+
+    station: Station
+    faults: Faults
+    wanting: tuple[int, ...]
+    """In the order of service, from 0."""
+    binding: bool
+    """They want more than the site limit."""
+
+    def problem(self, demand_w: Mapping[int, int]) -> Problem:
+        """The problem with these demands."""
+        asked_w = tuple(demand_w.get(gun, 0) for gun in range(len(self.station.guns)))
+        others = [gun for gun in range(len(self.station.guns)) if gun not in self.wanting]
+        order = tuple(gun + 1 for gun in (*self.wanting, *others))
+        return problem(self.station, Asked(asked_w, asked_w, order), self.faults)
+
+    def __str__(self) -> str:
+        guns = ", ".join(str(gun + 1) for gun in self.wanting)
+        limit = ", the site limit binds" if self.binding else ""
+        return f"{self.station.name}, guns {guns} want power, {self.faults}{limit}"
+
+
+def faults_of(station: Station) -> Iterator[Faults]:
+    """None; and partial matrices: contactors that failed open, a module and a gun out, a weld."""
+    (gun, module), *_, (last_gun, last_module) = station.contactors
+    yield Faults()
+    yield Faults(failed_open={(gun, module)})
+    yield Faults(modules={last_module}, guns={last_gun})
+    middle = station.contactors[len(station.contactors) // 2]
+    yield Faults(welded={middle}, failed_open={(last_gun, last_module)} - {middle})
+
+
+def cases(station: Station) -> Iterator[Case]:
+    """All sets of guns that want power on the station as it is; all guns under each fault, in
+    another order of service, and with a site limit that binds."""
+    guns = tuple(range(len(station.guns)))
+    free = replace(station, site_limit_w=None)
+    for size in range(1, len(guns) + 1):
+        for wanting in combinations(guns, size):
+            yield Case(free, Faults(), wanting, False)
+            if len(guns) > MOST_SETS:
+                break
+    limited = replace(station, site_limit_w=station.site_limit_w or sum(station.gun_max_w) // 2)
+    yield Case(limited, Faults(), guns, False)
+    for faults in faults_of(station):
+        yield Case(free, faults, guns, False)
+        yield Case(free, faults, guns[::-1], False)
+        yield Case(limited, faults, guns, True)
+
+
+def distinct(station: Station) -> list[tuple[Case, Model]]:
+    """The cases with their models; where guns are only named otherwise, one of them."""
+    seen: set[tuple[Any, ...]] = set()
+    found = []
+    for case in cases(station):
+        model = constraint.base(case.problem(_demands(case, 1)))
+        alike = tuple(
+            (each.modules, each.power_w, tuple(case.wanting.index(gun) for gun in each.costs))
+            for each in model.problem.classes
+        )
+        maxima = tuple(station.gun_max_w[gun] for gun in case.wanting)
+        key = (case.station.limit_w, case.binding, alike, maxima)
+        if key not in seen and model.problem.order:
+            seen.add(key)
+            found.append((case, model))
+    return found
+
+
+def _demands(case: Case, seed: int) -> dict[int, int]:
+    """Some demands of the guns that want power: below their maxima, or beyond; together within the
+    site limit or not, as the case says."""
+    chance = random.Random(seed)
+    maxima = case.station.gun_max_w
+    if case.binding:
+        return {gun: maxima[gun] + chance.randint(-1000, 1000) for gun in case.wanting}
+    each_w = min(case.station.limit_w // len(case.wanting), min(maxima))
+    return {gun: chance.randint(1, each_w) for gun in case.wanting}
+
+
+def holds_demands_only_as_bounds(case: Case, model: Model) -> bool:
+    """Models of other demands are the same but for the upper ends of the delivered powers, and
+    these are the smaller of demand and maximum."""
+    for seed in range(1, 6):
+        demand_w = dict.fromkeys(case.wanting, 1) if seed == 5 else _demands(case, seed)
+        if seed == 5 and case.binding:
+            continue
+        other = constraint.base(case.problem(demand_w))
+        ends = {gun: list(_domain(other, gun)) for gun in other.delivered_w}
+        wanted = {gun: [0, min(demand_w[gun], case.station.gun_max_w[gun])] for gun in ends}
+        if ends != wanted or _skeleton(other) != _skeleton(model):
+            return False
+    return True
+
+
+def _domain(model: Model, gun: int) -> Sequence[int]:
+    return list(model.cp.proto.variables[model.delivered_w[gun].index].domain)
+
+
+def _skeleton(model: Model) -> str:
+    """The proto's text without the ends of the delivered powers."""
+    bare = model.cp.clone()
+    for variable in model.delivered_w.values():
+        bare.proto.variables[variable.index].domain.clear()
+    return str(bare.proto)
+
+
+class Both(NamedTuple):
+    """The world of one case: the guard's side as terms."""
+
+    demand_w: list[Any]
+    wanted_w: dict[int, Any]
+    """By gun that wants power: the smaller of demand and maximum."""
+    given: Any
+    """What is known of the demands."""
+
+
+def world(case: Case, model: Model) -> Both:
+    """All demands of the guns that want power."""
+    station = case.station
+    demand_w = ints("demand", len(station.guns))
+    wanted_w = {
+        gun: z3.If(demand_w[gun] < station.gun_max_w[gun], demand_w[gun], station.gun_max_w[gun])
+        for gun in model.problem.order
+    }
+    total_w = z3.Sum(list(wanted_w.values()))
+    return Both(
+        demand_w,
+        wanted_w,
+        and_(
+            *[
+                demand > 0 if gun in case.wanting else demand == 0
+                for gun, demand in enumerate(demand_w)
+            ],
+            total_w > station.limit_w if case.binding else total_w <= station.limit_w,
+        ),
+    )
+
+
+def verdict(case: Case, held: Any, delivered_w: Sequence[Any], of: Both) -> guard.Verdict:
+    """The shipped guard on an allocation."""
+    station, left = case.station, service(case.station, case.faults)
+    return guard.judge(
+        algebra,
+        held,
+        delivered_w,
+        of.demand_w,
+        station.gun_max_w,
+        station.module_power_w,
+        left.usable,
+        left.in_service,
+        station.limit_w,
+    )
+
+
+# From the model to the guard.
+
+
+def labels(over: Any, model: Model, on: Mapping[tuple[int, int], Any]) -> list[list[Any]]:
+    """`Problem.labelled` on any algebra: of each class, guns served before have the first
+    modules."""
+    station = model.problem.station
+    held: list[list[Any]] = [[False] * len(station.modules) for _ in station.guns]
+    for place, alike in enumerate(model.problem.classes):
+        first: Any = 0
+        for gun in model.problem.order:
+            if (place, gun) in on:
+                for position, module in enumerate(alike.modules):
+                    held[gun][module] = over.and_(
+                        first <= position, first + on[place, gun] > position
+                    )
+                first = first + on[place, gun]
+    return held
+
+
+def labels_as_shipped(model: Model) -> bool:
+    """`labels` gives what `Problem.labelled` gives: for all counts of a class where these are not
+    too many, and for 100 random ones of all classes."""
+    chance = random.Random(1)
+    keys = list(model.on)
+    for place, alike in enumerate(model.problem.classes):
+        mine = [key for key in keys if key[0] == place]
+        sizes = range(len(alike.modules) + 1)
+        for counts in product(sizes, repeat=len(mine)) if len(sizes) ** len(mine) < 1000 else ():
+            if sum(counts) <= len(alike.modules) and not _labelled_alike(
+                model, dict(zip(mine, counts, strict=True))
+            ):
+                return False
+    for _ in range(100):
+        on = {}
+        for place, alike in enumerate(model.problem.classes):
+            left = len(alike.modules)
+            for key in (key for key in keys if key[0] == place):
+                on[key] = chance.randint(0, left)
+                left -= on[key]
+        if not _labelled_alike(model, on):
+            return False
+    return True
+
+
+def _labelled_alike(model: Model, on: Mapping[tuple[int, int], int]) -> bool:
+    shipped = model.problem.choice(model.problem.labelled(on), {}).held
+    return shipped == labels(ops, model, {key: on.get(key, 0) for key in model.on})
+
+
+def sound(case: Case, model: Model) -> list[Any]:
+    """Every feasible point, labelled, is accepted: condition by condition."""
+    of, proto = world(case, model), model.cp.proto
+    terms = cpmodel.variables(proto)
+    ends = {model.delivered_w[gun].index: wanted for gun, wanted in of.wanted_w.items()}
+    feasible = cpmodel.translate(proto, terms, ends).feasible()
+    on = {key: terms[variable.index] for key, variable in model.on.items()}
+    delivered_w: list[Any] = [z3.IntVal(0)] * len(case.station.guns)
+    for gun, variable in model.delivered_w.items():
+        delivered_w[gun] = terms[variable.index]
+    accepted = verdict(case, labels(algebra, model, on), delivered_w, of)
+    goals = [part for condition in accepted for part in _parts(condition)]
+    return [implies(and_(of.given, *feasible), goal) for goal in goals]
+
+
+def _parts(condition: Any) -> list[Any]:
+    if z3.is_expr(condition) and z3.is_and(condition):
+        return [part for child in condition.children() for part in _parts(child)]
+    return [condition]
+
+
+# From the guard to the model.
+
+
+def complete(case: Case, model: Model) -> list[Any]:
+    """The counts of every accepted allocation are feasible: rule by rule. A variable that is
+    neither count nor power is true exactly if the rule that it enforces alone is kept."""
+    of, proto, station = world(case, model), model.cp.proto, case.station
+    held = bools("held", len(station.guns), len(station.modules))
+    delivered_w = ints("delivered", len(station.guns))
+    terms: list[Any] = [None] * len(proto.variables)
+    about: list[set[int]] = [set() for _ in terms]
+    for (place, gun), variable in model.on.items():
+        modules = model.problem.classes[place].modules
+        terms[variable.index] = algebra.count(held[gun][module] for module in modules)
+        about[variable.index] = {gun}
+    for gun, variable in model.delivered_w.items():
+        terms[variable.index], about[variable.index] = delivered_w[gun], {gun}
+    free = cpmodel.variables(proto)
+    for rule in cpmodel.translate(proto, free).rules:
+        if len(rule.enforced) == 1 and rule.enforced[0] >= 0 and terms[rule.enforced[0]] is None:
+            known = [(free[v], terms[v]) for v in rule.variables if terms[v] is not None]
+            kept = z3.substitute(rule.body, *known)
+            terms[rule.enforced[0]] = z3.If(kept, z3.IntVal(1), z3.IntVal(0))
+            about[rule.enforced[0]] = set().union(*(about[v] for v in rule.variables))
+    ends = {model.delivered_w[gun].index: wanted for gun, wanted in of.wanted_w.items()}
+    model_on = cpmodel.translate(proto, terms, ends)
+    accepted = verdict(case, held, delivered_w, of)
+    goals = [(domain, about[place]) for place, domain in enumerate(model_on.domains)]
+    goals += [
+        (rule.holds, set().union(*(about[v] for v in rule.variables))) for rule in model_on.rules
+    ]
+    not_below_0 = and_(*[power_w >= 0 for power_w in delivered_w])
+    together = and_(of.given, accepted.exclusive, accepted.within_limit, not_below_0)
+    return [
+        implies(accepted.fitting, not_below_0),
+        *[
+            _of_gun(case, held, delivered_w, of, guns.pop(), goal)
+            if len(guns) == 1
+            else _adding_up(together, goal, held)
+            for goal, guns in goals
+        ],
+    ]
+
+
+def _of_gun(
+    case: Case, held: Any, delivered_w: Sequence[Any], of: Both, gun: int, goal: Any
+) -> Any:
+    """What concerns one gun follows from what the guard says of that gun (it says it of all)."""
+    station, row, left = case.station, held[gun], service(case.station, case.faults)
+    one = guard.judge(
+        algebra,
+        [row],
+        [delivered_w[gun]],
+        [of.demand_w[gun]],
+        [station.gun_max_w[gun]],
+        station.module_power_w,
+        [left.usable[gun]],
+        [left.in_service[gun]],
+        station.limit_w,
+    )
+    return implies(and_(of.given, one.usable, one.wanted, one.fitting), goal)
+
+
+def _adding_up(given: Any, goal: Any, held: Any) -> Any:
+    """Sums over guns: what holds whatever numbers stand for the bits' ones and zeros, if none is
+    below 0, holds for them."""
+    bits = [bit for row in held for bit in row]
+    numbers = [(z3.If(bit, 1, 0), z3.Int(f"{bit} as a number")) for bit in bits]
+    given = and_(given, *[number >= 0 for _, number in numbers])
+    return z3.substitute(implies(given, goal), *numbers)
+
+
+def allows_what_the_guard_accepts(station: Station) -> Claim:
+    """Both ways, in every case."""
+    goals: list[Any] = []
+    found = distinct(station)
+    for case, model in found:
+        goals.append(holds_demands_only_as_bounds(case, model))
+        goals.append(labels_as_shipped(model))
+        goals += sound(case, model)
+        goals += complete(case, model)
+    return Claim((), and_(*goals), None, tuple(_covers(*found[-1])))
+
+
+def _covers(case: Case, model: Model) -> Iterator[tuple[str, Any]]:
+    """Both sides allow something."""
+    of, proto = world(case, model), model.cp.proto
+    terms = cpmodel.variables(proto)
+    ends = {model.delivered_w[gun].index: wanted for gun, wanted in of.wanted_w.items()}
+    on = [terms[variable.index] > 0 for variable in model.on.values()]
+    feasible = cpmodel.translate(proto, terms, ends).feasible()
+    yield "a solution with modules on guns", and_(of.given, *feasible, or_(*on))
+    held = bools("held", len(case.station.guns), len(case.station.modules))
+    accepted = verdict(case, held, ints("delivered", len(held)), of)
+    bits = [bit for row in held for bit in row]
+    yield "an accepted allocation with modules on guns", and_(of.given, *accepted, or_(*bits))
+
+
+# Objective after objective.
+
+
+class Watched(Stages):
+    """The shipped stages, with the proto as it is after each."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.protos = [model.cp.clone().proto]
+
+    def put(self, objective: constraint.Objective) -> None:
+        """As shipped."""
+        super().put(objective)
+        self.protos.append(self.model.cp.clone().proto)
+
+
+def only_adds(before: Any, after: Any) -> bool:
+    """All variables and constraints of a model are in the next one, as they were."""
+    return all(
+        [str(each) for each in new][: len(old)] == [str(each) for each in old]
+        for old, new in (
+            (before.variables, after.variables),
+            (before.constraints, after.constraints),
+        )
+    )
+
+
+def is_optimum(proto: Any) -> Any:
+    """The last constraint keeps an objective at a value; no solution of the others exceeds it."""
+    terms = cpmodel.variables(proto)
+    model = cpmodel.translate(proto, terms)
+    value, kept = cpmodel.kept(proto.constraints[len(proto.constraints) - 1], terms)
+    others = [*model.domains, *(rule.holds for rule in model.rules[:-1])]
+    return implies(and_(*others), value <= kept)
+
+
+def each_stage_keeps_its_optimum(station: Station) -> Claim:
+    """Random demands and faults, every policy of the solver."""
+    chance = random.Random(1)
+    goals: list[Any] = []
+    last: Any = None
+    faulty = list(faults_of(station))
+    for number in range(PROBLEMS):
+        demand_w = [
+            chance.choice((0, chance.randint(1, most_w), most_w)) for most_w in station.gun_max_w
+        ]
+        asked = problem(station, strictly(demand_w), faulty[number % len(faulty)])
+        if not asked.classes:
+            continue
+        policy = constraint_policies()[number % len(constraint_policies())]
+        stages = Watched(constraint.base(asked))
+        for objective in constraint.objectives(stages.model, policy):
+            stages.put(objective)
+        constraint.label(stages)
+        goals += [only_adds(*pair) for pair in pairwise(stages.protos)]
+        goals += [is_optimum(proto) for proto in stages.protos[1:]]
+        last = stages.protos[-1]
+    terms = cpmodel.variables(last)
+    answer = and_(*cpmodel.translate(last, terms).feasible())
+    return Claim((), and_(*goals), None, (("the last model has a solution", answer),))
+
+
+def constraint_policies() -> list[str]:
+    """The policies that a solver answers."""
+    return [name for name in POLICIES if name != "documented"]
 
 
 OBLIGATIONS: tuple[Obligation, ...] = (
     Obligation(
         "constraint.allows-what-the-guard-accepts",
-        "The model that OR-Tools is given allows exactly the allocations that the guard accepts,"
-        " and every count of modules that it finds can be labelled.",
+        "The model that OR-Tools is given allows exactly the allocations that the guard accepts, up"
+        " to swaps of modules that are alike, and every count of modules that it finds can be"
+        " labelled.",
         ("guard.judge",),
-        "the reference station and partial matrices",
+        "the station's matrix and three faulty ones, with and without a site limit that binds;"
+        " every set of guns that wants power (beyond 6 guns one of each size), all demands",
         (),
-        "pending issue 4",
-        0,
-        _to_come,
+        PROVED,
+        BUDGET,
+        allows_what_the_guard_accepts,
+    ),
+    Obligation(
+        "constraint.each-stage-keeps-its-optimum",
+        "Each objective only adds constraints to the model, and keeps a value that no solution"
+        f" exceeds: Z3 agrees with OR-Tools on {PROBLEMS} random problems.",
+        ("guard.judge",),
+        "random demands of this station, four kinds of faults, every policy of the solver",
+        (),
+        PROVED,
+        BUDGET,
+        each_stage_keeps_its_optimum,
     ),
 )

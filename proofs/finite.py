@@ -45,7 +45,8 @@ class Finite(NamedTuple):
     """A claim of the finite core."""
 
     id: str
-    """That of the obligation it decides in its finite domain, or its own."""
+    """That of the obligation it decides in its finite domain; or, where it says only a part, with
+    `scan` before or a word after the obligation's short name."""
     sentence: str
     proves: tuple[str, ...]
     domain: str
@@ -53,6 +54,12 @@ class Finite(NamedTuple):
     """Builds it on an algebra with inputs."""
     numbers: Callable[[], Circuit] = Circuit
     """The encoding of its numbers."""
+
+    @property
+    def of(self) -> str:
+        """The obligation that it is part of."""
+        file, *rest = self.id.split(".")
+        return f"{file}.{rest[-1] if rest[0] == 'scan' else rest[0]}"
 
 
 def certificate(of: Finite, station: Station) -> Certificate:

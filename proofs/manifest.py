@@ -153,7 +153,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "idle-only-if-met",
         "lowest-number-first",
     ),
-    "constraint": ("allows-what-the-guard-accepts",),
+    "constraint": ("allows-what-the-guard-accepts", "each-stage-keeps-its-optimum"),
     "enumeration": (
         "every-need-and-availability-1",
         "every-need-and-availability-2",

@@ -8,6 +8,8 @@ from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from proofs import manifest, solver
+from proofs.certificate import Certificate, Refused
+from proofs.finite import FINITE, certificate, empty_cases
 from proofs.obligation import PROVED, REFUTED, UNKNOWN, Claim, Obligation
 from verified_alloc.station import Station
 
@@ -43,6 +45,12 @@ class Result(NamedTuple):
     """How many of its cases were shown possible, as `3/3`."""
     cvc5: str = ""
     """The second opinion, if asked."""
+    certificate: str = ""
+    """How many steps its checked certificates take; empty where it is not of the finite core, or
+    none was asked for."""
+    mutants: int | None = None
+    """How many mutants of the kernel it was the first to notice, if they were made."""
+    certificates: tuple[Certificate, ...] = ()
     resources: int = 0
     solver_s: float = 0.0
     cvc5_s: float = 0.0
@@ -54,11 +62,13 @@ def prove(
     only: Sequence[str] = (),
     jobs: int | None = None,
     full: bool = False,
+    certified: bool = False,
     watch: Callable[[Result, int], None] = lambda result, total: None,
 ) -> list[Result]:
     """Every obligation of the manifest (or those whose id starts with one of `only`) on this
-    station, in the order of the manifest. `full` adds cvc5 and other seeds. `watch` is told each
-    result as it comes, and how many there will be."""
+    station, in the order of the manifest. `full` adds cvc5 and other seeds, `certified` the
+    certificates of the finite core (`CadicalMissing` where they cannot be made). `watch` is told
+    each result as it comes, and how many there will be."""
     chosen = [name for name in manifest.ids() if selected(name, only)]
     results = {name: _mismatch(name, what) for name, what in manifest.differences()}
     total = len(set(chosen) | set(results))
@@ -66,7 +76,7 @@ def prove(
         watch(result, total)
     there = manifest.obligations()
     todo = [name for name in chosen if name in there and name not in results]
-    for result in _run(todo, station, jobs or os.cpu_count() or 1, full):
+    for result in _run(todo, station, jobs or os.cpu_count() or 1, full, certified):
         results[result.id] = result
         watch(result, total)
     order = {name: place for place, name in enumerate(manifest.ids())}
@@ -78,14 +88,16 @@ def selected(name: str, only: Sequence[str]) -> bool:
     return not only or any(name == prefix or name.startswith(f"{prefix}.") for prefix in only)
 
 
-def _run(names: Sequence[str], station: Station, jobs: int, full: bool) -> Iterator[Result]:
+def _run(
+    names: Sequence[str], station: Station, jobs: int, full: bool, certified: bool
+) -> Iterator[Result]:
     if jobs <= 1 or len(names) <= 1:
         for name in names:
-            yield _by_name(name, station, full)
+            yield _by_name(name, station, full, certified)
         return
     # A fresh process for each worker: Z3 keeps threads and tables that do not survive a fork.
     with ProcessPoolExecutor(min(jobs, len(names)), mp_context=get_context("spawn")) as pool:
-        running = [pool.submit(_by_name, name, station, full) for name in names]
+        running = [pool.submit(_by_name, name, station, full, certified) for name in names]
         try:
             for done in as_completed(running):
                 yield done.result()
@@ -94,15 +106,17 @@ def _run(names: Sequence[str], station: Station, jobs: int, full: bool) -> Itera
                 future.cancel()
 
 
-def _by_name(name: str, station: Station, full: bool) -> Result:
-    return check(manifest.obligations()[name], station, full)
+def _by_name(name: str, station: Station, full: bool, certified: bool) -> Result:
+    return check(manifest.obligations()[name], station, full, certified)
 
 
-def check(obligation: Obligation, station: Station, full: bool = False) -> Result:
+def check(
+    obligation: Obligation, station: Station, full: bool = False, certified: bool = False
+) -> Result:
     """One obligation on one station."""
     started_s = time.perf_counter()
     try:
-        result = _checked(obligation, station, full)
+        result = _checked(obligation, station, full, certified)
     except Exception as error:
         # Whatever goes wrong while a theorem is built or judged, it is not proved.
         result = _result(obligation, "error", RED, (f"{type(error).__name__}: {error}",))
@@ -129,14 +143,12 @@ def _mismatch(name: str, what: str) -> Result:
     return Result(name, what, (), "", (), "", "manifest", RED, (f"{name} is {what}",))
 
 
-def _checked(obligation: Obligation, station: Station, full: bool) -> Result:
+def _checked(obligation: Obligation, station: Station, full: bool, certified: bool) -> Result:
     if obligation.expected not in (PROVED, REFUTED):
         return _result(obligation, obligation.expected, PENDING)
     if not obligation.applies(station):
         return _result(obligation, "not in its domain", SKIPPED)
     claim = obligation.claim(station)
-    # Exported before it is decided: deciding must not change the question.
-    text = solver.smt_lib(claim) if full else ""
     verdict = solver.decide(claim, obligation.budget)
     reasons = []
     if verdict.answer != obligation.expected:
@@ -151,12 +163,35 @@ def _checked(obligation: Obligation, station: Station, full: bool) -> Result:
         solver_s=verdict.seconds,
     )
     if full:
-        answer, cvc5_s = solver.second_opinion(text, SECOND_OPINION_S)
+        answer, cvc5_s = solver.second_opinion(claim, SECOND_OPINION_S)
         result = result._replace(cvc5=answer, cvc5_s=cvc5_s)
         if answer != obligation.expected:
             reasons.append(f"cvc5 says {answer}")
         reasons += _seeds(claim, obligation, verdict)
+    if certified:
+        made, refused = _certified(obligation, station)
+        result = result._replace(
+            certificate=f"{sum(one.steps for one in made):,} steps" if made else "",
+            certificates=tuple(made),
+        )
+        reasons += refused
     return result._replace(state=RED if reasons else GREEN, reasons=tuple(reasons))
+
+
+def _certified(obligation: Obligation, station: Station) -> tuple[list[Certificate], list[str]]:
+    """The checked certificates of what the obligation says of the finite core, and what is wrong
+    with them."""
+    made, wrong = [], []
+    for claim in FINITE:
+        if claim.of == obligation.id:
+            try:
+                made.append(certificate(claim, station))
+            except Refused as refused:
+                wrong.append(f"certificate of {claim.id}: {refused}")
+            else:
+                empty = empty_cases(claim, station)
+                wrong += [f"certificate of {claim.id}: vacuous, {case}" for case in empty]
+    return made, wrong
 
 
 def vacuity(claim: Claim) -> tuple[str, int, int, list[str]]:

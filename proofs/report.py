@@ -13,6 +13,9 @@ from proofs.prove import GREEN, PENDING, RED, SKIPPED, Result
 
 STYLES = {GREEN: "green", RED: "bold red", SKIPPED: "dim", PENDING: "yellow"}
 
+MARKS = ("z3", "cvc5", "certificate", "vacuity", "mutants", "seconds")
+NUMBERS = ("certificate", "mutants", "seconds")
+
 
 def summary(results: Sequence[Result], seconds: float) -> str:
     """One line: how many of each."""
@@ -23,18 +26,26 @@ def summary(results: Sequence[Result], seconds: float) -> str:
     return f"{len(results)} obligations: {', '.join(counts)}; {seconds:.0f} s"
 
 
-def table(results: Sequence[Result], console: Console, *, full: bool) -> None:
+def marks(result: Result) -> list[str]:
+    """What each instrument said of it, in the order of `MARKS`."""
+    return [
+        f"{result.verdict}{' (expected)' if result.expected == REFUTED else ''}",
+        result.cvc5 or "-",
+        result.certificate or "-",
+        result.vacuity or "-",
+        "-" if result.mutants is None else str(result.mutants),
+        f"{result.seconds:.2f}",
+    ]
+
+
+def table(results: Sequence[Result], console: Console) -> None:
     """A row for each obligation, then every counterexample and what is red."""
     rows = Table(box=None, pad_edge=False)
-    for head in ("claim", "z3", *(("cvc5",) if full else ()), "vacuity", "seconds"):
-        rows.add_column(head, justify="right" if head == "seconds" else "left", no_wrap=True)
+    for head in ("claim", *MARKS):
+        rows.add_column(head, justify="right" if head in NUMBERS else "left", no_wrap=True)
     rows.add_column("sentence", ratio=1)
     for result in results:
-        verdict = f"{result.verdict}{' (expected)' if result.expected == REFUTED else ''}"
-        cells = [result.id, verdict]
-        cells += [result.cvc5 or "-"] if full else []
-        cells += [result.vacuity or "-", f"{result.seconds:.2f}", result.sentence]
-        rows.add_row(*cells, style=STYLES[result.state])
+        rows.add_row(result.id, *marks(result), result.sentence, style=STYLES[result.state])
     console.print(rows)
     for result in results:
         if result.counterexample:
@@ -52,8 +63,13 @@ def as_json(results: Sequence[Result], station: str, seconds: float) -> dict[str
         "station": station,
         "green": not any(result.state == RED for result in results),
         "seconds": round(seconds, 2),
-        "obligations": [result._asdict() for result in results],
+        "obligations": [_plain(result) for result in results],
     }
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    """All of it but the certificates' text."""
+    return {name: value for name, value in result._asdict().items() if name != "certificates"}
 
 
 def junit(results: Sequence[Result], station: str, seconds: float) -> str:
@@ -89,15 +105,14 @@ def markdown(results: Sequence[Result], station: str, seconds: float) -> str:
         "",
         summary(results, seconds),
         "",
-        "| | claim | sentence | z3 | cvc5 | vacuity | s |",
-        "|---|---|---|---|---|---|---:|",
+        f"| | claim | sentence | {' | '.join(MARKS)} |",
+        "|---|---|---|---|---|---:|---|---:|---:|",
     ]
-    marks = {GREEN: "✅", RED: "❌", SKIPPED: "➖", PENDING: "⏳"}
+    signs = {GREEN: "✅", RED: "❌", SKIPPED: "➖", PENDING: "⏳"}
     for result in results:
         sentence = result.sentence.replace("|", "\\|")
         lines.append(
-            f"| {marks[result.state]} | `{result.id}` | {sentence} | {result.verdict} |"
-            f" {result.cvc5 or '-'} | {result.vacuity or '-'} | {result.seconds:.2f} |"
+            f"| {signs[result.state]} | `{result.id}` | {sentence} | {' | '.join(marks(result))} |"
         )
     for result in results:
         if result.state == RED:

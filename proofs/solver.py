@@ -22,6 +22,9 @@ them changes what is asked."""
 FIRST_ROUND = 8
 """The part of the budget for an attempt in the first round: one in so many."""
 
+WHOLE_ROUND = 24
+"""The part of cvc5's time in which it is asked the whole question at once: one in so many."""
+
 WALL_S = 120
 """A loose limit on one attempt; the budget proper is the resource limit, which is repeatable."""
 
@@ -45,15 +48,27 @@ def question(claim: Claim) -> list[Any]:
 
 def term(value: Any) -> Any:
     """The value as a Z3 term."""
-    return z3.BoolVal(value) if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return z3.BoolVal(value)
+    # Not every reader of SMT-LIB knows a conjunction of nothing.
+    return z3.substitute(value, *NOTHING)
+
+
+NOTHING = ((z3.And([]), z3.BoolVal(True)), (z3.Or([]), z3.BoolVal(False)))
 
 
 def decide(claim: Claim, budget: int, seed: int = 0) -> Verdict:
-    """Whether the hypotheses imply the goal."""
-    answer, model, resources, seconds = satisfiable(question(claim), budget, seed)
-    return Verdict(
-        {"unsat": PROVED, "sat": REFUTED}.get(answer, UNKNOWN), model, resources, seconds
-    )
+    """Whether the hypotheses imply the goal. Where there are none, the parts of the goal are
+    theorems of their own, and each has that budget."""
+    pieces = [claim] if claim.hypotheses else parts(claim)
+    resources, seconds = 0, 0.0
+    for piece in pieces:
+        answer, model, used, took_s = satisfiable(question(piece), budget, seed)
+        resources, seconds = resources + used, seconds + took_s
+        if answer != "unsat":
+            verdict = REFUTED if answer == "sat" else UNKNOWN
+            return Verdict(verdict, model, resources, seconds)
+    return Verdict(PROVED, None, resources, seconds)
 
 
 def satisfiable(terms: list[Any], budget: int, seed: int = 0) -> tuple[str, Any, int, float]:
@@ -100,14 +115,45 @@ def smt_lib(claim: Claim) -> str:
     return "(set-logic ALL)\n" + str(solver.to_smt2())
 
 
-def second_opinion(text: str, wall_s: float) -> tuple[str, float]:
-    """cvc5's verdict on an exported question, and its seconds."""
+def parts(claim: Claim) -> list[Claim]:
+    """The claim as one claim for each part of its goal, where that is a conjunction: it holds
+    exactly if they all do."""
+    return [claim._replace(goal=part) for part in _conjuncts(term(claim.goal))]
+
+
+def _conjuncts(goal: Any) -> list[Any]:
+    if not z3.is_and(goal):
+        return [goal]
+    return [part for child in goal.children() for part in _conjuncts(child)]
+
+
+def second_opinion(claim: Claim, wall_s: float) -> tuple[str, float]:
+    """cvc5's verdict on what it is given as text, and its seconds: the whole question in a part of
+    the time, then part by part in all that is left."""
+    started_s = time.perf_counter()
+
+    def left_s() -> float:
+        return wall_s - (time.perf_counter() - started_s)
+
+    answer = _cvc5(smt_lib(claim), wall_s / WHOLE_ROUND)
+    pieces = parts(claim)
+    if answer == UNKNOWN and len(pieces) > 1:
+        for piece in pieces:
+            answer = _cvc5(smt_lib(piece), left_s()) if left_s() > 0 else UNKNOWN
+            if answer != PROVED:
+                break
+    elif answer == UNKNOWN:
+        answer = _cvc5(smt_lib(claim), left_s())
+    return answer, time.perf_counter() - started_s
+
+
+def _cvc5(text: str, wall_s: float) -> str:
+    """Its answer to one exported question."""
     import cvc5
 
-    started_s = time.perf_counter()
     terms = cvc5.TermManager()
     solver = cvc5.Solver(terms)
-    solver.setOption("tlimit-per", str(int(wall_s * 1000)))
+    solver.setOption("tlimit-per", str(max(1, int(wall_s * 1000))))
     parser = cvc5.InputParser(solver)
     parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text, "claim")
     symbols = parser.getSymbolManager()
@@ -116,4 +162,4 @@ def second_opinion(text: str, wall_s: float) -> tuple[str, float]:
         said = str(command.invoke(solver, symbols)).strip()
         if said in ("sat", "unsat"):
             answer = {"unsat": PROVED, "sat": REFUTED}[said]
-    return answer, time.perf_counter() - started_s
+    return answer

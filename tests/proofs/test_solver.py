@@ -15,11 +15,11 @@ NUMBER = algebra.ints("number")
 def test_z3_and_cvc5_agree(goal: object, answer: str) -> None:
     pytest.importorskip("cvc5")
     claim = Claim((NUMBER > -5,), goal)
-    assert solver.second_opinion(solver.smt_lib(claim), 10)[0] == answer
+    assert solver.second_opinion(claim, 10)[0] == answer
     assert solver.decide(claim, 1_000_000).answer == answer
 
 
 def test_cvc5_confirms_an_obligation() -> None:
     pytest.importorskip("cvc5")
     claim = manifest.obligations()["rule.limit-is-kept"].claim(Station.reference())
-    assert solver.second_opinion(solver.smt_lib(claim), 60)[0] == PROVED
+    assert solver.second_opinion(claim, 60)[0] == PROVED

@@ -28,6 +28,10 @@ def prove(
     markdown: Annotated[
         str | None, typer.Option("--markdown", metavar="FILE", help="Also write a table.")
     ] = None,
+    certificates: Annotated[
+        str | None,
+        typer.Option("--certificates", metavar="DIR", help="Also archive the certificates there."),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Prove the rule, the guard, the switching and the wiring of a station.
@@ -36,6 +40,7 @@ def prove(
     verified-alloc prove
     verified-alloc prove --only switching
     verified-alloc prove --station site.toml --markdown proofs.md
+    verified-alloc prove --full --certificates certificates
     """
     try:
         import z3  # noqa: F401
@@ -48,6 +53,7 @@ def prove(
         only=only or (),
         jobs=None if jobs is None else number_of("--jobs", jobs),
         full=full,
+        certificates=None if certificates is None else Path(certificates),
         as_json=as_json,
         junit=None if junit is None else Path(junit),
         markdown=None if markdown is None else Path(markdown),
