@@ -27,7 +27,7 @@ from verified_alloc.demand import Asked, strictly
 from verified_alloc.kernel import guard, ops
 from verified_alloc.policies import constraint
 from verified_alloc.policies.constraint import Model, Stages
-from verified_alloc.policies.problem import Problem, problem
+from verified_alloc.policies.problem import Problem
 from verified_alloc.station import POLICIES, Faults, Station, service
 
 BUDGET = 60_000_000
@@ -53,7 +53,7 @@ class Case(NamedTuple):
         asked_w = tuple(demand_w.get(gun, 0) for gun in range(len(self.station.guns)))
         others = [gun for gun in range(len(self.station.guns)) if gun not in self.wanting]
         order = tuple(gun + 1 for gun in (*self.wanting, *others))
-        return problem(self.station, Asked(asked_w, asked_w, order), self.faults)
+        return Problem(self.station, Asked(asked_w, asked_w, order), self.faults)
 
     def __str__(self) -> str:
         guns = ", ".join(str(gun + 1) for gun in self.wanting)
@@ -408,7 +408,7 @@ def each_stage_keeps_its_optimum(station: Station) -> Claim:
         demand_w = [
             chance.choice((0, chance.randint(1, most_w), most_w)) for most_w in station.gun_max_w
         ]
-        asked = problem(station, strictly(demand_w), faulty[number % len(faulty)])
+        asked = Problem(station, strictly(demand_w), faulty[number % len(faulty)])
         if not asked.classes:
             continue
         policy = constraint_policies()[number % len(constraint_policies())]
