@@ -37,6 +37,8 @@ _UNMOVED_S = 0.004
 # All registers of every chip are looked over at least this often; some in each scan.
 _SCRUB_MS = 500
 
+_ADDRESSES = range(0x20, 0x28)  # all that an MCP23017 can be strapped to
+
 _EVENTS_KEPT = 1000
 
 
@@ -272,6 +274,31 @@ class ContactorController:
             ]
             if not looks:
                 return
+
+    # Between scans: measuring.
+
+    def contacts(self, position: int) -> tuple[bool, ...] | None:
+        """One quick look at a position's contacts, by contactor on it; None: not answered. To time
+        their motion, not to decide by."""
+        try:
+            reading = self._feedback[position].device.read_pins()
+        except OSError:
+            return None
+        return _pins(reading.pins, self._bits[position]) if reading.pull_ups == ALL_PINS else None
+
+    def in_service(self) -> dict[int, bool]:
+        """By address: the expander answered and is configured."""
+        return {chip.device.address: chip.in_service for chip in self._chips()}
+
+    def strangers(self) -> list[int]:
+        """Addresses of expanders that answer and are not of this bank."""
+        assert self._bus is not None
+        answering = []
+        for address in sorted(set(_ADDRESSES) - self.in_service().keys()):
+            with suppress(OSError):
+                MCP23017(self._bus, address).read_registers()
+                answering.append(address)
+        return answering
 
     # The scan: writing.
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hardware import clock
 from hardware.contactors import BankReading, ContactorController
-from hardware.modules import LineReading, PowerModuleController
+from hardware.modules import PowerModuleController
 from hardware.supervision import Supervision
 from verified_alloc.allocate import Allocation, decide
 from verified_alloc.demand import Asked, DemandProcessor, check_gun, strictly
@@ -24,6 +24,7 @@ from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
 from verified_alloc.quiet import quiet_ms
 from verified_alloc.station import Faults, Station
+from verified_alloc.wires import Wires
 
 Matrix = list[list[bool]]
 
@@ -96,13 +97,7 @@ class Controller:
         self._guns = range(len(station.guns))
         self._modules = range(len(station.modules))
         self._power_w = station.module_power_w
-        # Where a gun and a module have no contactor, -1 picks the False appended to every reading.
-        numbers = {pair: number for number, pair in enumerate(station.contactors)}
-        self._numbers = [
-            [numbers.get((gun + 1, module + 1), -1) for gun in self._guns]
-            for module in self._modules
-        ]
-        self._carried = [[k for k in numbers if k >= 0] for numbers in self._numbers]
+        self._wires = Wires(station, bank, lines)
         self.health = Health(station, fault_latch.load())
         self._offers: list[Offer] = [offer.restarted(power_w) for power_w in station.gun_max_w]
         self._acknowledged: set[int] = set()
@@ -122,15 +117,8 @@ class Controller:
     def start(self) -> None:
         """Wait until no module is on and no current can flow, and only then touch an expander. The
         enable lines are low already: claiming them made them so."""
-        off_ms = waited_ms = 0
-        scan_ms = self.station.timing.scan_ms
-        while off_ms < self._timing.current_decay_ms and not switching.is_overdue(
-            self._timing, waited_ms
-        ):
-            clock.sleep_s(scan_ms / 1000)
-            waited_ms += scan_ms
-            off_ms = 0 if any(self._lines.read().reports_on) else off_ms + scan_ms
-        for module, on in enumerate(self._lines.read().reports_on, start=1):
+        on_still = self._wires.wait_until_off(self._timing, self.station.timing.scan_ms)
+        for module, on in enumerate(on_still, start=1):
             if on:
                 self._report(f"module {module} reports on at start although its enable is low")
         self._supervision.release_reset()
@@ -203,7 +191,7 @@ class Controller:
         station = self.station.hardware
         name = f"expander {station.output_expanders[position]:#x}"
         lines = self._lines.read()
-        for module, numbers in enumerate(self._carried):
+        for module, numbers in enumerate(self._wires.carried):
             carried = any(wiring.place(k).expander == position for k in numbers)
             off_ms = self.health.lines_off_ms[module]
             if carried and (
@@ -233,7 +221,7 @@ class Controller:
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         lines = self._lines.read()
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
-        readings = self._readings(lines, bank)
+        readings = self._wires.readings(lines, bank)
         self._diagnose(readings, bank, elapsed_ms, scans)
         live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]
         self._dwell.note(live, now_ms)
@@ -279,7 +267,7 @@ class Controller:
             )
             for module in self._modules
         ]
-        self._disable(lines, [module.enable for module in writes])
+        self._wires.disable(lines, [module.enable for module in writes])
         verified = self._switch(bank, writes)
         enabled = [module.enable and fed for module, fed in zip(writes, verified, strict=True)]
         still_live = [
@@ -292,7 +280,7 @@ class Controller:
                 for told, power_w in zip(self._offers, affordable_w, strict=True)
             ]
             self._tell()
-            self._disable(lines, enabled)
+            self._wires.disable(lines, enabled)
         for module, on in enumerate(enabled, start=1):
             if on and not lines.enabled[module - 1]:
                 self._lines.enable(module)
@@ -313,22 +301,6 @@ class Controller:
             enabled,
             as_left and all(verified),
         )
-
-    def _readings(self, lines: LineReading, bank: BankReading) -> list[Readings]:
-        latch = (*bank.latch, False)
-        closed = (*bank.closed, False)
-        again = (*bank.closed_again, False)
-        return [
-            Readings(
-                valid=wiring.valid(ops, bank.answered, self._carried[module]),
-                enabled=lines.enabled[module],
-                reports_on=lines.reports_on[module],
-                latch=[latch[k] for k in numbers],
-                closed=[closed[k] for k in numbers],
-                closed_again=[again[k] for k in numbers],
-            )
-            for module, numbers in enumerate(self._numbers)
-        ]
 
     def _diagnose(
         self,
@@ -400,25 +372,12 @@ class Controller:
         for gun, told in enumerate(self._offers, start=1):
             self._publish(gun, told.offer_w, self.station.timing.offer_lead_ms)
 
-    def _disable(self, lines: LineReading, keep: Sequence[bool]) -> None:
-        """Drop the enable lines that are high and shall not be."""
-        for module, (was, stays) in enumerate(zip(lines.enabled, keep, strict=True), start=1):
-            if was and not stays:
-                self._lines.disable(module)
-
     def _switch(self, bank: BankReading, writes: Sequence[Writes]) -> list[bool]:
         """Write and verify the coils; by module, whether all expanders that carry it are as
         commanded."""
-        coils = wiring.next_coils(
-            ops,
-            [writes[module - 1].may_switch for _, module in self.station.contactors],
-            [writes[module - 1].coils[gun - 1] for gun, module in self.station.contactors],
-            bank.latch,
-        )
+        coils = self._wires.coils(bank, writes)
         self._switched = coils != tuple(bank.latch)
-        unverified = self._bank.write(coils)
-        verified = [position not in unverified for position in range(len(bank.answered))]
-        return [wiring.valid(ops, verified, carried) for carried in self._carried]
+        return self._wires.write(coils, len(bank.answered))
 
     def _state(
         self,

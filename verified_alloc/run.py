@@ -31,15 +31,11 @@ MS_PER_DAY = 24 * 3600 * 1000
 
 
 @contextmanager
-def controlled(
-    station: Station,
-    demands: DemandProcessor,
-    publish: Callable[[int, int, int], None],
-    report: Callable[[str], None],
-    faults_path: Path | None = None,
-    watchdog_device: str = "",
-) -> Iterator[Controller]:
-    """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
+def wires(
+    station: Station, watchdog_device: str = ""
+) -> Iterator[tuple[ContactorController, PowerModuleController, Supervision]]:
+    """Bus and lines of whatever the seams lead to, taken; no expander is touched yet. The enable
+    lines are low, now and afterwards."""
     pins = station.hardware
     with ExitStack() as stack:
         lines = PowerModuleController(pins.enable_pins, pins.status_pins)
@@ -57,9 +53,22 @@ def controlled(
         )
         bank.open()
         stack.callback(bank.close)
-        controller = Controller(
-            station, bank, lines, supervision, demands, FaultLatch(faults_path), publish, report
-        )
+        yield bank, lines, supervision
+
+
+@contextmanager
+def controlled(
+    station: Station,
+    demands: DemandProcessor,
+    publish: Callable[[int, int, int], None],
+    report: Callable[[str], None],
+    faults_path: Path | None = None,
+    watchdog_device: str = "",
+) -> Iterator[Controller]:
+    """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
+    with wires(station, watchdog_device) as (bank, lines, supervision):
+        latch = FaultLatch(faults_path)
+        controller = Controller(station, bank, lines, supervision, demands, latch, publish, report)
         controller.start()
         yield controller
 

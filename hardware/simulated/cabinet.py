@@ -296,6 +296,19 @@ class Cabinet:
         elif contactor in noisy:
             noisy.remove(contactor)
 
+    def swap_coils(self, one: tuple[int, int], other: tuple[int, int]) -> None:
+        """These two contactors' coils hang on each other's pins. KeyError if there is none."""
+        (p, bit), (q, bit_q) = self._place[one], self._place[other]
+        here, there = self._at[p], self._at[q]
+        here[bit], there[bit_q] = there[bit_q], here[bit]
+
+    def swap_contacts(self, one: tuple[int, int], other: tuple[int, int]) -> None:
+        """These two contactors' auxiliary contacts hang on each other's pins. KeyError if there is
+        none."""
+        self._place[one], self._place[other] = self._place[other], self._place[one]
+        for pair in (one, other):
+            self._refresh_aux(self.contactors[pair])
+
     def floating_word(self, position: int) -> int:
         """Word of the auxiliary contacts: 1 = leaves the pin open (main closed, or no contact)."""
         if position >= len(self._at):

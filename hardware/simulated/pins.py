@@ -88,11 +88,22 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
         self._watchdog_pin = watchdog_pin
         self._reset_line = reset_line
         self._levels: dict[int, bool] = {}
+        self._statuses = dict(enumerate(status_pins, start=1))
         self._inputs: dict[int, Callable[[], bool]] = {
-            pin: partial(cabinet.status, module) for module, pin in enumerate(status_pins, start=1)
+            pin: partial(cabinet.status, module) for module, pin in self._statuses.items()
         }
         self._inputs[estop_pin] = lambda: cabinet.estop_healthy
         cabinet.status_wired = bool(status_pins)
+
+    def swap_enables(self, one: int, other: int) -> None:
+        """These two modules' enables hang on each other's lines. KeyError if there is none."""
+        pins = {module: pin for pin, module in self._enables.items()}
+        self._enables[pins[one]], self._enables[pins[other]] = other, one
+
+    def swap_statuses(self, one: int, other: int) -> None:
+        """These two modules' statuses hang on each other's lines. KeyError if there is none."""
+        pin, pin_other, inputs = self._statuses[one], self._statuses[other], self._inputs
+        inputs[pin], inputs[pin_other] = inputs[pin_other], inputs[pin]
 
     def level(self, line: int) -> bool:
         """The level an output last left on the line; a Raspberry Pi kernel keeps it."""

@@ -1,0 +1,439 @@
+"""The walk of a technician: each expander, contactor and enable line, one at a time.
+
+What may switch is decided by the functions that run in the charger (`kernel.switching`), scan after
+scan; the walk only chooses the one contactor that is wanted. So one contactor of a module is closed
+at most, none is moved under load, and a module is enabled only on one contactor that was found
+good. Between two scans the contact under test is looked at as often as the bus allows.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from hardware import DeviceLost, clock
+from hardware.contactors import ContactorController
+from hardware.modules import LineReading, PowerModuleController
+from hardware.supervision import Supervision
+from verified_alloc.commission_results import (
+    CYCLES,
+    ContactorResult,
+    ExpanderResult,
+    ModuleResult,
+    Results,
+)
+from verified_alloc.health import kernel_timing
+from verified_alloc.kernel import diagnosis, ops, switching, wiring
+from verified_alloc.kernel.diagnosis import Readings
+from verified_alloc.station import Pair, Station
+from verified_alloc.wires import Wires
+
+SCANS_A_LOOK = 3
+"""The walk scans so much less often than a station that works, to look in between."""
+
+PATIENCE = 5
+"""A contact that has not moved after so many times its time will not."""
+
+SURVEY = 20
+"""Scans before the first coil is touched."""
+
+STABLE_S = 0.010
+"""A contact that has not bounced for so long is settled."""
+
+
+class Seen(NamedTuple):
+    """One scan of the walk."""
+
+    lines: LineReading
+    closed: frozenset[Pair]
+    """Contacts that both readings show closed,"""
+    glimpsed: frozenset[Pair]
+    """and those that one of them does."""
+    answered: tuple[bool, ...]
+    coils: tuple[bool, ...]
+    """As written by it,"""
+    before: tuple[bool, ...]
+    """and as they were."""
+    written_s: tuple[float, float]
+    """When the writes began and ended."""
+
+
+class Motion(NamedTuple):
+    """How long a contact or a status took after its command, ms."""
+
+    at_least_ms: float
+    at_most_ms: float
+
+
+class Walk:
+    """Walks this station's wires, its own. `watch(done, of, what)` hears where it is.
+
+    Raises DeviceLost where it cannot start, or must stop: a module reports on, the emergency
+    stop is pressed, a line fails.
+    """
+
+    def __init__(
+        self,
+        station: Station,
+        bank: ContactorController,
+        lines: PowerModuleController,
+        supervision: Supervision,
+        watch: Callable[[int, int, str], None] = lambda *_: None,
+    ) -> None:
+        self.station = station
+        self._bank = bank
+        self._lines = lines
+        self._supervision = supervision
+        self._watch = watch
+        self._wires = Wires(station, bank, lines)
+        self._timing = kernel_timing(station)
+        self._guns = range(1, len(station.guns) + 1)
+        none = [False] * len(station.guns)
+        self._no_faults = [none for _ in station.modules]
+        self._ages = [diagnosis.restarted(len(station.guns)) for _ in station.modules]
+        self._counts_closed = self._no_faults
+        self._locked = none
+        self._period_ms = SCANS_A_LOOK * station.timing.scan_ms
+        self._last_ms = self._due_ms = 0
+        self._on_test: int | None = None  # the module that may report on
+        self._unsteady: frozenset[Pair] = frozenset()
+        self._closed_at_rest: frozenset[Pair] = frozenset()
+
+    def walk(self, contactors_only: bool = False) -> Results:
+        """Everything, one at a time; modules off and contactors open afterwards."""
+        self._start()
+        self._survey()
+        pairs = self.station.contactors
+        modules = [] if contactors_only else [module.id for module in self.station.modules]
+        of = len(pairs) + len(modules)
+        expanders = self._expanders()
+        contactors = []
+        for number, pair in enumerate(pairs):
+            self._watch(number, of, f"contactor {pair[0]}:{pair[1]}")
+            contactors.append(self._contactor(number))
+        good = {result.pair for result in contactors if result.verdict == "good"}
+        found = []
+        for done, module in enumerate(modules, start=len(pairs)):
+            self._watch(done, of, f"module {module}")
+            if self._on_test is None:
+                found.append(self._module(module, good))
+            else:
+                result = self._nothing_of(module)
+                found.append(result.not_tested(f"module {self._on_test} did not switch off"))
+        self._watch(of, of, "done")
+        for expander in expanders:
+            if expander.verdict == "good" and not self._bank.in_service()[expander.address]:
+                expander.verdict = "lost"
+        return Results(expanders, contactors, found)
+
+    def _start(self) -> None:
+        """Refuse what must not be walked; then take the expanders, with everything off."""
+        reporting = self._wires.wait_until_off(self._timing, self.station.timing.scan_ms)
+        for module, on in enumerate(reporting, start=1):
+            if on:
+                raise DeviceLost(
+                    f"module {module} reports on: a walk starts only with every module off"
+                )
+        self._check_stop()
+        self._supervision.release_reset()
+        self._bank.start()
+        self._last_ms = self._due_ms = _now_ms()
+
+    def _check_stop(self) -> None:
+        if self._supervision.stopped:
+            raise DeviceLost("the emergency stop is pressed, or its wire is broken")
+
+    # One scan, as in the controller, with one contactor wanted.
+
+    def _scan(self, wanted: Pair | None = None, enable: bool = False) -> Seen:
+        clock.sleep_s(self._due_ms / 1000 - clock.now_s())
+        now_ms = _now_ms()
+        elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
+        self._due_ms = now_ms + self._period_ms
+        lines = self._lines.read()
+        bank = self._bank.read(clock.now_s() + self._period_ms / 1000)
+        readings = self._wires.readings(lines, bank)
+        self._check_stop()
+        self._check_modules(lines)
+        self._diagnose(readings, elapsed_ms)
+        writes = [
+            switching.step(
+                ops,
+                self._timing,
+                module,
+                self._ages[m],
+                [wanted == (gun, m + 1) for gun in self._guns],
+                self._locked,
+                stop=False,
+                overdue=False,
+            )
+            for m, module in enumerate(readings)
+        ]
+        keep = [enable and module.enable for module in writes]
+        self._wires.disable(lines, keep)
+        coils = self._wires.coils(bank, writes)
+        begun_s = clock.now_s()
+        verified = self._wires.write(coils, len(bank.answered))
+        written_s = (begun_s, clock.now_s())
+        on = [module and as_told for module, as_told in zip(keep, verified, strict=True)]
+        self._wires.disable(lines, on)
+        for m, raised in enumerate(on):
+            if raised and not lines.enabled[m]:
+                self._lines.enable(m + 1)
+        if list(self._lines.read().enabled) == on:
+            self._supervision.verified()
+        looks = list(zip(self.station.contactors, bank.closed, bank.closed_again, strict=True))
+        return Seen(
+            lines,
+            frozenset(pair for pair, first, again in looks if first and again),
+            frozenset(pair for pair, first, again in looks if first or again),
+            bank.answered,
+            coils,
+            bank.latch,
+            written_s,
+        )
+
+    def _diagnose(self, readings: Sequence[Readings], elapsed_ms: int) -> None:
+        """Take in what was read, as the controller does, but remember no fault: the next contactor
+        is tested all the same."""
+        self._ages = [
+            diagnosis.ages(ops, self._timing, module, before, elapsed_ms, scans=1)
+            for module, before in zip(readings, self._ages, strict=True)
+        ]
+        self._counts_closed = [
+            diagnosis.counts_closed(ops, module, welded, before)
+            for module, welded, before in zip(
+                readings, self._no_faults, self._counts_closed, strict=True
+            )
+        ]
+        self._locked = diagnosis.locked(ops, self._counts_closed, self._no_faults)
+
+    def _check_modules(self, lines: LineReading) -> None:
+        if self._on_test is None:
+            for module, on in enumerate(lines.reports_on, start=1):
+                if on:
+                    raise DeviceLost(f"module {module} reports on although its enable is low")
+
+    # Expanders.
+
+    def _expanders(self) -> list[ExpanderResult]:
+        pins = self.station.hardware
+        in_service = self._bank.in_service()
+        found = [
+            ExpanderResult(address, drives, "good" if in_service[address] else "no answer")
+            for drives, addresses in (
+                ("coils", pins.output_expanders),
+                ("contacts", pins.feedback_expanders),
+            )
+            for address in addresses
+            if address in in_service
+        ]
+        listed = {*pins.output_expanders, *pins.feedback_expanders}
+        found += [
+            ExpanderResult(address, "nothing", "unknown")
+            for address in self._bank.strangers()
+            if address not in listed
+        ]
+        return found
+
+    # Contactors.
+
+    def _survey(self) -> None:
+        """Which contacts show no coil's deed: those that read closed with every coil off, and
+        those that do not read the same for long."""
+        looks = [self._scan() for _ in range(SURVEY)]
+        settled = looks[SURVEY // 2 :]  # what was closed before the start has opened
+        self._closed_at_rest = frozenset.intersection(*(seen.closed for seen in settled))
+        glimpsed = frozenset.union(*(seen.glimpsed for seen in settled))
+        self._unsteady = glimpsed - self._closed_at_rest
+
+    def _contactor(self, number: int) -> ContactorResult:
+        pair = self.station.contactors[number]
+        at = wiring.place(number)
+        pins = self.station.hardware
+        result = ContactorResult(
+            pair,
+            pins.output_expanders[at.expander],
+            pins.feedback_expanders[at.expander],
+            at.bit,
+        )
+        resting = self._rest()
+        reason = self._in_the_way(pair, resting)
+        if pair in self._unsteady:
+            result.verdict = "chatters"
+        elif pair in self._closed_at_rest:
+            result.verdict = "reads closed"
+        elif reason:
+            result.not_tested(reason)
+        if result.verdict:
+            return result
+        for _ in range(CYCLES):
+            closing = self._until_written(number, pair, True)
+            if closing is None:
+                return result.not_tested("the rules do not let it close")
+            operated = self._motion(number, pair, True, closing)
+            after = self._scan(pair)
+            result.moved |= (after.closed ^ resting.closed) - {pair} - self._unsteady
+            opening = self._until_written(number, None, False)
+            if opening is None:
+                return result.not_tested("the rules opened it again")
+            released = self._motion(number, None, False, opening)
+            if operated is None:
+                result.verdict = "crossed" if result.moved else "does not close"
+                return result
+            result.operate_ms.append(operated.at_most_ms)
+            if released is None:
+                self._closed_at_rest |= {pair}
+                result.verdict = "does not open"
+                return result
+            result.release_ms.append(released.at_most_ms)
+            result.slow |= (
+                operated.at_least_ms > self.station.timing.contactor_operate_ms
+                or released.at_least_ms > self.station.timing.contactor_release_ms
+            )
+        quickest_ms = min(result.operate_ms + result.release_ms)
+        if result.moved:
+            result.verdict = "moves others"
+        elif result.slow:
+            result.verdict = "slow"
+        elif quickest_ms < self.station.timing.contactor_min_response_ms:
+            result.verdict = "too quick"
+        else:
+            result.verdict = "good"
+        return result
+
+    def _in_the_way(self, pair: Pair, seen: Seen) -> str:
+        """Why the rules will not let it close, if they will not."""
+        module = pair[1]
+        carried = self._wires.carried[module - 1]
+        if not wiring.valid(ops, seen.answered, carried):
+            return f"an expander of module {module} does not answer"
+        open_not = sorted(self._closed_at_rest | self._unsteady | seen.closed)
+        names = ", ".join(f"{g}:{m}" for g, m in open_not if m == module and (g, m) != pair)
+        if names:
+            return f"{names} of the same module is not seen open"
+        return f"gun {pair[0]} reads joined to another gun" if self._locked[pair[0] - 1] else ""
+
+    def _rest(self) -> Seen:
+        """Wait, for a bounded time, until no coil is on and every contact had time to open."""
+        seen = self._scan()
+        until_ms = _now_ms() + PATIENCE * self.station.timing.contactor_release_ms
+        while (any(seen.coils) or seen.closed - self._closed_at_rest) and _now_ms() < until_ms:
+            seen = self._scan()
+        return seen
+
+    def _until_written(self, number: int, wanted: Pair | None, on: bool) -> Seen | None:
+        """Scan until the coil is written so; None if that is not allowed within the times that the
+        rules wait for."""
+        timing = self.station.timing
+        wait_ms = timing.module_discharge_ms + timing.current_decay_ms
+        until_ms = _now_ms() + wait_ms + PATIENCE * self._period_ms
+        while _now_ms() < until_ms:
+            seen = self._scan(wanted)
+            if seen.coils[number] == on:
+                return seen if seen.before[number] != on else None
+        return None
+
+    def _motion(
+        self, number: int, wanted: Pair | None, closed: bool, command: Seen
+    ) -> Motion | None:
+        """Watch the contact until it has settled as commanded; None if it does not."""
+        at = wiring.place(number)
+        index = number - at.expander * wiring.CONTACTORS_PER_EXPANDER
+        timing = self.station.timing
+        limit_ms = timing.contactor_operate_ms if closed else timing.contactor_release_ms
+        begun_s, ended_s = command.written_s
+        until_s = ended_s + PATIENCE * limit_ms / 1000
+        last_not_s, since_s = ended_s, None
+        while clock.now_s() < until_s:
+            while clock.now_s() * 1000 < self._due_ms - 1:
+                looked_s = clock.now_s()
+                contacts = self._bank.contacts(at.expander)
+                if contacts is None or contacts[index] != closed:
+                    last_not_s, since_s = looked_s, None
+                elif since_s is None:
+                    since_s = clock.now_s()
+                elif looked_s - since_s > STABLE_S:
+                    break
+            looked_s = clock.now_s()
+            seen = self._scan(wanted)
+            if (self.station.contactors[number] in seen.closed) != closed:
+                last_not_s, since_s = looked_s, None
+            elif since_s is None:
+                since_s = clock.now_s()
+            else:
+                return Motion(
+                    at_least_ms=max(0.0, (last_not_s - ended_s) * 1000),
+                    at_most_ms=round((since_s - begun_s) * 1000, 1),
+                )
+        return None
+
+    # Modules.
+
+    def _module(self, module: int, good: set[Pair]) -> ModuleResult:
+        result = self._nothing_of(module)
+        pair = next((p for p in self.station.contactors if p[1] == module and p in good), None)
+        if result.status_bcm is None:
+            return result.not_tested("no status input is wired")
+        if pair is None:
+            return result.not_tested("no good contactor")
+        self._rest()
+        number = self.station.contactors.index(pair)
+        closing = self._until_written(number, pair, True)
+        if closing is None or self._motion(number, pair, True, closing) is None:
+            return result.not_tested(f"its contactor {pair[0]}:{module} did not close again")
+        self._on_test = module
+        result.on_ms = self._reports(module, pair, True, result.others)
+        result.off_ms = self._reports(module, pair, False, result.others)
+        if not self._all_off(pair):  # its contactor must not open under load
+            result.verdict = "does not switch off"
+            return result
+        self._on_test = None
+        self._until_written(number, None, False)
+        self._rest()
+        if result.others:
+            result.verdict = "crossed"
+        elif result.on_ms is None:
+            result.verdict = "does not report on"
+        else:
+            result.verdict = "good"
+        return result
+
+    def _reports(self, module: int, pair: Pair, on: bool, others: set[int]) -> float | None:
+        """Enable (or disable) the module and wait for its status; ms, or None if it does not
+        come. Notes which others report on."""
+        commanded_s: float | None = None
+        timing = self.station.timing
+        until_ms = _now_ms() + timing.module_discharge_ms + timing.module_off_timeout_ms
+        while _now_ms() < until_ms:
+            self._scan(pair, enable=on)
+            lines = self._lines.read()
+            if lines.enabled[module - 1] != on:
+                continue
+            if commanded_s is None:
+                commanded_s = clock.now_s()
+                until_ms = _now_ms() + timing.module_off_timeout_ms
+            while clock.now_s() * 1000 < self._due_ms - 1:
+                lines = self._lines.read()
+                others |= {m for m, up in enumerate(lines.reports_on, 1) if up and m != module}
+                if lines.reports_on[module - 1] == on:
+                    return round((clock.now_s() - commanded_s) * 1000, 1)
+                if on and others:
+                    return None
+                clock.sleep_s(0.001)
+        return None
+
+    def _all_off(self, pair: Pair) -> bool:
+        """Scan on until no module reports on, for a bounded time; whether none does."""
+        until_ms = _now_ms() + self.station.timing.module_off_timeout_ms
+        while any(self._scan(pair).lines.reports_on):
+            if _now_ms() > until_ms:
+                return False
+        return True
+
+    def _nothing_of(self, module: int) -> ModuleResult:
+        pins = self.station.hardware
+        status_bcm = pins.status_pins[module - 1] if pins.status_pins else None
+        return ModuleResult(module, pins.enable_pins[module - 1], status_bcm)
+
+
+def _now_ms() -> int:
+    return round(clock.now_s() * 1000)
