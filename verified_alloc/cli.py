@@ -10,7 +10,17 @@ from typing import Annotated
 
 import typer
 
-from verified_alloc.commands import allocate, compare, explain, imports, off, prove, run
+from verified_alloc.commands import (
+    allocate,
+    commission,
+    compare,
+    explain,
+    imports,
+    off,
+    prove,
+    run,
+    wiring,
+)
 from verified_alloc.errors import BadInput
 
 app = typer.Typer(
@@ -39,7 +49,16 @@ def _program(
     """Decides which power modules feed which charging guns, and drives the contactors."""
 
 
-for command in (allocate.allocate, explain.explain, run.run, prove.prove, off.off, compare.compare):
+for command in (
+    allocate.allocate,
+    explain.explain,
+    run.run,
+    wiring.wiring,
+    commission.commission,
+    off.off,
+    prove.prove,
+    compare.compare,
+):
     app.command()(command)
 app.add_typer(imports.group, name="import")
 

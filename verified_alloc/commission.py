@@ -96,9 +96,15 @@ class Walk:
         self._on_test: int | None = None  # the module that may report on
         self._unsteady: frozenset[Pair] = frozenset()
         self._closed_at_rest: frozenset[Pair] = frozenset()
+        self._ended = False
 
-    def walk(self, contactors_only: bool = False) -> Results:
-        """Everything, one at a time; modules off and contactors open afterwards."""
+    def end(self) -> None:
+        """Walk no further than the present part."""
+        self._ended = True
+
+    def walk(self, contactors_only: bool = False) -> Results | None:
+        """Everything, one at a time; modules off and contactors open afterwards. None: it was told
+        to `end` before."""
         self._start()
         self._survey()
         pairs = self.station.contactors
@@ -109,12 +115,16 @@ class Walk:
         for number, pair in enumerate(pairs):
             self._watch(number, of, f"contactor {pair[0]}:{pair[1]}")
             contactors.append(self._contactor(number))
+            if self._ended:
+                return None
         good = {result.pair for result in contactors if result.verdict == "good"}
         found = []
         for done, module in enumerate(modules, start=len(pairs)):
             self._watch(done, of, f"module {module}")
             if self._on_test is None:
                 found.append(self._module(module, good))
+                if self._ended:
+                    return None
             else:
                 result = self._nothing_of(module)
                 found.append(result.not_tested(f"module {self._on_test} did not switch off"))

@@ -135,7 +135,8 @@ class Results:
         pairs: set[Pair] = set()
         for one, ways in leads.items():
             ends = {there for _, there in ways if there is not None}
-            if len(ends) != 1 or len(ways) < 2:
+            led = [result for result, there in ways if there is not None]
+            if len(ends) != 1 or len(led) < 2 or any(r.verdict == "good" for r, _ in ways):
                 continue
             (other,) = ends
             if one < other:
@@ -144,7 +145,7 @@ class Results:
                     f" {feedback[one]:#04x} and {feedback[other]:#04x}, are swapped: each coil"
                     " moves the contact at the same pin of the other."
                 )
-            pairs |= {result.pair for result, there in ways if there == other}
+            pairs |= {result.pair for result in led}
         return told, pairs
 
     def _closed_boards(self, _: set[Pair]) -> tuple[list[str], set[Pair]]:
@@ -208,9 +209,7 @@ class Results:
 
 def _of_expander(result: ExpanderResult) -> str:
     if result.verdict == "unknown":
-        return (
-            f"An expander answers at {result.address:#04x}, which the station file does not list."
-        )
+        return f"An expander answers at {result.address:#04x}; the station file does not list it."
     name = f"Expander {result.address:#04x} ({result.drives})"
     if result.verdict == "lost":
         return f"{name}: lost its settings, or its answer, during the walk."
@@ -253,7 +252,7 @@ def _not_tested(
     return [f"Not tested: {kind} {', '.join(of)} ({why})." for why, of in names.items()]
 
 
-def as_json(station: Station, results: Results, about: dict[str, str]) -> dict[str, Any]:
+def as_json(station: Station, results: Results, about: dict[str, Any]) -> dict[str, Any]:
     """The walk for a machine; `about` stands at its head."""
     timing = station.timing
     return {

@@ -165,7 +165,7 @@ class Run:
         with ExitStack() as stack:
             if charger is not None:
                 stack.enter_context(charger.installed())
-            stack.enter_context(_ended_by_signals(self.end))
+            stack.enter_context(ended_by_signals(self.end))
             if self._journal is not None:
                 stack.callback(self._journal.close)
             controller = stack.enter_context(
@@ -336,7 +336,7 @@ def _incident(event: Event, started_ms: int) -> Incident:
 
 
 @contextmanager
-def _ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
+def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the run in good order. Only the main thread can be told."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:

@@ -43,8 +43,7 @@ def run(
 ) -> int:
     """Run the station; 0, or 1 if the cabinet's monitor saw a violation, or 3 if a device is not
     there. Everything is checked before the first scan: `BadInput`."""
-    if hardware not in HARDWARE:
-        raise BadInput(f"--hardware {shown(hardware)}: allowed is {' or '.join(HARDWARE)}")
+    check_hardware(hardware)
     simulated = hardware == "simulated"
     pace = _speed(speed, default=None if demands is not None and simulated else 1.0)
     injections = [_injection(text) for text in inject]
@@ -94,6 +93,12 @@ def run(
     else:
         print("\n".join(summary.lines()))
     return 1 if summary.violations else 0
+
+
+def check_hardware(name: str) -> None:
+    """Refuse, as `BadInput`, a name that is none."""
+    if name not in HARDWARE:
+        raise BadInput(f"--hardware {shown(name)}: allowed is {' or '.join(HARDWARE)}")
 
 
 def _speed(text: str | None, default: float | None) -> float | None:

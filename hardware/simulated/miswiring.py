@@ -32,10 +32,14 @@ class Miswiring(NamedTuple):
 
 def parse(text: str) -> Miswiring:
     """Read one mistake; anything else is a ValueError of one line that names what is allowed."""
-    kind, *targets = text.split()
+    kind, *targets = text.split() or [""]
     shapes = KINDS.get(kind, "").split()
-    if len(targets) != len(shapes) or not all(
-        _SHAPES[shape].fullmatch(target) for shape, target in zip(shapes, targets, strict=True)
+    if (
+        not shapes
+        or len(targets) != len(shapes)
+        or not all(
+            _SHAPES[shape].fullmatch(target) for shape, target in zip(shapes, targets, strict=True)
+        )
     ):
         allowed = "; ".join(f"{kind} {targets}" for kind, targets in KINDS.items())
         raise ValueError(f"fault {text!r}: not understood; allowed: {allowed}")

@@ -1,0 +1,358 @@
+"""The walk on the simulated charger: what is wrong is found, and no rule is broken for it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sweep.stations import REFERENCE
+
+from hardware import DeviceLost
+from hardware.simulated import miswiring
+from hardware.simulated.charger import SimulatedCharger
+from hardware.simulated.faults import parse
+from verified_alloc import Station, cli
+from verified_alloc.commission import Walk
+from verified_alloc.commission_results import Results
+from verified_alloc.run import simulated_charger, wires
+
+SMALL = Station.from_tables(
+    {
+        "station": {"guns": 3, "modules": 6, "module_power_kw": 40, "gun_max_power_kw": 120},
+        "hardware": {
+            "output_expanders": [0x20, 0x21],
+            "feedback_expanders": [0x24, 0x25],
+        },
+    }
+)
+"""Contactors 1:1 to 2:5 on the first pair of expanders, 3:5 to 3:6 on the second."""
+
+
+def walked(
+    charger: SimulatedCharger, station: Station, *faults: str, contactors_only: bool = False
+) -> Results:
+    with ExitStack() as stack:
+        stack.enter_context(charger.installed())
+        for fault in faults:
+            if fault.split()[0] in miswiring.KINDS:
+                miswiring.apply(miswiring.parse(fault), charger)
+            else:
+                charger.inject(parse(fault))
+        bank, lines, supervision = stack.enter_context(wires(station))
+        results = Walk(station, bank, lines, supervision).walk(contactors_only)
+    assert results is not None
+    charger.monitor.settle()
+    return results
+
+
+def bad(charger: SimulatedCharger) -> list[str]:
+    return [event.text for event in charger.monitor.violations]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_sound_cabinet_passes_and_its_times_are_measured(seed: int) -> None:
+    charger = simulated_charger(REFERENCE, seed=seed)
+    results = walked(charger, REFERENCE)
+    assert results.findings() == []
+    assert results.passed
+    assert not bad(charger) + charger.monitor.exposures
+    assert not charger.cabinet.closed_contactors()
+    for result in results.contactors:
+        plant = charger.cabinet.contactors[result.pair]
+        assert len(result.operate_ms) == len(result.release_ms) == 3
+        # The command is timed from before its write, and a look takes its time.
+        for measured, true_us in (
+            (result.operate_ms, plant.operate_us + plant.bounce_us),
+            (result.release_ms, plant.release_us + plant.bounce_us),
+        ):
+            assert all(true_us / 1000 - 3 <= ms <= true_us / 1000 + 1.5 for ms in measured)
+    # Three cycles each, and once more for the module's own test.
+    assert all(charger.monitor.makes[pair] in (3, 4) for pair in REFERENCE.contactors)
+    assert sum(charger.monitor.makes.values()) == 3 * 54 + 9
+
+
+def test_one_contactor_at_a_time_and_every_module_off() -> None:
+    charger = simulated_charger(SMALL)
+    closed: list[int] = []
+    was_on: list[bool] = []
+
+    def look(_: int) -> None:
+        closed.append(len(charger.cabinet.closed_contactors()))
+        was_on.append(any(unit.enabled for unit in charger.cabinet.modules))
+
+    charger.time.on_advance(look)
+    walked(charger, SMALL, contactors_only=True)
+    assert max(closed) == 1
+    assert not any(was_on)
+
+
+CONTACTOR_FAULTS = {
+    "weld 2:3": ("2:3", "does not open"),
+    "failed-open 2:3": ("2:3", "does not close"),
+    "aux-stuck-open 2:3": ("2:3", "does not close"),
+    "aux-broken-wire 2:3": ("2:3", "reads closed"),
+    "aux-stuck-closed 2:3": ("2:3", "reads closed"),
+    "aux-chatter 2:3": ("2:3", "chatters"),
+    "late-operate 2:3": ("2:3", "slow"),
+    "late-release 2:3": ("2:3", "slow"),
+}
+
+
+@pytest.mark.parametrize("fault", CONTACTOR_FAULTS)
+def test_a_contactor_that_is_not_sound_is_named(fault: str) -> None:
+    charger = simulated_charger(SMALL)
+    results = walked(charger, SMALL, fault)
+    name, verdict = CONTACTOR_FAULTS[fault]
+    found = {result.name: result.verdict for result in results.contactors}
+    assert found.pop(name) == verdict
+    assert sum(name in finding for finding in results.findings()) >= 1
+    others = {n: v for n, v in found.items() if v != "good"}
+    assert all(n.endswith(":3") and v == "not tested" for n, v in others.items())
+    assert not bad(charger)
+    assert not results.passed
+
+
+@pytest.mark.parametrize(
+    ("swap", "told"),
+    [
+        ("swapped-coils 1:1 2:1", "Contactors 1:1 and 2:1: their coil wires"),
+        ("swapped-coils 3:6 1:2", "Contactors 1:2 and 3:6: their coil wires"),
+        ("swapped-contacts 1:1 3:5", "Contactors 1:1 and 3:5: their coil wires"),
+        (
+            "swapped-enables 2 5",
+            "Modules 2 and 5: their enable lines, or their status wires, are swapped.",
+        ),
+        ("swapped-statuses 1 6", "Modules 1 and 6: their enable lines"),
+    ],
+)
+def test_swapped_wires_are_one_finding(swap: str, told: str) -> None:
+    charger = simulated_charger(SMALL)
+    (finding,) = walked(charger, SMALL, swap).findings()
+    assert finding.startswith(told)
+    # A module that is started by another's line does so with all its contactors open.
+    assert all("enabled with no contactor closed" in text for text in bad(charger))
+    assert bool(bad(charger)) == swap.startswith("swapped-enables")
+
+
+@pytest.mark.parametrize("swap", ["swapped-straps 0x20 0x21", "swapped-straps 0x24 0x25"])
+def test_swapped_address_straps_are_one_finding(swap: str) -> None:
+    charger = simulated_charger(REFERENCE)
+    told = walked(charger, REFERENCE, swap).findings()
+    assert told[0].startswith(
+        "The address straps of expanders 0x20 and 0x21, or those of 0x24 and 0x25, are swapped"
+    )
+    assert told[1:] == ["Not tested: modules 1, 2, 3, 4 (no good contactor)."]
+    assert not bad(charger)
+
+
+def test_an_output_board_strapped_as_a_feedback_board_moves_nothing() -> None:
+    charger = simulated_charger(SMALL)
+    told = walked(charger, SMALL, "swapped-straps 0x20 0x24").findings()
+    assert told[0].startswith("Every contact on feedback expander 0x24 reads closed")
+    assert not charger.monitor.makes.keys() & {(gun, m) for gun in (1, 2, 3) for m in range(1, 5)}
+
+
+def test_expanders_that_are_silent_lost_or_unknown() -> None:
+    charger = simulated_charger(SMALL)
+    told = "\n".join(walked(charger, SMALL, "nack 0x21").findings())
+    assert "Expander 0x21 (coils): does not answer" in told
+    assert "an expander of module 5 does not answer" in told
+    assert "1:1" not in told
+
+    charger = simulated_charger(SMALL)
+    told = "\n".join(walked(charger, SMALL, "brown-out 0x24 @ 6s").findings())
+    assert "Expander 0x24 (contacts): lost its settings" in told
+
+    charger = simulated_charger(SMALL)
+    charger.bus.chips[0x27] = charger.bus.chips[0x20]
+    assert walked(charger, SMALL).findings() == [
+        "An expander answers at 0x27; the station file does not list it."
+    ]
+
+
+def test_enable_lines() -> None:
+    charger = simulated_charger(SMALL)
+    results = walked(charger, SMALL, "module-dead 4")
+    assert [r.verdict for r in results.modules] == ["good"] * 3 + ["does not report on"] + [
+        "good"
+    ] * 2
+    assert "Module 4 (enable BCM 19)" in results.findings()[0]
+    assert not bad(charger)
+
+
+def test_a_module_that_does_not_switch_off_keeps_its_contactor_and_ends_the_tests() -> None:
+    charger = simulated_charger(SMALL)
+    with charger.installed(), wires(SMALL) as (bank, lines, supervision):
+        unit = charger.cabinet.modules[1]
+        walk = Walk(SMALL, bank, lines, supervision)
+        enable = lines.enable
+
+        def stick(module: int) -> None:
+            enable(module)
+            if module == 2:
+                unit.stuck_on = True
+
+        lines.enable = stick  # type: ignore[method-assign]
+        results = walk.walk()
+    assert results is not None
+    assert [r.verdict for r in results.modules[:3]] == ["good", "does not switch off", "not tested"]
+    assert charger.cabinet.closed_contactors() == {(1, 2)}
+    assert not bad(charger)
+
+
+def test_without_status_inputs_no_module_is_enabled() -> None:
+    station = replace(SMALL, hardware=replace(SMALL.hardware, status_pins=()))
+    charger = simulated_charger(station)
+    results = walked(charger, station)
+    assert {r.reason for r in results.modules} == {"no status input is wired"}
+    assert not any(unit.disabled_us for unit in charger.cabinet.modules)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("module-stuck-on 3", "module 3 reports on: a walk starts only with every module off"),
+        ("estop", "the emergency stop is pressed"),
+    ],
+)
+def test_it_does_not_start(fault: str, told: str) -> None:
+    charger = simulated_charger(SMALL)
+    with pytest.raises(DeviceLost, match=told):
+        walked(charger, SMALL, fault)
+    assert not charger.monitor.makes
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("module-stuck-on 3 @ 5s", "module 3 reports on although its enable is low"),
+        ("estop @ 5s", "the emergency stop is pressed"),
+    ],
+)
+def test_it_stops(fault: str, told: str) -> None:
+    charger = simulated_charger(SMALL)
+    with pytest.raises(DeviceLost, match=told):
+        walked(charger, SMALL, fault)
+    assert charger.monitor.makes
+    assert not bad(charger)
+
+
+def test_too_quick_and_suggested_times() -> None:
+    charger = simulated_charger(SMALL, seed=4)
+    one = charger.cabinet.contactors[1, 1]
+    one.operate_us, one.bounce_us = 1000, 0
+    results = walked(charger, SMALL)
+    assert results.contactors[0].verdict == "too quick"
+    suggested = results.timing()
+    slowest = max(ms for r in results.contactors for ms in r.operate_ms)
+    assert slowest * 1.25 < suggested["contactor_operate_ms"] <= slowest * 1.25 + 2
+    assert suggested["contactor_min_response_ms"] <= min(results.contactors[0].operate_ms)
+
+
+# The command.
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(
+        "[station]\nname = 'small <b>'\nguns = 2\nmodules = 2\nmodule_power_kw = 40\n"
+        "gun_max_power_kw = 80\n"
+    )
+    return tmp_path
+
+
+def test_the_report(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["commission", "--station", "small.toml"]) == 0
+    told = capsys.readouterr().out
+    assert "4 of 4 contactors and 2 of 2 modules are good." in told
+    report = json.loads((here / "commission.json").read_text())
+    assert report["passed"]
+    assert [r["contactor"] for r in report["contactors"]] == ["1:1", "2:1", "1:2", "2:2"]
+    assert report["timing"]["station_file"]["contactor_operate_ms"] == 40
+    page = (here / "commission.html").read_text()
+    assert "PASSED: 4 of 4 contactors good, 2 of 2 modules" in page
+    assert "small &lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    for key, value in report["timing"]["suggested"].items():
+        assert f"{key} = {value}" in page
+
+
+def test_what_is_wrong_is_exit_1_and_in_every_form(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--station", "small.toml", "--inject", "weld 2:1", "--report", "site", "--json"]
+    assert cli.main(["commission", *options]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads((here / "site.json").read_text())
+    assert not told["passed"]
+    assert told["findings"][0].startswith("Contactor 2:1 (coil 0x20 GPA1): closed, and does not")
+    assert "Contactor 2:1 (coil 0x20 GPA1): closed" in (here / "site.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        (["--demand", "1=40"], 3, "gun 1 asks for 40 kW: a walk starts only without a demand"),
+        (["--inject", "estop"], 3, "the emergency stop is pressed"),
+        (["--inject", "swapped-coils 1:1"], 2, "not understood; allowed: swapped-straps"),
+        (["--inject", "swapped-enables 1 7"], 2, "'swapped-enables 1 7': there is no 7"),
+        (["--inject", "swapped-straps 0x20 0x29"], 2, "allowed: swapped-straps ADDRESS"),
+        (["--hardware", "pi", "--inject", "weld 1:1"], 2, "--hardware pi: allowed is no --inject"),
+        (["--hardware", "pico"], 2, "allowed is simulated or pi"),
+        (["--report", "no/where"], 2, "--report no/where: allowed is a name in a folder"),
+    ],
+)
+def test_what_is_refused(
+    here: Path, options: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["commission", "--station", "small.toml", *options]) == code
+    complaint = capsys.readouterr().err
+    assert told in complaint
+    assert complaint.count("\n") == 1
+
+
+def test_run_knows_no_swaps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--inject", "swapped-coils 1:1 2:1"]) == 2
+
+
+def test_on_a_pi_it_meets_whatever_is_behind_the_seams(here: Path) -> None:
+    station = Station.from_toml(here / "small.toml")
+    charger = simulated_charger(station)
+    with charger.installed():
+        assert cli.main(["commission", "--hardware", "pi", "--station", "small.toml"]) == 0
+    assert charger.monitor.makes.keys() == set(station.contactors)
+
+
+def catches_sigterm(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_good_order(here: Path, number: signal.Signals) -> None:
+    walk = subprocess.Popen(
+        [sys.executable, "-m", "verified_alloc", "commission"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    try:
+        while not catches_sigterm(walk.pid):
+            time.sleep(0.05)
+        walk.send_signal(number)
+        told, complaints = walk.communicate(timeout=20)
+    finally:
+        walk.kill()
+    assert walk.returncode == 0, complaints
+    assert "there is no report" in told
+    assert not list(here.glob("commission*"))

@@ -1,0 +1,146 @@
+"""The command `commission`: its options checked, the walk shown as it goes, the report written."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hardware import HardwareError, MissingExtra
+from hardware.simulated import faults, miswiring
+from hardware.simulated.charger import SimulatedCharger
+from verified_alloc.commission import Walk
+from verified_alloc.commission_page import page
+from verified_alloc.commission_results import CYCLES, Results, as_json
+from verified_alloc.errors import BadInput
+from verified_alloc.run import check_scan_time, ended_by_signals, simulated_charger, wires
+from verified_alloc.run_command import check_hardware
+from verified_alloc.station import Station
+
+
+def commission(
+    station: Station,
+    *,
+    hardware: str,
+    contactors_only: bool,
+    demands: Mapping[int, Decimal],
+    report: str,
+    inject: Sequence[str],
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Walk the station; 0 if all is good, 1 if not, 3 if the walk cannot start or must stop."""
+    check_hardware(hardware)
+    station.check_wiring()
+    charger = None
+    if hardware == "simulated":
+        charger = _charger(station, inject, seed)
+    elif inject:
+        raise BadInput("--hardware pi: allowed is no --inject; real faults only")
+    else:
+        check_scan_time(station)
+    beside = [Path(f"{report}.{kind}") for kind in ("html", "json")]
+    _check_folder(report)
+    for gun, kw in demands.items():
+        if kw > 0:
+            return _stopped(f"gun {gun} asks for {kw:f} kW: a walk starts only without a demand")
+    try:
+        results = _walked(station, charger, contactors_only, quiet=as_json)
+    except HardwareError as error:
+        return _stopped(str(error), 2 if isinstance(error, MissingExtra) else 3)
+    if results is None:
+        print("Ended before the walk was complete: there is no report.")
+        return 0
+    told = _report(station, results, hardware)
+    for file, text in zip(beside, (page(told), json.dumps(told, indent=1)), strict=True):
+        file.write_text(text, encoding="utf-8")
+    if as_json:
+        print(json.dumps(told))
+    else:
+        _print(told, beside)
+    return 0 if results.passed else 1
+
+
+def _charger(station: Station, inject: Sequence[str], seed: int) -> SimulatedCharger:
+    charger = simulated_charger(station, seed=seed)
+    try:
+        for text in inject:
+            if text.split(maxsplit=1)[:1] and text.split()[0] in miswiring.KINDS:
+                miswiring.apply(miswiring.parse(text), charger)
+            else:
+                charger.inject(faults.parse(text))
+    except ValueError as error:
+        raise BadInput(f"--inject: {error}") from None
+    return charger
+
+
+def _check_folder(report: str) -> None:
+    """Find now, not after the walk, that the report cannot be written."""
+    folder = Path(report).parent
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise BadInput(f"--report {report}: allowed is a name in a folder that can be written to")
+
+
+def _walked(
+    station: Station, charger: SimulatedCharger | None, contactors_only: bool, quiet: bool
+) -> Results | None:
+    """None: it was ended by a signal."""
+    # The walk pets no /dev/watchdog: it may be longer between two scans than a station is.
+    with (
+        nullcontext() if charger is None else charger.installed(),
+        wires(station) as (bank, lines, supervision),
+        _shown(quiet) as watch,
+    ):
+        walk = Walk(station, bank, lines, supervision, watch)
+        with ended_by_signals(walk.end):
+            return walk.walk(contactors_only)
+
+
+def _report(station: Station, results: Results, hardware: str) -> dict[str, Any]:
+    about = {
+        "ended": datetime.now().astimezone().isoformat(" ", "seconds"),
+        "program": f"verified-alloc {version('verified-alloc')}",
+        "hardware": hardware,
+        "cycles": CYCLES,
+    }
+    return as_json(station, results, about)
+
+
+def _print(told: dict[str, Any], beside: Sequence[Path]) -> None:
+    for finding in told["findings"]:
+        print(finding)
+    good = sum(result["verdict"] == "good" for result in told["contactors"])
+    modules = sum(result["verdict"] == "good" for result in told["modules"])
+    print(
+        f"{good} of {len(told['contactors'])} contactors and {modules} of {len(told['modules'])}"
+        " modules are good."
+    )
+    for key, value in told["timing"]["suggested"].items():
+        print(f"Measured, for the station file: {key} = {value}")
+    print(f"To be signed: {beside[0]}, with {beside[1]}.")
+
+
+def _stopped(message: str, code: int = 3) -> int:
+    print(f"verified-alloc: {message}", file=sys.stderr)
+    return code
+
+
+@contextmanager
+def _shown(quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar, where somebody looks."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, of, what: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("walk")
+        yield lambda done, of, what: progress.update(
+            task, completed=done, total=of, description=what
+        )
