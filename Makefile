@@ -13,7 +13,7 @@ help:
 	@echo "make test          every test but the long ones, in a few minutes"
 	@echo "make prove         the proof suite; every obligation has its expected verdict"
 	@echo "make certificates  the finite core again, with proofs that a few lines check (cadical)"
-	@echo "make mutants       breaks the kernel on purpose; the proofs must notice (hours)"
+	@echo "make mutants       breaks the kernel on purpose; the proofs must notice (10 minutes)"
 	@echo "make sweep         the long campaigns: random changes, faults and restarts (hours)"
 	@echo "make bench         the benchmarks; each one asserts its ratio"
 	@echo "make lint          ruff and mypy --strict"
@@ -31,7 +31,7 @@ certificates: $(INSTALLED)
 	$(VENV)/bin/python -m proofs.certify .venv/certificates
 
 mutants: $(INSTALLED)
-	$(VENV)/bin/python -m proofs.mutants
+	$(VENV)/bin/python -m proofs.hunt
 
 sweep: $(INSTALLED)
 	$(VENV)/bin/pytest -n 2 --dist loadgroup -m sweep --ignore=tests/bench

@@ -1,6 +1,7 @@
 """`verified-alloc prove`: runs the obligations and shows what came of them."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -11,7 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from proofs import manifest, report
 from proofs.certificate import CadicalMissing, archive, check_archive, installed
-from proofs.prove import RED, Result, prove, selected
+from proofs.hunt import Cost, Fate, Hunt, Score, gaps
+from proofs.mutants import files
+from proofs.prove import GREEN, RED, Result, prove, selected
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.station import Station
 
@@ -42,15 +45,23 @@ def run(
     results = _watched(station, only, jobs, full, certified)
     seconds = time.perf_counter() - started_s
     wrong = _archived(certificates, results) if certificates else []
+    scores: list[Score] = []
+    if full and not only:
+        scores = _hunted(results, jobs)
+        wrong += gaps(scores)
+        results = [_with_mutants(result, scores) for result in results]
+        seconds = time.perf_counter() - started_s
     if junit:
-        _write(junit, report.junit(results, station.name, seconds))
+        _write(junit, report.junit(results, scores, station.name, seconds))
     if markdown:
-        _write(markdown, report.markdown(results, station.name, seconds))
+        _write(markdown, report.markdown(results, scores, station.name, seconds))
     if as_json:
-        print(json.dumps(report.as_json(results, station.name, seconds)))
+        print(json.dumps(report.as_json(results, scores, station.name, seconds)))
     else:
         console = Console(width=None if sys.stdout.isatty() else 200)
         report.table(results, console)
+        for score in scores:
+            console.print(str(score), highlight=False)
         console.print(report.summary(results, seconds), highlight=False)
         if certificates:
             console.print(f"Certificates: {certificates}, with SHA256SUMS", highlight=False)
@@ -81,12 +92,45 @@ def _archived(folder: Path, results: Sequence[Result]) -> list[str]:
     return check_archive(folder)
 
 
+def _hunted(results: Sequence[Result], jobs: int | None) -> list[Score]:
+    """The mutants of the kernel and their fates. Obligations that are red already notice
+    nothing."""
+    costs = {
+        result.id: Cost(result.seconds, result.resources)
+        for result in results
+        if result.state == GREEN
+    }
+    with _bar("mutants") as bar:
+        task = bar.add_task("", last="")
+
+        def watch(fate: Fate, total: int) -> None:
+            bar.update(task, advance=1, total=total, last=f"{fate.mutant.file}: {fate.state}")
+
+        return list(Hunt(costs).all_of(files(), jobs or os.cpu_count() or 1, watch))
+
+
+def _with_mutants(result: Result, scores: Sequence[Score]) -> Result:
+    noticed = sum(fate.by == result.id for score in scores for fate in score.fates)
+    return result._replace(mutants=noticed)
+
+
 def _watched(
     station: Station, only: Sequence[str], jobs: int | None, full: bool, certified: bool
 ) -> list[Result]:
-    """With a progress bar on stderr, where that is a terminal."""
-    bar = Progress(
-        TextColumn("proving"),
+    """With a progress bar."""
+    with _bar("proving") as bar:
+        task = bar.add_task("", last="")
+
+        def watch(result: Result, total: int) -> None:
+            bar.update(task, advance=1, total=total, last=f"{result.id}: {result.verdict}")
+
+        return prove(station, only, jobs, full, certified, watch)
+
+
+def _bar(what: str) -> Progress:
+    """A progress bar on stderr, where that is a terminal."""
+    return Progress(
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -95,13 +139,6 @@ def _watched(
         disable=not sys.stderr.isatty(),
         transient=True,
     )
-    with bar:
-        task = bar.add_task("", last="")
-
-        def watch(result: Result, total: int) -> None:
-            bar.update(task, advance=1, total=total, last=f"{result.id}: {result.verdict}")
-
-        return prove(station, only, jobs, full, certified, watch)
 
 
 def _need_cvc5() -> None:

@@ -1,62 +1,15 @@
-"""Breaks the kernel on purpose, line by line, to see that some obligation turns red.
-
-Each mutant is one small change of one kernel file: a comparison, a constant, an operator, an arm or
-a term. It is loaded in a process of its own, in place of the file, and the obligations run on it,
-fastest first, until one is red. A mutant that survives is either on the reviewed list `EQUIVALENT`,
-with the reason, or shows a gap in the proofs.
+"""Small changes of the kernel, one at a time: a comparison, a constant, an operator, an arm, a
+term, two arguments. `proofs.hunt` sees that some obligation notices each.
 """
 
 import ast
 import copy
-import importlib.abc
 import importlib.util
-import os
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from importlib.machinery import ModuleSpec
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
-from verified_alloc.station import Station
-
 PACKAGE = "verified_alloc.kernel"
-WALL_S = 120.0
-"""A mutant that is not judged by then makes the proofs run wild, which is red as well."""
-
-EQUIVALENT: dict[str, str] = {
-    "diagnosis.locked: 0 becomes -1": "all rows of a matrix are of one length",
-    "diagnosis.restarted: False becomes True": (
-        "it says for which latch the mismatch was counted, and that count is 0 either way"
-    ),
-    "diagnosis.tally: 0 becomes -1": "what has worn to 0 is 0 in both arms",
-    "diagnosis.tally: worn > 0: GtE": "what has worn to 0 is 0 in both arms",
-    "guard.judge: fits(ops, row, delivered, demand, maximum, module_power_w): arguments 4, 5": (
-        "delivered is at most the demand and at most the maximum: no matter which comes first"
-    ),
-    "guard.powers: 0 becomes 1 #2": "not looked at until a module held has set it",
-    "guard.powers: 0 becomes -1 #2": "not looked at until a module held has set it",
-    "guard.sorted_order: a < b: LtE": "an order that names a gun twice is refused already",
-    "invariants.granted: 0 becomes -1": "what is 0 is 0 in both arms",
-    "invariants.granted: wanted_w > 0: GtE": "what is 0 is 0 in both arms",
-    "invariants.lowest_number_first: range(len(held[gun])): from 1": (
-        "below the first module there is none"
-    ),
-    "rule.documented: 0 becomes 1": "what each gun is given is set in its turn",
-    "rule.documented: 0 becomes -1": "what each gun is given is set in its turn",
-    "rule.documented: False becomes True": "every gun looks at every module, which sets it",
-    "rule.least: a < b: LtE": "of two equal numbers it does not matter which",
-    "rule.most: a > b: GtE": "of two equal numbers it does not matter which",
-    "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
-    " term 1": "enabling also takes on_gun, where the wanted contactor's latch alone is on",
-    "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
-    " term 2": "enabling also takes on_gun, where the wanted contactor's latch is on",
-    "wiring.contactor: place.bit > PINS_PER_PORT: GtE": "bit 7 (GPA7) is no contactor's place",
-}
-"""Mutants that change nothing that matters, by name, with the reason."""
 
 
 class Mutant(NamedTuple):
@@ -75,15 +28,6 @@ class Mutant(NamedTuple):
         """`rule.take: grant_w > reached_w: GtE`; the second such one ends in `#2`."""
         turn = f" #{self.turn}" if self.turn > 1 else ""
         return f"{self.file}.{self.within}: {self.what}{turn}"
-
-
-class Fate(NamedTuple):
-    """What became of a mutant."""
-
-    mutant: Mutant
-    killed_by: str
-    """The obligation that turned red; empty if none did."""
-    seconds: float
 
 
 def folder() -> Path:
@@ -114,10 +58,6 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.FloorDiv: ast.Mult,
     ast.Mod: ast.FloorDiv,
 }
-
-
-SYMMETRIC = ("least", "most", "same", "agree", "staying")
-"""Functions whose arguments may be swapped, by their text."""
 
 
 def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -167,7 +107,7 @@ def _changed_calls(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
         shorter = ast.BinOp(node.args[0], ast.Sub(), ast.Constant(1))
         yield f"{_text(node)}: one less", _with(node, args=[shorter])
         yield f"{_text(node)}: from 1", _with(node, args=[ast.Constant(1), node.args[0]])
-    elif node.args and _text(node.args[0]) == "ops" and called not in SYMMETRIC:
+    elif node.args and _text(node.args[0]) == "ops":
         for place in range(1, len(node.args) - 1):
             args = list(node.args)
             args[place], args[place + 1] = args[place + 1], args[place]
@@ -235,132 +175,3 @@ def _field(node: ast.AST, name: str) -> Callable[[ast.AST], None]:
 
 def _item(items: list[Any], place: int) -> Callable[[ast.AST], None]:
     return lambda value: items.__setitem__(place, value)
-
-
-class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Loads a mutant in place of its file."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-
-    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
-        if name != f"{PACKAGE}.{self.mutant.file}":
-            return None
-        return importlib.util.spec_from_loader(name, self)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self.mutant.source, f"<mutant {self.mutant.name}>", "exec"), module.__dict__)
-
-
-def _judge(mutant: Mutant, order: Sequence[str], pipe: Any) -> None:
-    """In a process of its own: the first obligation that is red."""
-    sys.meta_path.insert(0, _Instead(mutant))
-    for name in [name for name in sys.modules if name.startswith(("proofs", "verified_alloc"))]:
-        if name not in ("proofs", "verified_alloc", __name__):
-            del sys.modules[name]
-    try:
-        from proofs import manifest, prove
-        from verified_alloc.station import Station as Again
-
-        station = Again.reference()
-        there = manifest.obligations()
-        for name in order:
-            if prove.check(there[name], station).state == prove.RED:
-                pipe.send(name)
-                return
-        pipe.send("")
-    except Exception as error:
-        pipe.send(f"loading: {type(error).__name__}")
-
-
-def fate(mutant: Mutant, order: Sequence[str]) -> Fate:
-    """What becomes of this mutant, with the obligations in this order."""
-    started_s = time.perf_counter()
-    # Forked from a process that has loaded the solver and done nothing with it.
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["z3", "pydantic"])
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_judge, args=(mutant, list(order), sender), daemon=True)
-    process.start()
-    sender.close()
-    killed_by = "time"
-    if receiver.poll(WALL_S):
-        try:
-            killed_by = receiver.recv()
-        except EOFError:
-            killed_by = "crash"
-    process.kill()
-    process.join()
-    return Fate(mutant, killed_by, time.perf_counter() - started_s)
-
-
-def fastest_first(file: str) -> list[str]:
-    """The obligations about functions of that file, fastest first, then those about the files that
-    build on it."""
-    from proofs import manifest, prove
-
-    station = Station.reference()
-    there = manifest.obligations()
-    chosen = [name for name in manifest.ids() if _about([file], there[name].proves)]
-    results = [prove.check(there[name], station) for name in chosen]
-    timed = sorted((result.seconds, result.id) for result in results if result.state == prove.GREEN)
-    above = [name for name in manifest.ids() if _about(users(file), there[name].proves)]
-    return [*(name for _, name in timed), *(name for name in above if name not in chosen)]
-
-
-def users(file: str) -> list[str]:
-    """The kernel's files that import from that file."""
-    wanted = f"{PACKAGE}.{file}"
-    return [
-        other
-        for other in files()
-        for node in ast.parse((folder() / f"{other}.py").read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ImportFrom)
-        and (node.module == wanted or file in [name.name for name in node.names])
-    ]
-
-
-def _about(names: Sequence[str], functions: Sequence[str]) -> bool:
-    files_proved = {function.split(".")[0] for function in functions}
-    return "ops" in names or not files_proved.isdisjoint(names)
-
-
-def hunt(
-    names: Sequence[str], jobs: int | None, watch: Callable[[Fate, int], None]
-) -> Iterator[Fate]:
-    """All mutants of these kernel files, each with its fate."""
-    for file in names:
-        order = fastest_first(file)
-        all_of_it = mutants(file)
-        with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-            for found in pool.map(fate, all_of_it, [order] * len(all_of_it)):
-                watch(found, len(all_of_it))
-                yield found
-
-
-def main() -> int:
-    """`python -m proofs.mutants [FILE ...]`: the score by file, and all survivors."""
-    names = sys.argv[1:] or files()
-    gaps = 0
-    for file in names:
-        fates = list(hunt([file], None, lambda found, total: None))
-        survivors = [found for found in fates if not found.killed_by]
-        argued = [found for found in survivors if found.mutant.name in EQUIVALENT]
-        gaps += len(survivors) - len(argued)
-        print(
-            f"{file}: {len(fates)} mutants, {len(fates) - len(survivors)} killed,"
-            f" {len(argued)} argued equivalent, {len(survivors) - len(argued)} survive,"
-            f" {sum(found.seconds for found in fates):.0f} s",
-            flush=True,
-        )
-        for found in survivors:
-            reason = EQUIVALENT.get(found.mutant.name, "SURVIVES")
-            print(f"  {found.mutant.name}: {reason}", flush=True)
-    return int(gaps > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

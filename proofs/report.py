@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.table import Table
 
+from proofs.hunt import Score, gaps
 from proofs.obligation import REFUTED
 from proofs.prove import GREEN, PENDING, RED, SKIPPED, Result
 
@@ -57,13 +58,16 @@ def table(results: Sequence[Result], console: Console) -> None:
             console.print(f"RED {result.id}: {reasons}", style="bold red", markup=False)
 
 
-def as_json(results: Sequence[Result], station: str, seconds: float) -> dict[str, Any]:
+def as_json(
+    results: Sequence[Result], scores: Sequence[Score], station: str, seconds: float
+) -> dict[str, Any]:
     """Everything, by obligation."""
     return {
         "station": station,
-        "green": not any(result.state == RED for result in results),
+        "green": not (gaps(scores) or any(result.state == RED for result in results)),
         "seconds": round(seconds, 2),
         "obligations": [_plain(result) for result in results],
+        "mutants": {score.file: Counter(fate.state for fate in score.fates) for score in scores},
     }
 
 
@@ -72,14 +76,14 @@ def _plain(result: Result) -> dict[str, Any]:
     return {name: value for name, value in result._asdict().items() if name != "certificates"}
 
 
-def junit(results: Sequence[Result], station: str, seconds: float) -> str:
+def junit(results: Sequence[Result], scores: Sequence[Score], station: str, seconds: float) -> str:
     """A JUnit file, a test case for each obligation."""
     states = Counter(result.state for result in results)
     suite = ElementTree.Element(
         "testsuite",
         name=f"verified-alloc prove {station}",
-        tests=str(len(results)),
-        failures=str(states[RED]),
+        tests=str(len(results) + len(scores)),
+        failures=str(states[RED] + sum(bool(gaps([score])) for score in scores)),
         skipped=str(states[SKIPPED] + states[PENDING]),
         time=f"{seconds:.2f}",
     )
@@ -95,10 +99,20 @@ def junit(results: Sequence[Result], station: str, seconds: float) -> str:
             ElementTree.SubElement(case, "skipped", message=result.verdict)
         else:
             ElementTree.SubElement(case, "system-out").text = result.sentence
+    for score in scores:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname="proofs.mutants", name=score.file
+        )
+        if gaps([score]):
+            ElementTree.SubElement(case, "failure", message="; ".join(gaps([score])))
+        else:
+            ElementTree.SubElement(case, "system-out").text = str(score)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def markdown(results: Sequence[Result], station: str, seconds: float) -> str:
+def markdown(
+    results: Sequence[Result], scores: Sequence[Score], station: str, seconds: float
+) -> str:
     """A table for a CI summary; counterexamples of what is red below it."""
     lines = [
         f"### verified-alloc prove: {station}",
@@ -114,6 +128,7 @@ def markdown(results: Sequence[Result], station: str, seconds: float) -> str:
         lines.append(
             f"| {signs[result.state]} | `{result.id}` | {sentence} | {' | '.join(marks(result))} |"
         )
+    lines += ["", *(f"* {score}" for score in scores), *(f"* ❌ {gap}" for gap in gaps(scores))]
     for result in results:
         if result.state == RED:
             lines += ["", f"**{result.id}**: {'; '.join(result.reasons)}"]

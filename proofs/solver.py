@@ -51,10 +51,7 @@ def term(value: Any) -> Any:
     if isinstance(value, bool):
         return z3.BoolVal(value)
     # Not every reader of SMT-LIB knows a conjunction of nothing.
-    return z3.substitute(value, *NOTHING)
-
-
-NOTHING = ((z3.And([]), z3.BoolVal(True)), (z3.Or([]), z3.BoolVal(False)))
+    return z3.substitute(value, (z3.And([]), z3.BoolVal(True)), (z3.Or([]), z3.BoolVal(False)))
 
 
 def decide(claim: Claim, budget: int, seed: int = 0) -> Verdict:
@@ -71,6 +68,22 @@ def decide(claim: Claim, budget: int, seed: int = 0) -> Verdict:
     return Verdict(PROVED, None, resources, seconds)
 
 
+DECIDED = (PROVED, REFUTED)
+
+
+def glance(claim: Claim, limit: int) -> str:
+    """The verdict, if two attempts within that resource limit give one."""
+    for piece in [claim] if claim.hypotheses else parts(claim):
+        answer = "unknown"
+        for settings in STRATEGIES[:2]:
+            answer, _, _ = _attempt(question(piece), settings, limit, 0)
+            if answer != "unknown":
+                break
+        if answer != "unsat":
+            return {"sat": REFUTED}.get(answer, UNKNOWN)
+    return PROVED
+
+
 def satisfiable(terms: list[Any], budget: int, seed: int = 0) -> tuple[str, Any, int, float]:
     """`sat` with a model, `unsat` or `unknown`; the resources and the seconds that it took."""
     started_s = time.perf_counter()
@@ -78,22 +91,30 @@ def satisfiable(terms: list[Any], budget: int, seed: int = 0) -> tuple[str, Any,
     answer, model = "unknown", None
     rounds = [(budget // FIRST_ROUND, settings) for settings in STRATEGIES]
     for limit, settings in [*rounds, *[(budget, settings) for settings in STRATEGIES]]:
-        solver = _solver(settings.get("logic", ""))
-        solver.set("timeout", WALL_S * 1000)
-        solver.set("rlimit", limit)
-        for name, value in settings.items():
-            if name != "logic":
-                solver.set(name, value)
-        if seed:
-            solver.set("smt.random_seed", seed)
-        solver.add(*terms)
-        before = _resources(solver)
-        answer = str(solver.check())
-        resources += _resources(solver) - before
+        answer, model, used = _attempt(terms, settings, limit, seed)
+        resources += used
         if answer != "unknown":
-            model = solver.model() if answer == "sat" else None
             break
     return answer, model, resources, time.perf_counter() - started_s
+
+
+def _attempt(
+    terms: list[Any], settings: dict[str, Any], limit: int, seed: int
+) -> tuple[str, Any, int]:
+    """One attempt: the answer, a model where there is one, the resources."""
+    solver = _solver(settings.get("logic", ""))
+    solver.set("timeout", WALL_S * 1000)
+    solver.set("rlimit", limit)
+    for name, value in settings.items():
+        if name != "logic":
+            solver.set(name, value)
+    if seed:
+        solver.set("smt.random_seed", seed)
+    solver.add(*terms)
+    before = _resources(solver)
+    answer = str(solver.check())
+    model = solver.model() if answer == "sat" else None
+    return answer, model, _resources(solver) - before
 
 
 def _solver(logic: str) -> Any:
