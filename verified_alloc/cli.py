@@ -19,6 +19,7 @@ from verified_alloc.commands import (
     off,
     prove,
     run,
+    study,
     wiring,
 )
 from verified_alloc.errors import BadInput
@@ -58,6 +59,7 @@ for command in (
     off.off,
     prove.prove,
     compare.compare,
+    study.study,
 ):
     app.command()(command)
 app.add_typer(imports.group, name="import")

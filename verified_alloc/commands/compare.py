@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from verified_alloc.commands.options import AsJson, number_of, station_of
-from verified_alloc.errors import BadInput, shown
+from verified_alloc.commands.options import AsJson, names_of, number_of, station_of
+from verified_alloc.errors import BadInput
 from verified_alloc.station import POLICIES
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def compare(
                 "--report needs matplotlib: pip install 'verified-alloc[compare]'"
             ) from None
     stations = comparison.told_apart([station_of(path) for path in station or (None,)])
-    names = _policies(policies)
+    names = names_of("--policies", policies, POLICIES)
     for each in stations:
         for name in names:
             if name == "documented" and each.policy.minimum_modules:
@@ -123,18 +123,6 @@ def compare(
     else:
         print(tables.text(compared))
     return 0
-
-
-def _policies(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in POLICIES:
-            raise BadInput(
-                f"--policies {shown(text)}: {shown(name)}; allowed are {', '.join(POLICIES)}"
-            )
-        if names.count(name) > 1:
-            raise BadInput(f"--policies {shown(text)}: {name} twice; allowed is once")
-    return names
 
 
 @contextmanager

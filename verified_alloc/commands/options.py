@@ -127,3 +127,32 @@ def current_of(text: str | None) -> dict[int, Any] | None:
             raise BadInput(f"--current gun {shown(key)}: {form}, each gun once")
         by_gun[gun] = modules
     return by_gun
+
+
+def names_of(option: str, text: str, allowed: Sequence[str]) -> list[str]:
+    """Names with commas between, each once."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in allowed:
+            raise BadInput(
+                f"{option} {shown(text)}: {shown(name)}; allowed are {', '.join(allowed)}"
+            )
+        if names.count(name) > 1:
+            raise BadInput(f"{option} {shown(text)}: {name} twice; allowed is once")
+    return names
+
+
+def numbers_of(option: str, text: str, most: int) -> list[int]:
+    """Numbers with commas between, `5-12` for a range; in order, each once."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        low = digits(first)
+        high = digits(last) if dash else low
+        if low is None or high is None or not low <= high <= most:
+            raise BadInput(
+                f"{option} {shown(text)}: {shown(part)}; allowed are numbers up to {most} and"
+                " ranges, as 6,8,10-12"
+            )
+        numbers.update(range(low, high + 1))
+    return sorted(numbers)

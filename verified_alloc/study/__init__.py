@@ -1,0 +1,1 @@
+"""Studies: many stations, policies and seeds, and which of the stations are worth building."""
