@@ -1,0 +1,72 @@
+"""Installs the service: the station file and the unit, then systemd is told."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from hardware.systemd import unit
+from verified_alloc.errors import BadInput
+from verified_alloc.run import check_scan_time
+from verified_alloc.station import Station
+
+STATION = Path("/etc/verified-alloc/station.toml")
+UNIT = Path("/etc/systemd/system/verified-alloc.service")
+
+
+def install(station_file: str | None, root: str, dry_run: bool) -> int:
+    """0, or 3 if it may not write there or systemd refuses."""
+    installed = _below(root, STATION)
+    source = installed if station_file is None else Path(station_file)
+    if station_file is None and not installed.exists():
+        raise BadInput(f"--station: {installed} is not there yet; allowed is a station file")
+    station = Station.from_toml(source)
+    station.check_wiring()
+    check_scan_time(station)
+    python = Path(sys.executable)
+    text = unit(python, STATION, station.hardware.watchdog_device)
+    if dry_run:
+        print(text, end="")
+        return 0
+    shut = _shut(python)
+    if shut is not None:
+        raise BadInput(
+            f"{python}: the service's user cannot reach it, others have no access to {shut};"
+            " allowed is an interpreter elsewhere, as in /opt/verified-alloc"
+        )
+    try:
+        _write(installed, source.read_text(encoding="utf-8"))
+        _write(_below(root, UNIT), text)
+    except OSError as error:
+        return _failed(f"{error.filename}: {error.strerror}; install-service needs root")
+    if root != "/":
+        print(f"Installed below {root}.")
+        return 0
+    for command in (["systemctl", "daemon-reload"], ["systemctl", "enable", UNIT.name]):
+        try:
+            subprocess.run(command, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            return _failed(f"{' '.join(command)}: {error}")
+    print(f"Installed and enabled. Check with: {python} -m verified_alloc doctor")
+    print("Start with: systemctl start verified-alloc")
+    return 0
+
+
+def _below(root: str, path: Path) -> Path:
+    return Path(root) / path.relative_to("/")
+
+
+def _shut(python: Path) -> Path | None:
+    """The first folder on the way to the interpreter that is closed to others."""
+    folders = reversed([*python.parents, *python.resolve().parents])
+    return next((folder for folder in folders if not folder.stat().st_mode & 0o001), None)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o644)
+
+
+def _failed(message: str) -> int:
+    print(f"verified-alloc: {message}", file=sys.stderr)
+    return 3
