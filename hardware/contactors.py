@@ -290,15 +290,15 @@ class ContactorController:
         """By address: the expander answered and is configured."""
         return {chip.device.address: chip.in_service for chip in self._chips()}
 
-    def strangers(self) -> list[int]:
-        """Addresses of expanders that answer and are not of this bank."""
+    def answering(self) -> set[int]:
+        """Addresses at which an expander answers, this bank's or not. Reads only."""
         assert self._bus is not None
-        answering = []
-        for address in sorted(set(_ADDRESSES) - self.in_service().keys()):
+        found = set()
+        for address in _ADDRESSES:
             with suppress(OSError):
                 MCP23017(self._bus, address).read_registers()
-                answering.append(address)
-        return answering
+                found.add(address)
+        return found
 
     # The scan: writing.
 

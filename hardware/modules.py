@@ -94,7 +94,7 @@ class PowerModuleController:
 
 def claim_output(name: str, pin: int, high: bool = False) -> OutputDevice:
     """Take an active-high output and set it. Raises DeviceLost, with the name, if it is busy."""
-    _choose_pin_factory()
+    choose_pin_factory()
     try:
         return OutputDevice(pin, active_high=True, initial_value=high)
     except Exception as error:
@@ -104,7 +104,7 @@ def claim_output(name: str, pin: int, high: bool = False) -> OutputDevice:
 def claim_input(name: str, pin: int) -> InputDevice:
     """Take an active-high input, pulled down, so that a broken wire reads low. Raises DeviceLost,
     with the name, if it is busy."""
-    _choose_pin_factory()
+    choose_pin_factory()
     try:
         return InputDevice(pin, pull_up=False)
     except Exception as error:
@@ -118,7 +118,7 @@ def release(lines: Iterable[Device]) -> None:
             line.close()
 
 
-def _choose_pin_factory() -> None:
+def choose_pin_factory() -> None:
     """Keep gpiozero's pin factory if one is set; else lgpio's, and no other: left to itself,
     gpiozero falls through to lesser ones with only a warning."""
     if Device.pin_factory is not None:

@@ -1,4 +1,4 @@
-"""The command `commission`: its options; what it does is `verified_alloc.commission_command`."""
+"""The command `commission`: its options; what it does is `verified_alloc.commission.command`."""
 
 from typing import Annotated
 
@@ -55,9 +55,9 @@ def commission(
     Swaps: swapped-straps ADDRESS ADDRESS; swapped-coils, swapped-contacts GUN:MODULE GUN:MODULE;
     swapped-enables, swapped-statuses MODULE MODULE.
     """
-    from verified_alloc import commission_command
+    from verified_alloc.commission import command
 
-    return commission_command.commission(
+    return command.commission(
         station_of(station),
         hardware=hardware,
         contactors_only=contactors_only,

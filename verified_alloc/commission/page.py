@@ -34,7 +34,7 @@ _BAR_MM, _BAR_HEIGHT_MM = 46, 4
 
 
 def page(report: dict[str, Any]) -> str:
-    """The report (`commission_results.as_json`) as HTML that needs nothing else."""
+    """The report (`results.as_json`) as HTML that needs nothing else."""
     title = f"Commissioning of {report['station']}"
     parts = [
         f"<h1>{escape(title)}</h1>",

@@ -18,8 +18,8 @@ from hardware.simulated import miswiring
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import parse
 from verified_alloc import Station, cli
-from verified_alloc.commission import Walk
-from verified_alloc.commission_results import Results
+from verified_alloc.commission.results import Results
+from verified_alloc.commission.walk import Walk
 from verified_alloc.run import simulated_charger, wires
 
 SMALL = Station.from_tables(

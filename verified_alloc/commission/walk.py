@@ -13,7 +13,7 @@ from hardware import DeviceLost, clock
 from hardware.contactors import ContactorController
 from hardware.modules import LineReading, PowerModuleController
 from hardware.supervision import Supervision
-from verified_alloc.commission_results import (
+from verified_alloc.commission.results import (
     CYCLES,
     ContactorResult,
     ExpanderResult,
@@ -239,8 +239,7 @@ class Walk:
         listed = {*pins.output_expanders, *pins.feedback_expanders}
         found += [
             ExpanderResult(address, "nothing", "unknown")
-            for address in self._bank.strangers()
-            if address not in listed
+            for address in sorted(self._bank.answering() - listed)
         ]
         return found
 

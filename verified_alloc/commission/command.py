@@ -14,9 +14,9 @@ from typing import Any
 from hardware import HardwareError, MissingExtra
 from hardware.simulated import faults, miswiring
 from hardware.simulated.charger import SimulatedCharger
-from verified_alloc.commission import Walk
-from verified_alloc.commission_page import page
-from verified_alloc.commission_results import CYCLES, Results, as_json
+from verified_alloc.commission.page import page
+from verified_alloc.commission.results import CYCLES, Results, as_json
+from verified_alloc.commission.walk import Walk
 from verified_alloc.errors import BadInput
 from verified_alloc.run import check_scan_time, ended_by_signals, simulated_charger, wires
 from verified_alloc.run_command import check_hardware
