@@ -5,7 +5,6 @@ outputs carried to the wires, in that order, once every `scan_ms`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from hardware import clock
@@ -135,25 +134,35 @@ class Controller:
         emergency."""
         self._stopping = True
 
-    def acknowledge(self, gun: int, offer_w: int) -> None:
+    def acknowledge(self, gun: int, offer_w: int) -> bool:
         """The gun obeys this offer. It counts only if it is the one published last."""
-        if self._offers[gun - 1].offer_w == offer_w:
+        is_latest = self._offers[gun - 1].offer_w == offer_w
+        if is_latest:
             self._acknowledged.add(gun - 1)
+        return is_latest
 
     def limit_site(self, limit_w: int | None) -> None:
         """All guns together are given no more than that, nor more than the station's own limit;
         None: only that. A lower limit is a planned removal: offers fall in the next scan, what
         they were may still be drawn for `offer_lead_ms`."""
         limits_w = [told for told in (self._own_limit_w, limit_w) if told is not None]
-        site_limit_w = min(limits_w, default=None)
-        if site_limit_w != self.station.site_limit_w:
-            self.station = replace(self.station, site_limit_w=site_limit_w)
+        self.station = self.station.limited(min(limits_w, default=None))
 
     def hold(self, gun: int, for_ms: int) -> None:
         """For so long the modules live on this gun are reserved for it, as dwelling ones are: as
         far as its demand needs them, and not against faults. 0 ends it."""
         check_gun(self.station, gun)
         self._held_until_ms[gun] = _now_ms() + for_ms
+
+    @staticmethod
+    def now_ms() -> int:
+        """The controller's time."""
+        return _now_ms()
+
+    @property
+    def expanders(self) -> int:
+        """How many of the station's expanders carry contactors."""
+        return wiring.expanders(len(self.station.contactors))
 
     def held_ms(self, gun: int) -> int:
         """How long this gun's modules are still held."""

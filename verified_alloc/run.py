@@ -24,6 +24,7 @@ from verified_alloc.fault_latch import FaultLatch
 from verified_alloc.journal import Journal
 from verified_alloc.kernel import wiring
 from verified_alloc.player import Player
+from verified_alloc.service.desk import Desk
 from verified_alloc.station import Station
 from verified_alloc.summary import J_PER_KWH, Incident, Summary
 
@@ -120,9 +121,10 @@ def simulated_charger(
 class Run:
     """One run of a station: the loop over scans, and what it leaves to report.
 
-    With a `charger` the station is simulated; without one it is the real wires. `watch` sees every
-    scan, `note` hears what is reported. Simulated time jumps, by `longest_skip_ms` at most, while
-    neither demands, plant nor ages change: the result is the same as scan by scan.
+    With a `charger` the station is simulated; without one it is the real wires. The `desk` takes
+    orders before every scan and sees it, as `watch` does; `note` hears what is reported. Simulated
+    time jumps, by `longest_skip_ms` at most, while neither demands, plant nor ages change: the
+    result is the same as scan by scan.
     """
 
     def __init__(
@@ -135,6 +137,7 @@ class Run:
         longest_skip_ms: int = MS_PER_DAY,
         faults_path: Path | None = None,
         journal: Journal | None = None,
+        desk: Desk | None = None,
         watch: Callable[[State], None] = lambda _: None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -145,6 +148,7 @@ class Run:
         self._longest_skip_ms = longest_skip_ms
         self._faults_path = faults_path
         self._journal = journal
+        self._desk = desk
         self._watch = watch
         self._note = note
         self._scans = 0
@@ -195,7 +199,7 @@ class Run:
             clock.sleep_s(ended_ms / 1000 - clock.now_s())
             player.play(ended_ms)
             summary = self._summary(controller, player)
-            self._take_off(controller, due_ms, scans)
+            self._take_off(controller, player, due_ms, scans)
             if charger is not None:
                 _judged(summary, charger, self._started_ms)
                 if self._journal is not None:
@@ -219,10 +223,9 @@ class Run:
         while not self._ended and (end_ms is None or due_ms < end_ms):
             clock.sleep_s(due_ms / 1000 - clock.now_s())
             player.play(due_ms)
-            state = controller.scan(scans)
+            state = self._scan(controller, player, due_ms, scans)
             self._scans += 1
             self._note_time_to_power(state)
-            self._show(state)
             due_ms += scan_ms
             while due_ms < _now_ms():
                 due_ms += scan_ms
@@ -230,6 +233,20 @@ class Run:
             due_ms += skipped * scan_ms
             scans = 1 + skipped
         return due_ms, scans
+
+    def _scan(
+        self, controller: Controller, player: Player, due_ms: int, scans: int, ending: bool = False
+    ) -> State:
+        """Take orders, scan, and let everybody see it."""
+        if self._desk is not None:
+            charger = self._charger
+            late_s = clock.now_s() - due_ms / 1000 if charger is None else charger.time.late_s()
+            self._desk.serve(controller, player, max(0.0, late_s), ending)
+        state = controller.scan(scans)
+        if self._desk is not None:
+            self._desk.watch(state)
+        self._show(state)
+        return state
 
     def _quiet_scans(self, state: State, player: Player, due_ms: int, end_ms: int | None) -> int:
         """How many scans from `due_ms` on would find what this one found: the controller waits for
@@ -249,7 +266,7 @@ class Run:
         )
         return skipped
 
-    def _take_off(self, controller: Controller, due_ms: int, scans: int) -> None:
+    def _take_off(self, controller: Controller, player: Player, due_ms: int, scans: int) -> None:
         """Scan on until everything is off and open, for as long as that may take."""
         controller.stop()
         timing = self._station.timing
@@ -258,9 +275,8 @@ class Run:
         )
         for at_ms in range(due_ms, due_ms + bounded_ms, timing.scan_ms):
             clock.sleep_s(at_ms / 1000 - clock.now_s())
-            state = controller.scan(scans)
+            state = self._scan(controller, player, at_ms, scans, ending=True)
             scans = 1
-            self._show(state)
             if state.idle:
                 return
         closed = [
@@ -291,6 +307,8 @@ class Run:
             self._journal.report(_now_ms(), sentence)
         told = f"{clock.now_s() - self._started_ms / 1000:.3f} s: {sentence}"
         self._reported.append(told)
+        if self._desk is not None:
+            self._desk.note(sentence)
         self._note(told)
 
     def _summary(self, controller: Controller, player: Player) -> Summary:

@@ -4,8 +4,8 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from hardware import HardwareError, MissingExtra
@@ -20,6 +20,8 @@ from verified_alloc.errors import BadInput, shown
 from verified_alloc.journal import Journal
 from verified_alloc.journal_file import check_journal
 from verified_alloc.run import MS_PER_DAY, Run, check_scan_time, simulated_charger
+from verified_alloc.service.opening import at_desk, can_serve
+from verified_alloc.service.settings import settings
 from verified_alloc.station import Station
 
 REFRESH_MS = 200
@@ -39,6 +41,8 @@ def run(
     seed: int,
     faults_file: str | None,
     journal_file: str | None,
+    http: str | None,
+    service: bool,
     as_json: bool,
 ) -> int:
     """Run the station; 0, or 1 if the cabinet's monitor saw a violation, or 3 if a device is not
@@ -64,24 +68,30 @@ def run(
     journal_path = Path(journal_file) if journal_file else None if simulated else PI_JOURNAL
     if journal_path is not None:
         check_journal(journal_path)
+    serving = demands is None and service and can_serve(http)
+    wanted = settings(replace(station.doors, http=http or station.doors.http)) if serving else None
     charger = simulated_charger(station, pace, seed) if simulated else None
     if charger is not None:
         for injection in injections:
             _check_injection(charger, injection)
     journal = None if journal_path is None else Journal(journal_path, station, simulated=simulated)
     try:
-        with _shown(station, live=pace is not None, until_ms=until_ms, quiet=as_json) as (
-            watch,
-            note,
-        ):
+        with ExitStack() as stack:
+            watch, note = stack.enter_context(
+                _shown(station, live=pace is not None, until_ms=until_ms, quiet=as_json)
+            )
+            desk = None
+            if wanted is not None:
+                desk = stack.enter_context(at_desk(station, wanted, charger, http is None, note))
             summary = Run(
                 station,
                 charger,
                 trace,
                 injections=injections,
-                longest_skip_ms=MS_PER_DAY if pace is None else math.ceil(pace * REFRESH_MS),
+                longest_skip_ms=_longest_skip_ms(pace, serving),
                 faults_path=faults_path,
                 journal=journal,
+                desk=desk,
                 watch=watch,
                 note=note,
             ).play(until_ms)
@@ -99,6 +109,13 @@ def check_hardware(name: str) -> None:
     """Refuse, as `BadInput`, a name that is none."""
     if name not in HARDWARE:
         raise BadInput(f"--hardware {shown(name)}: allowed is {' or '.join(HARDWARE)}")
+
+
+def _longest_skip_ms(pace: float | None, serving: bool) -> int:
+    """As long as nobody would notice: in real time, every scan is made for those who ask."""
+    if pace is None:
+        return MS_PER_DAY
+    return 0 if serving and pace <= 1 else math.ceil(pace * REFRESH_MS)
 
 
 def _speed(text: str | None, default: float | None) -> float | None:

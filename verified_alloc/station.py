@@ -5,7 +5,7 @@ trusted. Guns and modules are numbered from 1; a contactor is a pair `(gun, modu
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,23 @@ class Hardware:
 
 
 @dataclass(frozen=True)
+class Doors:
+    """Where the service listens and to whom it speaks; an empty text means none.
+
+    `http` is HOST:PORT; other than on loopback it needs a token, the content of `token_file`.
+    `mqtt` is the broker, mqtt://HOST:PORT or with TLS mqtts://HOST:PORT.
+    """
+
+    http: str = "127.0.0.1:8080"
+    token_file: str = ""
+    mqtt: str = ""
+    mqtt_topic: str = "verified-alloc"
+    mqtt_user: str = ""
+    mqtt_password_file: str = ""
+    mqtt_ca_file: str = ""
+
+
+@dataclass(frozen=True)
 class Station:
     """A charging station. Make one with `reference`, `from_toml` or `from_tables`."""
 
@@ -155,6 +172,7 @@ class Station:
     policy: Policy = field(default_factory=Policy)
     timing: Timing = field(default_factory=Timing)
     hardware: Hardware = field(default_factory=Hardware)
+    doors: Doors = field(default_factory=Doors)
 
     @staticmethod
     @cache
@@ -218,6 +236,12 @@ class Station:
     def limit_w(self) -> int:
         """The site limit, or where there is none what it can never reach: all guns' maxima."""
         return sum(self.gun_max_w) if self.site_limit_w is None else self.site_limit_w
+
+    def limited(self, site_limit_w: int | None) -> "Station":
+        """This station with another site limit; itself if it is the same."""
+        if site_limit_w == self.site_limit_w:
+            return self
+        return replace(self, site_limit_w=site_limit_w)
 
     @cached_property
     def _pairs(self) -> frozenset[Pair]:

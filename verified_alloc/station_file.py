@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.station import (
     POLICIES,
+    Doors,
     Gun,
     Hardware,
     Matrix,
@@ -190,6 +191,18 @@ class HardwareTable(_Table):
     watchdog_device: Text = Hardware.watchdog_device
 
 
+class ServiceTable(_Table):
+    """[service]"""
+
+    http: Text = Doors.http
+    token_file: Text = Doors.token_file
+    mqtt: Text = Doors.mqtt
+    mqtt_topic: Text = Doors.mqtt_topic
+    mqtt_user: Text = Doors.mqtt_user
+    mqtt_password_file: Text = Doors.mqtt_password_file
+    mqtt_ca_file: Text = Doors.mqtt_ca_file
+
+
 class Document(_Table):
     """The whole file."""
 
@@ -200,6 +213,7 @@ class Document(_Table):
     policy: PolicyTable = PolicyTable.model_validate({})
     timing: TimingTable = TimingTable()
     hardware: HardwareTable = HardwareTable()
+    service: ServiceTable = ServiceTable()
 
 
 TABLES: dict[str, type[_Table]] = {
@@ -210,6 +224,7 @@ TABLES: dict[str, type[_Table]] = {
     "policy": PolicyTable,
     "timing": TimingTable,
     "hardware": HardwareTable,
+    "service": ServiceTable,
 }
 
 
@@ -249,6 +264,7 @@ def station(tables: Mapping[str, Any]) -> Station:
         policy=Policy(**document.policy.model_dump()),
         timing=_timing(document.timing),
         hardware=_hardware(document.hardware, about.modules),
+        doors=Doors(**document.service.model_dump()),
     )
 
 

@@ -39,6 +39,13 @@ class VirtualTime:
             if ahead_s > 0:
                 time.sleep(ahead_s)
 
+    def late_s(self) -> float:
+        """By how much real time is ahead: how late the latest sleep has returned. 0 without a
+        speed."""
+        if self._speed is None:
+            return 0.0
+        return max(0.0, time.monotonic() - self._started_s - self.now_us / 1e6 / self._speed)
+
     def advance_us(self, us: int) -> None:
         """Move time by `us` microseconds, without really waiting, and tell the listeners."""
         if us <= 0:

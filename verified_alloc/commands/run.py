@@ -58,6 +58,17 @@ def run(
             " [default: on a Pi /var/lib/verified-alloc/journal.db, simulated nowhere]",
         ),
     ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            "--http",
+            metavar="HOST:PORT",
+            help="Where a live station's service listens. [default: 127.0.0.1:8080]",
+        ),
+    ] = None,
+    service: Annotated[
+        bool, typer.Option("--service/--no-service", help="A live station can be talked to.")
+    ] = True,
     as_json: AsJson = False,
 ) -> int:
     """Run a station: the simulated one, or the wires of a Raspberry Pi.
@@ -88,5 +99,7 @@ def run(
         seed=number_of("--seed", seed),
         faults_file=faults,
         journal_file=journal,
+        http=http,
+        service=service,
         as_json=as_json,
     )

@@ -1,0 +1,69 @@
+"""The service process: started by the scan's with the numbers of its inherited sockets."""
+
+import asyncio
+import logging
+import os
+import pickle
+import signal
+import socket
+import sys
+
+from verified_alloc.service import log as logs
+from verified_alloc.service.settings import Settings
+from verified_alloc.station import Station
+
+LAST_WORDS_S = 1.5
+"""How long a service whose scan has died goes on saying so."""
+
+log = logging.getLogger("verified_alloc")
+
+
+async def serve(
+    end: socket.socket,
+    listening: socket.socket | None,
+    station: Station,
+    settings: Settings,
+    simulated: bool,
+) -> int:
+    """Until the scan ends: 0 if it did so in good order, else 3."""
+    from verified_alloc.service.line import Line
+    from verified_alloc.service.picture import Painter
+
+    line = Line(end)
+    painter = Painter(station, simulated)
+    tasks = []
+    if settings.broker is not None:
+        from verified_alloc.service.broker import speak
+
+        tasks.append(asyncio.create_task(speak(settings.broker, station, line, painter)))
+    if listening is not None:
+        from verified_alloc.service.web import web_server
+
+        tasks.append(asyncio.create_task(web_server(listening, station, settings, line, painter)))
+    await line.ended.wait()
+    if not line.in_good_order:
+        log.critical("the scan is gone: what the station does is not known")
+        await asyncio.sleep(LAST_WORDS_S)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return 0 if line.in_good_order else 3
+
+
+def main() -> int:
+    """Ctrl-C and SIGTERM are for the scan, which tells its end when everything is off."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    logs.set_up()
+    logging.getLogger("verified_alloc.door").addFilter(logs.Once())
+    end, *others = (socket.socket(fileno=int(text)) for text in sys.argv[1:])
+    hello = end.recv(1 << 18)
+    if not hello:
+        return 3
+    _, station, settings, simulated = pickle.loads(hello)
+    os.nice(5)  # the scan comes first
+    return asyncio.run(serve(end, others[0] if others else None, station, settings, simulated))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

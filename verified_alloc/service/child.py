@@ -1,0 +1,134 @@
+"""The service process as the scan's process sees it: started, listened to, started again."""
+
+import logging
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from verified_alloc.service.settings import Settings
+from verified_alloc.station import Station
+
+LINE_BYTES = 1 << 18
+"""What the kernel keeps of each direction of the line; when it is full, nothing more is sent."""
+ORDER_BYTES = 1 << 16
+LOOKED_AFTER_EVERY_S = 0.5
+LONGEST_PAUSE_S = 30.0
+WAIT_FOR_END_S = 3.0
+
+log = logging.getLogger("verified_alloc")
+
+
+class Child:
+    """The service process and the line to it: one message a packet, nothing ever waits.
+
+    `listening` is the bound HTTP socket; it is kept here, so that a service process that is started
+    again takes over its queue.
+    """
+
+    def __init__(
+        self, station: Station, settings: Settings, listening: socket.socket | None, simulated: bool
+    ) -> None:
+        self._hello = pickle.dumps(("hello", station, settings, simulated))
+        self._listening = listening
+        self._line: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pause_s = 1.0
+        self._look_s = self._start_s = 0.0
+
+    def __enter__(self) -> "Child":
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Say the end and wait a little for it to be told on."""
+        self.send(("end",))
+        if self._line is not None:
+            self._line.close()
+        if self._process is not None:
+            try:
+                self._process.wait(WAIT_FOR_END_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._listening is not None:
+            self._listening.close()
+
+    def keep(self) -> None:
+        """Start it again if it has ended, after a pause that doubles from one time to the next."""
+        now_s = time.monotonic()
+        if now_s < self._look_s:
+            return
+        self._look_s = now_s + LOOKED_AFTER_EVERY_S
+        if self._line is not None and self._process is not None:
+            code = self._process.poll()
+            if code is None:
+                if now_s > self._start_s + 2 * LONGEST_PAUSE_S:
+                    self._pause_s = 1.0
+                return
+            self._hang_up(f"it ended with code {code}")
+        if now_s >= self._start_s:
+            self._start()
+
+    def send(self, message: Any) -> bool:
+        """Send it if there is room for it at once."""
+        if self._line is None:
+            return False
+        try:
+            self._line.send(pickle.dumps(message), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._hang_up(str(error))
+            return False
+        return True
+
+    def receive(self) -> bytes | None:
+        """The next order, if one is there."""
+        if self._line is None:
+            return None
+        try:
+            data = self._line.recv(ORDER_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            self._hang_up(str(error))
+            return None
+        if not data:
+            self._hang_up("it closed the line")
+            return None
+        return data
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            for end in (ours, theirs):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINE_BYTES)
+            passed = [theirs.fileno()]
+            if self._listening is not None:
+                passed.append(self._listening.fileno())
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "verified_alloc.service", *map(str, passed)],
+                pass_fds=passed,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        self._line = ours
+        ours.send(self._hello)
+
+    def _hang_up(self, why: str) -> None:
+        """The station goes on; demands that nobody refreshes fall to zero."""
+        assert self._line is not None
+        self._line.close()
+        self._line = None
+        if self._process is not None:
+            with suppress(OSError):
+                self._process.kill()
+        log.error("the service process is gone (%s); next start in %g s", why, self._pause_s)
+        self._start_s = time.monotonic() + self._pause_s
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)

@@ -1,0 +1,303 @@
+"""The scan's end of the line to the service process: takes orders, shows what was scanned.
+
+Nothing here waits. Orders are taken before a scan, a few at most, and answered after it; what the
+scan looks like is shown when it has changed, or ten times a second, and not at all while the line
+is full. Orders are JSON and are checked again here; nothing that comes from the service process is
+ever unpickled, and all it can do is what `_ORDERS` lists.
+"""
+
+import json
+import time
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from hardware.simulated import faults as simulated_faults
+from hardware.simulated.charger import SimulatedCharger
+from verified_alloc.controller import Controller, State
+from verified_alloc.demand import check_gun, watts
+from verified_alloc.errors import BadInput, shown
+from verified_alloc.explain import kilowatts
+from verified_alloc.player import Player
+from verified_alloc.service.child import Child
+from verified_alloc.service.seen import LATENESS_BOUNDS_MS, Lateness, Note, Seen
+from verified_alloc.service.site_limit import SiteLimit, site_limit
+from verified_alloc.station import Pair, Station
+
+ORDERS_PER_SCAN = 16
+NOTES_KEPT = 40
+SHOWN_EVERY_S = 0.1
+MOST_HELD_S = 600
+
+
+class Desk:
+    """For one run of a station; `charger` is the simulated one, if it is."""
+
+    def __init__(self, station: Station, child: Child, charger: SimulatedCharger | None) -> None:
+        self._station = station
+        self._child = child
+        self._charger = charger
+        self._controller: Controller | None = None
+        self._player: Player | None = None
+        self._answers: deque[tuple[str, int, bool, str]] = deque()
+        self._limit: SiteLimit | None = None
+        self._told_limit: dict[str, Any] | None = None
+        self._started_s = time.time()
+        self._ending = False
+        self._scans = self._unverified = 0
+        self._assignment = 0
+        self._assigned_s = self._started_s
+        self._modules: object = None
+        self._closed: frozenset[Pair] = frozenset()
+        self._connected: object = None
+        self._operations: dict[Pair, int] = {}
+        self._late_counts = [0] * (len(LATENESS_BOUNDS_MS) + 1)
+        self._late_ms = self._most_late_ms = self._sum_late_ms = 0.0
+        self._notes: deque[Note] = deque(maxlen=NOTES_KEPT)
+        self._noted = 0
+        self._shown: object = None
+        self._shown_s = 0.0
+
+    def note(self, sentence: str) -> None:
+        """Something happened."""
+        self._noted += 1
+        self._notes.append(Note(self._noted, time.time(), sentence))
+
+    def serve(self, controller: Controller, player: Player, late_s: float, ending: bool) -> None:
+        """Take the orders that have come; before each scan, which began so late."""
+        self._controller, self._player, self._ending = controller, player, ending
+        self._count_lateness(late_s * 1000)
+        self._child.keep()
+        if self._limit is not None:
+            controller.limit_site(self._limit.at(time.time()))
+        for _ in range(ORDERS_PER_SCAN if not self._answers else 0):
+            data = self._child.receive()
+            if data is None:
+                return
+            self._take(data)
+
+    def watch(self, state: State) -> None:
+        """See a scan, answer the orders that it has taken, show it."""
+        self._scans += 1
+        self._unverified += not state.verified
+        if state.allocation.modules != self._modules:
+            self._modules = state.allocation.modules
+            self._assignment += 1
+            self._assigned_s = time.time()
+        if state.connected != self._connected:
+            self._connected = state.connected
+            self._count_operations(state)
+        self._give_back(state)
+        while self._answers and self._child.send(self._answers[0]):
+            self._answers.popleft()
+        showing = (
+            state.offer_w,
+            state.live,
+            state.connected,
+            state.locked,
+            state.faults,
+            state.stopped,
+            state.verified,
+            self._assignment,
+            self._noted,
+        )
+        now_s = time.monotonic()
+        due = showing != self._shown or now_s - self._shown_s >= SHOWN_EVERY_S
+        if due and self._child.send(self._seen(state)):
+            self._shown, self._shown_s = showing, now_s
+
+    def _seen(self, state: State) -> Seen:
+        controller = self._controller
+        assert controller is not None
+        guns = [gun.id for gun in self._station.guns]
+        return Seen(
+            at_s=time.time(),
+            started_s=self._started_s,
+            scans=self._scans,
+            unverified=self._unverified,
+            ending=self._ending,
+            state=state,
+            assignment=self._assignment,
+            assigned_s=self._assigned_s,
+            latched=controller.health.latched,
+            held_ms=tuple(controller.held_ms(gun) for gun in guns),
+            told_limit=self._told_limit,
+            operations=self._operations,
+            drawn_w=None
+            if self._charger is None
+            else tuple(map(self._charger.cabinet.draw_w, guns)),
+            lateness=Lateness(
+                tuple(self._late_counts), self._sum_late_ms, self._late_ms, self._most_late_ms
+            ),
+            notes=tuple(self._notes),
+        )
+
+    def _count_lateness(self, late_ms: float) -> None:
+        self._late_counts[bisect_left(LATENESS_BOUNDS_MS, late_ms)] += 1
+        self._late_ms = late_ms
+        self._sum_late_ms += late_ms
+        self._most_late_ms = max(self._most_late_ms, late_ms)
+
+    def _count_operations(self, state: State) -> None:
+        closed = frozenset(
+            (gun, module) for gun, row in enumerate(state.connected, start=1) for module in row
+        )
+        if self._scans > 1:
+            for pair in closed ^ self._closed:
+                self._operations[pair] = self._operations.get(pair, 0) + 1
+        self._closed = closed
+
+    def _give_back(self, state: State) -> None:
+        """In simulation a gun goes on with its day when who spoke for it has fallen silent and
+        everything that this must take away is gone."""
+        if self._charger is None or self._player is None:
+            return
+        for gun in state.stale:
+            if state.offer_w[gun - 1] == 0 and not state.live[gun - 1]:
+                self._player.give_back(gun)
+
+    # Orders.
+
+    def _take(self, data: bytes) -> None:
+        """Carry out an order. One that is refused has changed nothing."""
+        order = json.loads(data)
+        number = order["number"]
+        try:
+            if self._ending:
+                raise BadInput("the station is ending; allowed is nothing any more")
+            said, accepted = _ORDERS[order["do"]](self, order), True
+        except BadInput as error:
+            said, accepted = str(error), False
+        self._answers.append(("answer", number, accepted, said))
+
+    def _at_work(self) -> Controller:
+        assert self._controller is not None
+        return self._controller
+
+    def _gun(self, order: Mapping[str, Any]) -> int:
+        gun = order.get("gun")
+        check_gun(self._station, gun)
+        assert isinstance(gun, int)
+        return gun
+
+    def _demand(self, order: Mapping[str, Any]) -> str:
+        gun = self._gun(order)
+        demand_w = watts(order.get("kw"), f"gun {gun}")  # type: ignore[arg-type]
+        age_ms = order.get("age_ms", 0)
+        if not isinstance(age_ms, int) or age_ms < 0:
+            raise BadInput(f"age of gun {gun}'s demand = {shown(age_ms)} ms: allowed is 0 or more")
+        controller = self._at_work()
+        controller.demands.set_w(gun, demand_w, controller.now_ms() - age_ms)
+        assert self._player is not None
+        self._player.take(gun, demand_w)
+        return f"gun {gun} asks for {kilowatts(demand_w)}"
+
+    def _acknowledge(self, order: Mapping[str, Any]) -> str:
+        gun = self._gun(order)
+        offer_w = watts(order.get("offer_kw"), f"gun {gun}")  # type: ignore[arg-type]
+        if not self._at_work().acknowledge(gun, offer_w):
+            raise BadInput(
+                f"acknowledgement of gun {gun} = {kilowatts(offer_w)}: allowed is the offer that"
+                " was published last"
+            )
+        return f"gun {gun} obeys {kilowatts(offer_w)}"
+
+    def _hold(self, order: Mapping[str, Any]) -> str:
+        gun, seconds = self._gun(order), order.get("seconds")
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_HELD_S:
+            raise BadInput(
+                f"hold of gun {gun} for {shown(seconds)} s: allowed is 0 to {MOST_HELD_S}"
+            )
+        self._at_work().hold(gun, round(seconds * 1000))
+        return f"gun {gun} keeps its modules for {seconds:g} s" if seconds else f"gun {gun} let go"
+
+    def _take_out(self, order: Mapping[str, Any]) -> str:
+        kind, number, out = order.get("kind"), order.get("id"), order.get("out")
+        if kind not in ("gun", "module"):
+            raise BadInput(f"service of {shown(kind)}: allowed is gun or module")
+        self._at_work().take_out(kind, number, bool(out))  # type: ignore[arg-type]
+        self.note(f"{kind} {number} is {'out of' if out else 'in'} service, as told")
+        return f"{kind} {number} is {'out of' if out else 'in'} service"
+
+    def _site_limit(self, order: Mapping[str, Any]) -> str:
+        told = order.get("limit")
+        if told is None:
+            limit, said = None, "no site limit but the station's own"
+        else:
+            limit = site_limit(told, time.time())
+            limit_w = limit.at(time.time())
+            said = "none now" if limit_w is None else f"{kilowatts(limit_w)} now"
+            said = f"site limit: {said}"
+        self._limit, self._told_limit = limit, told
+        self._at_work().limit_site(None if limit is None else limit.at(time.time()))
+        self.note(f"{said}, as told")
+        return said
+
+    def _clear(self, order: Mapping[str, Any]) -> str:
+        name = str(order.get("fault"))
+        kind, _, which = name.partition("-")
+        controller = self._at_work()
+        if name == "emergency-stop":
+            controller.clear_stop()
+        elif kind == "contactor" and which.count(":") == 1:
+            gun, module = (_number(text, name) for text in which.split(":"))
+            controller.clear_contactor(gun, module)
+        elif kind == "module":
+            module = _number(which, name)
+            if module > len(self._station.modules):
+                raise _no_such_fault(name)
+            controller.clear_module(module)
+        elif kind == "expander":
+            controller.clear_expander(self._expander(which, name))
+        else:
+            raise _no_such_fault(name)
+        self.note(f"{name} is cleared, as told")
+        return f"{name} is cleared"
+
+    def _expander(self, which: str, name: str) -> int:
+        names = [f"{address:#x}" for address in self._station.hardware.output_expanders]
+        if which not in names[: self._at_work().expanders]:
+            raise _no_such_fault(name)
+        return names.index(which)
+
+    def _emergency_stop(self, _: Mapping[str, Any]) -> str:
+        self._at_work().emergency_stop()
+        return "emergency stop: everything goes off"
+
+    def _inject(self, order: Mapping[str, Any]) -> str:
+        if self._charger is None:
+            raise BadInput("faults are injected only into a simulated station")
+        try:
+            fault = simulated_faults.parse(str(order.get("fault")))
+            self._charger.inject(replace(fault, at_us=fault.at_us + self._charger.time.now_us))
+        except ValueError as error:
+            raise BadInput(str(error)) from None
+        self.note(f"injected: {fault.text}")
+        return f"injected: {fault.text}"
+
+
+def _number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) > 0):
+        raise _no_such_fault(name)
+    return int(text)
+
+
+def _no_such_fault(name: str) -> BadInput:
+    return BadInput(
+        f"fault {shown(name)}: allowed are contactor-GUN:MODULE, module-NUMBER, expander-ADDRESS"
+        " and emergency-stop, of this station"
+    )
+
+
+_ORDERS: Mapping[str, Callable[[Desk, Mapping[str, Any]], str]] = {
+    "demand": Desk._demand,
+    "acknowledge": Desk._acknowledge,
+    "hold": Desk._hold,
+    "take_out": Desk._take_out,
+    "site_limit": Desk._site_limit,
+    "clear": Desk._clear,
+    "emergency_stop": Desk._emergency_stop,
+    "inject": Desk._inject,
+}

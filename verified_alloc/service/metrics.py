@@ -1,0 +1,135 @@
+"""What Prometheus reads."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from verified_alloc.service.line import Line
+from verified_alloc.service.seen import LATENESS_BOUNDS_MS, Seen
+from verified_alloc.station import Station
+
+PREFIX = "verified_alloc_"
+
+
+class Metrics:
+    """Read off what was seen last, at each scrape."""
+
+    def __init__(self, station: Station, line: Line) -> None:
+        self._station = station
+        self._line = line
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> list[Metric]:
+        """Nothing beforehand: nothing has been seen yet."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics now."""
+        line = self._line
+        yield _gauge("healthy", "1 while scans go on and are verified", float(line.healthy))
+        yield _gauge("mqtt_connected", "1 while connected to the MQTT broker", line.connected)
+        yield _total(
+            "mqtt_connects", "Connections to the MQTT broker since the start", line.connects
+        )
+        yield _counter(
+            "refused", "What was turned away at the door, by reason", "reason", line.refused
+        )
+        yield _counter("orders", "Orders that the scan has taken, by kind", "order", line.accepted)
+        if line.seen is not None:
+            yield from self._of_station(line.seen)
+
+    def _of_station(self, seen: Seen) -> Iterator[Metric]:
+        state = seen.state
+        yield _lateness(seen)
+        yield _total("scans", "Scans since the start", seen.scans)
+        yield _total("unverified_scans", "Scans whose writes were not verified", seen.unverified)
+        yield _total("assignments", "Assignments since the start", seen.assignment)
+        yield _gauge("stopped", "1 while everything is off until that is cleared", state.stopped)
+        yield _gauge("seen_seconds", "Unix time of the latest scan", seen.at_s)
+        latched = seen.latched
+        yield _gauge(
+            "faults",
+            "Latched faults",
+            sum(
+                map(
+                    len,
+                    (
+                        latched.welded,
+                        latched.failed_open,
+                        latched.dead,
+                        latched.stuck_on,
+                        latched.expanders,
+                    ),
+                )
+            )
+            + latched.emergency_stop,
+        )
+        if state.inputs.site_limit_w is not None:
+            yield _gauge("site_limit_watts", "The limit in force", state.inputs.site_limit_w)
+        guns = [str(gun.id) for gun in self._station.guns]
+        by_gun = {
+            "demand_watts": ("What the gun asks for; 0 once stale", state.demand_w),
+            "granted_watts": (
+                "What the assignment gives it",
+                tuple(state.allocation.delivered_w.values()),
+            ),
+            "offer_watts": ("What it may draw", state.offer_w),
+            "unmet_watts": (
+                "What it asks for up to its maximum and is not given",
+                tuple(state.allocation.unmet_w.values()),
+            ),
+        }
+        if seen.drawn_w is not None:
+            by_gun["drawn_watts"] = ("What its simulated vehicle draws", seen.drawn_w)
+        for name, (told, values) in by_gun.items():
+            family = GaugeMetricFamily(PREFIX + name, told, labels=["gun"])
+            for gun, value in zip(guns, values, strict=True):
+                family.add_metric([gun], float(value))
+            yield family
+        operations = CounterMetricFamily(
+            PREFIX + "contactor_operations", "Makes and breaks", labels=["gun", "module"]
+        )
+        for pair in self._station.contactors:
+            operations.add_metric([*map(str, pair)], seen.operations.get(pair, 0))
+        yield operations
+
+
+def _gauge(name: str, told: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, told, value=float(value))
+
+
+def _total(name: str, told: str, value: float) -> Metric:
+    return CounterMetricFamily(PREFIX + name, told, value=float(value))
+
+
+def _counter(name: str, told: str, label: str, counts: "dict[str, int]") -> Metric:
+    family = CounterMetricFamily(PREFIX + name, told, labels=[label])
+    for reason, count in sorted(counts.items()):
+        family.add_metric([reason], count)
+    return family
+
+
+def _lateness(seen: Seen) -> Metric:
+    """How late scans begin."""
+    buckets, total = [], 0
+    for bound_ms, count in zip(LATENESS_BOUNDS_MS, seen.lateness.counts, strict=False):
+        total += count
+        buckets.append((f"{bound_ms / 1000:g}", float(total)))
+    buckets.append(("+Inf", float(sum(seen.lateness.counts))))
+    return HistogramMetricFamily(
+        PREFIX + "scan_lateness_seconds",
+        "How late scans begin",
+        buckets=buckets,
+        sum_value=seen.lateness.sum_ms / 1000,
+    )

@@ -1,0 +1,299 @@
+"""The words of the HTTP interface and of MQTT, as they appear in the OpenAPI document. Powers are
+kW, times at which something was are Unix time in s."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MOST_KW = 1_000_000
+"""A gigawatt: more than any charger has, and a number that every JSON reader can hold."""
+
+Kw = Annotated[float, Field(ge=0, le=MOST_KW, allow_inf_nan=False, examples=[120.0])]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# What is asked.
+
+
+class Demand(_Model):
+    """What a gun's vehicle could take, kW. It holds for `demand_timeout_s` unless refreshed."""
+
+    kw: Kw
+
+
+class TimedDemand(Demand):
+    """A demand that says when it was made."""
+
+    sent_s: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="Unix time at which it was made; one older than demand_timeout_s is refused",
+    )
+    id: str | None = Field(None, max_length=64, description="comes back in the answer")
+
+
+class Acknowledgement(_Model):
+    """The gun obeys this offer from now on, so that what it was offered before is free at once."""
+
+    offer_kw: Kw
+
+
+class TimedAcknowledgement(Acknowledgement):
+    """The same by MQTT."""
+
+    id: str | None = Field(None, max_length=64, description="comes back in the answer")
+
+
+class Hold(_Model):
+    """For how long the gun's modules stay, as far as its demand needs them: cable check and
+    precharge."""
+
+    seconds: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False, examples=[60.0])]
+
+
+class InService(_Model):
+    """Whether a gun or a module is in service."""
+
+    in_service: bool
+
+
+class SchedulePeriod(BaseModel):
+    """OCPP ChargingSchedulePeriod."""
+
+    startPeriod: int = Field(ge=0, le=10**9, description="s after the start; 0 in the first")  # noqa: N815
+    limit: float = Field(ge=0, le=10**9, allow_inf_nan=False, description="W")
+    numberPhases: int | None = None  # noqa: N815
+
+
+class ChargingSchedule(BaseModel):
+    """OCPP ChargingSchedule; only in W."""
+
+    chargingRateUnit: Literal["W"]  # noqa: N815
+    chargingSchedulePeriod: list[SchedulePeriod] = Field(min_length=1, max_length=1000)  # noqa: N815
+    duration: int | None = Field(None, gt=0, le=10**9, description="s; none: for good")
+    startSchedule: str | None = Field(None, description="RFC 3339; none: from now on")  # noqa: N815
+    minChargingRate: float | None = Field(None, allow_inf_nan=False, description="ignored")  # noqa: N815
+
+
+class ChargingProfile(BaseModel):
+    """OCPP ChargingProfile that limits the whole station. Other keys of OCPP are ignored."""
+
+    chargingProfilePurpose: Literal[  # noqa: N815
+        "ChargePointMaxProfile",
+        "ChargingStationMaxProfile",
+        "ChargingStationExternalConstraints",
+    ]
+    chargingProfileKind: Literal["Absolute", "Recurring"]  # noqa: N815
+    recurrencyKind: Literal["Daily", "Weekly"] | None = None  # noqa: N815
+    chargingSchedule: ChargingSchedule  # noqa: N815
+    chargingProfileId: int | None = None  # noqa: N815
+    stackLevel: int | None = None  # noqa: N815
+    validFrom: str | None = None  # noqa: N815
+    validTo: str | None = None  # noqa: N815
+
+
+class LimitValue(_Model):
+    """A limit until it is told otherwise."""
+
+    limit_kw: Kw
+
+
+class LimitProfile(_Model):
+    """A limit over time."""
+
+    profile: ChargingProfile
+
+
+class Injection(_Model):
+    """A fault for the simulated cabinet, as `run --inject` takes it."""
+
+    fault: str = Field(min_length=1, max_length=200, examples=["weld 2:1", "nack 0x21 for 500ms"])
+
+
+# What is answered.
+
+
+class Done(_Model):
+    """The scan has taken it."""
+
+    said: str = Field(examples=["gun 3 asks for 120 kW"])
+
+
+class Refusal(_Model):
+    """Why not, in one line. Nothing has changed."""
+
+    detail: str
+
+
+class GunView(_Model):
+    """A gun now."""
+
+    gun: int
+    maximum_kw: float
+    demand_kw: float = Field(description="what counts; 0 once it is stale")
+    stale: bool = Field(description="its demand was not refreshed in time")
+    capability_kw: float = Field(
+        description="the most that it could be given as things are, were nobody else there"
+    )
+    granted_kw: float = Field(description="what the assignment gives it")
+    offer_kw: float = Field(description="what it may draw now, for lifetime_ms")
+    live_kw: float = Field(description="the power of the modules that feed it")
+    drawn_kw: float | None = Field(description="what it draws; null on real wires")
+    unmet_kw: float
+    modules: list[int] = Field(description="assigned")
+    live: list[int] = Field(description="feeding it")
+    in_service: bool
+    locked: bool
+    held_s: float = Field(description="how long its modules are still held")
+    why: list[str] = Field(description="why it has what it has, in sentences")
+
+
+class ModuleView(_Model):
+    """A power module now."""
+
+    module: int
+    power_kw: float
+    assigned_to: int | None
+    feeds: int | None
+    in_service: bool
+    usable: bool = Field(description="no fault and in service")
+
+
+class ContactorView(_Model):
+    """A contactor now."""
+
+    gun: int
+    module: int
+    closed: bool = Field(description="by its auxiliary contact")
+    live: bool = Field(description="power may flow through it")
+    assigned: bool
+    welded: bool
+    failed_open: bool
+    operations: int = Field(description="makes and breaks since the start")
+
+
+class FaultView(_Model):
+    """A latched fault; it is cleared by its id."""
+
+    id: str = Field(examples=["contactor-2:1", "module-3", "expander-0x22", "emergency-stop"])
+    text: str
+
+
+class OfferView(_Model):
+    """What a gun may draw."""
+
+    gun: int
+    offer_kw: float
+
+
+class Offers(_Model):
+    """What the guns may draw, for `lifetime_ms` from when it was sent; expired means 0."""
+
+    sequence: int = Field(description="of the scan; higher is newer")
+    at_s: float
+    lifetime_ms: int
+    online: bool = Field(description="false: the station is not controlled, all offers are 0")
+    offers: list[OfferView]
+
+
+class AssignedGun(_Model):
+    """Which modules feed a gun."""
+
+    gun: int
+    modules: list[int]
+    granted_kw: float
+
+
+class Assignment(_Model):
+    """Which modules are to feed which gun."""
+
+    sequence: int = Field(description="counts up with every new assignment since the start")
+    since_s: float
+    policy: str
+    fallback_from: str | None
+    optimal: bool | None
+    guns: list[AssignedGun]
+    idle_modules: list[int]
+
+
+class Decision(_Model):
+    """An assignment and why it came out."""
+
+    assignment: Assignment
+    demands_kw: list[float] = Field(description="gun 1 first")
+    site_limit_kw: float | None
+    why: list[str]
+
+
+class SiteLimitView(_Model):
+    """The site limit now."""
+
+    limit_kw: float | None = Field(description="in force; null: none")
+    own_kw: float | None = Field(description="the station file's, never exceeded")
+    told: dict[str, Any] | None = Field(description="as it was told")
+
+
+class NoteView(_Model):
+    """Something that happened."""
+
+    number: int
+    at_s: float
+    text: str
+
+
+class ScanView(_Model):
+    """How the scan is doing."""
+
+    count: int
+    verified: bool
+    unverified: int = Field(description="scans whose writes could not be verified")
+    late_ms: float = Field(description="how late the latest began")
+    most_late_ms: float
+
+
+class StationView(_Model):
+    """What does not change while it runs."""
+
+    name: str
+    simulated: bool
+    version: str
+    guns: int
+    modules: int
+    matrix: str
+    reach: list[list[int]] = Field(description="the modules of each gun, gun 1 first")
+    policy: str
+    scan_ms: int
+    offer_lead_ms: int
+    demand_timeout_s: int
+    started_s: float
+
+
+class StateView(_Model):
+    """Everything, now."""
+
+    sequence: int = Field(description="of the scan; higher is newer")
+    at_s: float
+    phase: Literal["running", "ending"]
+    healthy: bool = Field(description="as /healthz")
+    stopped: bool = Field(description="emergency stop: everything is off until it is cleared")
+    station: StationView
+    scan: ScanView
+    guns: list[GunView]
+    modules: list[ModuleView]
+    contactors: list[ContactorView]
+    faults: list[FaultView]
+    assignment: Assignment
+    site_limit: SiteLimitView
+    offer_lifetime_ms: int
+    why: list[str] = Field(description="about the station as a whole")
+    notes: list[NoteView] = Field(description="the latest, oldest first")
+
+
+class Health(_Model):
+    """Whether scans are verified."""
+
+    healthy: bool
+    said: str

@@ -1,0 +1,60 @@
+"""Opens the service of a live station, where that can be."""
+
+import errno
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from hardware import DeviceLost
+from hardware.simulated.charger import SimulatedCharger
+from verified_alloc.errors import BadInput, shown
+from verified_alloc.service.child import Child
+from verified_alloc.service.desk import Desk
+from verified_alloc.service.settings import Settings, listen
+from verified_alloc.station import Station
+
+LIBRARIES = ("fastapi", "uvicorn", "aiomqtt", "prometheus_client")
+
+
+def can_serve(http: str | None) -> bool:
+    """The service's libraries are here, and what it needs of the system. Who has asked for it is
+    told what is missing, anybody else does without."""
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if not missing and sys.platform == "linux":
+        return True
+    if http is None:
+        return False
+    if missing:
+        raise BadInput(
+            f"--http {shown(http)}: {', '.join(missing)} not installed; allowed after"
+            " pip install 'verified-alloc[service]'"
+        )
+    raise BadInput(f"--http {shown(http)}: allowed only on Linux, not {sys.platform}")
+
+
+@contextmanager
+def at_desk(
+    station: Station,
+    wanted: Settings,
+    charger: SimulatedCharger | None,
+    by_default: bool,
+    note: Callable[[str], None],
+) -> Iterator[Desk]:
+    """The service process, and the desk where the scan hears it. DeviceLost if its port is taken,
+    unless nobody has named one: a simulated station takes any."""
+    listening = None
+    if wanted.host is not None:
+        try:
+            listening = listen(wanted.host, wanted.port)
+        except OSError as error:
+            place = f"{wanted.host}:{wanted.port}"
+            reason = (error.strerror or str(error)).lower()
+            if error.errno != errno.EADDRINUSE or charger is None or not by_default:
+                raise DeviceLost(f"http {place}: {reason}; --http names another") from error
+            listening = listen(wanted.host, 0)
+            note(f"http {place} is taken")
+        host, port = listening.getsockname()[:2]
+        note(f"Dashboard: http://{f'[{host}]' if ':' in host else host}:{port}/")
+    with Child(station, wanted, listening, simulated=charger is not None) as child:
+        yield Desk(station, child, charger)

@@ -1,0 +1,256 @@
+"""What was seen, in the words of the interface."""
+
+from importlib.metadata import version
+
+from verified_alloc import explain
+from verified_alloc.explain import Explanation
+from verified_alloc.fault_latch import Latched
+from verified_alloc.health import describe
+from verified_alloc.service.models import (
+    AssignedGun,
+    Assignment,
+    ContactorView,
+    Decision,
+    FaultView,
+    GunView,
+    ModuleView,
+    NoteView,
+    Offers,
+    OfferView,
+    ScanView,
+    SiteLimitView,
+    StateView,
+    StationView,
+)
+from verified_alloc.service.seen import Seen
+from verified_alloc.station import Pair, Station, service
+
+
+class Painter:
+    """Paints what was seen of one station; an explanation is worked out once for a decision."""
+
+    def __init__(self, station: Station, simulated: bool) -> None:
+        self._station = station
+        self._simulated = simulated
+        self.version = version("verified-alloc")
+        self._explained: tuple[object, Explanation] | None = None
+
+    def station(self, started_s: float) -> StationView:
+        """What does not change."""
+        station = self._station
+        return StationView(
+            name=station.name,
+            simulated=self._simulated,
+            version=self.version,
+            guns=len(station.guns),
+            modules=len(station.modules),
+            matrix=station.matrix.kind,
+            reach=[list(row) for row in station.matrix.reach],
+            policy=station.policy.name,
+            scan_ms=station.timing.scan_ms,
+            offer_lead_ms=station.timing.offer_lead_ms,
+            demand_timeout_s=station.timing.demand_timeout_s,
+            started_s=started_s,
+        )
+
+    def state(self, seen: Seen, healthy: bool) -> StateView:
+        """Everything."""
+        state = seen.state
+        return StateView(
+            sequence=seen.scans,
+            at_s=seen.at_s,
+            phase="ending" if seen.ending else "running",
+            healthy=healthy,
+            stopped=state.stopped,
+            station=self.station(seen.started_s),
+            scan=ScanView(
+                count=seen.scans,
+                verified=state.verified,
+                unverified=seen.unverified,
+                late_ms=round(seen.lateness.latest_ms, 3),
+                most_late_ms=round(seen.lateness.most_ms, 3),
+            ),
+            guns=self.guns(seen),
+            modules=self.modules(seen),
+            contactors=self.contactors(seen),
+            faults=self.faults(seen.latched),
+            assignment=self.assignment(seen),
+            site_limit=self.site_limit(seen),
+            offer_lifetime_ms=self._station.timing.offer_lead_ms,
+            why=list(self._explanation(seen).station),
+            notes=[NoteView(**note._asdict()) for note in seen.notes],
+        )
+
+    def guns(self, seen: Seen) -> list[GunView]:
+        """Every gun."""
+        state, explained = seen.state, self._explanation(seen)
+        views = []
+        for gun in self._station.guns:
+            place = gun.id - 1
+            live = state.live[place]
+            drawn = None if seen.drawn_w is None else seen.drawn_w[place] / 1000
+            views.append(
+                GunView(
+                    gun=gun.id,
+                    maximum_kw=gun.max_power_w / 1000,
+                    demand_kw=state.demand_w[place] / 1000,
+                    stale=gun.id in state.stale,
+                    capability_kw=self._capability_w(seen, gun.id) / 1000,
+                    granted_kw=state.allocation.delivered_w[gun.id] / 1000,
+                    offer_kw=state.offer_w[place] / 1000,
+                    live_kw=self._power_w(live) / 1000,
+                    drawn_kw=drawn,
+                    unmet_kw=state.allocation.unmet_w[gun.id] / 1000,
+                    modules=list(state.allocation.modules[gun.id]),
+                    live=list(live),
+                    in_service=gun.id not in seen.latched.guns_out,
+                    locked=gun.id in state.locked,
+                    held_s=seen.held_ms[place] / 1000,
+                    why=list(explained.guns[gun.id].sentences),
+                )
+            )
+        return views
+
+    def modules(self, seen: Seen) -> list[ModuleView]:
+        """Every power module."""
+        holder = _by_module(seen.state.allocation.modules)
+        feeding = _by_module(dict(enumerate(seen.state.live, start=1)))
+        return [
+            ModuleView(
+                module=module.id,
+                power_kw=module.power_w / 1000,
+                assigned_to=holder.get(module.id),
+                feeds=feeding.get(module.id),
+                in_service=module.id not in seen.latched.modules_out,
+                usable=module.id not in seen.state.faults.modules,
+            )
+            for module in self._station.modules
+        ]
+
+    def contactors(self, seen: Seen) -> list[ContactorView]:
+        """Every contactor, in the order of the wiring."""
+        state = seen.state
+        return [
+            ContactorView(
+                gun=gun,
+                module=module,
+                closed=module in state.connected[gun - 1],
+                live=module in state.live[gun - 1],
+                assigned=module in state.allocation.modules[gun],
+                welded=(gun, module) in seen.latched.welded,
+                failed_open=(gun, module) in seen.latched.failed_open,
+                operations=seen.operations.get((gun, module), 0),
+            )
+            for gun, module in self._station.contactors
+        ]
+
+    def faults(self, latched: Latched) -> list[FaultView]:
+        """Everything latched, but what was taken out of service."""
+        hardware = self._station.hardware
+        ones = [
+            *((_contactor(p), Latched(welded=frozenset({p}))) for p in sorted(latched.welded)),
+            *(
+                (_contactor(p), Latched(failed_open=frozenset({p})))
+                for p in sorted(latched.failed_open)
+            ),
+            *((f"module-{m}", Latched(dead=frozenset({m}))) for m in sorted(latched.dead)),
+            *(
+                (f"module-{p[1]}", Latched(stuck_on=frozenset({p})))
+                for p in sorted(latched.stuck_on)
+            ),
+            *(
+                (f"expander-{hardware.output_expanders[e]:#x}", Latched(expanders=frozenset({e})))
+                for e in sorted(latched.expanders)
+            ),
+        ]
+        if latched.emergency_stop:
+            ones.append(("emergency-stop", Latched(emergency_stop=True)))
+        return [
+            FaultView(id=name, text=describe(self._station, Latched(), one)[0])
+            for name, one in ones
+        ]
+
+    def assignment(self, seen: Seen) -> Assignment:
+        """Which modules are to feed which gun."""
+        allocation = seen.state.allocation
+        return Assignment(
+            sequence=seen.assignment,
+            since_s=seen.assigned_s,
+            policy=allocation.policy,
+            fallback_from=allocation.fallback_from,
+            optimal=allocation.optimal,
+            guns=[
+                AssignedGun(
+                    gun=gun, modules=list(modules), granted_kw=allocation.delivered_w[gun] / 1000
+                )
+                for gun, modules in allocation.modules.items()
+            ],
+            idle_modules=list(allocation.idle_modules),
+        )
+
+    def decision(self, seen: Seen) -> Decision:
+        """The latest assignment, and why."""
+        explained, inputs = self._explanation(seen), seen.state.inputs
+        return Decision(
+            assignment=self.assignment(seen),
+            demands_kw=[demand_w / 1000 for demand_w in inputs.asked.demand_w],
+            site_limit_kw=_kw(inputs.site_limit_w),
+            why=[sentence for reason in explained.guns.values() for sentence in reason.sentences]
+            + list(explained.station),
+        )
+
+    def offers(self, seen: Seen | None) -> Offers:
+        """What the guns may draw; nothing where nobody controls them."""
+        offer_w = (0,) * len(self._station.guns) if seen is None else seen.state.offer_w
+        return Offers(
+            sequence=0 if seen is None else seen.scans,
+            at_s=0 if seen is None else seen.at_s,
+            lifetime_ms=self._station.timing.offer_lead_ms,
+            online=seen is not None,
+            offers=[
+                OfferView(gun=gun, offer_kw=power_w / 1000)
+                for gun, power_w in enumerate(offer_w, start=1)
+            ],
+        )
+
+    def site_limit(self, seen: Seen) -> SiteLimitView:
+        """The limit in force, and where it comes from."""
+        return SiteLimitView(
+            limit_kw=_kw(seen.state.inputs.site_limit_w),
+            own_kw=_kw(self._station.site_limit_w),
+            told=seen.told_limit,
+        )
+
+    def _explanation(self, seen: Seen) -> Explanation:
+        inputs, allocation = seen.state.inputs, seen.state.allocation
+        key = (inputs, allocation)
+        if self._explained is None or self._explained[0] != key:
+            station = self._station.limited(inputs.site_limit_w)
+            told = explain.reasons(station, inputs.asked, inputs.faults, allocation)
+            self._explained = key, told
+        return self._explained[1]
+
+    def _capability_w(self, seen: Seen, gun: int) -> int:
+        state = seen.state
+        left = service(self._station, state.faults)
+        if state.stopped or gun in state.locked or not left.in_service[gun - 1]:
+            return 0
+        usable = [m for m, can in enumerate(left.usable[gun - 1], start=1) if can]
+        limit_w = state.inputs.site_limit_w
+        most_w = min(self._station.gun_max_w[gun - 1], self._power_w(usable))
+        return most_w if limit_w is None else min(most_w, limit_w)
+
+    def _power_w(self, modules: "list[int] | tuple[int, ...]") -> int:
+        return sum(self._station.module_power_w[module - 1] for module in modules)
+
+
+def _by_module(by_gun: "dict[int, tuple[int, ...]]") -> dict[int, int]:
+    return {module: gun for gun, modules in by_gun.items() for module in modules}
+
+
+def _contactor(pair: Pair) -> str:
+    return f"contactor-{pair[0]}:{pair[1]}"
+
+
+def _kw(power_w: int | None) -> float | None:
+    return None if power_w is None else power_w / 1000

@@ -1,0 +1,58 @@
+"""What the scan shows to the service process."""
+
+from typing import Any, NamedTuple
+
+from verified_alloc.controller import State
+from verified_alloc.fault_latch import Latched
+from verified_alloc.station import Pair
+
+LATENESS_BOUNDS_MS = tuple(round(0.05 * 1.4**step, 3) for step in range(30))
+"""Upper bounds of the buckets that a scan's lateness is counted in: 0.05 ms to 0.87 s."""
+
+
+class Note(NamedTuple):
+    """Something that happened, in a sentence."""
+
+    number: int
+    at_s: float
+    """Unix time."""
+    text: str
+
+
+class Lateness(NamedTuple):
+    """How late scans began, in real time."""
+
+    counts: tuple[int, ...]
+    """By bucket of `LATENESS_BOUNDS_MS`, and those beyond the last."""
+    sum_ms: float
+    latest_ms: float
+    most_ms: float
+
+
+class Seen(NamedTuple):
+    """One scan, and what has been counted since the start. Guns are counted from 1."""
+
+    at_s: float
+    """Unix time of the scan."""
+    started_s: float
+    scans: int
+    unverified: int
+    """Scans whose writes could not be verified."""
+    ending: bool
+    """Told to end: everything is being taken off."""
+    state: State
+    assignment: int
+    """Counts up with every new assignment of modules to guns, from 1."""
+    assigned_s: float
+    """Unix time of the latest."""
+    latched: Latched
+    held_ms: tuple[int, ...]
+    """By gun, how long its modules are still held."""
+    told_limit: dict[str, Any] | None
+    """The site limit as it was told, JSON."""
+    operations: dict[Pair, int]
+    """Makes and breaks of each contactor that moved, as its auxiliary contact shows."""
+    drawn_w: tuple[int, ...] | None
+    """By gun, what its simulated vehicle draws; None on real wires, where nobody measures it."""
+    lateness: Lateness
+    notes: tuple[Note, ...]

@@ -1,0 +1,52 @@
+"""Runs the HTTP interface on a socket that is already bound."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from verified_alloc.service.http import Past, application
+from verified_alloc.service.line import Line
+from verified_alloc.service.picture import Painter
+from verified_alloc.service.settings import Settings
+from verified_alloc.station import Station
+
+CONNECTIONS = 256
+
+
+class _Server(uvicorn.Server):
+    """Signals are for the scan's process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def web_server(
+    listening: socket.socket, station: Station, settings: Settings, line: Line, painter: Painter
+) -> None:
+    """Until cancelled."""
+    past = Past(line, painter)
+    following = asyncio.create_task(past.follow())
+    server = _Server(
+        uvicorn.Config(
+            application(station, settings, line, painter, past),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=10,
+            timeout_graceful_shutdown=1,
+            h11_max_incomplete_event_size=16 * 1024,
+        )
+    )
+    serving = asyncio.create_task(server.serve([listening]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await serving
+        following.cancel()
