@@ -40,6 +40,7 @@ async def serve(
         from verified_alloc.service.web import web_server
 
         tasks.append(asyncio.create_task(web_server(listening, station, settings, line, painter)))
+    os.nice(5)  # from now on the scan comes first
     await line.ended.wait()
     if not line.in_good_order:
         log.critical("the scan is gone: what the station does is not known")
@@ -61,7 +62,6 @@ def main() -> int:
     if not hello:
         return 3
     _, station, settings, simulated = pickle.loads(hello)
-    os.nice(5)  # the scan comes first
     return asyncio.run(serve(end, others[0] if others else None, station, settings, simulated))
 
 
