@@ -22,13 +22,13 @@ from verified_alloc.commands import (
     prove,
     run,
     study,
+    talk,
     wiring,
 )
 from verified_alloc.errors import BadInput
 
 app = typer.Typer(
     name="verified-alloc",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -56,6 +56,9 @@ for command in (
     allocate.allocate,
     explain.explain,
     run.run,
+    talk.status,
+    talk.demand,
+    talk.clear,
     wiring.wiring,
     commission.commission,
     doctor.doctor,

@@ -49,20 +49,20 @@ def station_of(path: str | None) -> Station:
     return Station.reference() if path is None else Station.from_toml(Path(path))
 
 
-def demands_of(options: Sequence[str] | None) -> dict[int, Decimal]:
+def demands_of(options: Sequence[str] | None, name: str = "--demand") -> dict[int, Decimal]:
     demands: dict[int, Decimal] = {}
     for option in options or ():
         gun_text, equals, kw_text = option.partition("=")
         gun = digits(gun_text)
         if not equals or gun is None:
-            raise BadInput(f"--demand {shown(option)}: allowed is GUN=KW, as 1=160")
+            raise BadInput(f"{name} {shown(option)}: allowed is GUN=KW, as 1=160")
         if gun in demands:
-            raise BadInput(f"--demand {shown(option)}: gun {gun} twice; allowed is once")
+            raise BadInput(f"{name} {shown(option)}: gun {gun} twice; allowed is once")
         try:
             demands[gun] = Decimal(kw_text)
         except InvalidOperation:
             raise BadInput(
-                f"--demand {shown(option)}: {shown(kw_text)} is no number of kW;"
+                f"{name} {shown(option)}: {shown(kw_text)} is no number of kW;"
                 " allowed is GUN=KW, as 1=160"
             ) from None
     return demands

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.service.line import Busy, Line
-from verified_alloc.service.models import Hold, TimedAcknowledgement, TimedDemand
+from verified_alloc.service.models import Hold, TimedAcknowledgement, TimedDemand, said_of
 from verified_alloc.service.picture import Painter
 from verified_alloc.service.seen import Seen
 from verified_alloc.service.settings import Broker
@@ -135,7 +135,8 @@ class _Talk:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "payload"
-            raise BadInput(f"topic {topic}: {where}: {first['msg']}") from None
+            said = said_of(where, first["input"], first["msg"])
+            raise BadInput(f"topic {topic}: {said}") from None
         return gun, kind, told
 
     async def _tell(self, gun: int, kind: "_Kind", told: BaseModel) -> None:

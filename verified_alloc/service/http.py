@@ -38,6 +38,7 @@ from verified_alloc.service.models import (
     SiteLimitView,
     StateView,
     StationView,
+    said_of,
 )
 from verified_alloc.service.picture import Painter
 from verified_alloc.service.seen import Seen
@@ -345,7 +346,7 @@ def application(
         where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
         status = 400 if first["type"] == "json_invalid" else 422
         line.refused["invalid"] += 1
-        said = f"{where}: {first['msg']}"
+        said = said_of(where, first["input"], first["msg"])
         log.warning("refused: invalid: %s", said)
         return JSONResponse({"detail": said}, status)
 

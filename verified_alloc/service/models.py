@@ -5,10 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from verified_alloc.errors import shown
+
 MOST_KW = 1_000_000
 """A gigawatt: more than any charger has, and a number that every JSON reader can hold."""
 
 Kw = Annotated[float, Field(ge=0, le=MOST_KW, allow_inf_nan=False, examples=[120.0])]
+
+
+def said_of(where: str, value: object, said: str) -> str:
+    """What is wrong with a value, in a line."""
+    return f"{where} = {shown(value)}: {said[:1].lower()}{said[1:]}"
 
 
 class _Model(BaseModel):

@@ -41,7 +41,7 @@ class Settings(NamedTuple):
 def settings(doors: Doors) -> Settings:
     """The doors of a station file; `BadInput` names the key, its value and what is allowed."""
     host, port = address(doors.http) if doors.http else (None, 0)
-    token = _secret("token_file", doors.token_file) if doors.token_file else None
+    token = secret("service.token_file", doors.token_file) if doors.token_file else None
     if token is not None and len(token) < SHORTEST_TOKEN:
         raise BadInput(
             f"service.token_file {doors.token_file}: its token is too short; allowed are"
@@ -104,25 +104,23 @@ def _broker(doors: Doors) -> Broker:
         tls=url.scheme == "mqtts",
         ca_file=doors.mqtt_ca_file or None,
         user=doors.mqtt_user or None,
-        password=_secret("mqtt_password_file", password_file) if password_file else None,
+        password=secret("service.mqtt_password_file", password_file) if password_file else None,
         topic=topic,
     )
 
 
-def _secret(key: str, path: str) -> str:
+def secret(key: str, path: str) -> str:
     """What a file that only its owner reads says, without the blanks around it."""
     try:
         mode = Path(path).stat().st_mode
         secret = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "not text").lower()
-        raise BadInput(f"service.{key} {shown(path)}: {reason}; allowed is a text file") from None
+        raise BadInput(f"{key} {shown(path)}: {reason}; allowed is a text file") from None
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
-        raise BadInput(
-            f"service.{key} {shown(path)}: others may read or write it; allowed is chmod 600"
-        )
+        raise BadInput(f"{key} {shown(path)}: others may read or write it; allowed is chmod 600")
     if not secret.isprintable() or not 1 <= len(secret) <= LONGEST_SECRET:
         raise BadInput(
-            f"service.{key} {shown(path)}: allowed is one line of 1 to {LONGEST_SECRET} characters"
+            f"{key} {shown(path)}: allowed is one line of 1 to {LONGEST_SECRET} characters"
         )
     return secret
