@@ -1,6 +1,7 @@
 """What happened and why: written beside the station, never in its way."""
 
 import json
+import re
 import resource
 import shutil
 import sqlite3
@@ -25,7 +26,7 @@ from verified_alloc.controller import Inputs, State
 from verified_alloc.demand import strictly
 from verified_alloc.errors import BadInput
 from verified_alloc.journal import Journal, why
-from verified_alloc.journal_file import JournalFile, older_parts, part
+from verified_alloc.journal_file import TABLES, JournalFile, older_parts, part
 from verified_alloc.journal_reader import latest, read_journal
 from verified_alloc.run import Run, simulated_charger
 from verified_alloc.station import Faults, Policy, Station
@@ -200,6 +201,15 @@ def test_runs_of_another_station_are_left_out(tmp_path: Path) -> None:
     recorded = read_journal(path)
     assert recorded.station == ring
     assert (len(recorded.runs), recorded.left_out) == (1, 1)
+
+
+def test_the_page_about_it_names_every_column() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "journal.md").read_text()
+    told = dict(re.findall(r"^\| `(\w+)` \| `([\w, ]+)` \|", page, flags=re.MULTILINE))
+    assert told == {
+        table: ", ".join(column.split()[0] for column in columns.split(","))
+        for table, columns in TABLES.items()
+    }
 
 
 # The station goes on --------------------------------------------------------------------------

@@ -80,8 +80,12 @@ def test_the_answer_names_the_best_and_the_leanest_near_it() -> None:
     near = found_of({(full, "fair"): 2.0, (ring, "fair"): 2.9}, ("fair",))
     assert answer(near) == (
         "Least energy is left unmet, 2.0 %, by 9 x 40 kW full under fair with 54 contactors."
-        " 9 x 40 kW ring under fair leaves 2.9 % with 24 contactors and 360 kW of modules instead"
-        " of 360 kW."
+        " 9 x 40 kW ring under fair leaves 2.9 % with 24 contactors."
+    )
+    less = next(n for n, s in enumerate(STATIONS) if s.name == "6 x 40 kW ring")
+    smaller = found_of({(full, "fair"): 2.0, (less, "fair"): 2.9}, ("fair",))
+    assert answer(smaller).endswith(
+        "leaves 2.9 % with 18 contactors and 240 kW of modules instead of 360 kW."
     )
     far = found_of({(full, "fair"): 2.0, (ring, "fair"): 3.1}, ("fair",))
     assert answer(far).endswith(" Nothing with fewer contactors comes within 1 point of it.")

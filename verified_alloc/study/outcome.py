@@ -103,10 +103,10 @@ def answer(found: Sequence[Outcome]) -> str:
     lean = min(near, key=lambda one: (one.contactors, one.pool_kw, one.unmet_percent))
     if lean is best:
         return f"{least} Nothing with fewer contactors comes within {NEAR_POINTS:g} point of it."
+    less = f" and {lean.pool_kw:g} kW of modules instead of {best.pool_kw:g} kW"
     return (
         f"{least} {lean.name} under {lean.policy} leaves {lean.unmet_percent:.1f} % with"
-        f" {lean.contactors} contactors and {lean.pool_kw:g} kW of modules instead of"
-        f" {best.pool_kw:g} kW."
+        f" {lean.contactors} contactors{less if lean.pool_kw != best.pool_kw else ''}."
     )
 
 

@@ -35,12 +35,14 @@ def _drawn(found: Sequence[Outcome], form: str, **options: Any) -> bytes:
     with matplotlib.rc_context(RC):
         figure = Figure((WIDTH_IN, HEIGHT_IN), layout="constrained")
         by_contactors, by_power = figure.subplots(1, 2, sharey=True)
-        _panel(by_contactors, found, "contactors", [one.contactors for one in found])
-        _panel(by_power, found, "power of all modules, kW", [one.pool_kw for one in found])
+        _panel(by_contactors, found, [one.contactors for one in found])
+        _panel(by_power, found, [one.pool_kw for one in found])
+        by_contactors.set_title("against contactors")
+        by_contactors.set_xlabel("contactors")
         by_contactors.set_ylabel("energy unmet, % of what was wanted")
-        by_contactors.set_title("Contactors")
-        by_power.set_title("Modules")
         by_contactors.set_ylim(bottom=0)
+        by_power.set_title("against module power")
+        by_power.set_xlabel("power of all modules, kW")
         figure.legend(
             handles=list(_keys(found)), loc="outside lower center", ncols=8, columnspacing=1.6
         )
@@ -48,11 +50,14 @@ def _drawn(found: Sequence[Outcome], form: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def _panel(axes: "Axes", found: Sequence[Outcome], label: str, prices: Sequence[float]) -> None:
+def _panel(axes: "Axes", found: Sequence[Outcome], prices: Sequence[float]) -> None:
     """Every station under every policy; filled where nothing beats it; the steps are the least
     unmet energy that the price buys."""
-    axes.set_xlabel(label)
+    kinds = list(dict.fromkeys(one.station.matrix.kind for one in found))
+    beside = 0.01 * (max(prices) - min(prices))
     for one, price in zip(found, prices, strict=True):
+        # Matrices stand side by side, or they would hide each other.
+        price += beside * (kinds.index(one.station.matrix.kind) - (len(kinds) - 1) / 2)
         _, marker, _ = POLICY_STYLES[one.policy]
         colour = MATRIX_COLOURS[one.station.matrix.kind]
         values = [100 * r["unmet_kwh"] / r["wanted_kwh"] for r in one.results]
@@ -81,11 +86,13 @@ def _panel(axes: "Axes", found: Sequence[Outcome], label: str, prices: Sequence[
         linewidth=1,
         zorder=1,
     )
+    span = (max(prices) - min(prices)) or max(prices)
+    axes.set_xlim(min(prices) - 0.2 * span, max(prices) + 0.06 * span)  # room for the names
     for price, one in steps:
         axes.annotate(
             one.name,
             (price, one.unmet_percent),
-            xytext=(-4, -4),
+            xytext=(-6, -5),
             textcoords="offset points",
             ha="right",
             va="top",
