@@ -109,6 +109,7 @@ def test_types_samples_and_licence_travel_along(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
+    assert "hardware/systemd/verified-alloc.service" in names
     samples = {path.name for path in (ROOT / "verified_alloc/compare/samples").glob("*.csv")}
     assert "day.csv" in samples
     assert {f"verified_alloc/compare/samples/{sample}" for sample in samples} <= names

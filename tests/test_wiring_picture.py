@@ -74,3 +74,8 @@ def test_the_command_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     drawn = (tmp_path / "w.svg").read_text()
     assert drawn == wiring_picture(Station.reference())
     assert re.search(r'width="420mm" height="297mm"', drawn)
+
+
+def test_the_one_in_the_docs_is_up_to_date() -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    assert (docs / "wiring.svg").read_text() == wiring_picture(Station.reference())
