@@ -102,7 +102,6 @@ class Controller:
         self._acknowledged: set[int] = set()
         self._own_limit_w = station.site_limit_w
         self._held_until_ms: dict[int, int] = {}
-        self._stop_told = False
         self._dwell = Dwell(len(station.modules), station.timing.minimum_dwell_s * 1000)
         self._stopping = False
         self._stopping_ms = diagnosis.NOT_SO
@@ -168,10 +167,12 @@ class Controller:
         """How long this gun's modules are still held."""
         return max(0, self._held_until_ms.get(gun, 0) - _now_ms())
 
-    def emergency_stop(self) -> None:
-        """From the next scan on as if the button were pressed: everything off, latched, until
-        `clear_stop`."""
-        self._stop_told = True
+    def stop_all(self) -> None:
+        """Everything off until `clear_stop`, also after a restart: offers fall in the next scan,
+        modules go off when they are obeyed, or after twice the lead time, contactors open. On disk
+        when this returns. The button is for what cannot wait."""
+        self.health.tell_stop()
+        self._fault_latch.save(self.health.latched)
 
     def take_out(self, kind: str, number: int, out: bool) -> None:
         """Take a `gun` or a `module` out of service, in the order of a planned removal, or back
@@ -215,7 +216,7 @@ class Controller:
         self._fault_latch.save(self.health.latched)
 
     def clear_stop(self) -> None:
-        """Go on after an emergency stop, and with the expanders that its off-delay has reset.
+        """Go on after a stop, and with the expanders that the button's off-delay has reset.
         `BadInput` while the button is pressed."""
         if self._supervision.stopped:
             raise BadInput("emergency stop: the button is pressed; allowed once it is released")
@@ -234,14 +235,15 @@ class Controller:
         self._diagnose(readings, bank, elapsed_ms, scans)
         live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]
         self._dwell.note(live, now_ms)
-        self._stopping_ms = diagnosis.lasting(ops, self._stopping, self._stopping_ms, elapsed_ms)
+        stopping = self._stopping or self.health.latched.stop_told
+        self._stopping_ms = diagnosis.lasting(ops, stopping, self._stopping_ms, elapsed_ms)
         stop = (
             self.health.latched.emergency_stop
             or self._stopping_ms > 2 * self.station.timing.offer_lead_ms
         )
         self._stop_ms = diagnosis.lasting(ops, stop, self._stop_ms, elapsed_ms)
 
-        asked = strictly([0] * len(self._guns)) if self._stopping else self.demands.asked(now_ms)
+        asked = strictly([0] * len(self._guns)) if stopping else self.demands.asked(now_ms)
         allocation = self._decide(asked, live, now_ms)
         target = self._matrix(allocation)
 
@@ -323,11 +325,10 @@ class Controller:
             readings,
             bank.answered,
             bank.lost,
-            self._supervision.stopped or self._stop_told,
+            self._supervision.stopped,
             elapsed_ms,
             scans,
         )
-        self._stop_told = False
         if self.health.latched != before:
             self._fault_latch.save(self.health.latched)
         for position in self.health.latched.expanders - before.expanders:
@@ -422,7 +423,7 @@ class Controller:
             connected=connected,
             locked=tuple(gun for gun, lock in enumerate(self.health.locked, start=1) if lock),
             faults=self.health.faults,
-            stopped=stop,
+            stopped=stop or self.health.latched.stop_told,
             idle=not any(enabled) and not any(map(any, connected)),
             settled=live == target,
             verified=verified,

@@ -30,6 +30,8 @@ class Latched(NamedTuple):
     guns_out: frozenset[int] = frozenset()
     """Guns that a person has taken out of service."""
     modules_out: frozenset[int] = frozenset()
+    stop_told: bool = False
+    """A person has stopped the station, not by the button."""
 
 
 class FaultLatch:
@@ -57,6 +59,7 @@ class FaultLatch:
                 emergency_stop=bool(stored["emergency_stop"]),
                 guns_out=frozenset(map(int, stored.get("guns_out", ()))),
                 modules_out=frozenset(map(int, stored.get("modules_out", ()))),
+                stop_told=bool(stored.get("stop_told", False)),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(

@@ -67,6 +67,7 @@ class Health:
             for m in modules
         ]
         self._out = {"gun": latched.guns_out, "module": latched.modules_out}
+        self._stop_told = latched.stop_told
         self._closed = [[False] * len(guns) for _ in modules]
         self.locked = [False] * len(guns)
         self.counting = False
@@ -142,8 +143,14 @@ class Health:
         self.silence[position] = 0
         self._latch(self.latched.expanders - {position}, self.latched.emergency_stop)
 
+    def tell_stop(self) -> None:
+        """A person stops the station, not by the button."""
+        self._stop_told = True
+        self._latch(self.latched.expanders, self.latched.emergency_stop)
+
     def clear_stop(self) -> None:
-        """Go on after an emergency stop whose button has been released."""
+        """Go on after a stop; the button, if it was that, has been released."""
+        self._stop_told = False
         self._latch(self.latched.expanders, False)
 
     def take_out(self, kind: str, number: int, out: bool) -> None:
@@ -190,6 +197,7 @@ class Health:
             emergency_stop=emergency_stop,
             guns_out=self._out["gun"],
             modules_out=self._out["module"],
+            stop_told=self._stop_told,
         )
         if self.latched == before:
             return []
@@ -245,6 +253,11 @@ def describe(station: Station, before: Latched, now: Latched) -> list[str]:
         *(
             ["emergency stop; everything is off until that is cleared"]
             if now.emergency_stop and not before.emergency_stop
+            else []
+        ),
+        *(
+            ["stopped as told; everything is off until that is cleared"]
+            if now.stop_told and not before.stop_told
             else []
         ),
         *(f"gun {g} is out of service" for g in sorted(now.guns_out - before.guns_out)),

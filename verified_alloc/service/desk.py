@@ -263,8 +263,9 @@ class Desk:
         return names.index(which)
 
     def _emergency_stop(self, _: Mapping[str, Any]) -> str:
-        self._at_work().emergency_stop()
-        return "emergency stop: everything goes off"
+        self._at_work().stop_all()
+        self.note("stopped, as told")
+        return "stopped: offers fall, modules go off, contactors open"
 
     def _inject(self, order: Mapping[str, Any]) -> str:
         if self._charger is None:

@@ -329,8 +329,8 @@ def application(
 
     @app.post("/api/emergency-stop", responses=REFUSED)
     async def post_emergency_stop() -> Done:
-        """Everything off, until it is cleared. A stop in software: it does not replace the
-        button."""
+        """Everything off until it is cleared: offers fall at once, modules go off when the guns
+        obey, at most two lead times later, contactors open. It does not replace the button."""
         return await order("emergency_stop")
 
     @app.post("/api/simulation/faults", responses=REFUSED)

@@ -73,7 +73,7 @@ class Metrics:
                     ),
                 )
             )
-            + latched.emergency_stop,
+            + (latched.emergency_stop or latched.stop_told),
         )
         if state.inputs.site_limit_w is not None:
             yield _gauge("site_limit_watts", "The limit in force", state.inputs.site_limit_w)

@@ -165,6 +165,8 @@ class Painter:
         ]
         if latched.emergency_stop:
             ones.append(("emergency-stop", Latched(emergency_stop=True)))
+        elif latched.stop_told:
+            ones.append(("emergency-stop", Latched(stop_told=True)))
         return [
             FaultView(id=name, text=describe(self._station, Latched(), one)[0])
             for name, one in ones

@@ -1,0 +1,178 @@
+"""What can be told to a controller at work, beside demands: a site limit, a hold, out of service,
+a stop. What counts is what the cabinet shows."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sweep.stations import REFERENCE, strictly_documented
+from sweep.working_station import WorkingStation
+
+from verified_alloc.errors import BadInput
+from verified_alloc.station import Station
+
+DOCUMENTED = replace(REFERENCE, policy=replace(REFERENCE.policy, name="documented"))
+LEAD_MS = REFERENCE.timing.offer_lead_ms
+
+
+def without_dwell(station: Station = DOCUMENTED) -> Station:
+    return replace(station, timing=replace(station.timing, minimum_dwell_s=0))
+
+
+def settle(at_work: WorkingStation) -> None:
+    assert at_work.go_on(15, until=lambda: at_work.feeds_as_decided() and at_work.state.settled)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_offers_are_within_a_changing_limit_at_once_and_what_is_drawn_after_the_lead(
+    seed: int,
+) -> None:
+    draw = random.Random(f"limit {seed}")
+    with WorkingStation(without_dwell(strictly_documented())) as at_work:
+        in_force: list[tuple[int, int]] = [(0, 10**9)]
+
+        def within() -> None:
+            now_ms = at_work.state.at_ms
+            limit_w = in_force[-1][1]
+            since_ms = now_ms - LEAD_MS - 3 * REFERENCE.timing.scan_ms
+            earlier = [w for at, w in in_force if at <= since_ms][-1:]
+            most_w = max(w for at, w in in_force if at > since_ms or w in earlier)
+            assert sum(at_work.offers_kw().values()) * 1000 <= limit_w
+            assert sum(at_work.cabinet.draw_w(gun) for gun in range(1, 7)) <= most_w
+
+        for _ in range(6):
+            at_work.ask({gun: draw.choice([0, 40, 95, 240]) for gun in range(1, 7)})
+            limit_w = draw.choice([0, 40_000, 77_500, 150_000, 300_000])
+            at_work.controller.limit_site(limit_w)
+            in_force.append((at_work.due_ms, limit_w))
+            at_work.go_on(draw.choice([0.5, 2, 8]), each=within)
+        at_work.controller.limit_site(None)
+        in_force.append((at_work.due_ms, 10**9))
+        at_work.ask(dict.fromkeys(range(1, 7), 60))
+        settle(at_work)
+        at_work.go_on(3, each=within)
+        assert sum(at_work.offers_kw().values()) == 280  # 9 modules: 4 guns x 60, one 40
+        assert not at_work.bad() + at_work.exposures()
+
+
+def test_the_stations_own_limit_is_never_exceeded() -> None:
+    with WorkingStation(replace(DOCUMENTED, site_limit_w=100_000)) as at_work:
+        at_work.controller.limit_site(300_000)
+        at_work.ask({1: 240})
+        settle(at_work)
+        assert at_work.state.inputs.site_limit_w == 100_000
+        assert at_work.offers_kw()[1] == 100
+
+
+def test_held_modules_stay_with_their_gun_as_long_as_it_needs_them() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({2: 40})
+        settle(at_work)
+        assert at_work.live[2] == (1,)
+        at_work.controller.hold(2, 20_000)
+        at_work.ask({1: 240})
+        at_work.go_on(10)
+        assert at_work.live == {**dict.fromkeys(range(1, 7), ()), 1: (2, 3, 4, 5, 6, 7), 2: (1,)}
+        assert 0 < at_work.controller.held_ms(2) <= 10_000
+        assert at_work.go_on(20, until=lambda: at_work.live[2] == (7,))
+        assert at_work.controller.held_ms(2) == 0
+        assert not at_work.bad() + at_work.exposures()
+
+
+def test_a_hold_that_is_let_go_ends_at_once() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({2: 40})
+        settle(at_work)
+        at_work.controller.hold(2, 600_000)
+        at_work.ask({1: 240})
+        at_work.go_on(5)
+        at_work.controller.hold(2, 0)
+        assert at_work.go_on(5, until=lambda: at_work.live[2] == (7,))
+
+
+def test_a_hold_does_not_hold_against_a_fault() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({2: 40})
+        settle(at_work)
+        at_work.controller.hold(2, 600_000)
+        at_work.inject("module-dead 1")
+        settle(at_work)
+        assert at_work.go_on(5, until=lambda: at_work.live[2] == (2,))
+
+
+def test_a_gun_goes_out_of_service_offer_first_and_comes_back() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({1: 80, 2: 40})
+        settle(at_work)
+        at_work.controller.take_out("gun", 1, True)
+        told_ms = at_work.now_ms
+        assert at_work.go_on(1, until=lambda: at_work.offers_kw()[1] == 0, skip=False)
+        assert at_work.live[1]
+        assert at_work.go_on(5, until=lambda: not at_work.live[1], skip=False)
+        assert at_work.now_ms - told_ms >= LEAD_MS
+        settle(at_work)
+        assert at_work.controller.health.describe() == ["gun 1 is out of service"]
+        at_work.controller.take_out("gun", 1, False)
+        settle(at_work)
+        assert len(at_work.live[1]) == 2
+        assert not at_work.bad() + at_work.exposures()
+
+
+def test_what_is_out_of_service_stays_out_after_a_restart(tmp_path: Path) -> None:
+    with WorkingStation(DOCUMENTED, faults_path=tmp_path / "faults") as at_work:
+        at_work.controller.take_out("module", 1, True)
+        at_work.controller.take_out("gun", 2, True)
+        at_work.kill()
+        at_work.start()
+        at_work.ask({1: 40, 2: 40})
+        settle(at_work)
+        assert at_work.feeds({1: (2,)})
+
+
+@pytest.mark.parametrize(("kind", "number"), [("gun", 7), ("gun", 0), ("module", 10), ("gun", "1")])
+def test_what_the_station_does_not_have_cannot_be_taken_out(kind: str, number: int) -> None:
+    with WorkingStation(DOCUMENTED) as at_work, pytest.raises(BadInput, match="allowed are"):
+        at_work.controller.take_out(kind, number, True)
+
+
+def test_a_told_stop_takes_everything_off_in_good_order_until_it_is_cleared(
+    tmp_path: Path,
+) -> None:
+    with WorkingStation(without_dwell(), faults_path=tmp_path / "faults") as at_work:
+        at_work.ask({1: 80})
+        settle(at_work)
+        at_work.controller.stop_all()
+        told_ms = at_work.now_ms
+        at_work.scan()
+        assert at_work.offers_kw()[1] == 0
+        assert at_work.go_on(5, until=lambda: not at_work.closed)
+        assert LEAD_MS <= at_work.now_ms - told_ms <= 2 * LEAD_MS
+        at_work.kill()
+        at_work.start()
+        at_work.go_on(5)
+        assert at_work.state.stopped
+        assert not at_work.closed
+        at_work.controller.clear_stop()
+        settle(at_work)
+        assert at_work.live[1] == (1, 2)
+        assert not at_work.bad()
+
+
+def test_only_the_offer_published_last_can_be_acknowledged() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({1: 80})
+        settle(at_work)
+        assert at_work.controller.acknowledge(1, 80_000)
+        assert not at_work.controller.acknowledge(1, 40_000)
+
+
+def test_a_scan_says_whether_it_was_verified() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({1: 40})
+        settle(at_work)
+        assert at_work.state.verified
+        at_work.inject("drop-write 0x20 for 3s")
+        at_work.ask({1: 0})
+        assert at_work.go_on(3, until=lambda: not at_work.state.verified, skip=False)
+        assert at_work.go_on(9, until=lambda: at_work.state.verified, skip=False)
