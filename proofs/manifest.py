@@ -121,6 +121,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "within-live-power",
         "gun-maximum",
         "site-limit",
+        "fallen-site-limit",
         "planned-removal",
         "hold",
         "hold-is-exclusive",

@@ -282,8 +282,20 @@ def within_gun_maximum(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-def within_site_limit(station: Station, assumed: Assumed) -> Claim:
-    """All guns together."""
+class Together(NamedTuple):
+    """A scan of all guns under one limit."""
+
+    limit_w: Any
+    before: list[Offer]
+    affordable_w: list[Any]
+    lowered: list[Offer]
+    later_w: list[Any]
+    raised: list[Offer]
+    laws: tuple[Any, ...]
+
+
+def together(station: Station) -> Together:
+    """Any scan of all guns."""
     guns = range(1, len(station.guns) + 1)
     limit_w, lead_ms, elapsed_ms = z3.Int("limit_w"), z3.Int("lead_ms"), z3.Int("elapsed_ms")
     before = [any_offer(f"gun {gun}") for gun in guns]
@@ -296,20 +308,27 @@ def within_site_limit(station: Station, assumed: Assumed) -> Claim:
     unverified = z3.Bool("a write is not verified")
     cut = [cut_if(unverified, told, later) for told, later in zip(lowered, later_w, strict=True)]
     raised = offer.raise_(algebra, cut, later_w, limit_w)
+    laws = (
+        elapsed_ms >= 0,
+        *map(ordered, before),
+        *[power_w >= 0 for power_w in (*affordable_w, *later_w)],
+    )
+    return Together(limit_w, before, affordable_w, lowered, later_w, raised, laws)
 
-    def promised(offers: list[Offer]) -> Any:
-        return total(told.promise_w for told in offers)
 
-    def offered(offers: list[Offer]) -> Any:
-        return total(told.offer_w for told in offers)
+def promised(offers: list[Offer]) -> Any:
+    return total(told.promise_w for told in offers)
 
+
+def offered(offers: list[Offer]) -> Any:
+    return total(told.offer_w for told in offers)
+
+
+def within_site_limit(station: Station, assumed: Assumed) -> Claim:
+    """All guns together."""
+    limit_w, before, _, lowered, later_w, raised, laws = together(station)
     return Claim(
-        (
-            elapsed_ms >= 0,
-            *map(ordered, before),
-            *[power_w >= 0 for power_w in (*affordable_w, *later_w)],
-            offered(before) <= limit_w,
-        ),
+        (*laws, offered(before) <= limit_w),
         and_(
             offered(lowered) <= limit_w,
             offered(raised) <= limit_w,
@@ -325,6 +344,22 @@ def within_site_limit(station: Station, assumed: Assumed) -> Claim:
             ("the limit binds", and_(later_w[0] > raised[0].offer_w, offered(raised) == limit_w)),
             ("promises exceed it after a restart", promised(raised) > limit_w),
         ),
+    )
+
+
+def within_a_fallen_limit(station: Station, assumed: Assumed) -> Claim:
+    """All guns together, when the grants are within the limit already (the guard), and what was
+    offered is not yet."""
+    limit_w, before, affordable_w, lowered, later_w, raised, laws = together(station)
+    return Claim(
+        (*laws, total(affordable_w) <= limit_w, total(later_w) <= limit_w),
+        and_(
+            offered(lowered) <= limit_w,
+            offered(raised) <= limit_w,
+            or_(promised(raised) <= limit_w, promised(raised) <= promised(lowered)),
+        ),
+        None,
+        (("more was offered", and_(offered(before) > limit_w, offered(raised) == limit_w)),),
     )
 
 
@@ -671,6 +706,14 @@ OBLIGATIONS = (
         " it; as long as they are not, no promise rises; no gun is denied what is left (S6).",
         ("offer.lower", "offer.cut", "offer.raise_"),
         within_site_limit,
+        domain="this station's number of guns; any powers, limit and times",
+    ),
+    obligation(
+        "offer.fallen-site-limit",
+        "When the site limit falls, the offers together are within it in the same scan, whatever"
+        " they were; and no promise rises until all are (S6).",
+        ("offer.lower", "offer.cut", "offer.raise_"),
+        within_a_fallen_limit,
         domain="this station's number of guns; any powers, limit and times",
     ),
     obligation(
