@@ -163,7 +163,7 @@ def world(case: Case, model: Model) -> Both:
         gun: z3.If(demand_w[gun] < station.gun_max_w[gun], demand_w[gun], station.gun_max_w[gun])
         for gun in model.problem.order
     }
-    total_w = z3.Sum(list(wanted_w.values()))
+    total_w = algebra.total(wanted_w.values())
     return Both(
         demand_w,
         wanted_w,

@@ -39,9 +39,7 @@ class Case:
     def power(self, gun: int, upto: int | None = None) -> Any:
         """The power of a gun's modules (below the module `upto`)."""
         modules = self.modules if upto is None else self.modules[:upto]
-        return z3.Sum(
-            [z3.IntVal(0), *[z3.If(self.held[gun][m], self.power_w[m], 0) for m in modules]]
-        )
+        return algebra.total(z3.If(self.held[gun][m], self.power_w[m], 0) for m in modules)
 
     def highest(self, gun: int, module: int) -> Any:
         """This is the gun's highest-numbered module."""
@@ -74,7 +72,10 @@ def counting(of: Case) -> list[tuple[Any, Any]]:
     a, b = of.healthy[0], of.held[0][0]
     return [
         (invariants.implies(algebra, a, b), z3.Implies(a, b)),
-        (invariants.count(algebra, of.healthy), z3.Sum([z3.If(bit, 1, 0) for bit in of.healthy])),
+        (
+            invariants.count(algebra, of.healthy),
+            algebra.total(z3.If(bit, 1, 0) for bit in of.healthy),
+        ),
     ]
 
 
@@ -136,7 +137,7 @@ def needed_or_left(of: Case) -> list[tuple[Any, Any]]:
     for order in of.orders:
         clauses = []
         for place, gun in enumerate(order):
-            before = z3.Sum([z3.IntVal(0), *[of.number(other) for other in order[:place]]])
+            before = algebra.total(of.number(other) for other in order[:place])
             left = algebra.count(of.healthy) - before
             needs = rule.need(algebra, of.granted_w[gun], of.power_w)
             has = of.number(gun)

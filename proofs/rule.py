@@ -354,50 +354,90 @@ def at_most_all(station: Station) -> Claim:
 
 def lexicographic(station: Station) -> Claim:
     """From the counts of the rule and of any other allocation: nobody could be given more without
-    someone served before being given less."""
-    guns = len(station.guns)
-    power_w = station.module_power_w[0]
-    granted_w = algebra.ints("granted", guns)
-    ours, other = algebra.ints("ours", guns), algebra.ints("other", guns)
-    ours_w, other_w = algebra.ints("ours W", guns), algebra.ints("other W", guns)
-    modules = algebra.ints("modules")
-    rows = algebra.bools("row", guns, len(station.modules))
-    usable = algebra.bools("module", len(station.modules))
-    needed = invariants.needed_or_all_that_was_left(
-        algebra, range(guns), rows, granted_w, usable, station.module_power_w
-    )
-    needed = _named(needed, rows, ours)
-    needed = z3.substitute(needed, (algebra.count(usable), modules))
-    hypotheses = [
-        needed,
-        modules >= 0,
-        modules <= len(station.modules),
-        algebra.total(other) <= modules,
-        *[grant >= 0 for grant in granted_w],
-        *[number >= 0 for number in other],
-        *[
-            watts == rule.least(algebra, grant, number * power_w)
-            for watts, grant, number in zip(ours_w, granted_w, ours, strict=True)
-        ],
-        *[
-            z3.And(watts >= 0, watts <= grant, watts <= number * power_w)
-            for watts, grant, number in zip(other_w, granted_w, other, strict=True)
-        ],
+    someone served before being given less. In three steps, each from what the one before says: what
+    the counts say of each gun, what this says of its watts, and adding up over the guns."""
+    guns = range(len(station.guns))
+    power_w = station.module_power_w
+    granted_w = algebra.ints("granted", len(guns))
+    ours, other = algebra.ints("ours", len(guns)), algebra.ints("other", len(guns))
+    ours_w, other_w = algebra.ints("ours W", len(guns)), algebra.ints("other W", len(guns))
+    modules, left = algebra.ints("modules"), algebra.ints("left", len(guns) + 1)
+    rows = algebra.bools("row", len(guns), len(power_w))
+    usable = algebra.bools("module", len(power_w))
+
+    def needed(guns: Sequence[int], there: Any) -> Any:
+        """The invariant about these guns in turn, where so many modules are there."""
+        says = invariants.needed_or_all_that_was_left(
+            algebra, guns, rows, granted_w, usable, power_w
+        )
+        return z3.substitute(_named(says, rows, ours), (algebra.count(usable), there))
+
+    turns = [
+        left[0] == modules,
+        *[left[gun + 1] == left[gun] - ours[gun] for gun in guns],
     ]
-    return Claim(tuple(hypotheses), algebra.not_(_better(other_w, ours_w)))
-
-
-def _better(other_w: Sequence[Any], ours_w: Sequence[Any]) -> Any:
-    """Lexicographically more, in the order of the guns."""
-    return algebra.or_(
-        *[
-            algebra.and_(
-                other_w[gun] > ours_w[gun],
-                *[other_w[before] == ours_w[before] for before in range(gun)],
-            )
-            for gun in range(len(ours_w))
-        ]
+    each = [needed([gun], left[gun]) for gun in guns]
+    no_fewer, none_left = [], []
+    for gun in guns:
+        watts = algebra.and_(
+            granted_w[gun] >= 0,
+            ours[gun] >= 0,
+            ours[gun] <= len(power_w),
+            left[gun] <= len(power_w),
+            ours_w[gun] == rule.least(algebra, granted_w[gun], ours[gun] * power_w[0]),
+            other[gun] >= 0,
+            other_w[gun] >= 0,
+            other_w[gun] <= granted_w[gun],
+            other_w[gun] <= other[gun] * power_w[0],
+        )
+        given = algebra.and_(each[gun], watts)
+        as_much = algebra.implies(other_w[gun] >= ours_w[gun], other[gun] >= ours[gun])
+        more = algebra.implies(
+            other_w[gun] > ours_w[gun],
+            algebra.and_(other[gun] > ours[gun], ours[gun] == left[gun]),
+        )
+        no_fewer.append((given, as_much))
+        none_left.append((given, more))
+    together = algebra.and_(
+        *turns,
+        *[says for _, says in (*no_fewer, *none_left)],
+        *[number >= 0 for number in other],
+        algebra.total(other) <= modules,
     )
+    return Claim(
+        (),
+        algebra.and_(
+            *[algebra.implies(algebra.and_(needed(guns, modules), *turns), one) for one in each],
+            *[algebra.implies(given, says) for given, says in (*no_fewer, *none_left)],
+            *[
+                algebra.implies(together, algebra.not_(better))
+                for better in _better(other_w, ours_w)
+            ],
+        ),
+        covers=(
+            (
+                "the other gives the last gun less",
+                algebra.and_(
+                    needed(guns, modules),
+                    together,
+                    *[given for given, _ in no_fewer],
+                    other_w[-1] < ours_w[-1],
+                ),
+            ),
+        ),
+    )
+
+
+def _better(other_w: Sequence[Any], ours_w: Sequence[Any]) -> list[Any]:
+    """Lexicographically more, in the order of the guns: gun by gun, that it is the first to be
+    given more."""
+    return [
+        algebra.and_(
+            other_w[gun] > ours_w[gun],
+            *[other_w[before] == ours_w[before] for before in range(gun)],
+        )
+        for gun in range(len(ours_w))
+    ]
 
 
 def _named(formula: Any, rows: Any, counts: Sequence[Any]) -> Any:
@@ -430,7 +470,9 @@ def better_allocation(build: Any, readable: Any = lambda scene: ()) -> Any:
         return Claim(
             (*scene.hypotheses, *readable(scene), up_to_demand(algebra, scene, other)),
             algebra.not_(
-                algebra.and_(accepted_too, _better(other.delivered_w, choice.delivered_w))
+                algebra.and_(
+                    accepted_too, algebra.or_(*_better(other.delivered_w, choice.delivered_w))
+                )
             ),
             show,
         )
