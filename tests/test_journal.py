@@ -520,7 +520,7 @@ def test_a_reader_in_the_middle_does_not_lose_its_part(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     file = JournalFile(path, patient=True, part_bytes=1)
     file.put([("report", (1, 0, "text"))])
-    wait_for(lambda: rows(path, "SELECT 1 FROM sqlite_schema"))
+    wait_for(lambda: rows(path, "SELECT * FROM report"))
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM report").fetchall()

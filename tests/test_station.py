@@ -162,7 +162,8 @@ def test_its_tables_describe_the_same_station(station: Station) -> None:
 def test_tables_of_a_station_of_many_modules_and_of_one_without_status_pins() -> None:
     large = {"station": {"modules": 12}, "gun": [{"id": 2, "max_power_kw": 90.125}]}
     bare = {"hardware": {"status_pins": [], "reset_pin": 4}, "policy": {"name": "fair"}}
-    for told in (large, bare):
+    doors = {"service": {"http": "0.0.0.0:80", "mqtt": "mqtts://broker:8883"}}
+    for told in (large, bare, doors):
         station = Station.from_tables(tables(**told))
         assert Station.from_tables(station.to_tables()) == station
 

@@ -27,11 +27,8 @@ from verified_alloc.journal_file import (
 )
 from verified_alloc.station import (
     Faults,
-    Hardware,
     Pair,
-    Policy,
     Station,
-    Timing,
     usable,
 )
 
@@ -230,11 +227,12 @@ def _station(part: Path, tables: str) -> Station:
 
 def _alike(one: Station, other: Station) -> bool:
     """The same guns, modules, contactors and limit; the policy and the times may differ."""
-
-    def bare(station: Station) -> Station:
-        return replace(station, name="", policy=Policy(), timing=Timing(), hardware=Hardware())
-
-    return bare(one) == bare(other)
+    return (one.guns, one.modules, one.contactors, one.limit_w) == (
+        other.guns,
+        other.modules,
+        other.contactors,
+        other.limit_w,
+    )
 
 
 def _decision(station: Station, run: _Run, row: Values) -> Decision:

@@ -304,6 +304,7 @@ def tables(station: Station) -> dict[str, Any]:
         "policy": policy,
         "timing": asdict(station.timing),
         "hardware": hardware,
+        "service": asdict(station.doors),
     }
 
 

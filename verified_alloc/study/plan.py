@@ -61,7 +61,8 @@ class Plan:
         cases = {}
         for station in self.stations:
             tables = station.to_tables()
-            tables["station"]["name"] = tables["hardware"] = tables["policy"]["name"] = None
+            del tables["station"]["name"], tables["policy"]["name"]
+            del tables["hardware"], tables["service"]
             for policy in self.policies:
                 for seed in self.seeds:
                     told = [program(), self.source.digest, tables, policy, seed]
