@@ -11,6 +11,7 @@ from hardware.simulated import charger as charger_module
 from hardware.simulated.bus import SimulatedBus
 from hardware.simulated.cabinet import COMMAND
 from verified_alloc.errors import BadInput
+from verified_alloc.policies import constraint, flow
 from verified_alloc.station import Station
 
 SETTLING_S = 6
@@ -116,7 +117,7 @@ def test_an_acknowledged_offer_frees_its_modules_at_once() -> None:
 
 
 def test_a_module_that_moved_a_short_while_ago_and_is_still_needed_stays() -> None:
-    with WorkingStation(REFERENCE) as at_work:
+    with WorkingStation(strictly_documented()) as at_work:
         at_work.ask({1: 40})
         settle(at_work)
         moved_ms = at_work.now_ms
@@ -132,6 +133,43 @@ def test_a_module_that_moved_a_short_while_ago_and_is_still_needed_stays() -> No
             at_work.live
         )
         assert not at_work.bad() + at_work.exposures()
+
+
+def test_a_solvers_policy_moves_it_only_for_a_gun_that_comes_first() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 40})
+        settle(at_work)
+        at_work.ask({2: 240})
+        at_work.go_on(20)
+        assert at_work.feeds({1: (1,), 2: (2, 3, 4, 5, 6, 7)})
+        at_work.ask({1: 0})
+        settle(at_work)
+        at_work.ask({1: 40, 3: 80, 4: 30})
+        settle(at_work)
+        moved_ms = at_work.now_ms
+        assert at_work.feeds({1: (9,), 2: (2, 3, 4, 5, 6, 7), 3: (1, 8)})
+        at_work.ask({4: 240})
+        at_work.go_on(6)
+        assert at_work.feeds({1: (9,), 2: (2, 3, 4, 5, 6, 7), 3: (1, 8)})
+        assert at_work.go_on(20, until=lambda: at_work.feeds({2: (2, 3, 4, 5, 6, 7), 4: (1, 8, 9)}))
+        dwell_ms = REFERENCE.timing.minimum_dwell_s * 1000
+        assert dwell_ms <= at_work.now_ms - moved_ms <= dwell_ms + 4000
+        assert not at_work.bad() + at_work.exposures()
+
+
+def test_a_fall_back_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "solve", lambda *_: None)
+    monkeypatch.setattr(constraint, "LIMIT", 0)
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 40})
+        settle(at_work)
+        at_work.ask({1: 80})
+        settle(at_work)
+        assert at_work.feeds({1: (1, 2)})
+        assert at_work.reported == [
+            "policy priority had no answer (delivered to gun 1, W: CP-SAT says UNKNOWN):"
+            " documented instead"
+        ]
 
 
 def test_a_module_that_is_no_longer_needed_leaves_within_its_dwell() -> None:

@@ -22,7 +22,7 @@ from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
 from verified_alloc.quiet import quiet_ms
-from verified_alloc.station import Faults, Station
+from verified_alloc.station import Faults, Pair, Station
 from verified_alloc.wires import Wires
 
 Matrix = list[list[bool]]
@@ -244,7 +244,7 @@ class Controller:
         self._stop_ms = diagnosis.lasting(ops, stop, self._stop_ms, elapsed_ms)
 
         asked = strictly([0] * len(self._guns)) if stopping else self.demands.asked(now_ms)
-        allocation = self._decide(asked, live, now_ms)
+        allocation = self._decide(asked, readings, live, now_ms)
         target = self._matrix(allocation)
 
         affordable_w = self._affordable(allocation, live, target, stop)
@@ -336,7 +336,9 @@ class Controller:
         for sentence in news:
             self._report(sentence)
 
-    def _decide(self, asked: Asked, live: Matrix, now_ms: int) -> Allocation:
+    def _decide(
+        self, asked: Asked, readings: Sequence[Readings], live: Matrix, now_ms: int
+    ) -> Allocation:
         """Allocate anew when demands, faults, the limit or the reserved modules have changed."""
         held = {
             module + 1: gun
@@ -347,15 +349,44 @@ class Controller:
         reserved = self._dwell.reserved(now_ms) | held
         inputs = Inputs(asked, self.health.faults, reserved, self.station.site_limit_w)
         if self._allocation is None or inputs != self._inputs:
-            self._allocation = decide(
-                self.station,
-                asked,
-                faults=self.health.faults,
-                policy=self.station.policy.name,
-                reserved=reserved,
+            before, self._allocation = (
+                self._allocation,
+                decide(
+                    self.station,
+                    asked,
+                    faults=self.health.faults,
+                    current=self._stand(readings),
+                    policy=self.station.policy.name,
+                    reserved=reserved,
+                ),
             )
             self._inputs = inputs
+            reason = self._allocation.fallback_reason
+            if reason is not None and (before is None or before.fallback_reason != reason):
+                self._report(
+                    f"policy {self._allocation.fallback_from} had no answer ({reason}):"
+                    f" {self._allocation.policy} instead"
+                )
         return self._allocation
+
+    def _stand(self, readings: Sequence[Readings]) -> set[Pair]:
+        """Where the modules are: on the guns to which their contactors read closed, or if none
+        does, where they were sent last."""
+        stand = {
+            (gun + 1, module + 1)
+            for module, reading in enumerate(readings)
+            for gun, closed in enumerate(reading.closed)
+            if closed
+        }
+        if self._allocation is not None:
+            connected = {module for _, module in stand}
+            stand |= {
+                (gun, module)
+                for gun, modules in self._allocation.modules.items()
+                for module in modules
+                if module not in connected
+            }
+        return stand
 
     def _matrix(self, allocation: Allocation) -> Matrix:
         return [

@@ -9,10 +9,14 @@ from verified_alloc.station import Station
 REFERENCE = Station.reference()
 
 
+def strictly(name: str, station: Station = REFERENCE) -> Station:
+    """The same, deciding by that policy to the letter: no deadband in the order."""
+    return replace(station, policy=replace(station.policy, name=name, priority_deadband_w=0))
+
+
 def strictly_documented(station: Station = REFERENCE) -> Station:
-    """The same, deciding by the documented rule to the letter: no deadband in the order."""
-    policy = replace(station.policy, name="documented", priority_deadband_w=0)
-    return replace(station, policy=policy)
+    """The same, deciding by the documented rule to the letter."""
+    return strictly("documented", station)
 
 
 def without_status_inputs(station: Station = REFERENCE) -> Station:
@@ -34,7 +38,8 @@ def quick(station: Station = REFERENCE) -> Station:
 
 
 def some_station(seed: int) -> Station:
-    """Any station within reason: matrix, powers, limits, times, status inputs, few guns or many."""
+    """Any station within reason: matrix, powers, limits, times, status inputs, policy, few guns or
+    many."""
     draw = random.Random(f"station {seed}")
     guns, modules = draw.randint(1, 6), draw.randint(1, 9)
     tables: dict[str, Any] = {
@@ -82,4 +87,7 @@ def some_station(seed: int) -> Station:
     }
     if draw.random() < 0.3:
         tables["hardware"] = {"status_pins": []}
+    if draw.random() < 0.6:
+        tables["policy"]["name"] = draw.choice(["priority", "max-power", "fair"])
+        tables["policy"]["minimum_modules"] = draw.choice([0, 0, 1, 2])
     return Station.from_tables(tables)

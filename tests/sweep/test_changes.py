@@ -8,7 +8,13 @@ from functools import partial
 import pytest
 from sweep.changes import Played, play
 from sweep.progress import Progress
-from sweep.stations import REFERENCE, some_station, strictly_documented, without_status_inputs
+from sweep.stations import (
+    REFERENCE,
+    some_station,
+    strictly,
+    strictly_documented,
+    without_status_inputs,
+)
 
 from verified_alloc.station import Station
 
@@ -16,15 +22,16 @@ STATIONS = (
     strictly_documented(),
     strictly_documented(without_status_inputs()),
     REFERENCE,
+    strictly("priority"),
 )
 CHANGES_AT_ONCE = 50
 
 
 def play_on(number: int, changes: int) -> Played:
-    """The reference station by turns as documented to the letter, without status inputs, and with
-    a deadband; every fourth time any station."""
-    kind = number % 4
-    station: Station = some_station(number) if kind == 3 else STATIONS[kind]
+    """The reference station by turns as documented to the letter, without status inputs, by a
+    solver's policy with a deadband and without; every fifth time any station."""
+    kind = number % 5
+    station: Station = some_station(number) if kind == 4 else STATIONS[kind]
     return play(station, number, changes)
 
 
@@ -37,6 +44,13 @@ def nothing_wrong(played: Iterable[Played]) -> list[Played]:
 def test_changes_on_the_reference_station() -> None:
     played = nothing_wrong([play_on(1000, 50), play_on(1001, 30)])
     assert sum(one.makes for one in played) > 100
+
+
+@pytest.mark.parametrize("policy", ["priority", "max-power", "fair"])
+def test_a_policy_of_the_solver_settles_after_one_dwell(policy: str) -> None:
+    [played] = nothing_wrong([play(strictly(policy), 2000, 30)])
+    assert played.makes > 30
+    assert played.slowest_s < REFERENCE.timing.minimum_dwell_s + 4
 
 
 @pytest.mark.parametrize("number", range(3, 100, 4))
