@@ -129,6 +129,11 @@ class ContactorController:
         """Bytes of those transfers, address bytes included."""
         return sum(chip.device.wire_bytes for chip in self._chips())
 
+    @property
+    def scrub_scans(self) -> int:
+        """In so many scans every chip is looked over."""
+        return -(-2 * len(self._addresses) // self._scrub_each_scan)
+
     # From opening to closing.
 
     def open(self) -> None:

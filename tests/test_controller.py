@@ -8,7 +8,7 @@ from sweep.stations import REFERENCE, strictly_documented, without_status_inputs
 from sweep.working_station import WorkingStation
 
 from hardware.simulated import charger as charger_module
-from hardware.simulated.bus import SimulatedBus
+from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.cabinet import COMMAND
 from verified_alloc.errors import BadInput
 from verified_alloc.policies import constraint, flow
@@ -553,3 +553,40 @@ def test_a_write_of_ours_would_be_seen_as_ours() -> None:
         at_work.cabinet.coil_word(0, word, COMMAND)
         at_work.go_on(0.1, skip=False)
         assert at_work.bad()
+
+
+# The bus.
+
+
+@pytest.mark.parametrize(("address", "modules"), [(0x20, {1, 2, 3}), (0x27, {8, 9})])
+def test_a_register_that_no_scan_needs_takes_out_what_its_expander_carries(
+    address: int, modules: set[int]
+) -> None:
+    """The polarity of pins, which would turn what contacts tell upside down."""
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 240, 2: 120})
+        settle(at_work)
+        at_work.bus.chips[address].listening = True
+        at_work.bus.chips[address].pointer = 0x02
+        at_work.bus.chips[address].write(0x80)  # of GPA7, which nothing uses
+        at_work.bus._last_struck_us = at_work.charger.time.now_us  # not a deed of the controller's
+        at_work.go_on(0.5, skip=False)
+        assert at_work.state.faults.modules == modules
+        assert f"{address:#x}" in reported(at_work)
+        settle(at_work)
+        assert not at_work.bad()
+
+
+def test_a_bus_that_works_only_by_trying_again_is_told() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 80})
+        settle(at_work)
+        for _ in range(31):
+            assert at_work.reported == []
+            at_work.bus.inject(BusFault("nack", 0x25))
+            at_work.scan(skip=False)
+        at_work.scan()
+        assert at_work.live[1] == (1, 2)
+        (sentence,) = at_work.reported
+        assert sentence.startswith("the I2C bus is disturbed: 31 transfers tried again within 60 s")
+        assert sentence.endswith("31 of them with expander 0x25")

@@ -69,6 +69,14 @@ def test_a_watchdog_device_is_opened_to_the_service_and_none_if_there_is_none(
     assert not any("/dev/watchdog" in line for line in settings(bare))
 
 
+def test_the_service_may_read_its_secrets_and_nobody_else(image: Path, site: Path) -> None:
+    site.write_text(STATION + '[service]\ntoken_file = "/etc/verified-alloc/token"\n')
+    assert cli.main(["install-service", "--station", str(site), "--root", str(image)]) == 0
+    told = settings(image)
+    assert "ExecStartPre=+/bin/chgrp i2c /etc/verified-alloc/token" in told
+    assert "ExecStartPre=+/bin/chmod g+r /etc/verified-alloc/token" in told
+
+
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze")
 def test_systemd_finds_nothing_wrong_and_it_well_shut_in(image: Path) -> None:
     unit = str(image / "etc/systemd/system/verified-alloc.service")

@@ -13,6 +13,7 @@ from hardware.modules import PowerModuleController
 from hardware.supervision import Supervision
 from verified_alloc.allocate import Allocation, decide
 from verified_alloc.demand import Asked, DemandProcessor, check_gun, strictly
+from verified_alloc.disturbance import Disturbance
 from verified_alloc.dwell import Dwell
 from verified_alloc.errors import BadInput
 from verified_alloc.fault_latch import FaultLatch
@@ -111,6 +112,9 @@ class Controller:
         self._allocation: Allocation | None = None
         self._before: object = None
         self._switched = False
+        self._disturbance = Disturbance()
+        self._oddities = 0
+        self._calm_scans = 0
 
     def start(self) -> None:
         """Wait until no module is on and no current can flow, and only then touch an expander. The
@@ -298,6 +302,8 @@ class Controller:
 
         self._offers = offer.raise_(ops, self._offers, affordable_w, self.station.limit_w)
         self._tell()
+        oddities, self._oddities = self._oddities, self._bank.counts.total()
+        self._calm_scans = self._calm_scans + scans if oddities == self._oddities else 0
         as_left = list(self._lines.read().enabled) == enabled
         if as_left:
             self._supervision.verified()
@@ -333,6 +339,7 @@ class Controller:
             self._fault_latch.save(self.health.latched)
         for position in self.health.latched.expanders - before.expanders:
             self._bank.abandon(position)
+        news += self._disturbance.news(self._bank.events, clock.now_s())
         for sentence in news:
             self._report(sentence)
 
@@ -438,7 +445,8 @@ class Controller:
         )
         offers = [told._replace(waited_ms=0) for told in self._offers]
         now = (readings, allocation, offers, stop, enabled, self.health.latched)
-        still = now == self._before and not self._switched and not self.health.counting
+        undisturbed = self._calm_scans >= self._bank.scrub_scans and not self.health.counting
+        still = now == self._before and not self._switched and undisturbed
         self._before = now
         assert self._inputs is not None
         return State(

@@ -23,7 +23,9 @@ def install(station_file: str | None, root: str, dry_run: bool) -> int:
     station.check_wiring()
     check_scan_time(station)
     python = Path(sys.executable)
-    text = unit(python, STATION, station.hardware.watchdog_device)
+    doors = station.doors
+    secrets = [file for file in (doors.token_file, doors.mqtt_password_file) if file]
+    text = unit(python, STATION, station.hardware.watchdog_device, secrets)
     if dry_run:
         print(text, end="")
         return 0

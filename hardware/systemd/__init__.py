@@ -1,24 +1,29 @@
 """The station as a service of systemd: the unit, filled in."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 
-def unit(python: Path, station: Path, watchdog_device: str = "") -> str:
-    """The unit that runs this station file by that interpreter."""
+def unit(
+    python: Path, station: Path, watchdog_device: str = "", secrets: Sequence[str] = ()
+) -> str:
+    """The unit that runs this station file by that interpreter. `secrets` are files that only their
+    owner and group read; the service is in the group that they are given."""
     text = (files(__name__) / "verified-alloc.service").read_text(encoding="utf-8")
-    watchdog = ""
+    # Devices and files that belong to root; the "+" runs these lines as root.
+    shared = [*([watchdog_device] if watchdog_device else []), *secrets]
+    lines = [f"ExecStartPre=+/bin/chgrp i2c {path}" for path in shared]
+    lines += [f"ExecStartPre=+/bin/chmod g+r {path}" for path in secrets]
     if watchdog_device:
-        # udev leaves it to root; the "+" runs these as root.
-        watchdog = (
-            f"ExecStartPre=+/bin/chgrp i2c {watchdog_device}\n"
-            f"ExecStartPre=+/bin/chmod g+w {watchdog_device}\n"
-            f"DeviceAllow={watchdog_device} rw\n"
-        )
+        lines += [
+            f"ExecStartPre=+/bin/chmod g+w {watchdog_device}",
+            f"DeviceAllow={watchdog_device} rw",
+        ]
     for mark, value in (
         ("@PYTHON@", str(python)),
         ("@STATION@", str(station)),
-        ("@WATCHDOG@\n", watchdog),
+        ("@SHARED@\n", "".join(f"{line}\n" for line in lines)),
     ):
         text = text.replace(mark, value)
     return text
