@@ -410,6 +410,24 @@ def test_text_that_is_no_text_costs_only_itself(tmp_path: Path) -> None:
     assert rows(tmp_path / "journal.db", "SELECT text FROM report") == [("fine",)]
 
 
+def test_every_transaction_is_flushed_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting that makes SQLite flush its log at each commit, before anything is written."""
+    done: list[str] = []
+    really_connect = sqlite3.connect
+
+    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        database = really_connect(*arguments, **options)
+        database.set_trace_callback(done.append)
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    assert told_of(tmp_path / "journal.db") == []
+    first = next(n for n, statement in enumerate(done) if statement.startswith("BEGIN"))
+    assert {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"} <= set(done[:first])
+
+
 # Crashes --------------------------------------------------------------------------------------
 
 
