@@ -1,22 +1,31 @@
 """A study as one HTML page that needs nothing else."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 from verified_alloc.compare.report import STYLE
+from verified_alloc.station import Station
 from verified_alloc.study import picture
 from verified_alloc.study.outcome import Outcome, answer
 from verified_alloc.study.plan import Plan
 
 COLUMNS = (
     ("unmet_percent", "unmet, %", 2),
-    ("met_percent", "sessions that got all, %", 1),
+    ("met_percent", "got all, % of sessions", 1),
+    ("nothing_percent", "left with nothing, %", 1),
     ("minutes_waiting", "waiting, min", 1),
-    ("nothing_percent", "asking and left with nothing, %", 1),
     ("load_factor", "load factor", 2),
     ("operations", "operations", 0),
-    ("worst_life_years", "busiest contactor's life, years", 1),
+    ("worst_life_years", "life, years", 1),
 )
+"""Figures of `compare.metrics`, what the table calls them, and their decimals."""
+OURS = """
+table { font-size: .9rem; }
+td, th { padding: .25rem .5rem; }
+td:nth-child(-n+2), th:nth-child(-n+2) { text-align: left; white-space: nowrap; }
+summary { cursor: pointer; margin-top: 2rem; font-weight: 600; }
+@media print { details { display: none; } }
+"""
 
 
 def page(plan: Plan, found: Sequence[Outcome]) -> str:
@@ -26,7 +35,7 @@ def page(plan: Plan, found: Sequence[Outcome]) -> str:
             '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>Stations compared: {escape(plan.source.name)}</title>",
-            f"<style>{STYLE}</style>\n<body>",
+            f"<style>{STYLE}{OURS}</style>\n<body>",
             *_parts(plan, found),
             "</body>\n</html>\n",
         ]
@@ -46,10 +55,24 @@ def _parts(plan: Plan, found: Sequence[Outcome]) -> Iterator[str]:
         " its best and worst seed. Grey steps: the least unmet energy at most this price buys.</p>"
     )
     yield "<h2>What nothing beats</h2>"
-    yield _table(sorted(front, key=lambda one: one.price))
+    yield (
+        '<p class="note">Load factor: what was asked for while somebody asked, over what all'
+        " modules together can give. Life: of the contactor that moves most, at this rate.</p>"
+    )
+    yield _table(sorted(front, key=lambda one: one.price), _worth(plan, found))
     yield f"<details><summary>All {len(found)} stations and policies</summary>"
-    yield _table(sorted(found, key=lambda one: one.price))
+    yield _table(sorted(found, key=lambda one: one.price), {})
     yield "</details>"
+
+
+def _worth(plan: Plan, found: Sequence[Outcome]) -> dict[str, dict[Station, float]]:
+    """By policy, the unmet energy on each station in percent: what a policy is worth there."""
+    if len(plan.policies) == 1:
+        return {}
+    return {
+        policy: {one.station: one.unmet_percent for one in found if one.policy == policy}
+        for policy in plan.policies
+    }
 
 
 def describe(plan: Plan) -> str:
@@ -65,11 +88,14 @@ def _count(things: Sequence[object], one: str, many: str = "") -> str:
     return f"{len(things)} {one if len(things) == 1 else many or one + 's'}"
 
 
-def _table(found: Iterable[Outcome]) -> str:
-    heads = ("station", "policy", "contactors", "modules, kW", *(title for _, title, _ in COLUMNS))
+def _table(found: Iterable[Outcome], worth: Mapping[str, Mapping[Station, float]]) -> str:
+    heads = ["station", "policy", "contactors", "modules, kW"]
+    heads += [title for _, title, _ in COLUMNS]
+    heads += [f"unmet under {policy}, %" for policy in worth]
     lines = ["<table><thead><tr>", *(f"<th>{escape(head)}</th>" for head in heads), "</tr></thead>"]
     for one in found:
         cells = [one.name, one.policy, f"{one.contactors}", f"{one.pool_kw:g}", *figures(one)]
+        cells += [f"{unmet[one.station]:.2f}" for unmet in worth.values()]
         lines += ["<tr>", *(f"<td>{escape(cell)}</td>" for cell in cells), "</tr>"]
     return "".join([*lines, "</table>"])
 
