@@ -11,7 +11,7 @@ import typer
 
 from verified_alloc.commands.options import AsJson, names_of, number_of, station_of
 from verified_alloc.errors import BadInput
-from verified_alloc.station import POLICIES
+from verified_alloc.station import POLICIES, Station
 
 if TYPE_CHECKING:
     from verified_alloc.compare.comparison import Comparison, Input
@@ -21,7 +21,8 @@ def compare(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="Sessions or demands, CSV; or a sample of demands: day, hour."
+            metavar="FILE",
+            help="Sessions or demands, CSV; a journal; or a sample of demands: day, hour.",
         ),
     ],
     policies: Annotated[
@@ -30,7 +31,9 @@ def compare(
     station: Annotated[
         list[str] | None,
         typer.Option(
-            "--station", metavar="FILE", help="Station file, repeatable. [default: reference]"
+            "--station",
+            metavar="FILE",
+            help="Station file, repeatable. [default: a journal's own, else reference]",
         ),
     ] = None,
     report: Annotated[
@@ -88,18 +91,17 @@ def compare(
             raise BadInput(
                 "--report needs matplotlib: pip install 'verified-alloc[compare]'"
             ) from None
-    stations = comparison.told_apart([station_of(path) for path in station or (None,)])
+    cars = BUILT_IN_CARS | (read_cars(curves) if curves else {})
+    given = [station_of(path) for path in station or ()]
+    source = comparison.read_input(file, given, cars, skip_bad)
+    stations = comparison.told_apart(given or [source.station or Station.reference()])
     names = names_of("--policies", policies, POLICIES)
     for each in stations:
-        for name in names:
-            if name == "documented" and each.policy.minimum_modules:
-                raise BadInput(
-                    f"policy.minimum_modules = {each.policy.minimum_modules} of {each.name} with"
-                    " policy documented: allowed is 0"
-                )
-    guns = range(1, min(len(each.guns) for each in stations) + 1)
-    cars = BUILT_IN_CARS | (read_cars(curves) if curves else {})
-    source = comparison.read_input(file, guns, cars, skip_bad)
+        if "documented" in names and each.policy.minimum_modules:
+            raise BadInput(
+                f"policy.minimum_modules = {each.policy.minimum_modules} of {each.name} with"
+                " policy documented: allowed is 0"
+            )
     if source.skipped.count:
         first = source.skipped.first
         print(f"Skipped {source.skipped.count} bad rows, the first: {first}", file=sys.stderr)

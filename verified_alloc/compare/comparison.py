@@ -21,7 +21,13 @@ from verified_alloc.compare.traces import (
 from verified_alloc.errors import BadInput
 from verified_alloc.station import Station
 
+REFERENCE = Station.reference()
+
 BASELINE = "documented"
+ALLOWED = (
+    "allowed: a readable CSV file of sessions or of demands, a journal, or one of the samples"
+    f" {', '.join(sample_names())}"
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Input:
     span_ms: tuple[int, int]
     """Its first moment, and its last as planned."""
     skipped: Skipped
+    station: Station | None = None
+    """A journal's own."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +62,15 @@ class Comparison:
 
 
 def read_input(
-    path: str, guns: Sequence[int], cars: Mapping[str, CarType], skip_bad: bool = False
+    path: str, stations: Sequence[Station], cars: Mapping[str, CarType], skip_bad: bool = False
 ) -> Input:
-    """A demand trace (by file or sample name) or a file of sessions, told apart by its header.
+    """A demand trace (by file or sample name), a file of sessions or a journal, told apart by how
+    they begin, for these stations (none: the journal's own, or the reference).
     `BadInput` names the file, the line, the column, the value and what is allowed."""
+    if path not in sample_names() and _begins(path, b"SQLite format 3\0"):
+        return _journal(path, stations)
+    fewest = min((len(station.guns) for station in stations), default=len(REFERENCE.guns))
+    guns = range(1, fewest + 1)
     if path in sample_names() or _header(path)[:1] == [COLUMNS[0]]:
         trace = TraceFile(path, guns, skip_bad)
         window_ms = _busiest_day_of_trace(trace.changes, trace.last_ms)
@@ -179,16 +192,35 @@ def _capital(sentence: str) -> str:
 
 
 def _header(path: str) -> list[str]:
-    file = csv_file(
-        path,
-        "input",
-        "allowed: a readable CSV file of sessions or of demands, or one of the samples"
-        f" {', '.join(sample_names())}",
-    )
+    file = csv_file(path, "input", ALLOWED)
     columns = f"{','.join(NEEDED)} (sessions) or {','.join(COLUMNS)} (demands)"
     for _, fields in rows(file, columns):
         return fields
     raise BadInput(f"{file.name}: the file is empty; allowed: the header {columns}, then rows")
+
+
+def _begins(path: str, magic: bytes) -> bool:
+    file = csv_file(path, "input", ALLOWED)
+    with file.opened() as data:
+        return data.read(len(magic)) == magic
+
+
+def _journal(path: str, stations: Sequence[Station]) -> Input:
+    from verified_alloc.journal_reader import read_journal
+
+    recorded = read_journal(path)
+    trace = recorded.trace
+    for station in stations:
+        if len(station.guns) < len(recorded.station.guns):
+            raise BadInput(
+                f"{path}: station {station.name} has {len(station.guns)} guns; allowed: the"
+                f" journal's {len(recorded.station.guns)} or more"
+            )
+    if not trace.changes:
+        raise BadInput(f"{path}: nobody asked for anything; allowed: a journal with demands")
+    window_ms = _busiest_day_of_trace(trace.changes, trace.last_ms)
+    span_ms = (0, trace.last_ms)
+    return Input(path, trace, window_ms, span_ms, Skipped(False), recorded.station)
 
 
 def _busiest_day_of_trace(changes: Iterable[DemandChange], last_ms: int) -> tuple[int, int]:
