@@ -314,14 +314,20 @@ class Charger:
         if writes.may_switch:
             for gun, was, coil in zip(guns, latch, writes.coils, strict=True):
                 if was != coil:
+                    self._count(unit, gun, module, coil, now_ms)
                     unit.gun, unit.coil, unit.coil_ms = gun, coil, now_ms
                     unit.settled_ms = self._scan_at(
                         now_ms + max(self._response_ms(coil), self._scan_ms)
                     )
-                    self.operations[gun][module] += 1
         if writes.enable and not unit.enabled:
             unit.enabled, unit.on_ms = True, now_ms + self._scan_ms
             self._starting.append(module)
+
+    def _count(self, unit: Unit, gun: int, module: int, coil: bool, now_ms: int) -> None:
+        """One operation more; or one less, if the armature turns round before it has arrived."""
+        was_due_ms = unit.coil_ms + self._response_ms(not coil)
+        turns = gun == unit.gun and now_ms + self._response_ms(coil) <= was_due_ms
+        self.operations[gun][module] += -1 if turns else 1
 
     def _response_ms(self, coil: bool) -> int:
         timing = self._timing

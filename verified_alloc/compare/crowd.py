@@ -54,7 +54,7 @@ class Crowd(Protocol):
 
 
 class Told:
-    """A demand trace, played as the live controller plays it: at the first scan not before."""
+    """A demand trace: guns ask what it says, whatever they get."""
 
     def __init__(
         self, station: Station, trace: DemandTrace | TraceFile, over: Callable[[Served], None]
@@ -62,7 +62,6 @@ class Told:
         guns = len(station.guns)
         self.start_ms = 0
         self.end_ms: int | None = trace.last_ms
-        self._scan_ms = station.timing.scan_ms
         self._changes = iter(trace.changes)
         self._change = next(self._changes, None)
         self._over = over
@@ -71,9 +70,7 @@ class Told:
         self._taken_mj = [0] * guns
 
     def next_ms(self, now_ms: int, draw_w: Sequence[int]) -> int:
-        if self._change is None:
-            return NEVER_MS
-        return -(-self._change.time_ms // self._scan_ms) * self._scan_ms
+        return NEVER_MS if self._change is None else self._change.time_ms
 
     def act(self, now_ms: int, ask: Ask) -> None:
         while self._change is not None and self._change.time_ms <= now_ms:

@@ -134,7 +134,7 @@ def replay(
 
     now_ms = crowd.start_ms
     while (next_ms := min(crowd.next_ms(now_ms, charger.draw_w), charger.next_ms)) < NEVER_MS:
-        if crowd.end_ms is not None and next_ms > crowd.end_ms:
+        if crowd.end_ms is not None and next_ms >= crowd.end_ms:
             break
         until(next_ms)
         now_ms = next_ms
