@@ -117,17 +117,21 @@ def test_it_is_what_the_live_controller_does(busy: DemandTrace) -> None:
     assert replayed.delivered_mj > 0.4 * sum(replayed.gun_asked_mj)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_on_any_station(seed: int) -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("seed", range(2))
+def test_on_any_station_under_any_policy(seed: int, policy: str) -> None:
     """Any matrix, powers, site limit, scan, contactors and dwell."""
     station = some_station(seed)
+    station = changed(station, policy=changed(station.policy, name=policy))
     is_what_the_controller_does(station, random_trace(station, seed, 12, 60))
 
 
 @pytest.mark.sweep
-@pytest.mark.parametrize("seed", range(6, 120))
-def test_on_many_stations(seed: int) -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("seed", range(6, 60))
+def test_on_many_stations(seed: int, policy: str) -> None:
     station = some_station(seed)
+    station = changed(station, policy=changed(station.policy, name=policy))
     is_what_the_controller_does(station, random_trace(station, seed, 25, 90))
 
 

@@ -93,7 +93,8 @@ def compare(
             ) from None
     cars = BUILT_IN_CARS | (read_cars(curves) if curves else {})
     given = [station_of(path) for path in station or ()]
-    source = comparison.read_input(file, given, cars, skip_bad)
+    guns = min((len(each.guns) for each in given), default=None)
+    source = comparison.read_input(file, guns, cars, skip_bad)
     stations = comparison.told_apart(given or [source.station or Station.reference()])
     names = names_of("--policies", policies, POLICIES)
     for each in stations:

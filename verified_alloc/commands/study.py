@@ -157,7 +157,7 @@ def _source(file: str | None, guns: int) -> "Source":
     from verified_alloc.compare.synthetic import BUILT_IN_CARS
     from verified_alloc.compare.traces import DemandTrace, TraceFile
 
-    demands = read_input(file, range(1, guns + 1), BUILT_IN_CARS).demands
+    demands = read_input(file, guns, BUILT_IN_CARS).demands
     if isinstance(demands, TraceFile):
         demands = DemandTrace(tuple(demands.changes))
     return Source(

@@ -41,11 +41,11 @@ class Deciding:
         """and the time these took together."""
 
     def __call__(
-        self, asked: Asked, reserved: dict[int, int], closed: frozenset[Pair]
+        self, asked: Asked, reserved: dict[int, int], stand: frozenset[Pair]
     ) -> Allocation:
         self.asked += 1
-        # The documented rule knows nothing of what is closed.
-        current = closed if self._policy != "documented" else ALL_OPEN
+        # The documented rule has no eye for where the modules are.
+        current = stand if self._policy != "documented" else ALL_OPEN
         question = (asked, tuple(reserved.items()), current)
         answer = self._known.get(question)
         if answer is None:
@@ -70,7 +70,7 @@ class Unit:
         self.gun = NOBODY
         """The gun whose contactor moved last."""
         self.coil = False
-        self.coil_ms = now_ms
+        self.coil_ms = -NEVER_MS
         self.settled_ms = now_ms
         """The first scan that sees the contactor where its coil has it."""
         self.enabled = False
@@ -164,10 +164,8 @@ class Charger:
             self._asked = self._demands.asked(now_ms)
         question = (self._asked, self._reserved)
         if question != self._decided_for:
-            closed = frozenset(
-                (unit.gun + 1, module) for module, unit in enumerate(self._units, 1) if unit.coil
-            )
-            self.allocation = self.deciding(self._asked, self._reserved, closed)
+            stand = self._stand(now_ms)
+            self.allocation = self.deciding(self._asked, self._reserved, stand)
             self._decided_for = question
             for module in self._modules:
                 self._target[module] = NOBODY
@@ -224,6 +222,20 @@ class Charger:
             age_ms for age_ms in self._dwell.ages_ms(now_ms) if age_ms < self._minimum_dwell_ms
         ]
         self._dwell_ms = now_ms + self._minimum_dwell_ms - max(young_ms) if young_ms else NEVER_MS
+
+    def _stand(self, now_ms: int) -> frozenset[Pair]:
+        """Where the modules are, as the controller has it: on the guns to which their contactors
+        are closed, or if none is, where they were sent last."""
+        on = (
+            unit.gun if self._closed(unit, now_ms) else target
+            for unit, target in zip(self._units, self._target, strict=True)
+        )
+        return frozenset((gun + 1, module) for module, gun in enumerate(on, 1) if gun != NOBODY)
+
+    def _closed(self, unit: Unit, now_ms: int) -> bool:
+        """Its contactor that moved last is closed."""
+        arrived = now_ms >= unit.coil_ms + self._response_ms(unit.coil)
+        return unit.coil is arrived
 
     def _affordable(self) -> list[int]:
         live, target = tuple(self.live_on), tuple(self._target)
@@ -290,9 +302,8 @@ class Charger:
         """The kernel's step for one module, shown the contactors that matter: the one that moved
         last and the one that is wanted. All others have been open for long."""
         guns = [unit.gun] if want in (NOBODY, unit.gun) else [unit.gun, want]
-        arrived = now_ms >= unit.coil_ms + self._response_ms(unit.coil)
         latch = [unit.coil, False][: len(guns)]
-        closed = [unit.coil is arrived, False][: len(guns)]
+        closed = [self._closed(unit, now_ms), False][: len(guns)]
         settled_ms = now_ms - unit.settled_ms if now_ms >= unit.settled_ms else NOT_SO
         off_ms = NOT_SO if unit.enabled or now_ms < unit.off_ms else now_ms - unit.off_ms
         writes = switching.step(

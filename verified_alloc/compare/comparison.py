@@ -21,8 +21,6 @@ from verified_alloc.compare.traces import (
 from verified_alloc.errors import BadInput
 from verified_alloc.station import Station
 
-REFERENCE = Station.reference()
-
 BASELINE = "documented"
 ALLOWED = (
     "allowed: a readable CSV file of sessions or of demands, a journal, or one of the samples"
@@ -62,20 +60,19 @@ class Comparison:
 
 
 def read_input(
-    path: str, stations: Sequence[Station], cars: Mapping[str, CarType], skip_bad: bool = False
+    path: str, guns: int | None, cars: Mapping[str, CarType], skip_bad: bool = False
 ) -> Input:
     """A demand trace (by file or sample name), a file of sessions or a journal, told apart by how
-    they begin, for these stations (none: the journal's own, or the reference).
+    they begin, for stations of so many guns (None: the journal's, or the reference's).
     `BadInput` names the file, the line, the column, the value and what is allowed."""
     if path not in sample_names() and _begins(path, b"SQLite format 3\0"):
-        return _journal(path, stations)
-    fewest = min((len(station.guns) for station in stations), default=len(REFERENCE.guns))
-    guns = range(1, fewest + 1)
+        return _journal(path, guns)
+    numbers = range(1, (guns or len(Station.reference().guns)) + 1)
     if path in sample_names() or _header(path)[:1] == [COLUMNS[0]]:
-        trace = TraceFile(path, guns, skip_bad)
+        trace = TraceFile(path, numbers, skip_bad)
         window_ms = _busiest_day_of_trace(trace.changes, trace.last_ms)
         return Input(path, trace, window_ms, (0, trace.last_ms), trace.skipped)
-    sessions = SessionFile(path, guns, cars, skip_bad)
+    sessions = SessionFile(path, numbers, cars, skip_bad)
     by_day: dict[int, int] = {}
     first_ms, last_ms = None, 0
     for session in sessions:
@@ -205,17 +202,16 @@ def _begins(path: str, magic: bytes) -> bool:
         return data.read(len(magic)) == magic
 
 
-def _journal(path: str, stations: Sequence[Station]) -> Input:
+def _journal(path: str, guns: int | None) -> Input:
     from verified_alloc.journal_reader import read_journal
 
     recorded = read_journal(path)
     trace = recorded.trace
-    for station in stations:
-        if len(station.guns) < len(recorded.station.guns):
-            raise BadInput(
-                f"{path}: station {station.name} has {len(station.guns)} guns; allowed: the"
-                f" journal's {len(recorded.station.guns)} or more"
-            )
+    needed = len(recorded.station.guns)
+    if guns is not None and guns < needed:
+        raise BadInput(
+            f"{path}: a station has {guns} guns; allowed: the journal's {needed} or more"
+        )
     if not trace.changes:
         raise BadInput(f"{path}: nobody asked for anything; allowed: a journal with demands")
     window_ms = _busiest_day_of_trace(trace.changes, trace.last_ms)
