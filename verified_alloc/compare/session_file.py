@@ -1,5 +1,6 @@
 """Sessions from a CSV file, and into one."""
 
+import csv
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -62,7 +63,7 @@ class SessionFile:
         self._cars = cars
         self._skip_bad = skip_bad
         self.skipped = Skipped(skip_bad)
-        if not any(True for _ in self._sessions(self.skipped)):
+        if not sum(1 for _ in self._sessions(self.skipped)):
             raise BadInput(
                 f"{self._file.name}: no row after the header; allowed: at least one row of"
                 f" {COLUMNS}"
@@ -163,10 +164,11 @@ class SessionFile:
 
 def write_sessions(sessions: Iterable[SessionRow], out: TextIO) -> None:
     """Write rows as CSV that `SessionFile` reads."""
-    out.write("arrival,departure,energy_kwh,max_power_kw,soc_arrival,capacity_kwh,car\n")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow((*NEEDED, *OPTIONAL[1:]))
     for row in sessions:
-        told = ["" if value is None else str(value) for value in row[2:]]
-        out.write(f"{_time(row.arrival_ms)},{_time(row.departure_ms)},{','.join(told)}\n")
+        told = ["" if value is None else value for value in row[2:]]
+        writer.writerow((_time(row.arrival_ms), _time(row.departure_ms), *told))
 
 
 def time_ms_of(text: str, place: str) -> int:
