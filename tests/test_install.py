@@ -37,8 +37,7 @@ def image(site: Path, tmp_path: Path) -> Path:
 
 def settings(image: Path) -> list[str]:
     text = (image / "etc/systemd/system/verified-alloc.service").read_text()
-    assert "@PYTHON@" not in text
-    assert "@STATION@" not in text
+    assert "@" not in text.replace("SystemCallFilter=@system-service", "")
     return text.splitlines()
 
 
@@ -57,6 +56,13 @@ def test_what_the_rules_ask_of_it(image: Path) -> None:
         assert line in told
     (post,) = [line for line in told if line.startswith("ExecStopPost=")]
     assert "-m verified_alloc off --station /etc/verified-alloc/station.toml" in post
+
+
+def test_a_slow_station_is_given_its_time(image: Path, site: Path) -> None:
+    assert "TimeoutStopSec=34" in settings(image)
+    site.write_text(STATION + "[timing]\noffer_lead_ms = 60000\n")
+    assert cli.main(["install-service", "--station", str(site), "--root", str(image)]) == 0
+    assert {"TimeoutStopSec=211", "TimeoutStartSec=211"} <= set(settings(image))
 
 
 def test_a_watchdog_device_is_opened_to_the_service_and_none_if_there_is_none(

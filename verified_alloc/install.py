@@ -25,7 +25,7 @@ def install(station_file: str | None, root: str, dry_run: bool) -> int:
     python = Path(sys.executable)
     doors = station.doors
     secrets = [file for file in (doors.token_file, doors.mqtt_password_file) if file]
-    text = unit(python, STATION, station.hardware.watchdog_device, secrets)
+    text = unit(python, STATION, _patience_s(station), station.hardware.watchdog_device, secrets)
     if dry_run:
         print(text, end="")
         return 0
@@ -51,6 +51,13 @@ def install(station_file: str | None, root: str, dry_run: bool) -> int:
     print(f"Installed and enabled. Check with: {python} -m verified_alloc doctor")
     print("Start with: systemctl start verified-alloc")
     return 0
+
+
+def _patience_s(station: Station) -> int:
+    """As long as taking everything off may take (`Run`), and the program's own time."""
+    timing = station.timing
+    bounded_ms = 3 * timing.offer_lead_ms + timing.module_off_timeout_ms + timing.current_decay_ms
+    return 30 + bounded_ms // 1000
 
 
 def _below(root: str, path: Path) -> Path:

@@ -114,7 +114,7 @@ def _uses(station: Station) -> dict[int, tuple[str, str]]:
 def _bus(station: Station, contactors: int) -> Iterator[Part]:
     """I2C from the Pi through the isolator to every pair of expanders."""
     y = 14.5
-    last = _BLOCK_LEFT + (wiring.expanders(contactors) - 1) * _BLOCK_WIDTH + 66
+    last = _BLOCK_LEFT + (wiring.expanders(contactors) - 1) * _BLOCK_WIDTH + 62.4
     yield _line(88, y, last, y, I2C, 0.9)
     yield _rect(91, y - 4, 17, 8, fill="#ffffff", stroke=I2C, width=0.4)
     yield _text(99.5, y - 0.4, "isolator", 2.5, I2C, anchor="middle")

@@ -34,6 +34,7 @@ def pi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("dev/i2c-1", ""),
         ("dev/gpiochip0", ""),
         ("proc/cmdline", "console=tty1"),
+        ("etc/group", "root:x:0:\ngpio:x:986:\ni2c:x:998:\n"),
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
@@ -123,6 +124,11 @@ BROKEN: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
         lambda pi: (pi / "dev/i2c-1").unlink(),
         ["i2c device"],
         "/dev/i2c-1 is not there",
+    ),
+    "no group i2c": (
+        edit("etc/group", lambda text: text.replace("i2c", "i3c")),
+        ["groups"],
+        "group i2c does not exist",
     ),
     "no service": (
         lambda pi: (pi / "etc/systemd/system/verified-alloc.service").unlink(),

@@ -35,6 +35,7 @@ def machine(station: Station, faults: Path, root: Path) -> Iterator[Check]:
         *([("watchdog device", pins.watchdog_device.lstrip("/"))] if pins.watchdog_device else []),
     ):
         yield _node(id, root / node)
+    yield _groups(root)
     if pins.watchdog_device:
         yield _nowayout(Path(pins.watchdog_device).name, root)
     yield _lgpio()
@@ -131,6 +132,20 @@ def _node(id: str, node: Path) -> Check:
         os.access(node, os.R_OK | os.W_OK),
         f"{name} can be used",
         f"{name} belongs to group {_group(node)}, and this user does not",
+    )
+
+
+def _groups(root: Path) -> Check:
+    """Those that the service's user is put into."""
+    present: set[str] = set()
+    with suppress(OSError):
+        present = {line.partition(":")[0] for line in (root / "etc/group").read_text().splitlines()}
+    missing = " and ".join(sorted({"gpio", "i2c"} - present))
+    return check(
+        "groups",
+        not missing,
+        "groups gpio and i2c exist",
+        f"group {missing} does not exist: the service's user could not be put into it",
     )
 
 
