@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -39,19 +40,31 @@ def quoted_outputs() -> list[tuple[str, str]]:
 
 
 def shortened(command: str) -> list[str]:
-    """The arguments of a quoted command, a run cut short."""
+    """The arguments of a quoted command, a run cut short, a study to one station."""
     argv = shlex.split(command)[1:]
     if argv[0] == "run":
         while "--until" in argv:
             del argv[argv.index("--until") : argv.index("--until") + 2]
         argv += ["--until", UNTIL_S]
+    if argv[0] == "study":
+        argv += ["--modules", "3", "--matrix", "ring", "--policies", "documented", "--seeds", "1"]
     return argv
 
 
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the README's run with a journal leaves behind."""
+    path = tmp_path_factory.mktemp("journal") / "hour.db"
+    run = ["run", "--demands", "hour", "--until", UNTIL_S, "--journal", str(path)]
+    assert cli.main(run) == 0
+    return path
+
+
 @pytest.fixture
-def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder with the README's own station file."""
+def at_home(tmp_path: Path, journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder with the README's own station file, and a journal."""
     (tmp_path / "site.toml").write_text(blocks("toml")[0])
+    shutil.copy(journal, tmp_path)
     monkeypatch.chdir(tmp_path)
 
 
