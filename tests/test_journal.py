@@ -267,6 +267,19 @@ def test_a_damaged_file_is_set_aside_and_told_of(damage: str, tmp_path: Path) ->
     assert [w for _, _, w in read_journal(path).trace.changes] == [1000, 2000, 3000, 4000, 0]
 
 
+def test_damage_where_nothing_is_written_any_more(tmp_path: Path) -> None:
+    """In a page of old rows: looked for at the start, not found by chance one day."""
+    path = tmp_path / "journal.db"
+    file = JournalFile(path, patient=True)
+    file.put([("report", (1, n, "x" * 1000)) for n in range(100)])
+    file.close()
+    data = path.read_bytes()
+    page = data.index(b"x" * 1000) // 4096 * 4096
+    path.write_bytes(data[:page] + b"\xaa" * 4096 + data[page + 4096 :])
+    (told,) = told_of(path)
+    assert "was damaged" in told
+
+
 def test_damage_while_it_runs(tmp_path: Path) -> None:
     """What stands is written into the new file, which can be read by itself."""
     path = tmp_path / "journal.db"
@@ -534,22 +547,28 @@ def test_the_oldest_parts_go(tmp_path: Path) -> None:
     assert rows(part(path, 5), "SELECT at_ms FROM report") == [(4,)]
 
 
-def test_a_reader_in_the_middle_does_not_lose_its_part(tmp_path: Path) -> None:
+def test_a_reader_in_the_middle_does_not_cost_a_row(tmp_path: Path) -> None:
+    """What was written after the reader had begun cannot leave the log before it ends; so the part
+    is not closed before."""
     path = tmp_path / "journal.db"
-    file = JournalFile(path, patient=True, part_bytes=1)
+    file = JournalFile(path, patient=True, part_bytes=60_000)
     file.put([("report", (1, 0, "text"))])
     wait_for(lambda: rows(path, "SELECT * FROM report"))
+    assert path.stat().st_size < 60_000
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
-        reader.execute("SELECT * FROM report").fetchall()
-        file.put([("report", (1, 1, "text"))])
-        time.sleep(1)
         assert reader.execute("SELECT at_ms FROM report").fetchall() == [(0,)]
-        reader.execute("COMMIT")
-    file.put([("report", (1, 2, "text"))])
+        file.put([("report", (1, 1, "text" * 10_000))])
+        wait_for(lambda: (1,) in rows(path, "SELECT at_ms FROM report"))
+        file.put([("report", (1, 2, "text"))])
+        wait_for(lambda: (2,) in rows(path, "SELECT at_ms FROM report"))
+        assert not older_parts(path)
+        assert reader.execute("SELECT at_ms FROM report").fetchall() == [(0,)]
+    file.put([("report", (1, 3, "text"))])
     file.close()
     parts = [*older_parts(path).values(), path]
-    assert [n for p in parts for (n,) in rows(p, "SELECT at_ms FROM report")] == [0, 1, 2]
+    assert len(parts) == 2
+    assert [n for p in parts for (n,) in rows(p, "SELECT at_ms FROM report")] == [0, 1, 2, 3]
 
 
 # Clocks ---------------------------------------------------------------------------------------

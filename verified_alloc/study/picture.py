@@ -40,7 +40,8 @@ def _drawn(found: Sequence[Outcome], form: str, **options: Any) -> bytes:
         by_contactors.set_title("against contactors")
         by_contactors.set_xlabel("contactors")
         by_contactors.set_ylabel("energy unmet, % of what was wanted")
-        by_contactors.set_ylim(bottom=0)
+        top = max(one.unmet_percent for one in found)
+        by_contactors.set_ylim(bottom=-0.06 * top)  # room for the names
         by_power.set_title("against module power")
         by_power.set_xlabel("power of all modules, kW")
         figure.legend(
@@ -87,17 +88,27 @@ def _panel(axes: "Axes", found: Sequence[Outcome], prices: Sequence[float]) -> N
         zorder=1,
     )
     span = (max(prices) - min(prices)) or max(prices)
-    axes.set_xlim(min(prices) - 0.2 * span, max(prices) + 0.06 * span)  # room for the names
+    axes.set_xlim(min(prices) - 0.2 * span, max(prices) + 0.16 * span)
+    _name(axes, steps, span, max(one.unmet_percent for one in found))
+
+
+def _name(axes: "Axes", steps: Sequence[tuple[float, Outcome]], span: float, top: float) -> None:
+    """Names below the steps; above, where one would run into the one before."""
+    last_price, last_percent, below = -span, 2 * top, False
     for price, one in steps:
+        near = price - last_price < 0.25 * span and last_percent - one.unmet_percent < 0.05 * top
+        below = not (near and below)
+        last_price, last_percent = price, one.unmet_percent
         axes.annotate(
             one.name,
             (price, one.unmet_percent),
-            xytext=(-6, -5),
+            xytext=(-6, -5) if below else (5, 6),
             textcoords="offset points",
-            ha="right",
-            va="top",
+            ha="right" if below else "left",
+            va="top" if below else "bottom",
             fontsize=7,
             color=INK,
+            zorder=1,
         )
 
 
