@@ -74,6 +74,12 @@ def test_seeds_are_summed_up_by_energy() -> None:
     assert one.figures["wanted_kwh"] == pytest.approx(500 / 3)
 
 
+def test_nobody_came() -> None:
+    plan = Plan(STATIONS[:1], ("documented",), (1,), SOURCE)
+    (one,) = outcomes(plan, dict.fromkeys(plan.cases, NOTHING))
+    assert one.unmet_percent == 0
+
+
 def test_the_answer_names_the_best_and_the_leanest_near_it() -> None:
     full, ring = (next(n for n, s in enumerate(STATIONS) if s.name == f"9 x 40 kW {kind}")
                   for kind in ("full", "ring"))  # fmt: skip

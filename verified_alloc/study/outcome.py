@@ -47,7 +47,7 @@ class Outcome:
         """Of the energy wanted with all seeds."""
         wanted_kwh = sum(result["wanted_kwh"] for result in self.results)
         unmet_kwh = sum(result["unmet_kwh"] for result in self.results)
-        return float(100 * unmet_kwh / wanted_kwh)
+        return float(100 * unmet_kwh / wanted_kwh) if wanted_kwh else 0.0
 
     @property
     def contactors(self) -> int:

@@ -61,7 +61,7 @@ def _panel(axes: "Axes", found: Sequence[Outcome], prices: Sequence[float]) -> N
         price += beside * (kinds.index(one.station.matrix.kind) - (len(kinds) - 1) / 2)
         _, marker, _ = POLICY_STYLES[one.policy]
         colour = MATRIX_COLOURS[one.station.matrix.kind]
-        values = [100 * r["unmet_kwh"] / r["wanted_kwh"] for r in one.results]
+        values = [result["unmet_percent"] for result in one.results]
         if one.on_front and len(values) > 1:
             axes.vlines(price, min(values), max(values), color=colour, linewidth=0.8, alpha=0.5)
         axes.plot(
