@@ -1,0 +1,21 @@
+"""The public page says what the proofs assume, and nothing else."""
+
+from pathlib import Path
+
+from proofs import assumptions, manifest, plant
+
+PAGE = Path(__file__).parents[2] / "docs" / "assumptions.md"
+
+
+def test_the_page_is_what_the_proofs_assume() -> None:
+    assert PAGE.read_text(encoding="utf-8") == assumptions.page()
+
+
+def test_every_assumption_says_what_breaks_without_it() -> None:
+    there = list(manifest.obligations().values())
+    breaking = assumptions.breaking(there)
+    assert set(breaking) == plant.EVERY
+    ids = {one.id for one in there}
+    for names in breaking.values():
+        assert names
+        assert set(names) <= ids
