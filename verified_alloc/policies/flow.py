@@ -8,6 +8,7 @@ Each chain taken is a cheapest one (successive shortest paths of the minimum-cos
 moves in the end are as few as possible too.
 """
 
+import math
 from collections.abc import Iterator
 from heapq import heappop, heappush
 
@@ -95,30 +96,35 @@ class Exchange:
         distance = {gun: 0}
         settled: dict[int, int] = {}
         ahead: list[tuple[int, int]] = []
+        goal, goal_at = IDLE, math.inf
         looking = [gun]
         while True:
             for taker in looking:
                 start = distance[taker] + self._gun_potential[taker]
                 for place, cost in self._reach[taker]:
-                    if place in self._closed or place in settled:
-                        continue
                     end = start + cost - self._class_potential[place]
-                    if place not in found_at or end < found_at[place]:
+                    if end >= goal_at or place in self._closed or place in settled:
+                        continue
+                    if self._idle[place]:
+                        goal, goal_at = place, end
+                        found_by[place] = taker
+                    elif place not in found_at or end < found_at[place]:
                         found_at[place], found_by[place] = end, taker
                         heappush(ahead, (end, place))
             while ahead and ahead[0][1] in settled:
                 heappop(ahead)
-            if not ahead:
-                self._closed |= settled.keys()
-                return False
+            if not ahead or ahead[0][0] >= goal_at:
+                break
             cost, place = heappop(ahead)
             settled[place] = cost
-            if self._idle[place]:
-                break
             looking = [holder for holder in self._on[place] if holder not in distance]
             for holder in looking:
                 distance[holder], gives[holder] = cost, place
+        if goal == IDLE:
+            self._closed |= settled.keys()
+            return False
 
+        place, cost = goal, int(goal_at)
         for taker, at in distance.items():
             self._gun_potential[taker] += at - cost
         for other, at in settled.items():
@@ -169,9 +175,12 @@ class Exchange:
             if first[place] < len(modules[place])
         )
         missing = sum(unlocked.values())
+        dead: set[int] = set()
         while missing:
             _, place = heappop(ahead)
-            if not unlocked.get(place) and not self._exchange(gun, place, unlocked, tight):
+            if not unlocked.get(place) and (
+                place in dead or not self._exchange(gun, place, unlocked, tight, dead)
+            ):
                 continue
             unlocked[place] -= 1
             locked[place] = locked.get(place, 0) + 1
@@ -182,25 +191,34 @@ class Exchange:
         return locked
 
     def _exchange(
-        self, gun: int, wanted: int, unlocked: dict[int, int], tight: dict[int, set[int]]
+        self,
+        gun: int,
+        wanted: int,
+        unlocked: dict[int, int],
+        tight: dict[int, set[int]],
+        dead: set[int],
     ) -> bool:
         """Let the gun have one more of a class for one less of another that is not locked, by a
-        chain of exchanges of guns that are not yet labelled; False if there is none."""
+        chain of exchanges of guns that are not yet labelled; False if there is none: then there is
+        none from any class that was seen, which is noted among the dead ones."""
         offered = {place for place, count in unlocked.items() if count}
         came: dict[int, tuple[int, int]] = {}
         seen, asked = {wanted}, {gun}
         for place in (queue := [wanted]):
-            holders = [*self._on[place], *([IDLE] if self._idle[place] else [])]
+            holders = [*([IDLE] if self._idle[place] else []), *self._on[place]]
             for holder in holders:
                 if holder in asked:
                     continue
                 asked.add(holder)
-                came |= dict.fromkeys(tight[holder] - seen, (holder, place))
                 if found := offered & tight[holder]:
+                    came[min(found)] = holder, place
                     self._swap(gun, wanted, min(found), came, unlocked)
                     return True
-                queue += tight[holder] - seen
-                seen |= tight[holder]
+                new = tight[holder] - seen - dead
+                came |= dict.fromkeys(new, (holder, place))
+                queue += new
+                seen |= new
+        dead |= seen
         return False
 
     def _swap(
