@@ -148,7 +148,10 @@ def test_a_fall_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constraint, "LIMIT", 0)
     answer = decide(station, asked, policy="fair")
     about = reasons(station, asked, Faults(), answer).station
-    assert "The policy fair had no answer; this is documented." in about
+    assert (
+        "The policy fair had no answer (smallest but 0 delivered, W: CP-SAT says UNKNOWN);"
+        " this is documented."
+    ) in about
 
 
 def test_words() -> None:

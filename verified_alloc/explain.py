@@ -13,8 +13,16 @@ from verified_alloc import demand
 from verified_alloc.allocate import Allocation, allocate
 from verified_alloc.demand import Asked
 from verified_alloc.kernel import ops, rule
-from verified_alloc.policies.problem import NO_FAULTS
+from verified_alloc.policies import conflict
+from verified_alloc.policies.problem import NO_FAULTS, Problem
 from verified_alloc.station import Faults, Station, service
+
+PREFERS = {
+    "priority": "by priority the higher demand comes first",
+    "max-power": "by max-power the total comes first, then the higher demand",
+    "fair": "by fair the smallest powers come first, then the total, then the higher demand",
+}
+"""Why a policy of the solver leaves it so."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,10 @@ def _reason(
     sentences = [_asks(gun, demand_w, maximum_w)]
     if demand_w > 0 and not left.in_service[gun - 1]:
         sentences += [*_out(station, faults, gun), "It gets nothing."]
+    elif demand_w > 0 and allocation.policy in PREFERS:
+        sentences += _in_the_way(station, faults, gun, short=delivered_w < wanted_w)
+        sentences.append(_gets(held, delivered_w, wanted_w))
+        sentences += _why_no_more(station, asked, faults, allocation, gun)
     elif demand_w > 0:
         sentences.append(_served_after(before, allocation))
         if limit_left_w < wanted_w:
@@ -116,6 +128,51 @@ def _reason(
         unmet_w=allocation.unmet_w[gun],
         sentences=tuple(sentences),
     )
+
+
+def _why_no_more(
+    station: Station, asked: Asked, faults: Faults, allocation: Allocation, gun: int
+) -> list[str]:
+    """What cannot be had together with more for a gun that a solver's policy leaves short."""
+    problem = Problem(station, asked, faults)
+    counts = {other - 1: len(held) for other, held in allocation.modules.items()}
+    delivered_w = {other - 1: power_w for other, power_w in allocation.delivered_w.items()}
+    sentences = []
+    if counts[gun - 1] < problem.guaranteed[gun - 1]:
+        against = conflict.of_guarantee(problem, counts, gun - 1)
+        wish = f"The {count(problem.guaranteed[gun - 1])} that it is to have at least"
+        sentences.append(_conflict(problem, allocation, gun, wish, against))
+    if allocation.unmet_w[gun]:
+        against = conflict.of_power(problem, delivered_w, gun - 1)
+        sentences.append(_conflict(problem, allocation, gun, "More for it", against))
+        if against.guns:
+            why = PREFERS[allocation.policy]
+            if any(problem.guaranteed.values()):
+                why = f"guaranteed modules come before all; {why}"
+            sentences.append(f"{why[0].upper()}{why[1:]}.")
+    return sentences
+
+
+def _conflict(
+    problem: Problem, allocation: Allocation, gun: int, wish: str, against: conflict.Conflict
+) -> str:
+    """Those that cannot be had together, in a sentence."""
+    guns = [gun, *(other + 1 for other in against.guns)]
+    rows = [service(problem.station, problem.faults).usable[other - 1] for other in guns]
+    usable = [m for m, can in enumerate(zip(*rows, strict=True), start=1) if any(can)]
+    limit = f"the site limit of {kilowatts(problem.limit_w)}"
+    if not against.guns:
+        what = limit if against.within_limit else f"{modules(usable)}, all that it can use"
+        return f"{wish} cannot be had of {what}."
+    those = _list(f"gun {other} ({modules(allocation.modules[other])})" for other in guns[1:])
+    reason = f"{modules(usable)} are all that they can use"
+    if against.within_limit:
+        reason += f", within {limit}"
+    return f"{wish} cannot be had together with what {those} {_has(guns[1:])}: {reason}."
+
+
+def _has(guns: Sequence[int]) -> str:
+    return "has" if len(guns) == 1 else "have"
 
 
 def _asks(gun: int, demand_w: int, maximum_w: int) -> str:
@@ -231,7 +288,8 @@ def _about_station(station: Station, faults: Faults, allocation: Allocation) -> 
         sentences.append(f"{modules(dead)} can serve no gun.")
     if allocation.fallback_from is not None:
         sentences.append(
-            f"The policy {allocation.fallback_from} had no answer; this is {allocation.policy}."
+            f"The policy {allocation.fallback_from} had no answer ({allocation.fallback_reason});"
+            f" this is {allocation.policy}."
         )
     return sentences
 

@@ -217,6 +217,20 @@ def fewest(model: Model) -> Iterator[Objective]:
         yield Objective("wear", -sum(costs[key].wear * on for key, on in model.on.items()))
 
 
+def solver_for(limit: float) -> "CpSolver":
+    """A solver that answers the same always and everywhere, within that deterministic time."""
+    from ortools.sat.python.cp_model import CpSolver
+
+    solver = CpSolver()
+    parameters = solver.parameters
+    parameters.num_workers = 1
+    parameters.random_seed = 0
+    parameters.cp_model_presolve = False
+    parameters.linearization_level = 2
+    parameters.max_deterministic_time = limit
+    return solver
+
+
 # --- stage by stage ------------------------------------------------------------------------------
 
 
@@ -256,13 +270,7 @@ class Stages:
     def _solve(self, name: str) -> int:
         from ortools.sat.python import cp_model
 
-        solver = cp_model.CpSolver()
-        parameters = solver.parameters
-        parameters.num_workers = 1
-        parameters.random_seed = 0
-        parameters.cp_model_presolve = False
-        parameters.linearization_level = 2
-        parameters.max_deterministic_time = self._left
+        solver = solver_for(self._left)
         status = solver.solve(self.model.cp)
         if status != cp_model.OPTIMAL:
             raise NoAnswer(f"{name}: CP-SAT says {solver.status_name(status)}")
