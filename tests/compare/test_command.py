@@ -235,7 +235,9 @@ def test_synthetic_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         options = ["--days", "2", "--seed", seed]
         assert cli.main(["import", "synthetic", *options]) == 0
         assert cli.main(["import", "synthetic", *options, "--out", path]) == 0
-        assert capsys.readouterr().out == Path(path).read_text()
+        printed = capsys.readouterr().out
+        assert printed.startswith(Path(path).read_text())
+        assert printed.endswith(f" sessions in {path}.\n")
     assert "--days" in refusal(capsys, "import", "synthetic", "--days", "x")
     assert "days: 0" in refusal(capsys, "import", "synthetic", "--days", "0")
     assert "allowed: a file to write" in refusal(

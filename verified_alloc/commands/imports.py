@@ -2,7 +2,7 @@
 them."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,7 +56,7 @@ def epfl(
     sessions, left_out = read_epfl(file, read_cars(curves) if curves else None)
     laid = overlaid(sessions, folded)
     _write(laid, out)
-    told = [f"{len(sessions) + left_out.total()} rows, {len(sessions)} sessions."]
+    told = [f"{len(sessions)} of {len(sessions) + left_out.total()} rows are plausible sessions."]
     told += [f"Left out: {count} with {reason}." for reason, count in left_out.most_common()]
     print("\n".join(told), file=sys.stderr)
     return 0
@@ -91,7 +91,7 @@ def synthetic(
     return 0
 
 
-def _write(sessions: "Iterable[SessionRow]", out: str | None) -> None:
+def _write(sessions: "Sequence[SessionRow]", out: str | None) -> None:
     from verified_alloc.compare.session_file import write_sessions
 
     if out is None:
@@ -103,3 +103,4 @@ def _write(sessions: "Iterable[SessionRow]", out: str | None) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(f"--out {out}: {reason.lower()}; allowed: a file to write") from error
+    print(f"{len(sessions)} sessions in {out}.")

@@ -6,7 +6,8 @@ markers and dashes of their own), guns by Paul Tol's muted scheme.
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from verified_alloc.station import Station
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
 INK, FAINT, GRID = "#222222", "#666666", "#dddddd"
 POLICY_STYLES: dict[str, tuple[str, str, Any]] = {
@@ -70,61 +71,61 @@ def gun_colour(gun: int) -> str:
 
 def day(station: Station, replayed: Replay) -> str:
     """Power by gun over time, stacked, and below which gun each module feeds."""
+    with drawing(6.4, 2.5 + 0.16 * len(station.modules)) as figure:
+        draw_day(figure, station, replayed)
+        return _svg(figure)
+
+
+def draw_day(figure: "FigureBase", station: Station, replayed: Replay) -> "Axes":
+    """The same into a figure, or a part of one; the upper axes."""
     timeline = replayed.timeline
     assert timeline is not None
     modules = len(station.modules)
-    with _figure(6.4, 2.5 + 0.16 * modules) as figure:
-        power, strip = figure.subplots(
-            2, 1, sharex=True, height_ratios=(2.0, 0.16 * modules), gridspec_kw={"hspace": 0.08}
-        )
-        hours = [
-            _hours(timeline, timeline.start_ms + place * _bin_ms(timeline))
-            for place in range(BINS + 1)
-        ]
-        means_kw = [[w / 1000 for w in (*row, row[-1])] for row in timeline.mean_w]
-        power.stackplot(
-            hours,
-            means_kw,
-            step="post",
-            colors=[gun_colour(gun.id) for gun in station.guns],
-            linewidth=0,
-        )
-        pool_kw = replayed.pool_w / 1000
-        power.axhline(pool_kw, color=INK, linewidth=0.9, linestyle=(0, (5, 3)))
-        power.annotate(
-            f"all modules, {pool_kw:g} kW",
-            (hours[0], pool_kw),
-            xytext=(3, 3),
-            textcoords="offset points",
-            fontsize=8,
-        )
-        power.set_ylim(0, pool_kw * 1.12)
-        power.set_ylabel("power, kW")
-        for gun in station.guns:
-            spans = [
-                (_hours(timeline, s.from_ms), (s.to_ms - s.from_ms) / 3_600_000, s.module)
-                for s in timeline.stretches
-                if s.gun == gun.id
-            ]
-            for module in {span[2] for span in spans}:
-                strip.broken_barh(
-                    [(start, width) for start, width, on in spans if on == module],
-                    (module - 0.42, 0.84),
-                    color=gun_colour(gun.id),
-                    linewidth=0,
-                )
-        strip.set_ylim(modules + 0.6, 0.4)
-        strip.set_yticks(range(1, modules + 1, 1 if modules <= 16 else 4))
-        strip.set_ylabel("module")
-        strip.grid(visible=False)
-        strip.set_xlim(hours[0], hours[-1])
-        _time_axis(strip, timeline)
-        return _svg(figure)
+    power: Axes
+    strip: Axes
+    power, strip = figure.subplots(
+        2, 1, sharex=True, height_ratios=(2.0, 0.16 * modules), gridspec_kw={"hspace": 0.08}
+    )
+    hours = [
+        _hours(timeline, timeline.start_ms + place * _bin_ms(timeline)) for place in range(BINS + 1)
+    ]
+    power.stackplot(
+        hours,
+        [[w / 1000 for w in (*row, row[-1])] for row in timeline.mean_w],
+        step="post",
+        colors=[gun_colour(gun.id) for gun in station.guns],
+        labels=[f"gun {gun.id}" for gun in station.guns],
+        linewidth=0,
+    )
+    pool_kw = replayed.pool_w / 1000
+    power.axhline(pool_kw, color=INK, linewidth=0.9, linestyle=(0, (5, 3)))
+    power.annotate(
+        f"all modules, {pool_kw:g} kW",
+        (hours[0], pool_kw),
+        xytext=(3, 3),
+        textcoords="offset points",
+        fontsize=8,
+    )
+    power.set_ylim(0, pool_kw * 1.12)
+    power.set_ylabel("power, kW")
+    by_pair: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for module, gun, from_ms, to_ms in timeline.stretches:
+        span = (_hours(timeline, from_ms), (to_ms - from_ms) / 3_600_000)
+        by_pair.setdefault((module, gun), []).append(span)
+    for (module, gun), spans in sorted(by_pair.items()):
+        strip.broken_barh(spans, (module - 0.42, 0.84), color=gun_colour(gun), linewidth=0)
+    strip.set_ylim(modules + 0.6, 0.4)
+    strip.set_yticks(range(1, modules + 1, 1 if modules <= 16 else 4))
+    strip.set_ylabel("module")
+    strip.grid(visible=False)
+    strip.set_xlim(hours[0], hours[-1])
+    _time_axis(strip, timeline)
+    return power
 
 
 def distributions(replays: Sequence[Replay]) -> str:
     """Sessions by energy delivered, and by the share of what they came for."""
-    with _figure(13, 1.0 + 0.75 * max(len(replays), 3)) as figure:
+    with drawing(13, 1.0 + 0.75 * max(len(replays), 3)) as figure:
         left, right = figure.subfigures(1, 2, squeeze=False)[0]
         rows = left.subplots(len(replays), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         share = right.subplots()
@@ -172,7 +173,7 @@ def distributions(replays: Sequence[Replay]) -> str:
 def gain_and_price(comparison: Comparison) -> str:
     """Every policy and station against the baseline of its station: what it delivers more, and
     what that costs."""
-    with _figure(13, 3.8) as figure:
+    with drawing(13, 3.8) as figure:
         loss, wear = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.08})
         for place, (station, replays) in enumerate(
             zip(comparison.stations, comparison.replays, strict=True)
@@ -215,7 +216,7 @@ def heat_maps(station: Station, replays: Sequence[Replay]) -> str:
     columns = min(len(replays), 2)
     rows = -(-len(replays) // columns)
     numbers = guns * modules <= 120
-    with _figure(13, rows * (0.8 + 0.27 * guns)) as figure:
+    with drawing(13, rows * (0.8 + 0.27 * guns)) as figure:
         grid = figure.subplots(
             rows, columns, squeeze=False, gridspec_kw={"wspace": 0.12, "hspace": 0.55}
         )
@@ -283,28 +284,20 @@ def _time_axis(axes: "Axes", timeline: Timeline) -> None:
         axes.set_xlabel("minutes")
 
 
-class _figure:  # noqa: N801
-    """A figure under our own settings, closed afterwards."""
+@contextmanager
+def drawing(width: float, height: float) -> Iterator["Figure"]:
+    """A figure of that size in inches, under our own settings, closed afterwards."""
+    import matplotlib
 
-    def __init__(self, width: float, height: float) -> None:
-        self._size = width, height
+    matplotlib.use("svg")
+    from matplotlib import pyplot
 
-    def __enter__(self) -> "Figure":
-        import matplotlib
-
-        matplotlib.use("svg")
-        from matplotlib import pyplot
-
-        self._settings = matplotlib.rc_context(RC)
-        self._settings.__enter__()
-        self._drawn = pyplot.figure(figsize=self._size)
-        return self._drawn
-
-    def __exit__(self, *_: object) -> None:
-        from matplotlib import pyplot
-
-        pyplot.close(self._drawn)
-        self._settings.__exit__(None, None, None)
+    with matplotlib.rc_context(RC):
+        figure = pyplot.figure(figsize=(width, height))
+        try:
+            yield figure
+        finally:
+            pyplot.close(figure)
 
 
 def _svg(figure: "Figure") -> str:
