@@ -488,12 +488,12 @@ def test_a_crash_before_there_is_any_table(tmp_path: Path) -> None:
 
 def test_a_killed_run_leaves_a_journal(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    with subprocess.Popen(
-        [sys.executable, "-m", "verified_alloc", "run", "--speed", "60", "--journal", str(path)],
-        stdout=subprocess.DEVNULL,
-    ) as process:
-        wait_for(lambda: len(latest(path, 20)) >= 5)
-        process.kill()
+    command = [sys.executable, "-m", "verified_alloc", "run", "--demands", "hour", "--speed", "60"]
+    with subprocess.Popen([*command, "--journal", str(path)], stdout=subprocess.DEVNULL) as process:
+        try:
+            wait_for(lambda: len(latest(path, 20)) >= 5)
+        finally:
+            process.kill()
     before = read_journal(path)
     assert before.trace.changes[-1].demand_w == 0
     assert told_of(path) == []
