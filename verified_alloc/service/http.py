@@ -344,11 +344,13 @@ def application(
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-        status = 400 if first["type"] == "json_invalid" else 422
+        no_json = first["type"] == "json_invalid"
         line.refused["invalid"] += 1
         said = said_of(where, first["input"], first["msg"])
+        if no_json:
+            said = "the body is no JSON"
         log.warning("refused: invalid: %s", said)
-        return JSONResponse({"detail": said}, status)
+        return JSONResponse({"detail": said}, 400 if no_json else 422)
 
     @app.exception_handler(AnyHTTPException)
     async def refused(_: Request, error: AnyHTTPException) -> JSONResponse:

@@ -1,0 +1,270 @@
+"""A whole session by other people's tools, mosquitto's and curl; and what a broker may do to us."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service.served import Mosquitto, Served, eventually
+
+ROOT = "verified-alloc"
+
+
+class Listener:
+    """mosquitto_sub on everything."""
+
+    def __init__(self, port: int) -> None:
+        self._process = subprocess.Popen(
+            [
+                *("mosquitto_sub", "-p", str(port), "-t", f"{ROOT}/#", "-q", "1", "-V", "mqttv5"),
+                *("-F", "%r %t %p"),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self._rest = ""
+        self.heard: list[tuple[str, Any, bool]] = []
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def on(self, topic: str) -> list[Any]:
+        """What has been heard on a topic."""
+        assert self._process.stdout is not None
+        self._rest += self._process.stdout.read() or ""
+        *lines, self._rest = self._rest.split("\n")
+        for line in lines:
+            retained, name, text = line.split(" ", 2)
+            told = json.loads(text) if text.startswith("{") else text
+            self.heard.append((name.removeprefix(f"{ROOT}/"), told, retained == "1"))
+        return [told for name, told, _ in self.heard if name == topic]
+
+    def last(self, topic: str) -> Any:
+        heard = self.on(topic)
+        return heard[-1] if heard else None
+
+
+def publish(port: int, topic: str, text: str, *options: str) -> None:
+    to = ["-p", str(port), "-q", "1", "-t", f"{ROOT}/{topic}"]
+    subprocess.run(["mosquitto_pub", *to, "-m", text, *options], check=True)
+
+
+def offer_kw(listener: Listener, gun: int) -> Any:
+    offers = listener.last("offers")
+    return offers and offers["offers"][gun - 1]["offer_kw"]
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path_factory.mktemp("broker")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, broker: Mosquitto) -> Iterator[Served]:
+    service = f'mqtt = "mqtt://127.0.0.1:{broker.port}"\n'
+    with Served(
+        tmp_path_factory.mktemp("served"), service=service, timeout_s=8, ready=False
+    ) as at_work:
+        eventually(lambda: "mqtt_connected 1.0" in at_work.http.get("/metrics").text)
+        yield at_work
+
+
+def test_a_whole_session_by_mosquitto_and_curl(shared: Served, broker: Mosquitto) -> None:
+    def curl(*options: str) -> Any:
+        done = subprocess.run(
+            ["curl", "--silent", "--show-error", "--noproxy", "*", *options],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    with Listener(broker.port) as listener:
+        eventually(lambda: offer_kw(listener, 3) == 0)
+
+        def keep(kw: float, holds: Callable[[], Any]) -> None:
+            """Refresh the demand as a gun does, until it holds."""
+
+            def told() -> Any:
+                publish(broker.port, "set/gun/3/demand", json.dumps({"kw": kw, "id": f"at {kw}"}))
+                return holds()
+
+            eventually(told)
+
+        # The car is plugged in, its gun keeps the modules for the cable check, power comes.
+        keep(40, lambda: offer_kw(listener, 3) == 40)
+        publish(broker.port, "set/gun/3/hold", '{"seconds": 5}')
+        answer = {"to": "demand", "id": "at 40", "accepted": True, "said": "gun 3 asks for 40 kW"}
+        assert answer in listener.on("gun/3/answer")
+        keep(120, lambda: offer_kw(listener, 3) == 120)
+        assert curl(f"{shared.url}/api/guns/3")["drawn_kw"] == 120
+        eventually(lambda: listener.last("assignment")["guns"][2]["modules"] == [1, 2, 3])
+        # The site has less; the gun acknowledges.
+        put = ["-X", "PUT", "-H", "Content-Type: application/json", "-d"]
+        assert "said" in curl(*put, '{"limit_kw": 80}', f"{shared.url}/api/site-limit")
+        keep(120, lambda: offer_kw(listener, 3) == 80)
+        publish(broker.port, "set/gun/3/acknowledgement", '{"offer_kw": 80, "id": "seen"}')
+        eventually(lambda: (listener.last("gun/3/answer") or {}).get("id") == "seen")
+        assert listener.last("gun/3/answer")["accepted"] is True
+        assert "said" in curl("-X", "DELETE", f"{shared.url}/api/site-limit")
+        # It is full.
+        keep(0, lambda: offer_kw(listener, 3) == 0)
+        eventually(lambda: not curl(f"{shared.url}/api/guns/3")["live"])
+        eventually(lambda: listener.last("state")["guns"][2]["live"] == [])
+
+
+def refused(at_work: Served) -> float:
+    """How many messages have been refused."""
+    found = [
+        float(line.split()[-1])
+        for line in at_work.http.get("/metrics").text.splitlines()
+        if line.startswith('verified_alloc_refused_total{reason="mqtt"}')
+    ]
+    return found[0] if found else 0.0
+
+
+@pytest.mark.parametrize(
+    ("topic", "text"),
+    [
+        ("set/gun/7/demand", '{"kw": 40}'),
+        ("set/gun/0/demand", '{"kw": 40}'),
+        ("set/gun/x/demand", '{"kw": 40}'),
+        ("set/gun/4/offer", '{"kw": 40}'),
+        ("set/gun/4/demand/more", '{"kw": 40}'),
+        ("set/engine", '{"kw": 40}'),
+        ("set/gun/4/demand", '{"kw": -1}'),
+        ("set/gun/4/demand", '{"kw": 40, "more": 1}'),
+        ("set/gun/4/demand", '{"kw": "NaN"}'),
+        ("set/gun/4/demand", "{"),
+        ("set/gun/4/demand", "[" * 4000),
+        ("set/gun/4/demand", "x" * 5000),
+    ],
+)
+def test_what_is_refused_changes_nothing(
+    shared: Served, broker: Mosquitto, topic: str, text: str
+) -> None:
+    before = refused(shared)
+    publish(broker.port, topic, text)
+    eventually(lambda: refused(shared) > before)
+    assert [gun["demand_kw"] for gun in shared.state()["guns"]] == [0] * 6
+
+
+def test_a_retained_demand_is_refused(shared: Served, broker: Mosquitto) -> None:
+    """A broker says so only to who subscribes after it was sent."""
+    publish(broker.port, "set/gun/4/demand", '{"kw": 0}', "-r")
+    os.kill(shared.service_pid, 9)
+    eventually(shared.is_healthy)
+    eventually(lambda: refused(shared) == 1)
+    publish(broker.port, "set/gun/4/demand", "", "-r")
+    assert "retained; allowed is only what is sent now" in shared.said
+
+
+def test_a_demand_is_as_old_as_it_says(shared: Served, broker: Mosquitto) -> None:
+    with Listener(broker.port) as listener:
+        eventually(lambda: listener.last("offers"))
+        for age_s, accepted in ((4000, False), (-4000, False), (0, True), (3500, True)):
+            told = {"kw": 40, "sent_s": time.time() - age_s, "id": f"{age_s} s"}
+            publish(broker.port, "set/gun/5/demand", json.dumps(told))
+            answer = eventually(
+                lambda name=told["id"]: [
+                    said for said in listener.on("gun/5/answer") if said["id"] == name
+                ]
+            )
+            assert answer[0]["accepted"] is accepted, answer
+
+
+def test_when_the_service_is_gone_the_last_will_says_0(shared: Served, broker: Mosquitto) -> None:
+    with Listener(broker.port) as listener:
+        eventually(lambda: (listener.last("offers") or {}).get("online"))
+        os.kill(shared.service_pid, 9)
+        eventually(lambda: listener.last("offers")["online"] is False)
+        assert [row["offer_kw"] for row in listener.last("offers")["offers"]] == [0] * 6
+        eventually(lambda: listener.last("offers")["online"])  # it is back
+
+
+def test_the_end_says_0_and_leaves_it_there(shared: Served, broker: Mosquitto) -> None:
+    assert shared.end() == 0
+    with Listener(broker.port) as listener:
+        eventually(lambda: listener.last("offers"))
+        assert listener.heard[0][2]  # retained
+        assert listener.last("offers")["online"] is False
+        assert [row["offer_kw"] for row in listener.last("offers")["offers"]] == [0] * 6
+
+
+def test_a_broker_that_is_down_at_start_and_goes_away(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path, start=False)
+    service = f'mqtt = "mqtt://127.0.0.1:{broker.port}"\n'
+    with Served(tmp_path, service=service, timeout_s=6, ready=False) as at_work, broker:
+        eventually(at_work.is_healthy)
+        assert "mqtt_connected 0.0" in at_work.http.get("/metrics").text
+        # Above every other gun's; the second time it is 4 s old already and counts for 2 s more.
+        for age_s in (0, 4):
+            broker.start()
+            with Listener(broker.port) as listener:
+                eventually(lambda heard=listener: heard.last("offers"))
+                told = {"kw": 300, "id": "now", "sent_s": time.time() - age_s}
+                publish(broker.port, "set/gun/1/demand", json.dumps(told))
+                eventually(lambda heard=listener: heard.last("gun/1/answer"))
+                told_s = time.monotonic()
+            broker.kill()
+            # What was acknowledged is obeyed without a broker, until it is too old.
+            assert at_work.gun(1)["demand_kw"] == 300
+            eventually(lambda: at_work.gun(1)["demand_kw"] == 0)
+            assert time.monotonic() - told_s < 6.5 - age_s + 2
+            eventually(lambda: at_work.gun(1)["live"] == [])
+        assert at_work.end() == 0
+        assert "Violations: 0" in at_work.said
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_tls_and_a_password(tmp_path: Path, right: bool) -> None:
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-nodes", "-days", "2", *subject),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-keyout", tmp_path / "key", "-out", tmp_path / "ca"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    (tmp_path / "key").chmod(0o644)
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", tmp_path / "passwords", "station", "right password"],
+        check=True,
+    )
+    (tmp_path / "passwords").chmod(0o644)
+    secret = tmp_path / "secret"
+    secret.write_text(f"{'right' if right else 'wrong'} password\n")
+    secret.chmod(0o600)
+    settings = f"""allow_anonymous false
+password_file {tmp_path}/passwords
+certfile {tmp_path}/ca
+keyfile {tmp_path}/key
+user root
+"""
+    with Mosquitto(tmp_path, settings) as broker:
+        service = f"""mqtt = "mqtts://127.0.0.1:{broker.port}"
+mqtt_ca_file = "{tmp_path}/ca"
+mqtt_user = "station"
+mqtt_password_file = "{secret}"
+"""
+        with Served(tmp_path, service=service, ready=False) as at_work:
+            eventually(at_work.is_healthy)
+            if right:
+                eventually(lambda: "mqtt_connected 1.0" in at_work.http.get("/metrics").text)
+            else:
+                eventually(lambda: "MQTT broker" in at_work.said)
+                assert "mqtt_connected 0.0" in at_work.http.get("/metrics").text
+            assert "password" not in at_work.said.lower().replace("bad user name or password", "")

@@ -1,0 +1,400 @@
+"""A station as a service: a real process, spoken to over real sockets."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from service.served import ENVIRONMENT, PROGRAM, Served, eventually
+
+from verified_alloc import cli
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("served")) as at_work:
+        yield at_work
+
+
+@pytest.fixture
+def at_work(shared: Served) -> Iterator[Served]:
+    """The shared station, all guns at 0."""
+    yield shared
+    shared.to_rest()
+
+
+def test_a_demand_becomes_power_and_is_explained(at_work: Served) -> None:
+    assert at_work.ask(3, 120).json() == {"said": "gun 3 asks for 120 kW"}
+    eventually(lambda: at_work.gun(3)["offer_kw"] == 120)
+    state = at_work.state()
+    gun = state["guns"][2]
+    assert gun["live"] == gun["modules"] == [1, 2, 3]
+    assert (gun["capability_kw"], gun["granted_kw"], gun["drawn_kw"]) == (240, 120, 120)
+    assert gun["why"][:2] == ["Gun 3 asks for 120 kW.", "It is served first."]
+    assert state["assignment"]["guns"][2] == {"gun": 3, "modules": [1, 2, 3], "granted_kw": 120}
+    assert [c["operations"] > 0 for c in state["contactors"] if c["gun"] == 3][:4] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    decision = at_work.http.get("/api/decisions").json()[-1]
+    assert decision["assignment"] == state["assignment"]
+    assert decision["demands_kw"] == [0, 0, 120, 0, 0, 0]
+    assert "Gun 3 asks for 120 kW." in decision["why"]
+
+
+def test_the_parts_are_as_in_the_whole(at_work: Served) -> None:
+    state = at_work.state()
+    for part in ("station", "guns", "modules", "contactors", "faults", "assignment"):
+        assert at_work.http.get(f"/api/{part}").json() == state[part]
+    assert at_work.http.get("/api/guns/2").json() == state["guns"][1]
+    assert at_work.http.get("/api/site-limit").json() == state["site_limit"]
+    offers = at_work.http.get("/api/offers").json()
+    assert offers["online"] is True
+    assert offers["lifetime_ms"] == 400
+    assert offers["offers"] == [{"gun": gun, "offer_kw": 0} for gun in range(1, 7)]
+
+
+def test_a_site_limit_told_and_taken_back(at_work: Served) -> None:
+    at_work.ask(1, 240)
+    eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
+    assert at_work.http.put("/api/site-limit", json={"limit_kw": 75.5}).status_code == 200
+    eventually(lambda: at_work.gun(1)["live"] == [1, 2])
+    assert at_work.gun(1)["offer_kw"] == at_work.gun(1)["capability_kw"] == 75.5
+    assert at_work.state()["site_limit"] == {
+        "limit_kw": 75.5,
+        "own_kw": None,
+        "told": {"limit_kw": 75.5},
+    }
+    assert "verified_alloc_site_limit_watts 75500.0" in at_work.http.get("/metrics").text
+    at_work.http.delete("/api/site-limit")
+    eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
+
+
+def test_a_site_limit_that_changes_by_itself(at_work: Served) -> None:
+    at_work.ask(1, 240)
+    profile = {
+        "chargingProfilePurpose": "ChargePointMaxProfile",
+        "chargingProfileKind": "Absolute",
+        "chargingProfileId": 7,
+        "chargingSchedule": {
+            "chargingRateUnit": "W",
+            "duration": 8,
+            "chargingSchedulePeriod": [
+                {"startPeriod": 0, "limit": 80_000},
+                {"startPeriod": 4, "limit": 40_000},
+            ],
+        },
+    }
+    at_work.http.put("/api/site-limit", json={"profile": profile})
+    for limit_kw in (80, 40, None):
+        eventually(lambda kw=limit_kw: at_work.state()["site_limit"]["limit_kw"] == kw)
+    eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
+    at_work.http.delete("/api/site-limit")
+
+
+def test_held_modules_are_not_given_to_another_gun(at_work: Served) -> None:
+    at_work.ask(2, 40)
+    eventually(lambda: at_work.gun(2)["live"] == [1])
+    assert at_work.http.put("/api/guns/2/hold", json={"seconds": 60}).status_code == 200
+    at_work.ask(1, 360)
+    eventually(lambda: at_work.gun(1)["live"] == [2, 3, 4, 5, 6, 7])
+    assert at_work.gun(2)["live"] == [1]
+    assert 0 < at_work.gun(2)["held_s"] <= 60
+    at_work.http.delete("/api/guns/2/hold")
+    eventually(lambda: at_work.gun(2)["live"] == [7])
+
+
+def test_out_of_service_and_back(at_work: Served) -> None:
+    at_work.http.put("/api/modules/1/service", json={"in_service": False})
+    at_work.http.put("/api/guns/2/service", json={"in_service": False})
+    at_work.ask(1, 40)
+    at_work.ask(2, 40)
+    eventually(lambda: at_work.gun(1)["live"] == [2])
+    state = at_work.state()
+    assert [m["in_service"] for m in state["modules"]] == [False] + [True] * 8
+    assert [g["in_service"] for g in state["guns"]] == [True, False, True, True, True, True]
+    assert state["guns"][1]["capability_kw"] == 0
+    assert state["faults"] == []
+    at_work.http.put("/api/modules/1/service", json={"in_service": True})
+    at_work.http.put("/api/guns/2/service", json={"in_service": True})
+    eventually(lambda: at_work.gun(2)["live"])
+
+
+def test_a_weld_shows_is_refused_to_be_cleared_and_an_emergency_stop_goes_on(
+    at_work: Served,
+) -> None:
+    assert (
+        at_work.http.post("/api/simulation/faults", json={"fault": "weld 1:1"}).status_code == 200
+    )
+    at_work.ask(1, 40)
+    eventually(lambda: at_work.gun(1)["live"])
+    at_work.ask(1, 0)
+    eventually(lambda: at_work.state()["faults"])
+    assert at_work.state()["faults"] == [{"id": "contactor-1:1", "text": "contactor 1:1 is welded"}]
+    assert at_work.state()["notes"][-1]["text"] == "contactor 1:1 is welded"
+    refused = at_work.http.delete("/api/faults/contactor-1:1")
+    assert refused.status_code == 409
+    assert "not seen to agree" in refused.json()["detail"]
+    assert at_work.http.delete("/api/faults/contactor-1:2").status_code == 404
+
+    assert at_work.http.post("/api/emergency-stop").status_code == 200
+    eventually(lambda: at_work.state()["stopped"])
+    assert at_work.http.get("/api/faults").json()[-1]["id"] == "emergency-stop"
+    assert at_work.http.delete("/api/faults/emergency-stop").status_code == 200
+    eventually(lambda: not at_work.state()["stopped"])
+
+
+def test_the_live_stream_shows_the_newest_state(at_work: Served) -> None:
+    with at_work.http.stream("GET", "/api/stream") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.iter_lines()
+        at_work.ask(4, 40)
+        sequence, events = 0, 0
+        for line in lines:
+            if line.startswith("data: "):
+                state = json.loads(line.removeprefix("data: "))
+                assert state["sequence"] > sequence
+                sequence, events = state["sequence"], events + 1
+                if state["guns"][3]["offer_kw"] == 40:
+                    break
+            assert events < 200
+
+
+def test_a_client_that_does_not_read_delays_nobody(at_work: Served) -> None:
+    host, port = at_work.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.send(f"GET /api/stream HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        before = at_work.state()["scan"]["count"]
+        time.sleep(1)
+        assert at_work.ask(1, 40).status_code == 200
+        assert at_work.state()["scan"]["count"] > before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "code", "said"),
+    [
+        ("PUT", "/api/guns/3/demand", '{"kw": -1}', 422, "kw = -1: input should be greater"),
+        ("PUT", "/api/guns/3/demand", '{"kw": 1e7}', 422, "kw = 10000000.0: input should be less"),
+        ("PUT", "/api/guns/3/demand", '{"kw": NaN}', 422, "kw = nan"),
+        ("PUT", "/api/guns/3/demand", '{"kw": "x"}', 422, "kw = 'x'"),
+        ("PUT", "/api/guns/3/demand", '{"kw": 1, "kW": 2}', 422, "kW = 2: extra inputs"),
+        ("PUT", "/api/guns/3/demand", "{}", 422, "kw"),
+        ("PUT", "/api/guns/3/demand", "{", 400, "JSON"),
+        ("PUT", "/api/guns/3/demand", "[" * 60_000, 400, ""),
+        ("PUT", "/api/guns/3/demand", '"' + "x" * 70_000 + '"', 413, "allowed are 65536 bytes"),
+        ("PUT", "/api/guns/7/demand", '{"kw": 1}', 404, "gun 7: allowed are guns 1 to 6"),
+        ("PUT", "/api/guns/x/demand", '{"kw": 1}', 422, "gun = 'x'"),
+        ("PUT", "/api/modules/10/service", '{"in_service": false}', 404, "modules 1 to 9"),
+        ("PUT", "/api/guns/1/hold", '{"seconds": 601}', 422, "seconds = 601"),
+        ("POST", "/api/guns/1/acknowledgement", '{"offer_kw": 99}', 409, "published last"),
+        ("PUT", "/api/site-limit", '{"limit_kw": -1}', 422, "limit_kw"),
+        ("DELETE", "/api/faults/engine", None, 404, "allowed is the id of a latched fault"),
+        ("POST", "/api/simulation/faults", '{"fault": "weld 9:9"}', 409, "weld 9:9"),
+        ("POST", "/api/simulation/faults", '{"fault": "rust 1:1"}', 409, "there is no kind rust"),
+        ("GET", "/api/nothing", None, 404, "Not Found"),
+        ("POST", "/api/state", None, 405, "Method Not Allowed"),
+    ],
+)
+def test_what_is_refused_changes_nothing(
+    at_work: Served, method: str, path: str, body: str | None, code: int, said: str
+) -> None:
+    before = at_work.state()
+    headers = {} if body is None else {"Content-Type": "application/json"}
+    refused = at_work.http.request(method, path, content=body, headers=headers)
+    assert refused.status_code == code
+    detail = refused.json()["detail"]
+    assert said in detail
+    assert "\n" not in detail
+    after = at_work.state()
+    for part in ("guns", "faults", "assignment", "site_limit", "modules"):
+        assert after[part] == before[part]
+
+
+def test_pages_of_other_sites_are_refused_and_counted_once_logged(at_work: Served) -> None:
+    port = at_work.url.rpartition(":")[2]
+    for headers in (
+        {"Origin": "http://evil.example"},
+        {"Host": f"evil.example:{port}"},
+        {"Origin": "null"},
+    ):
+        for _ in range(3):
+            assert at_work.http.post("/api/emergency-stop", headers=headers).status_code == 403
+    assert not at_work.state()["stopped"]
+    own = at_work.http.put("/api/guns/1/demand", json={"kw": 1}, headers={"Origin": at_work.url})
+    assert own.status_code == 200
+    metrics = at_work.http.get("/metrics").text
+    assert 'verified_alloc_refused_total{reason="wrong origin"} 6.0' in metrics
+    assert 'verified_alloc_refused_total{reason="wrong host"} 3.0' in metrics
+    assert at_work.said.count("wrong host") == 1
+
+
+def test_the_page_is_there_and_keeps_to_itself(at_work: Served) -> None:
+    page = at_work.http.get("/")
+    assert page.status_code == 200
+    assert "<title>" in page.text
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert at_work.http.get("/../models.py").status_code == 404
+
+
+def test_the_shell_talks_to_it(at_work: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    at = ["--at", at_work.url.removeprefix("http://")]
+    assert cli.main(["demand", "3=120", "1=40", *at]) == 0
+    assert capsys.readouterr().out == "gun 3 asks for 120 kW\ngun 1 asks for 40 kW\n"
+    eventually(lambda: at_work.gun(3)["offer_kw"] == 120)
+    assert cli.main(["status", *at]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "tried: scans are verified"
+    assert [line.split()[:2] for line in lines[2:5]] == [["1", "40"], ["2", "0"], ["3", "120"]]
+    assert cli.main(["status", "--json", *at]) == 0
+    assert json.loads(capsys.readouterr().out)["guns"][2]["demand_kw"] == 120
+    for refused, said in (
+        (["demand", "9=1"], "gun 9: allowed are guns 1 to 6"),
+        (["demand", "3"], "demand '3': allowed is GUN=KW"),
+        (["demand", "3=-1"], "kw = -1.0"),
+        (["clear", "module-3"], "allowed is the id of a latched fault"),
+    ):
+        assert cli.main([*refused, *at]) == 2
+        assert said in capsys.readouterr().err
+    assert cli.main(["status", "--at", "127.0.0.1:1"]) == 3
+    assert "no station answers at http://127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_a_demand_kept_from_the_shell_ends_with_it(at_work: Served) -> None:
+    keeping = subprocess.Popen(
+        [*PROGRAM, "demand", "3=40", "--keep", "--at", at_work.url.removeprefix("http://")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    eventually(lambda: at_work.gun(3)["demand_kw"] == 40)
+    time.sleep(0.5)
+    keeping.send_signal(signal.SIGINT)
+    said, _ = keeping.communicate(timeout=30)
+    assert keeping.returncode == 0
+    assert said.splitlines() == ["gun 3 asks for 40 kW", "gun 3 asks for 0 kW"]
+    assert at_work.gun(3)["demand_kw"] == 0
+
+
+def test_a_dead_service_process_comes_back_and_the_station_has_gone_on(at_work: Served) -> None:
+    at_work.ask(5, 80)
+    eventually(lambda: at_work.gun(5)["offer_kw"] == 80)
+    before, dead = at_work.state(), at_work.service_pid
+    os.kill(dead, signal.SIGKILL)
+    eventually(lambda: at_work.is_healthy() and at_work.service_pid != dead)
+    after = at_work.state()
+    assert after["scan"]["count"] > before["scan"]["count"] + 20
+    assert after["station"]["started_s"] == before["station"]["started_s"]
+    assert after["guns"][4] == before["guns"][4]
+    assert "the service process is gone" in at_work.said
+
+
+def test_a_hung_service_process_holds_up_nobody(at_work: Served) -> None:
+    before = at_work.state()["scan"]["count"]
+    os.kill(at_work.service_pid, signal.SIGSTOP)
+    time.sleep(1.5)
+    os.kill(at_work.service_pid, signal.SIGCONT)
+    assert at_work.state()["scan"]["count"] > before + 40
+
+
+# Last: it ends the shared station.
+
+
+def test_it_ends_in_good_order_and_says_so(shared: Served) -> None:
+    shared.ask(1, 80)
+    eventually(lambda: shared.gun(1)["offer_kw"] == 80)
+    events: list[str] = []
+
+    def listen() -> None:
+        with shared.http.stream("GET", "/api/stream") as stream:
+            events.extend(line for line in stream.iter_lines() if line)
+
+    listening = threading.Thread(target=listen)
+    listening.start()
+    time.sleep(0.5)
+    service = shared.service_pid
+    assert shared.end() == 0
+    listening.join(20)
+    assert "Violations: 0" in shared.said
+    assert "Traceback" not in shared.said
+    assert events[-1] == 'data: {"said":"the station has ended"}'
+    states = [json.loads(e.removeprefix("data: ")) for e in events if '"sequence"' in e[:20]]
+    assert states[-1]["phase"] == "ending"
+    assert states[-1]["guns"][0]["offer_kw"] == 0
+    assert not Path(f"/proc/{service}").exists()
+
+
+def test_a_killed_scan_is_told_and_ends_the_service(tmp_path: Path) -> None:
+    with Served(tmp_path, ready=False) as at_work:
+        eventually(at_work.is_healthy)
+        service = at_work.service_pid
+        os.kill(at_work.process.pid, signal.SIGKILL)
+        answer = eventually(lambda: _unhealthy(at_work))
+        assert answer.json()["healthy"] is False
+        assert at_work.http.get("/api/state").status_code == 503
+        assert at_work.ask(1, 40).status_code == 503
+        eventually(lambda: not Path(f"/proc/{service}").exists())
+        assert "the scan is gone" in at_work.said
+
+
+def _unhealthy(at_work: Served) -> httpx.Response | None:
+    answer = at_work.http.get("/healthz")
+    return answer if answer.status_code == 503 else None
+
+
+def test_a_demand_that_is_not_refreshed_falls_to_0_the_gun_being_told_first(
+    tmp_path: Path,
+) -> None:
+    with Served(tmp_path, timeout_s=2, ready=False) as at_work:
+        eventually(at_work.is_healthy)
+        at_work.ask(1, 300)
+        seen: list[Any] = []
+        with at_work.http.stream("GET", "/api/stream") as stream:
+            for line in stream.iter_lines():
+                if line.startswith("data: "):
+                    seen.append(json.loads(line.removeprefix("data: "))["guns"][0])
+                    assert len(seen) < 500
+                    if any(gun["stale"] for gun in seen) and not seen[-1]["stale"]:
+                        break  # it has been given back to the synthetic day
+        offers = [(gun["offer_kw"], bool(gun["live"])) for gun in seen]
+        assert (240, True) in offers
+        assert (0, True) in offers[offers.index((240, True)) :]  # told, and still fed
+        assert at_work.end() == 0
+
+
+def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        at = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert cli.main(["run", "--http", at, "--until", "1"]) == 3
+    said = capsys.readouterr().err
+    assert said == f"verified-alloc: http {at}: address already in use; --http names another\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--http", "127.0.0.1"], "allowed is HOST:PORT"),
+        (["--http", "127.0.0.1:70000"], "allowed is HOST:PORT"),
+        (["--http", "0.0.0.0:8080"], "allowed without service.token_file is only loopback"),
+    ],
+)
+def test_an_address_that_is_refused(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["run", *options, "--until", "1"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_without_the_service_a_station_runs_as_before(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--no-service", "--until", "1", "--speed", "10"]) == 0
+    assert "Dashboard" not in capsys.readouterr().out
