@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove certificates mutants sweep bench lint
+.PHONY: help run test prove certificates mutants sweep bench load lint
 
 help:
 	@echo "make run           a simulated station lives through a day; Ctrl-C ends it"
@@ -16,6 +16,7 @@ help:
 	@echo "make mutants       breaks the kernel on purpose; the proofs must notice (10 minutes)"
 	@echo "make sweep         the long campaigns: random changes, faults and restarts (hours)"
 	@echo "make bench         the benchmarks; each one asserts its ratio"
+	@echo "make load          the scan's lateness while the service is under load (mosquitto)"
 	@echo "make lint          ruff and mypy --strict"
 
 run: $(INSTALLED)
@@ -39,6 +40,9 @@ sweep: $(INSTALLED)
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest tests/bench --benchmark-columns=median,min,max,rounds \
 		--junitxml=.benchmarks/bench.xml -o junit_logging=system-out
+
+load: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m service.load
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

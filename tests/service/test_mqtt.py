@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,35 +19,35 @@ class Listener:
     """mosquitto_sub on everything."""
 
     def __init__(self, port: int) -> None:
+        self._said = tempfile.NamedTemporaryFile()  # noqa: SIM115  closed in __exit__
         self._process = subprocess.Popen(
             [
                 *("mosquitto_sub", "-p", str(port), "-t", f"{ROOT}/#", "-q", "1", "-V", "mqttv5"),
                 *("-F", "%r %t %p"),
             ],
-            stdout=subprocess.PIPE,
-            text=True,
+            stdout=self._said,
         )
-        assert self._process.stdout is not None
-        os.set_blocking(self._process.stdout.fileno(), False)
-        self._rest = ""
-        self.heard: list[tuple[str, Any, bool]] = []
 
     def __enter__(self) -> "Listener":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        self._said.close()
+
+    @property
+    def heard(self) -> list[tuple[str, Any, bool]]:
+        """Topic, what was told, and whether it was retained."""
+        told = []
+        for line in Path(self._said.name).read_text().split("\n")[:-1]:
+            retained, name, text = line.split(" ", 2)
+            payload = json.loads(text) if text.startswith('{"') else text
+            told.append((name.removeprefix(f"{ROOT}/"), payload, retained == "1"))
+        return told
 
     def on(self, topic: str) -> list[Any]:
         """What has been heard on a topic."""
-        assert self._process.stdout is not None
-        self._rest += self._process.stdout.read() or ""
-        *lines, self._rest = self._rest.split("\n")
-        for line in lines:
-            retained, name, text = line.split(" ", 2)
-            told = json.loads(text) if text.startswith("{") else text
-            self.heard.append((name.removeprefix(f"{ROOT}/"), told, retained == "1"))
         return [told for name, told, _ in self.heard if name == topic]
 
     def last(self, topic: str) -> Any:
@@ -73,9 +74,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, broker: Mosquitto) -> Iterator[Served]:
     service = f'mqtt = "mqtt://127.0.0.1:{broker.port}"\n'
-    with Served(
-        tmp_path_factory.mktemp("served"), service=service, timeout_s=8, ready=False
-    ) as at_work:
+    with Served(tmp_path_factory.mktemp("served"), service=service) as at_work:
         eventually(lambda: "mqtt_connected 1.0" in at_work.http.get("/metrics").text)
         yield at_work
 
