@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -268,6 +269,20 @@ def test_the_shell_talks_to_it(at_work: Served, capsys: pytest.CaptureFixture[st
         assert said in capsys.readouterr().err
     assert cli.main(["status", "--at", "127.0.0.1:1"]) == 3
     assert "no station answers at http://127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_what_the_readme_says_to_a_station(at_work: Served) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (told,) = re.findall(r"^```sh\n(.*?)^```$", readme, flags=re.DOTALL | re.MULTILINE)
+    at_work.http.post("/api/emergency-stop")
+    for command in told.splitlines():
+        name, *rest = command.replace("http://127.0.0.1:8080", at_work.url).split()
+        at = ["--at", at_work.url.removeprefix("http://")]
+        argv = [*PROGRAM, *rest, *at] if name == "verified-alloc" else [name, *rest]
+        done = subprocess.run(argv, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+    assert not at_work.state()["stopped"]
 
 
 def test_a_demand_kept_from_the_shell_ends_with_it(at_work: Served) -> None:
