@@ -13,7 +13,7 @@ that are alike, and every count can be labelled.
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise, product
 from typing import Any, NamedTuple
@@ -62,18 +62,16 @@ class Case(NamedTuple):
 
 
 def faults_of(station: Station) -> Iterator[Faults]:
-    """None; and partial matrices: contactors that failed open, a module and a gun out, a weld."""
+    """Partial matrices: a contactor that failed open, a module and a gun out, a weld."""
     (gun, module), *_, (last_gun, last_module) = station.contactors
-    yield Faults()
     yield Faults(failed_open={(gun, module)})
     yield Faults(modules={last_module}, guns={last_gun})
     middle = station.contactors[len(station.contactors) // 2]
     yield Faults(welded={middle}, failed_open={(last_gun, last_module)} - {middle})
 
 
-def cases(station: Station) -> Iterator[Case]:
-    """All sets of guns that want power on the station as it is; all guns under each fault, in
-    another order of service, and with a site limit that binds."""
+def as_it_is(station: Station) -> Iterator[Case]:
+    """All sets of guns that want power; all of them in another order of service."""
     guns = tuple(range(len(station.guns)))
     free = replace(station, site_limit_w=None)
     for size in range(1, len(guns) + 1):
@@ -81,25 +79,38 @@ def cases(station: Station) -> Iterator[Case]:
             yield Case(free, Faults(), wanting, False)
             if len(guns) > MOST_SETS:
                 break
-    limited = replace(station, site_limit_w=station.site_limit_w or sum(station.gun_max_w) // 2)
-    yield Case(limited, Faults(), guns, False)
+    yield Case(free, Faults(), guns[::-1], False)
+
+
+def faulty(station: Station) -> Iterator[Case]:
+    """All guns under each fault, in two orders of service."""
+    guns = tuple(range(len(station.guns)))
     for faults in faults_of(station):
-        yield Case(free, faults, guns, False)
-        yield Case(free, faults, guns[::-1], False)
-        yield Case(limited, faults, guns, True)
+        yield Case(replace(station, site_limit_w=None), faults, guns, False)
+        yield Case(replace(station, site_limit_w=None), faults, guns[::-1], False)
 
 
-def distinct(station: Station) -> list[tuple[Case, Model]]:
+def limited(station: Station) -> Iterator[Case]:
+    """All guns with a site limit, the station's own or half of their maxima: it binds, with and
+    without faults, or it does not."""
+    guns = tuple(range(len(station.guns)))
+    limit_w = station.site_limit_w or sum(station.gun_max_w) // 2
+    yield Case(replace(station, site_limit_w=limit_w), Faults(), guns, False)
+    for faults in (Faults(), *faults_of(station)):
+        yield Case(replace(station, site_limit_w=limit_w), faults, guns, True)
+
+
+def distinct(cases: Iterable[Case]) -> list[tuple[Case, Model]]:
     """The cases with their models; where guns are only named otherwise, one of them."""
     seen: set[tuple[Any, ...]] = set()
     found = []
-    for case in cases(station):
+    for case in cases:
         model = constraint.base(case.problem(_demands(case, 1)))
         alike = tuple(
             (each.modules, each.power_w, tuple(case.wanting.index(gun) for gun in each.costs))
             for each in model.problem.classes
         )
-        maxima = tuple(station.gun_max_w[gun] for gun in case.wanting)
+        maxima = tuple(case.station.gun_max_w[gun] for gun in case.wanting)
         key = (case.station.limit_w, case.binding, alike, maxima)
         if key not in seen and model.problem.order:
             seen.add(key)
@@ -336,16 +347,22 @@ def _adding_up(given: Any, goal: Any, held: Any) -> Any:
     return z3.substitute(implies(given, goal), *numbers)
 
 
-def allows_what_the_guard_accepts(station: Station) -> Claim:
+def allows_what_the_guard_accepts(
+    cases: Callable[[Station], Iterator[Case]],
+) -> Callable[[Station], Claim]:
     """Both ways, in every case."""
-    goals: list[Any] = []
-    found = distinct(station)
-    for case, model in found:
-        goals.append(holds_demands_only_as_bounds(case, model))
-        goals.append(labels_as_shipped(model))
-        goals += sound(case, model)
-        goals += complete(case, model)
-    return Claim((), and_(*goals), None, tuple(_covers(*found[-1])))
+
+    def claim(station: Station) -> Claim:
+        goals: list[Any] = []
+        found = distinct(cases(station))
+        for case, model in found:
+            goals.append(holds_demands_only_as_bounds(case, model))
+            goals.append(labels_as_shipped(model))
+            goals += sound(case, model)
+            goals += complete(case, model)
+        return Claim((), and_(*goals), None, tuple(_covers(*found[-1])))
+
+    return claim
 
 
 def _covers(case: Case, model: Model) -> Iterator[tuple[str, Any]]:
@@ -403,12 +420,12 @@ def each_stage_keeps_its_optimum(station: Station) -> Claim:
     chance = random.Random(1)
     goals: list[Any] = []
     last: Any = None
-    faulty = list(faults_of(station))
+    faults = [Faults(), *faults_of(station)]
     for number in range(PROBLEMS):
         demand_w = [
             chance.choice((0, chance.randint(1, most_w), most_w)) for most_w in station.gun_max_w
         ]
-        asked = Problem(station, strictly(demand_w), faulty[number % len(faulty)])
+        asked = Problem(station, strictly(demand_w), faults[number % len(faults)])
         if not asked.classes:
             continue
         policy = constraint_policies()[number % len(constraint_policies())]
@@ -429,26 +446,48 @@ def constraint_policies() -> list[str]:
     return [name for name in POLICIES if name != "documented"]
 
 
-OBLIGATIONS: tuple[Obligation, ...] = (
-    Obligation(
-        "constraint.allows-what-the-guard-accepts",
-        "The model that OR-Tools is given allows exactly the allocations that the guard accepts, up"
-        " to swaps of modules that are alike, and every count of modules that it finds can be"
-        " labelled.",
+def _allows(name: str, where: str, cases: Any, domain: str) -> Obligation:
+    return Obligation(
+        f"constraint.allows-what-the-guard-accepts{name}",
+        f"{where} the model that OR-Tools is given allows exactly the allocations that the guard"
+        " accepts, up to swaps of modules that are alike, and every count of modules that it finds"
+        " can be labelled.",
         ("guard.judge",),
-        "the station's matrix and three faulty ones, with and without a site limit that binds;"
-        " every set of guns that wants power (beyond 6 guns one of each size), all demands",
+        domain,
         (),
         PROVED,
         BUDGET,
-        allows_what_the_guard_accepts,
+        allows_what_the_guard_accepts(cases),
+    )
+
+
+OBLIGATIONS: tuple[Obligation, ...] = (
+    _allows(
+        "",
+        "On the station as it is",
+        as_it_is,
+        "the station's matrix, all demands, every set of guns that wants power (beyond 6 guns one"
+        " of each size)",
+    ),
+    _allows(
+        ".partial",
+        "On what faults leave of it",
+        faulty,
+        "three faulty matrices; all demands of all guns, in two orders",
+    ),
+    _allows(
+        ".site-limit",
+        "With a site limit",
+        limited,
+        "the station's site limit or half of all maxima, binding or not; its matrix and three"
+        " faulty ones; all demands of all guns",
     ),
     Obligation(
         "constraint.each-stage-keeps-its-optimum",
         "Each objective only adds constraints to the model, and keeps a value that no solution"
         f" exceeds: Z3 agrees with OR-Tools on {PROBLEMS} random problems.",
         ("guard.judge",),
-        "random demands of this station, four kinds of faults, every policy of the solver",
+        "random demands of this station, three kinds of faults or none, every policy of the solver",
         (),
         PROVED,
         BUDGET,

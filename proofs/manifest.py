@@ -154,7 +154,12 @@ NAMES: dict[str, tuple[str, ...]] = {
         "idle-only-if-met",
         "lowest-number-first",
     ),
-    "constraint": ("allows-what-the-guard-accepts", "each-stage-keeps-its-optimum"),
+    "constraint": (
+        "allows-what-the-guard-accepts",
+        "allows-what-the-guard-accepts.partial",
+        "allows-what-the-guard-accepts.site-limit",
+        "each-stage-keeps-its-optimum",
+    ),
     "enumeration": (
         "every-need-and-availability-1",
         "every-need-and-availability-2",

@@ -13,7 +13,7 @@ import z3
 
 from proofs import algebra, plant
 from proofs import diagnosis as proofs_of_diagnosis
-from proofs.algebra import and_, implies, not_, or_
+from proofs.algebra import and_, iff, implies, not_, or_
 from proofs.obligation import REFUTED, Claim
 from proofs.plant import (
     CHIPS,
@@ -473,13 +473,21 @@ def scans_to_target(station: Station) -> int:
     """The longest that a healthy module takes from any state to its target: off, discharged (or
     the old contactor opened and confirmed), closed, confirmed, enabled, seen to feed."""
     timing = station.timing
+    decayed, released, discharged, operated = (
+        whole_scans(station, time_ms)
+        for time_ms in (
+            timing.current_decay_ms,
+            timing.contactor_release_ms,
+            timing.module_discharge_ms,
+            timing.contactor_operate_ms,
+        )
+    )
+    return 3 + max(decayed + 1 + 2 * released, discharged) + 2 * operated
 
-    def scans(time_ms: int) -> int:
-        return -(-time_ms // timing.scan_ms)
 
-    opened = scans(timing.current_decay_ms) + 1 + 2 * scans(timing.contactor_release_ms)
-    discharged = scans(timing.module_discharge_ms)
-    return 3 + max(opened, discharged) + 2 * scans(timing.contactor_operate_ms)
+def whole_scans(station: Station, time_ms: int) -> int:
+    """So many scans take at least that time."""
+    return -(-time_ms // station.timing.scan_ms)
 
 
 def healthy_scan(station: Station, times: Timing, name: str, ages: Ages | None = None) -> Scan:
@@ -530,35 +538,109 @@ def left_alone(station: Station, times: Timing, name: str, before: Scan, target:
     )
 
 
+def within(station: Station, step: Step, left: Any) -> list[Any]:
+    """From a scan that `found_out` a module that is off, it is live for good in so many scans: the
+    others are opened (allowed once the current is gone) and confirmed, while the module discharges;
+    then the target's contactor closes and is confirmed; then the module is enabled and feeds."""
+    timing, now = station.timing, step.before
+    state, ages = now.module, now.ages
+    open_ms, close_ms = timing.contactor_release_ms, timing.contactor_operate_ms
+
+    def scans(time_ms: Any) -> Any:
+        whole = (time_ms + timing.scan_ms - 1) / timing.scan_ms
+        return z3.If(time_ms > 0, whole, 0)
+
+    def settles(gun: int, limit_ms: int) -> Any:
+        """The contact has followed its coil in time, and has been seen to for that long."""
+        moved_ms, settled_ms = state.coil_ms[gun], ages.settled_ms[gun]
+        moving = scans(limit_ms - moved_ms) + whole_scans(station, limit_ms)
+        return z3.If(moved_ms < limit_ms, moving, scans(limit_ms - settled_ms))
+
+    def opens(gun: int) -> Any:
+        drops = scans(timing.current_decay_ms - ages.off_ms) + 1
+        dropped = drops + 2 * whole_scans(station, open_ms)
+        return z3.If(state.coil[gun], dropped, settles(gun, open_ms))
+
+    closed = and_(*map(implies, step.target, state.coil))
+    rested_ms = max(timing.module_discharge_ms, timing.current_decay_ms)
+    then = z3.If(closed, 1, 2 + 2 * whole_scans(station, close_ms))
+    return [
+        left >= 1,
+        or_(closed, scans(rested_ms - ages.off_ms) + then <= left),
+        *[or_(step.target[gun], opens(gun) + then <= left) for gun in guns(step)],
+        *[
+            implies(and_(closed, step.target[gun]), settles(gun, close_ms) + then <= left)
+            for gun in guns(step)
+        ],
+    ]
+
+
+def found_out(now: Scan, writes: Any) -> Any:
+    """What every scan but the first knows of a healthy module: the ages are those of what it shows,
+    and a module that is enabled stays so."""
+    state, ages = now.module, now.ages
+    return and_(
+        iff(state.feeds, state.enable),
+        iff(ages.off_ms >= 0, not_(state.enable)),
+        implies(state.enable, writes.enable),
+        *[
+            and_(
+                iff(ages.settled_ms[gun] >= 0, iff(state.closed[gun], state.coil[gun])),
+                iff(ages.latch[gun], state.coil[gun]),
+                ages.settled_ms[gun] <= state.coil_ms[gun],
+            )
+            for gun in range(len(state.coil))
+        ],
+    )
+
+
 def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
-    """Progress, from whatever is found."""
+    """Progress, from whatever is found: a number of scans left, below the stated one, of which each
+    scan takes one off until the module is live; then it stays so."""
     times = kernel_timing(station)
-    now = healthy_scan(station, times, "scan 0")
     target = algebra.bools("target", len(station.guns))
-    given: list[Any] = [
-        ages_are_sound(now),
+    now = healthy_scan(station, times, "now")
+    step = left_alone(station, times, "next", now, target)
+    then = left_alone(station, times, "after that", step.after, target)
+    world: list[Any] = [
         algebra.count(target) == 1,
         *plant.holds(assumed, times, now),
+        *plant.passes(assumed, times, now, step.writes, step.during, step.after),
+        *plant.holds(assumed, times, step.after),
+        iff(step.after.module.feeds, step.after.module.enable),
     ]
-    for number in range(1, scans_to_target(station) + 1):
-        step = left_alone(station, times, f"scan {number}", now, target)
-        now = step.after
-        given += [
-            *plant.passes(assumed, times, step.before, step.writes, step.during, now),
-            *plant.holds(assumed, times, now),
-            algebra.iff(now.module.feeds, now.module.enable),
-        ]
-        if CLOSES in assumed:
-            given.append(proofs_of_diagnosis.closes_in_time(station, now))
+    if CLOSES in assumed:
+        world += [proofs_of_diagnosis.closes_in_time(station, each) for each in (now, step.after)]
+    known = and_(*world, found_out(now, step.writes))
+    left, most = z3.Int("scans left"), scans_to_target(station) - 1
+    on, still_off = now.module.enable, not_(step.after.module.enable)
+    in_time = and_(known, not_(on), *within(station, step, left))
+    live = [
+        implies(wants, switching.live(algebra, now.readings, gun))
+        for gun, wants in enumerate(target)
+    ]
+    first = and_(*world, ages_are_sound(now))
     return Claim(
-        tuple(given),
+        (),
         and_(
+            # The first scan finds out, and the most that is left is what is stated.
+            implies(first, found_out(step.after, then.writes)),
             *[
-                implies(wants, switching.live(algebra, now.readings, gun))
-                for gun, wants in enumerate(target)
-            ]
+                implies(and_(first, still_off), part)
+                for part in within(station, then, z3.IntVal(most))
+            ],
+            # Every further scan knows, and takes one off.
+            implies(known, found_out(step.after, then.writes)),
+            *[implies(and_(in_time, still_off), part) for part in within(station, then, left - 1)],
+            # Once it is on, it is live and stays so.
+            implies(and_(known, on), and_(*live, step.after.module.enable)),
         ),
         None,
+        (
+            ("it is live", and_(known, on)),
+            ("it is about to be live", and_(in_time, left == 1, not_(still_off))),
+            ("it takes all the time", and_(in_time, left == most)),
+        ),
     )
 
 
@@ -699,7 +781,6 @@ OBLIGATIONS = (
         reaches_its_target,
         {OPENS, CLOSES},
         domain=proofs_of_diagnosis.ITS_STATION,
-        budget=200_000_000,
     ),
     obligation(
         "switching.locked-is-off",

@@ -13,6 +13,7 @@ from verified_alloc.policies.constraint import Model
 from verified_alloc.policies.problem import Problem
 
 ALLOWS = manifest.obligations()["constraint.allows-what-the-guard-accepts"]
+LIMITED = manifest.obligations()["constraint.allows-what-the-guard-accepts.site-limit"]
 KEEPS = manifest.obligations()["constraint.each-stage-keeps-its-optimum"]
 
 
@@ -69,7 +70,8 @@ def test_a_broken_model_is_red(
     monkeypatch: pytest.MonkeyPatch, tiny: Station, rule: str, broken: Callable[[Model], None]
 ) -> None:
     monkeypatch.setattr(constraint, rule, broken)
-    assert prove.check(ALLOWS, tiny).state == prove.RED
+    of = LIMITED if rule == "within_the_limit" else ALLOWS
+    assert prove.check(of, tiny).state == prove.RED
 
 
 def test_the_shipped_model_is_green(tiny: Station) -> None:
