@@ -130,8 +130,8 @@ def _resources(solver: Any) -> int:
 
 
 def smt_lib(claim: Claim) -> str:
-    """The claim's question as SMT-LIB 2, for any solver: `unsat` means proved. All claims are of one
-    logic: integers, linear, uninterpreted functions, no quantifiers."""
+    """The claim's question as SMT-LIB 2, for any solver: `unsat` means proved. All claims are of
+    one logic: linear integers, uninterpreted functions, no quantifiers."""
     solver = z3.Solver()
     solver.add(*question(claim))
     return "(set-logic QF_UFLIA)\n" + str(solver.to_smt2())
