@@ -62,9 +62,15 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def at_home(tmp_path: Path, journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder with the README's own station file, and a journal."""
+    """In a folder with the README's own station file, a journal, and a file of sessions."""
     (tmp_path / "site.toml").write_text(blocks("toml")[0])
     shutil.copy(journal, tmp_path)
+    (tmp_path / "sessions.csv").write_text(
+        "arrival,departure,energy_kwh,max_power_kw
+"
+        "2024-01-01 08:00:00,2024-01-01 08:20:00,30,150
+"
+    )
     monkeypatch.chdir(tmp_path)
 
 
@@ -95,8 +101,10 @@ def test_a_quoted_output(command: str, output: str, capsys: pytest.CaptureFixtur
 
 
 def test_every_option_exists(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in cli.typer.main.get_command(cli.app).commands:  # type: ignore[attr-defined]
-        assert cli.main([command, "--help"]) == 0
+    for name, command in cli.typer.main.get_command(cli.app).commands.items():  # type: ignore[attr-defined]
+        assert cli.main([name, "--help"]) == 0
+        for inner in getattr(command, "commands", ()):
+            assert cli.main([name, inner, "--help"]) == 0
     known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     known.add("--system-site-packages")  # of python -m venv
     told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))

@@ -1,12 +1,12 @@
 """One input through several stations and policies, and what follows from it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
 
 from verified_alloc.compare import metrics
 from verified_alloc.compare.cars import CarType
-from verified_alloc.compare.crowd import DAY_MS
 from verified_alloc.compare.csv_rows import Skipped, csv_file, rows
 from verified_alloc.compare.replay import Replay, replay
 from verified_alloc.compare.session_file import NEEDED, SessionFile
@@ -22,6 +22,10 @@ from verified_alloc.errors import BadInput
 from verified_alloc.station import Station
 
 BASELINE = "documented"
+WORTH_IT = 0.005
+"""Less of the energy unmet than that is hardly worth a solver; chosen."""
+WINDOW_HOURS = 6
+HOUR_MS = 3_600_000
 ALLOWED = (
     "allowed: a readable CSV file of sessions or of demands, a journal, or one of the samples"
     f" {', '.join(sample_names())}"
@@ -35,7 +39,7 @@ class Input:
     name: str
     demands: DemandTrace | TraceFile | Iterable[Session]
     window_ms: tuple[int, int]
-    """Its busiest day, or all of it if it is shorter."""
+    """Its busiest hours, `WINDOW_HOURS` of them, or all of it if it is shorter."""
     span_ms: tuple[int, int]
     """Its first moment, and its last as planned."""
     skipped: Skipped
@@ -70,21 +74,19 @@ def read_input(
     numbers = range(1, (guns or len(Station.reference().guns)) + 1)
     if path in sample_names() or _header(path)[:1] == [COLUMNS[0]]:
         trace = TraceFile(path, numbers, skip_bad)
-        window_ms = _busiest_day_of_trace(trace.changes, trace.last_ms)
+        window_ms = _busiest_of_trace(trace.changes, trace.last_ms)
         return Input(path, trace, window_ms, (0, trace.last_ms), trace.skipped)
     sessions = SessionFile(path, numbers, cars, skip_bad)
-    by_day: dict[int, int] = {}
-    first_ms, last_ms = None, 0
-    for session in sessions:
-        first_ms = session.arrival_ms if first_ms is None else first_ms
-        day = session.arrival_ms // DAY_MS
-        by_day[day] = by_day.get(day, 0) + session.energy_mj
-        last_ms = max(last_ms, session.departure_ms)
-        if len(by_day) > 2:  # only the busiest so far and the present one matter
-            del by_day[min(set(by_day) - {day}, key=lambda past: by_day[past])]
-    busiest = max(by_day, key=lambda day: by_day[day])
-    window_ms = (busiest * DAY_MS, (busiest + 1) * DAY_MS)
-    return Input(path, sessions, window_ms, (first_ms or 0, last_ms), sessions.skipped)
+    first_ms, last_ms = next(iter(sessions)).arrival_ms, 0
+
+    def amounts() -> Iterator[tuple[int, int]]:
+        nonlocal last_ms
+        for session in sessions:
+            last_ms = max(last_ms, session.departure_ms)
+            yield session.arrival_ms // HOUR_MS, session.energy_mj
+
+    window_ms = _busiest(amounts())
+    return Input(path, sessions, window_ms, (first_ms, last_ms), sessions.skipped)
 
 
 def compare(
@@ -165,17 +167,18 @@ def answer(comparison: Comparison) -> str:
             f" {metrics.operations(next_best):,} under {next_best.policy}."
         )
     gained_kwh = metrics.delivered_kwh(best) - metrics.delivered_kwh(base)
-    worth = (
-        "worth it"
-        if metrics.unmet_share(base) - metrics.unmet_share(best) >= 0.005
-        else ("hardly worth it")
+    gained = f"{gained_kwh:,.{0 if gained_kwh >= 100 else 1}f} kWh"
+    saved = metrics.unmet_share(base) - metrics.unmet_share(best)
+    moves, moved = metrics.operations(best), metrics.operations(base)
+    wear = f"contactors move {moves:,} times instead of {moved:,}"
+    price = (
+        f"the gun served first loses {metrics.top_gun_loss(best):.1%} of what it asks for instead"
+        f" of {metrics.top_gun_loss(base):.1%}"
     )
     return (
-        f"Another policy is {worth} here: {least} {load}, {base.policy}"
-        f" {metrics.unmet_share(base):.1%}, a difference of {gained_kwh:,.0f} kWh."
-        f" The price: the gun served first loses {metrics.top_gun_loss(best):.1%} of what it asks"
-        f" for instead of {metrics.top_gun_loss(base):.1%}, and contactors move"
-        f" {metrics.operations(best):,} times instead of {metrics.operations(base):,}."
+        f"Another policy is {'worth it' if saved >= WORTH_IT else 'hardly worth it'} here:"
+        f" {least} {load}, {base.policy} {metrics.unmet_share(base):.1%}, a difference of {gained}."
+        f" The price: {price}{', and ' if moves > moved else '; '}{wear}."
     )
 
 
@@ -214,26 +217,40 @@ def _journal(path: str, guns: int | None) -> Input:
         )
     if not trace.changes:
         raise BadInput(f"{path}: nobody asked for anything; allowed: a journal with demands")
-    window_ms = _busiest_day_of_trace(trace.changes, trace.last_ms)
+    window_ms = _busiest_of_trace(trace.changes, trace.last_ms)
     span_ms = (0, trace.last_ms)
     return Input(path, trace, window_ms, span_ms, Skipped(False), recorded.station)
 
 
-def _busiest_day_of_trace(changes: Iterable[DemandChange], last_ms: int) -> tuple[int, int]:
-    """From midnight to midnight, where the most energy is asked for; all of a shorter trace."""
-    if last_ms <= DAY_MS:
+def _busiest_of_trace(changes: Iterable[DemandChange], last_ms: int) -> tuple[int, int]:
+    """Where the most energy is asked for; all of a trace that is not longer than that."""
+    if last_ms <= WINDOW_HOURS * HOUR_MS:
         return 0, last_ms
-    best_mj, best_day = -1, 0
-    demand_w: dict[int, int] = {}
-    day = asked_mj = now_ms = 0
-    for change in changes:
-        while now_ms < change.time_ms:
-            until_ms = min(change.time_ms, (day + 1) * DAY_MS)
-            asked_mj += sum(demand_w.values()) * (until_ms - now_ms)
-            now_ms = until_ms
-            if asked_mj > best_mj:
-                best_mj, best_day = asked_mj, day
-            if now_ms == (day + 1) * DAY_MS:
-                day, asked_mj = day + 1, 0
-        demand_w[change.gun] = change.demand_w
-    return best_day * DAY_MS, (best_day + 1) * DAY_MS
+
+    def amounts() -> Iterator[tuple[int, int]]:
+        demand_w: dict[int, int] = {}
+        now_ms = 0
+        for change in changes:
+            while now_ms < change.time_ms:
+                hour = now_ms // HOUR_MS
+                until_ms = min(change.time_ms, (hour + 1) * HOUR_MS)
+                yield hour, sum(demand_w.values()) * (until_ms - now_ms)
+                now_ms = until_ms
+            demand_w[change.gun] = change.demand_w
+
+    return _busiest(amounts())
+
+
+def _busiest(amounts: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Of amounts by hour, in order of time, the `WINDOW_HOURS` in a row with the most; the first of
+    equals."""
+    recent: deque[tuple[int, int]] = deque()
+    total = most = best = 0
+    for hour, amount in amounts:
+        recent.append((hour, amount))
+        total += amount
+        while recent[0][0] <= hour - WINDOW_HOURS:
+            total -= recent.popleft()[1]
+        if total > most:
+            most, best = total, recent[0][0]
+    return best * HOUR_MS, (best + WINDOW_HOURS) * HOUR_MS

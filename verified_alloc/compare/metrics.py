@@ -11,8 +11,7 @@ from verified_alloc.compare.sessions import MJ_PER_KWH
 
 MS_PER_YEAR = 365.25 * 24 * 3600 * 1000
 RATED_OPERATIONS = 200_000
-"""A contactor's life in makes and breaks without current: 100,000 cycles. Datasheets of contactors
-for this use say 100,000 to 1,000,000; divide and multiply by your own."""
+"""A contactor's life in makes and breaks without current: 100,000 cycles, a low datasheet value."""
 
 
 def load_factor(replay: Replay) -> float:
@@ -125,8 +124,8 @@ def worst_operations(replay: Replay) -> int:
 
 
 def worst_life_years(replay: Replay) -> float | None:
-    """`RATED_OPERATIONS` / the worst contactor's operations a year at this rate; None if none
-    moved."""
+    """A contactor's rated life, 200,000 makes and breaks without current, / the busiest contactor's
+    operations in a year of such days. Datasheets say 100,000 to 1,000,000 cycles: multiply."""
     a_year = worst_operations(replay) * MS_PER_YEAR / replay.duration_ms
     return RATED_OPERATIONS / a_year if a_year else None
 
@@ -183,8 +182,8 @@ FIGURES = (
     Figure("jain_fairness", "Jain fairness of sessions", "", jain_fairness, 4, 1),
     Figure("module_utilisation_percent", "Module utilisation", "%", module_utilisation, 1, 1),
     Figure("operations", "Contactor operations", "", operations, 0, -1),
-    Figure("worst_operations", "of the busiest contactor", "", worst_operations, 0, -1),
-    Figure("worst_life_years", "its life at this rate", "years", worst_life_years, 1, 1),
+    Figure("worst_operations", "Operations of the busiest contactor", "", worst_operations, 0, -1),
+    Figure("worst_life_years", "Life of the busiest contactor", "years", worst_life_years, 1, 1),
     Figure("peak_kw", "Peak power", "kW", peak_kw, 0, 0),
     Figure("decision_ms", "Decision, mean", "ms", decision_ms, 2, 0),
 )

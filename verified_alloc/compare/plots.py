@@ -146,7 +146,7 @@ def distributions(replays: Sequence[Replay]) -> str:
                 va="top",
                 fontweight="bold",
             )
-            below = [0, *accumulate(replayed.share_counts)]
+            below = [0, *accumulate(replayed.share_counts[:-1])]
             share.step(
                 range(len(below)),
                 [100 * count / max(replayed.sessions, 1) for count in below],
@@ -205,7 +205,7 @@ def gain_and_price(comparison: Comparison) -> str:
             axes.margins(0.12)
         loss.set_ylabel("gain: less energy unmet,\npercentage points")
         loss.set_xlabel("price: more loss of the gun served first, percentage points")
-        wear.set_xlabel("price: more contactor operations, %")
+        wear.set_xlabel("price: more contactor operations, % (below 0: fewer)")
         wear.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
         return _svg(figure)
 
@@ -270,15 +270,17 @@ def _hours(timeline: Timeline, at_ms: int) -> float:
 
 
 def _time_axis(axes: "Axes", timeline: Timeline) -> None:
-    """Hours of the day; of a shorter window minutes from its start."""
+    """Hours of the day; in a window shorter than two hours minutes from its start."""
     last = _hours(timeline, timeline.end_ms)
-    if last > 12:
-        axes.set_xticks(range(0, 25, 3), [f"{hour:02}:00" for hour in range(0, 25, 3)])
+    if last > 2:
+        start = timeline.start_ms // 3_600_000
+        ticks = range(0, int(last) + 1)
+        axes.set_xticks(ticks, [f"{(start + hour) % 24:02}:00" for hour in ticks])
         date = datetime.fromtimestamp(timeline.start_ms / 1000, UTC)
-        known = timeline.start_ms >= 365 * DAY_MS
-        axes.set_xlabel(f"{date:%A, %d %B %Y}" if known else "time of day")
+        has_date = timeline.start_ms >= 365 * DAY_MS
+        axes.set_xlabel(f"{date:%A, %d %B %Y}" if has_date else "time of day")
     else:
-        step = next(step for step in (5, 10, 15, 30, 60, 120) if last * 60 / step <= 13)
+        step = next(step for step in (1, 2, 5, 10) if last * 60 / step <= 13)
         minutes = range(0, int(last * 60) + 1, step)
         axes.set_xticks([minute / 60 for minute in minutes], [str(minute) for minute in minutes])
         axes.set_xlabel("minutes")

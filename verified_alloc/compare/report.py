@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 
 from verified_alloc.compare import metrics, plots
 from verified_alloc.compare.comparison import Comparison, answer
@@ -63,7 +64,7 @@ def page(comparison: Comparison) -> str:
         [
             '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>Policies compared: {escape(comparison.input.name)}</title>",
+            f"<title>Policies compared: {escape(Path(comparison.input.name).name)}</title>",
             f"<style>{STYLE}</style>\n<body>",
             *_parts(comparison),
             "</body>\n</html>\n",
@@ -73,7 +74,7 @@ def page(comparison: Comparison) -> str:
 
 def _parts(comparison: Comparison) -> Iterator[str]:
     first = comparison.replays[0][0]
-    yield f"<h1>Policies compared on {escape(comparison.input.name)}</h1>"
+    yield f"<h1>Policies compared on {escape(Path(comparison.input.name).name)}</h1>"
     yield f'<p class="answer">{escape(answer(comparison))}</p>'
     yield f'<p class="note">{escape(" ".join(_facts(comparison, first)))}</p>'
     yield "<h2>Gain and price</h2>"
@@ -129,11 +130,9 @@ def _station(station: Station, replays: tuple[Replay, ...]) -> Iterator[str]:
     yield f'<p class="note">{escape(_describe(station))}</p>'
     yield _table(replays)
     if any(replayed.timeline for replayed in replays):
-        yield (
-            "<h3>The busiest day</h3>"
-            if replays[0].duration_ms > DAY_MS
-            else ("<h3>Power and modules over time</h3>")
-        )
+        whole = replays[0].duration_ms <= WINDOW_HOURS * HOUR_MS
+        when = "" if whole else f" in the busiest {WINDOW_HOURS} hours"
+        yield f"<h3>Power and modules{when}</h3>"
         yield f'<p class="legend">{"".join(_gun_keys(station))}</p>'
         yield '<div class="pair">'
         for replayed in replays:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 BINS = 720
-"""Of a day that is two minutes."""
+"""Of six hours that is half a minute each."""
 
 
 class Stretch(NamedTuple):
