@@ -125,7 +125,7 @@ def draw_day(figure: "FigureBase", station: Station, replayed: Replay) -> "Axes"
 
 def distributions(replays: Sequence[Replay]) -> str:
     """Sessions by energy delivered, and by the share of what they came for."""
-    with drawing(13, 1.0 + 0.75 * max(len(replays), 3)) as figure:
+    with drawing(11, 1.0 + 0.75 * max(len(replays), 3)) as figure:
         left, right = figure.subfigures(1, 2, squeeze=False)[0]
         rows = left.subplots(len(replays), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         share = right.subplots()
@@ -173,7 +173,7 @@ def distributions(replays: Sequence[Replay]) -> str:
 def gain_and_price(comparison: Comparison) -> str:
     """Every policy and station against the baseline of its station: what it delivers more, and
     what that costs."""
-    with drawing(13, 3.8) as figure:
+    with drawing(11, 3.8) as figure:
         loss, wear = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.08})
         for place, (station, replays) in enumerate(
             zip(comparison.stations, comparison.replays, strict=True)
@@ -216,7 +216,7 @@ def heat_maps(station: Station, replays: Sequence[Replay]) -> str:
     columns = min(len(replays), 2)
     rows = -(-len(replays) // columns)
     numbers = guns * modules <= 120
-    with drawing(13, rows * (0.8 + 0.27 * guns)) as figure:
+    with drawing(11, rows * (0.8 + 0.27 * guns)) as figure:
         grid = figure.subplots(
             rows, columns, squeeze=False, gridspec_kw={"wspace": 0.12, "hspace": 0.55}
         )

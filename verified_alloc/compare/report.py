@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from verified_alloc.compare import metrics, plots
-from verified_alloc.compare.comparison import Comparison, answer
+from verified_alloc.compare.comparison import HOUR_MS, WINDOW_HOURS, Comparison, answer
 from verified_alloc.compare.crowd import DAY_MS
 from verified_alloc.compare.replay import Replay
 from verified_alloc.compare.tables import shown_values
