@@ -66,10 +66,8 @@ def at_home(tmp_path: Path, journal: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "site.toml").write_text(blocks("toml")[0])
     shutil.copy(journal, tmp_path)
     (tmp_path / "sessions.csv").write_text(
-        "arrival,departure,energy_kwh,max_power_kw
-"
-        "2024-01-01 08:00:00,2024-01-01 08:20:00,30,150
-"
+        "arrival,departure,energy_kwh,max_power_kw\n"
+        "2024-01-01 08:00:00,2024-01-01 08:20:00,30,150\n"
     )
     monkeypatch.chdir(tmp_path)
 
