@@ -81,6 +81,7 @@ class Exchange:
                 self._reach[gun].append((place, cost))
         self._on: list[dict[int, int]] = [{} for _ in problem.classes]
         self._idle = [len(alike.modules) for alike in problem.classes]
+        self._left = sum(self._idle)
         self._class_potential = [0] * len(problem.classes)
         self._gun_potential = {
             gun: -min((cost for _, cost in reach), default=0) for gun, reach in self._reach.items()
@@ -90,6 +91,8 @@ class Exchange:
 
     def take(self, gun: int) -> bool:
         """One more module for a gun, by a cheapest chain of exchanges; False if there is none."""
+        if not self._left:
+            return False
         found_at: dict[int, int] = {}
         found_by: dict[int, int] = {}
         gives: dict[int, int] = {}
@@ -130,6 +133,7 @@ class Exchange:
         for other, at in settled.items():
             self._class_potential[other] += at - cost
         self._idle[place] -= 1
+        self._left -= 1
         while True:
             taker = found_by[place]
             self._move(place, taker, 1)
@@ -141,6 +145,8 @@ class Exchange:
     def labels(self) -> dict[tuple[int, int], int]:
         """How many modules of each class each gun has, `[class, gun]`, when gun by gun in order the
         smallest list of modules is chosen that costs nothing more."""
+        if len(self._problem.classes) == 1:
+            return {(0, gun): count for gun, count in self._on[0].items()}
         first = [0] * len(self._problem.classes)
         tight = {gun: self._tight(gun) for gun in self._problem.order}
         tight[IDLE] = {place for place, at in enumerate(self._class_potential) if at == 0}

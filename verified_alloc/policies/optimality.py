@@ -113,25 +113,39 @@ def _moves_cheaper(problem: Problem, holder: Sequence[int]) -> bool:
 def _exchanges(problem: Problem, holder: Sequence[int]) -> dict[tuple[int, int], int]:
     """What it costs at least that a module goes from one to another, by giver and taker: dwelling
     modules count more than operations, these more than wear."""
-    faulty, current, wear = problem.faults.contactors, problem.current, problem.wear
-    of_wear = 1 + 2 * sum(wear.values())
-    of_dwelling = of_wear * (1 + 2 * len(holder))
+    of_wear = 1 + 2 * sum(problem.wear.values())
+    own = _own_costs(problem, of_wear, of_wear * (1 + 2 * len(holder)))
     edges: dict[tuple[int, int], int] = {}
+    seen = set()
     for guns, modules in problem.reach:
+        closing = dict.fromkeys(guns, of_wear)
         for module in modules:
-            costs = {IDLE: 0}
-            for gun in guns:
-                pair = gun + 1, module + 1
-                costs[gun] = 0
-                if pair not in faulty:
-                    costs[gun] = of_wear + wear.get(pair, 0)
-                    if pair in current:
-                        costs[gun] = -costs[gun]
-                if problem.reserved.get(module + 1) == gun + 1:
-                    costs[gun] -= of_dwelling
-            giver = holder[module]
+            giver, special = holder[module], own.get(module, {})
+            key = guns, giver, *special.items()
+            if key in seen:
+                continue
+            seen.add(key)
+            costs = {IDLE: 0, **closing}
+            costs.update(pair for pair in special.items() if pair[0] in closing)
             back = costs[giver]
             for taker, cost in costs.items():
                 if cost - back < edges.get((giver, taker), math.inf):
                     edges[giver, taker] = cost - back
     return edges
+
+
+def _own_costs(problem: Problem, of_wear: int, of_dwelling: int) -> dict[int, dict[int, int]]:
+    """By module, what its being on a gun costs against its being on none, where that is not just
+    the closing of a contactor that was never moved."""
+    dwelling = {(gun, module) for module, gun in problem.reserved.items()}
+    own: dict[int, dict[int, int]] = {}
+    for pair in problem.current | problem.faults.contactors | dwelling | problem.wear.keys():
+        cost = 0
+        if pair not in problem.faults.contactors:
+            cost = of_wear + problem.wear.get(pair, 0)
+            if pair in problem.current:
+                cost = -cost
+        if pair in dwelling:
+            cost -= of_dwelling
+        own.setdefault(pair[1] - 1, {})[pair[0] - 1] = cost
+    return own
