@@ -745,7 +745,7 @@ OBLIGATIONS = (
         "diagnosis.ages-as-specified",
         "The ages are exactly this: how long off, stuck on, silent and settled have been shown scan"
         " after scan, 0 in the first, none while not shown; and the mismatches of this latch.",
-        ("diagnosis.ages", "diagnosis.lasting", "diagnosis.tally", "diagnosis.same"),
+        ("diagnosis.ages", "diagnosis.lasting", "diagnosis.tally", "diagnosis.same", "rule.most"),
         ages_as_specified,
     ),
     obligation(

@@ -252,7 +252,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
     Obligation(
         "enumeration.algebras-agree",
         f"On {AGREEING} random points the theorems' own terms come out as the plain run does.",
-        ("rule.documented", "guard.judge"),
+        ("rule.documented", "guard.judge", "ops.ite", "ops.and_", "ops.or_", "ops.not_"),
         "the station's own sizes, any matrix",
         (),
         PROVED,
