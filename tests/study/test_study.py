@@ -125,7 +125,7 @@ def test_what_is_known_is_not_replayed_again(
 ) -> None:
     (tmp_path / "results.jsonl").write_bytes((whole / "results.jsonl").read_bytes())
     monkeypatch.setattr(workers, "work", lambda *_: pytest.fail("replayed"))
-    assert main(["study", minutes, *SWEEP, "--out", str(tmp_path)]) == 0
+    assert main(["study", minutes, *SWEEP, "--out", str(tmp_path), "--jobs", "1"]) == 0
     assert same(tmp_path, whole)
 
 
