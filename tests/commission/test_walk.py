@@ -140,6 +140,15 @@ def test_swapped_wires_are_one_finding(swap: str, told: str) -> None:
     assert bool(bad(charger)) == swap.startswith("swapped-enables")
 
 
+def test_two_swaps_at_the_same_pins_are_no_swapped_straps() -> None:
+    charger = simulated_charger(SMALL)
+    told = walked(charger, SMALL, "swapped-coils 1:1 3:5", "swapped-coils 2:1 1:6").findings()
+    assert [finding[:24] for finding in told] == [
+        "Contactors 1:1 and 3:5: ",
+        "Contactors 1:6 and 2:1: ",
+    ]
+
+
 @pytest.mark.parametrize("swap", ["swapped-straps 0x20 0x21", "swapped-straps 0x24 0x25"])
 def test_swapped_address_straps_are_one_finding(swap: str) -> None:
     charger = simulated_charger(REFERENCE)
