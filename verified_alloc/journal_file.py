@@ -114,11 +114,11 @@ class JournalFile:
         return told
 
     def close(self) -> None:
-        """Write what is queued. A disk that does not answer is waited for `FAREWELL_S` at most."""
+        """Write what is queued. Who is not patient waits for it `FAREWELL_S` at most."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(FAREWELL_S)
+        self._thread.join(None if self._patient else FAREWELL_S)
         if lost := self._dropped + len(self._entries):
             self._tell(f"{_entries(lost)} not written")
 
