@@ -435,6 +435,10 @@ class Cabinet:
             self._heed(vehicle)
         self.observer.offered(gun, COMMAND)
 
+    def obey(self, gun: int) -> None:
+        """The vehicle on the gun obeys its present offer at once: so its gun has said."""
+        self._heed(self.vehicles[gun - 1])
+
     def _heed(self, vehicle: Vehicle) -> None:
         vehicle.heeded_w = vehicle.offer_w
         self._redraw(vehicle.gun)

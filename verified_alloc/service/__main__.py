@@ -47,7 +47,8 @@ async def serve(
         await asyncio.sleep(LAST_WORDS_S)
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    if tasks:
+        await asyncio.wait(tasks, timeout=LAST_WORDS_S)
     return 0 if line.in_good_order else 3
 
 

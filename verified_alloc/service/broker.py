@@ -41,7 +41,7 @@ log = logging.getLogger("verified_alloc.door")
 async def speak(broker: Broker, station: Station, line: Line, painter: Painter) -> None:
     """Stay connected, however often the broker goes away, until cancelled; then say 0."""
     pause_s = FIRST_PAUSE_S
-    while True:
+    while not line.ended.is_set():
         talk = _Talk(broker, station, line, painter)
         try:
             await talk.run()
@@ -97,7 +97,8 @@ class _Talk:
             finally:
                 for task in self._tasks:
                     task.cancel()
-                await self._say("offers", self._nothing)
+                with suppress(aiomqtt.MqttError):
+                    await self._say("offers", self._nothing)
 
     # In.
 

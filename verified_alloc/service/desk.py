@@ -202,6 +202,8 @@ class Desk:
                 f"acknowledgement of gun {gun} = {kilowatts(offer_w)}: allowed is the offer that"
                 " was published last"
             )
+        if self._charger is not None:
+            self._charger.cabinet.obey(gun)
         return f"gun {gun} obeys {kilowatts(offer_w)}"
 
     def _hold(self, order: Mapping[str, Any]) -> str:
