@@ -4,8 +4,10 @@ back on."""
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
+from importlib import import_module
 from itertools import compress
 from operator import sub
+from threading import Thread
 
 from verified_alloc import demand
 from verified_alloc.demand import Asked
@@ -163,6 +165,17 @@ def _answer(
         raise
     except Exception as error:
         raise NoAnswer(f"{type(error).__name__} in the solver: {error}") from error
+
+
+def prepare(station: Station) -> None:
+    """Load in the background what the station's policy may need of OR-Tools, so that the first
+    decision does not wait for it; nothing where it needs none."""
+    policy = station.policy
+    limited = station.site_limit_w is not None and (
+        policy.name != "priority" or policy.minimum_modules > 0
+    )
+    if policy.name != "documented" and (limited or len(set(station.module_power_w)) > 1):
+        Thread(target=import_module, args=("ortools.sat.python.cp_model",), daemon=True).start()
 
 
 def accepted(station: Station, left: Service, asked: Asked, choice: Choice) -> bool:

@@ -11,7 +11,7 @@ from hardware import clock
 from hardware.contactors import BankReading, ContactorController
 from hardware.modules import PowerModuleController
 from hardware.supervision import Supervision
-from verified_alloc.allocate import Allocation, decide
+from verified_alloc.allocate import Allocation, decide, prepare
 from verified_alloc.demand import Asked, DemandProcessor, check_gun, strictly
 from verified_alloc.disturbance import Disturbance
 from verified_alloc.dwell import Dwell
@@ -119,6 +119,7 @@ class Controller:
     def start(self) -> None:
         """Wait until no module is on and no current can flow, and only then touch an expander. The
         enable lines are low already: claiming them made them so."""
+        prepare(self.station)
         on_still = self._wires.wait_until_off(self._timing, self.station.timing.scan_ms)
         for module, on in enumerate(on_still, start=1):
             if on:

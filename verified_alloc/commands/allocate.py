@@ -55,7 +55,7 @@ def allocate(
     if as_json:
         print(json.dumps(result))
     else:
-        _print_allocation(result)
+        _print_allocation(result, how(answer))
     return 0
 
 
@@ -86,7 +86,17 @@ def result_of(
     }
 
 
-def _print_allocation(result: dict[str, Any]) -> None:
+def how(answer: "Allocation") -> str:
+    """Which policy answered, by what, and whether that is shown to be the best."""
+    means = {"rule": "", "flow": ", exact without a solver", "constraint": ", by CP-SAT"}
+    shown = {True: ", shown optimal", False: ", not optimal", None: ""}[answer.optimal]
+    instead = ""
+    if answer.fallback_from is not None:
+        instead = f" instead of {answer.fallback_from}: {answer.fallback_reason}"
+    return f"Policy: {answer.policy}{means[answer.method]}{shown}{instead}."
+
+
+def _print_allocation(result: dict[str, Any], policy: str) -> None:
     from verified_alloc.explain import modules
 
     heads = ("gun", "asks kW", "modules", "connected kW", "delivered kW", "unmet kW")
@@ -108,10 +118,7 @@ def _print_allocation(result: dict[str, Any]) -> None:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             print("  ".join(cells).rstrip())
     operations = result["operations"]
-    print(
-        f"Idle: {modules(result['idle_modules'])}. Contactor operations: {operations}."
-        f" Policy: {result['policy']}."
-    )
+    print(f"Idle: {modules(result['idle_modules'])}. Contactor operations: {operations}. {policy}")
 
 
 def _plain(kw: float) -> str:

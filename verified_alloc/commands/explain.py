@@ -52,7 +52,10 @@ def explain(
             row["needs_modules"] = reason.needs
             row["found_modules"] = reason.found
             row["reasons"] = reason.sentences
-        print(json.dumps(result | {"reasons": explanation.station}))
+        answer = explanation.allocation
+        result |= {"reasons": explanation.station, "method": answer.method}
+        result["stages"] = [stage._asdict() for stage in answer.stages]
+        print(json.dumps(result))
     else:
         for reason in explanation.guns.values():
             print(" ".join(reason.sentences))
