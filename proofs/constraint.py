@@ -306,27 +306,30 @@ def complete(case: Case, model: Model) -> list[Any]:
     goals += [
         (rule.holds, set().union(*(about[v] for v in rule.variables))) for rule in model_on.rules
     ]
+    # What concerns one gun follows from what the guard says of that gun (it says it of all).
+    of_gun = {
+        gun: and_(of.given, *_says_of_gun(case, held, delivered_w, of, gun))
+        for gun in model.problem.order
+    }
     not_below_0 = and_(*[power_w >= 0 for power_w in delivered_w])
     together = and_(of.given, accepted.exclusive, accepted.within_limit, not_below_0)
     return [
         implies(accepted.fitting, not_below_0),
         *[
-            _of_gun(case, held, delivered_w, of, guns.pop(), goal)
-            if len(guns) == 1
-            else _adding_up(together, goal, held)
+            implies(of_gun[min(guns)], goal) if len(guns) == 1 else _adding_up(together, goal, held)
             for goal, guns in goals
         ],
     ]
 
 
-def _of_gun(
-    case: Case, held: Any, delivered_w: Sequence[Any], of: Both, gun: int, goal: Any
-) -> Any:
-    """What concerns one gun follows from what the guard says of that gun (it says it of all)."""
-    station, row, left = case.station, held[gun], service(case.station, case.faults)
+def _says_of_gun(
+    case: Case, held: Any, delivered_w: Sequence[Any], of: Both, gun: int
+) -> tuple[Any, ...]:
+    """Conditions 2 to 4 of the shipped guard, for one gun."""
+    station, left = case.station, service(case.station, case.faults)
     one = guard.judge(
         algebra,
-        [row],
+        [held[gun]],
         [delivered_w[gun]],
         [of.demand_w[gun]],
         [station.gun_max_w[gun]],
@@ -335,7 +338,7 @@ def _of_gun(
         [left.in_service[gun]],
         station.limit_w,
     )
-    return implies(and_(of.given, one.usable, one.wanted, one.fitting), goal)
+    return one.usable, one.wanted, one.fitting
 
 
 def _adding_up(given: Any, goal: Any, held: Any) -> Any:
