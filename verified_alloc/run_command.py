@@ -22,7 +22,7 @@ from verified_alloc.journal_file import check_journal
 from verified_alloc.run import MS_PER_DAY, Run, check_scan_time, simulated_charger
 from verified_alloc.service.opening import at_desk, can_serve
 from verified_alloc.service.settings import settings
-from verified_alloc.station import Station
+from verified_alloc.station import Doors, Station
 
 REFRESH_MS = 200
 HARDWARE = ("simulated", "pi")
@@ -81,8 +81,9 @@ def run(
                 _shown(station, live=pace is not None, until_ms=until_ms, quiet=as_json)
             )
             desk = None
+            by_default = http is None and station.doors.http == Doors.http
             if wanted is not None:
-                desk = stack.enter_context(at_desk(station, wanted, charger, http is None, note))
+                desk = stack.enter_context(at_desk(station, wanted, charger, by_default, note))
             summary = Run(
                 station,
                 charger,

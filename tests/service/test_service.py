@@ -17,6 +17,10 @@ import pytest
 from service.served import ENVIRONMENT, PROGRAM, Served, eventually
 
 from verified_alloc import cli
+from verified_alloc.run import simulated_charger
+from verified_alloc.service.opening import at_desk
+from verified_alloc.service.settings import settings
+from verified_alloc.station import Doors, Station
 
 
 @pytest.fixture(scope="module")
@@ -393,6 +397,18 @@ def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert cli.main(["run", "--http", at, "--until", "1"]) == 3
     said = capsys.readouterr().err
     assert said == f"verified-alloc: http {at}: address already in use; --http names another\n"
+
+
+def test_a_simulated_station_whose_default_port_is_taken_takes_another() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        at = f"127.0.0.1:{taken.getsockname()[1]}"
+        station = Station.reference()
+        notes: list[str] = []
+        wanted = settings(Doors(http=at))
+        with at_desk(station, wanted, simulated_charger(station), True, notes.append):
+            assert notes[0] == f"http {at} is taken"
+            assert re.fullmatch(r"Dashboard: http://127\.0\.0\.1:\d+/", notes[1])
+            assert at not in notes[1]
 
 
 @pytest.mark.parametrize(

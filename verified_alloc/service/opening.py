@@ -1,6 +1,7 @@
 """Opens the service of a live station, where that can be."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ def at_desk(
             listening = listen(wanted.host, wanted.port)
         except OSError as error:
             place = f"{wanted.host}:{wanted.port}"
-            reason = (error.strerror or str(error)).lower()
+            reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
             if error.errno != errno.EADDRINUSE or charger is None or not by_default:
                 raise DeviceLost(f"http {place}: {reason}; --http names another") from error
             listening = listen(wanted.host, 0)
