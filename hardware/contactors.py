@@ -51,6 +51,8 @@ class BankReading(NamedTuple):
 
     answered: tuple[bool, ...]
     """By position: output chip and feedback chip both gave valid readings in this scan."""
+    heeded: tuple[bool, ...]
+    """By position: what was last written has been verified."""
     lost: tuple[bool, ...]
     """By position: the registers are not as configured; `configure` it once all on it is off."""
     latch: tuple[bool, ...]
@@ -236,6 +238,7 @@ class ContactorController:
         pairs = list(zip(self._outputs, self._feedback, strict=True))
         return BankReading(
             tuple(output.answered and feedback.answered for output, feedback in pairs),
+            tuple(output not in self._unverified for output in self._outputs),
             tuple(output.lost or feedback.lost for output, feedback in pairs),
             self._by_contactor([output.word for output in self._outputs]),
             self._by_contactor([feedback.pins for feedback in self._feedback]),

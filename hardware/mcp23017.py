@@ -100,7 +100,9 @@ class MCP23017:
         self._outputs = _Read(address, GPIO, 6)  # GPIO, OLAT and, rolled over, IODIR
         self._contacts = _Read(address, GPPU, 8)
         self._contacts_and_directions = _Read(address, GPPU, 12)
-        self._everything = _Read(address, IODIR, REGISTERS)
+        # All, and IODIR last: were the pointer of the next read lost, it would stand at IPOL, and
+        # what that read shows could not pass for contacts. (At IODIR it could.)
+        self._everything = _Read(address, IPOL, REGISTERS)
 
     def __repr__(self) -> str:
         return f"<MCP23017 at {self.address:#04x}>"
@@ -123,7 +125,7 @@ class MCP23017:
 
     def read_registers(self) -> bytes:
         """All registers, IODIRA first. One transfer."""
-        return self._read(self._everything)
+        return _iodir_first(self._read(self._everything))
 
     def configured_as(self, outputs: bool) -> bool:
         """Whether every register is as `configure_outputs` (or `configure_inputs`) leaves it, the
@@ -181,12 +183,13 @@ class MCP23017:
 
         A write to 0x0A would reach the latches while BANK is 1, hence the first write.
         """
-        return self._transfer(
+        registers = self._transfer(
             9 + REGISTERS,
             i2c_msg.write(self.address, [IOCON_IN_BANK_1, 0]),
             i2c_msg.write(self.address, [IOCON, 0]),
             *self._everything.messages,
         )
+        return _iodir_first(registers)
 
     def _step(self, registers: bytes, register: int, data: bytes) -> bool:
         if registers[register : register + len(data)] == data:
@@ -213,6 +216,10 @@ class MCP23017:
         self.wire_bytes += wire_bytes
         self._bus.i2c_rdwr(*messages)
         return bytes(messages[-1])
+
+
+def _iodir_first(registers: bytes) -> bytes:
+    return registers[-IPOL:] + registers[:-IPOL]
 
 
 def configured_as(registers: bytes, outputs: bool) -> bool:

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from operator import or_
 from typing import NamedTuple
 
 from gpiozero import Device, InputDevice, OutputDevice
@@ -15,9 +16,11 @@ class LineReading(NamedTuple):
     """By module, module 1 first."""
 
     enabled: tuple[bool, ...]
+    """The enable line is high, or was told to be: what holds it low may let go at any time."""
+    high: tuple[bool, ...]
     """The enable line is high, as read from the pin."""
     reports_on: tuple[bool, ...]
-    """The module's status input is high; where none is wired, the same as `enabled`."""
+    """The module's status input is high; where none is wired, the same as `high`."""
 
 
 class PowerModuleController:
@@ -33,6 +36,8 @@ class PowerModuleController:
     def __init__(self, enable_pins: Sequence[int], status_pins: Sequence[int]) -> None:
         self._enables: list[OutputDevice] = []
         self._statuses: list[InputDevice] = []
+        self._told = [False] * len(enable_pins)
+        self._levels = [False] * (len(enable_pins) + len(status_pins))
         try:
             for module, pin in enumerate(enable_pins, 1):
                 self._enables.append(claim_output(f"enable line of module {module}", pin))
@@ -43,14 +48,21 @@ class PowerModuleController:
             raise
 
     def read(self) -> LineReading:
-        """Look at all lines."""
+        """Look at all lines; at one that is not as it was, twice."""
+        lines = (*self._enables, *self._statuses)
         try:
-            enabled = tuple([line.value == 1 for line in self._enables])
-            if not self._statuses:
-                return LineReading(enabled, enabled)
-            return LineReading(enabled, tuple([line.value == 1 for line in self._statuses]))
+            levels = [line.value == 1 for line in lines]
+            if levels != self._levels:
+                levels = [
+                    level if level == before else line.value == 1
+                    for line, level, before in zip(lines, levels, self._levels, strict=True)
+                ]
         except Exception as error:
             raise DeviceLost(f"module lines cannot be read: {error}") from error
+        self._levels = levels
+        high = tuple(levels[: len(self._enables)])
+        enabled = tuple(map(or_, high, self._told))
+        return LineReading(enabled, high, tuple(levels[len(self._enables) :]) or high)
 
     def enable(self, module: int) -> None:
         """Switch a module on."""
@@ -85,9 +97,11 @@ class PowerModuleController:
         line = self._enables[module - 1]
         try:
             if on:
+                self._told[module - 1] = True
                 line.on()
             else:
                 line.off()
+                self._told[module - 1] = False
         except Exception as error:
             raise DeviceLost(f"enable line of module {module}: {error}") from error
 

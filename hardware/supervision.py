@@ -37,9 +37,10 @@ class Supervision:
 
     @property
     def stopped(self) -> bool:
-        """The emergency stop is pressed, or its wire is broken."""
+        """The emergency stop is pressed, or its wire is broken: low when looked at twice. (What
+        the stop itself does, its hardware does without us.)"""
         try:
-            return bool(self._estop.value != 1)
+            return bool(self._estop.value != 1 and self._estop.value != 1)
         except Exception as error:
             raise DeviceLost(f"emergency stop input: {error}") from error
 

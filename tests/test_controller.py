@@ -590,3 +590,74 @@ def test_a_bus_that_works_only_by_trying_again_is_told() -> None:
         (sentence,) = at_work.reported
         assert sentence.startswith("the I2C bus is disturbed: 31 transfers tried again within 60 s")
         assert sentence.endswith("31 of them with expander 0x25")
+
+
+# Found by the campaign.
+
+
+def test_an_enable_line_held_high_takes_everything_off_and_is_told() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 80})
+        settle(at_work)
+        free_module_9 = REFERENCE.hardware.enable_pins[8]
+        at_work.inject(f"line-high {free_module_9} for 2s")
+        at_work.go_on(0.5, skip=False)
+        assert "the enable line of module 9 is held high" in reported(at_work)
+        assert not at_work.closed
+        assert not any(at_work.offers_kw().values())
+        with pytest.raises(BadInput, match="module 9: its enable line is still high"):
+            at_work.controller.clear_module(9)
+        at_work.go_on(2)
+        at_work.controller.clear_module(9)
+        use_again_what_was_reset(at_work)
+        at_work.go_on(10, until=lambda: len(at_work.live[1]) == 2)
+        assert len(at_work.live[1]) == 2
+        assert not at_work.bad()
+
+
+def test_what_holds_an_enable_line_low_may_let_go_while_its_module_moves() -> None:
+    """The line, told high, would rise again while the contactor opens."""
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 40})
+        settle(at_work)
+        at_work.inject(f"line-low {REFERENCE.hardware.enable_pins[0]} for 900ms")
+        at_work.go_on(0.6, skip=False)
+        at_work.ask({1: 0})
+        at_work.go_on(3)
+        assert not at_work.closed
+        assert not at_work.bad()
+
+
+def test_a_module_on_no_gun_that_runs_on_its_own_is_told_and_left_out() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.inject("module-stuck-on 1")
+        at_work.ask({1: 40})
+        at_work.go_on(5)
+        assert reported(at_work) == "module 1 reports on although it is disabled"
+        assert at_work.live[1] == (2,)
+        with pytest.raises(BadInput, match="module 1"):
+            at_work.controller.clear_module(1)
+        assert not at_work.bad()
+
+
+def test_an_expander_that_takes_no_writes_is_lost() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.go_on(1)
+        at_work.inject("drop-write 0x20 for 60s")
+        at_work.ask({1: 40, 2: 40})
+        at_work.go_on(6)
+        assert "expanders 0x20 and 0x24 are lost" in reported(at_work)
+        assert at_work.live[1]
+        assert at_work.live[2]
+        assert not at_work.bad()
+
+
+def test_a_brown_out_behind_the_last_look_of_a_scan_is_seen_in_the_next() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 240})
+        settle(at_work)
+        at_work.go_on(20)
+        at_work.bus.inject(BusFault("brown_out", 0x24, at_transaction=12))
+        at_work.go_on(0.1)
+        assert "expanders 0x20 and 0x24 are lost" in reported(at_work)
+        assert not at_work.bad()

@@ -36,12 +36,13 @@ class Patient:
         answered: Sequence[bool] = (True,) * 4,
         lost: Sequence[bool] = (False,) * 4,
         stop_pressed: bool = False,
+        astray: Sequence[bool] = (False,) * 9,
     ) -> list[str]:
         """So many scans that all read this; what was newly said."""
         said = []
         for _ in range(scans):
             readings = [reading, *([OFF] * 8)]
-            said += self.health.update(readings, answered, lost, stop_pressed, SCAN_MS, 1)
+            said += self.health.update(readings, answered, lost, astray, stop_pressed, SCAN_MS, 1)
         self.said += said
         return said
 

@@ -5,6 +5,7 @@ outputs carried to the wires, in that order, once every `scan_ms`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import and_
 from typing import NamedTuple
 
 from hardware import clock
@@ -103,6 +104,7 @@ class Controller:
         self._acknowledged: set[int] = set()
         self._own_limit_w = station.site_limit_w
         self._held_until_ms: dict[int, int] = {}
+        self._astray = [False] * len(station.modules)
         self._dwell = Dwell(len(station.modules), station.timing.minimum_dwell_s * 1000)
         self._stopping = False
         self._stopping_ms = diagnosis.NOT_SO
@@ -244,6 +246,7 @@ class Controller:
         self._stopping_ms = diagnosis.lasting(ops, stopping, self._stopping_ms, elapsed_ms)
         stop = (
             self.health.latched.emergency_stop
+            or bool(self.health.latched.enables_high)
             or self._stopping_ms > 2 * self.station.timing.offer_lead_ms
         )
         self._stop_ms = diagnosis.lasting(ops, stop, self._stop_ms, elapsed_ms)
@@ -297,15 +300,15 @@ class Controller:
             ]
             self._tell()
             self._wires.disable(lines, enabled)
-        for module, on in enumerate(enabled, start=1):
-            if on and not lines.enabled[module - 1]:
-                self._lines.enable(module)
+        self._wires.enable(lines, enabled)
 
         self._offers = offer.raise_(ops, self._offers, affordable_w, self.station.limit_w)
         self._tell()
         oddities, self._oddities = self._oddities, self._bank.counts.total()
         self._calm_scans = self._calm_scans + scans if oddities == self._oddities else 0
-        as_left = list(self._lines.read().enabled) == enabled
+        left = self._lines.read()
+        self._astray = [high and not on for high, on in zip(left.high, enabled, strict=True)]
+        as_left = list(left.enabled) == enabled
         if as_left:
             self._supervision.verified()
         return self._state(
@@ -330,8 +333,9 @@ class Controller:
         before = self.health.latched
         news = self.health.update(
             readings,
-            bank.answered,
+            list(map(and_, bank.answered, bank.heeded)),
             bank.lost,
+            self._astray,
             self._supervision.stopped,
             elapsed_ms,
             scans,
@@ -467,7 +471,7 @@ class Controller:
             idle=not any(enabled) and not any(map(any, connected)),
             settled=live == target,
             verified=verified,
-            quiet_until_ms=self._quiet_until(now_ms) if still else now_ms,
+            quiet_until_ms=self._quiet_until(now_ms) if still and verified else now_ms,
         )
 
     def _quiet_until(self, now_ms: int) -> int:

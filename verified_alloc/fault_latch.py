@@ -32,6 +32,10 @@ class Latched(NamedTuple):
     modules_out: frozenset[int] = frozenset()
     stop_told: bool = False
     """A person has stopped the station, not by the button."""
+    runs_on: frozenset[int] = frozenset()
+    """Modules that report on although disabled, with no contactor closed."""
+    enables_high: frozenset[int] = frozenset()
+    """Modules whose enable line is held high by something else."""
 
 
 class FaultLatch:
@@ -60,6 +64,8 @@ class FaultLatch:
                 guns_out=frozenset(map(int, stored.get("guns_out", ()))),
                 modules_out=frozenset(map(int, stored.get("modules_out", ()))),
                 stop_told=bool(stored.get("stop_told", False)),
+                runs_on=frozenset(map(int, stored.get("runs_on", ()))),
+                enables_high=frozenset(map(int, stored.get("enables_high", ()))),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(

@@ -19,7 +19,8 @@ from verified_alloc.kernel.diagnosis import (
 from verified_alloc.station import Faults, Station, number_in
 
 SILENT_SCANS = 3
-"""An expander that does not answer for more scans in a row than this is lost."""
+"""An expander that does not answer, or does not take what is written, for more scans in a row than
+this is lost."""
 
 
 def kernel_timing(station: Station) -> Timing:
@@ -51,6 +52,7 @@ class Health:
         self.lines_off_ms = [diagnosis.NOT_SO for _ in modules]
         """How long each module has been off by its lines, whatever its expanders say."""
         self.silence = [0] * wiring.expanders(len(station.contactors))
+        self._astray = [0 for _ in modules]
         self.latched = latched
         self._contactors = [
             ContactorFaults(
@@ -66,6 +68,8 @@ class Health:
             )
             for m in modules
         ]
+        self._runs_on = latched.runs_on
+        self._enables_high = latched.enables_high
         self._out = {"gun": latched.guns_out, "module": latched.modules_out}
         self._stop_told = latched.stop_told
         self._closed = [[False] * len(guns) for _ in modules]
@@ -77,13 +81,16 @@ class Health:
     def update(
         self,
         readings: Sequence[Readings],
-        answered: Sequence[bool],
+        obeyed: Sequence[bool],
         lost: Sequence[bool],
+        astray: Sequence[bool],
         stop_pressed: bool,
         elapsed_ms: int,
         scans: int,
     ) -> list[str]:
-        """Take in one scan; what has newly been latched, in words."""
+        """Take in one scan; what has newly been latched, in words. `obeyed`, by expander: it gave
+        valid answers in this scan, and took what the last one wrote. `astray`, by module: its
+        enable line was high when the last scan ended, and should not have been."""
         before = [(ages.mismatch, ages.latch) for ages in self.ages], self.silence
         for m, module in enumerate(readings):
             off = not module.enabled and not module.reports_on
@@ -105,8 +112,12 @@ class Health:
         )
         limit = diagnosis.GOOD_SCANS_PER_MISMATCH * SILENT_SCANS
         self.silence = [
-            diagnosis.tally(ops, not heard, count, scans, limit)
-            for heard, count in zip(answered, self.silence, strict=True)
+            diagnosis.tally(ops, not done, count, scans, limit)
+            for done, count in zip(obeyed, self.silence, strict=True)
+        ]
+        self._astray = [
+            diagnosis.tally(ops, high, count, scans, limit)
+            for high, count in zip(astray, self._astray, strict=True)
         ]
         self.counting = self._grew(*before)
         expanders = self.latched.expanders | {
@@ -114,6 +125,12 @@ class Health:
             for position, (gone, count) in enumerate(zip(lost, self.silence, strict=True))
             if gone or count > limit
         }
+        self._runs_on |= {
+            m
+            for m, (ages, closed) in enumerate(zip(self.ages, self._closed, strict=True), 1)
+            if ages.stuck_ms >= self._timing.module_off_timeout_ms and not any(closed)
+        }
+        self._enables_high |= {m for m, count in enumerate(self._astray, 1) if count > limit}
         return self._latch(expanders, self.latched.emergency_stop or stop_pressed)
 
     def clear_contactor(self, gun: int, module: int) -> None:
@@ -132,10 +149,15 @@ class Health:
         self._latch(self.latched.expanders, self.latched.emergency_stop)
 
     def clear_module(self, module: int) -> None:
-        """Forget that this module is dead or stuck on. Refused while it reports on unasked."""
+        """Forget that this module is dead or stuck on, or its enable line held high. Refused while
+        it reports on unasked, or its line is high."""
+        if self._astray[module - 1]:
+            raise BadInput(f"module {module}: its enable line is still high although told low")
         if self.ages[module - 1].stuck_ms > diagnosis.NOT_SO:
             raise BadInput(f"module {module}: it still reports on although its enable is low")
         self._modules[module - 1] = ModuleFaults(False, [False] * len(self.locked))
+        self._runs_on -= {module}
+        self._enables_high -= {module}
         self._latch(self.latched.expanders, self.latched.emergency_stop)
 
     def clear_expander(self, position: int) -> None:
@@ -198,6 +220,8 @@ class Health:
             guns_out=self._out["gun"],
             modules_out=self._out["module"],
             stop_told=self._stop_told,
+            runs_on=self._runs_on,
+            enables_high=self._enables_high,
         )
         if self.latched == before:
             return []
@@ -216,6 +240,7 @@ class Health:
         liars = latched.welded & latched.failed_open
         return Faults(
             modules=latched.dead
+            | latched.runs_on
             | latched.modules_out
             | cut_off
             | {m for _, m in latched.stuck_on | liars},
@@ -249,6 +274,14 @@ def describe(station: Station, before: Latched, now: Latched) -> list[str]:
             f"expanders {addresses[e][0]:#x} and {addresses[e][1]:#x} are lost; their modules are"
             " out until that is cleared"
             for e in sorted(now.expanders - before.expanders)
+        ),
+        *(
+            f"module {m} reports on although it is disabled"
+            for m in sorted(now.runs_on - before.runs_on)
+        ),
+        *(
+            f"the enable line of module {m} is held high; everything is off until that is cleared"
+            for m in sorted(now.enables_high - before.enables_high)
         ),
         *(
             ["emergency stop; everything is off until that is cleared"]

@@ -64,10 +64,16 @@ class Wires:
         return [wiring.valid(ops, verified, carried) for carried in self.carried]
 
     def disable(self, lines: LineReading, keep: Sequence[bool]) -> None:
-        """Drop the enable lines that are high and shall not be."""
+        """Drop the enable lines that are high, or told to be, and shall not be."""
         for module, (was, stays) in enumerate(zip(lines.enabled, keep, strict=True), start=1):
             if was and not stays:
                 self.lines.disable(module)
+
+    def enable(self, lines: LineReading, on: Sequence[bool]) -> None:
+        """Raise the enable lines that shall be high and are not."""
+        for module, (is_high, shall) in enumerate(zip(lines.high, on, strict=True), start=1):
+            if shall and not is_high:
+                self.lines.enable(module)
 
     def wait_until_off(self, timing: Timing, scan_ms: int) -> tuple[bool, ...]:
         """Wait until no module is on and no current can flow, for a bounded time. The enable lines

@@ -91,8 +91,9 @@ class SimulatedBus:
     adapter: "bcm2835" (Pi 1-4: at most one read message, and it is last, else EOPNOTSUPP) or
         "designware" (Pi 5: one address in a transfer, else EINVAL). Both: at most 42 messages
         (EINVAL) and plain `i2c_rdwr` only (SMBus calls: EOPNOTSUPP).
-    bit_rate_hz: a transfer takes 100 us and its bits at this rate. A written byte takes effect
-        when it is acknowledged; an input is sampled as the byte that shows it begins.
+    bit_rate_hz: a transfer takes 100 us and its bits at this rate, and ends on a whole microsecond.
+        A written byte takes effect when it is acknowledged; an input is sampled as the byte that
+        shows it begins.
     seed: of the bits that faults flip where they do not say which.
 
     Errors reach the caller as on a Pi: OSError with EREMOTEIO for a byte that nobody
@@ -286,6 +287,7 @@ class SimulatedBus:
 
     def _stop(self) -> None:
         self._owed += _US_PER_S
+        self._owed += -self._owed % self._bit_rate_hz
         self._settle()
 
     def _settle(self) -> None:

@@ -22,6 +22,7 @@ from hardware.simulated.vehicle import Vehicle
 
 PINS_PER_CHIP = 14
 COMMAND = "command"
+HELD = "line held"
 NEVER_US = 1 << 62
 AFTERMATH_US = 1_000_000
 
@@ -101,6 +102,8 @@ class Cabinet:
         """Called when the off-delay ends: the hardware pulses the expanders' RESET."""
         self.bus_fault: Callable[[Injection, bool], None] | None = None
         """Called when an injection for the I2C bus is due (True) and when its time is up."""
+        self.hold_line: Callable[[int, bool | None], None] | None = None
+        """Called with a GPIO line and the level at which an injection holds it, or lets it go."""
         self.status_wired = True
         """Whether the station has status inputs at all; the judge asks, the plant does not."""
         self.last_bus_fault_us: Callable[[], int | None] | None = None
@@ -320,8 +323,10 @@ class Cabinet:
         return word
 
     def _coin(self, contactor: Contactor) -> int:
-        """What a bouncing contact tells at this instant: a fixed hash of place, time and seed."""
-        x = self.now_us * 0x9E3779B1 ^ contactor.gun << 17 ^ contactor.module << 5
+        """What a bouncing contact tells at this instant: a fixed hash of place, seed, and the time
+        since its motion; one that chatters, of the time."""
+        moved_us = 0 if contactor.aux_fault else contactor.bounce_until_us - contactor.bounce_us
+        x = (self.now_us - moved_us) * 0x9E3779B1 ^ contactor.gun << 17 ^ contactor.module << 5
         x = ((x ^ self._noise_seed) & 0xFFFFFFFF) * 0x85EBCA6B & 0xFFFFFFFF
         return (x ^ x >> 13 ^ x >> 21) & 1
 
@@ -536,6 +541,10 @@ class Cabinet:
 
     # Faults -------------------------------------------------------------------------------
 
+    def disturb(self) -> None:
+        """Something that nobody commanded happens at the seams."""
+        self._disturbed_us = self.last_event_us = self.now_us
+
     def disturbed(self) -> bool:
         """Whether within the last second something happened to the bus, the gates or a coil that
         nobody commanded. What the controller drops in such a time it need not have planned."""
@@ -573,6 +582,9 @@ class Cabinet:
         if injection.on_bus:
             if self.bus_fault is not None:
                 self.bus_fault(injection, begins)
+        elif injection.line is not None:
+            if self.hold_line is not None:
+                self.hold_line(injection.line, kind == "line-high" if begins else None)
         elif kind == "estop":
             (self.press_estop if begins else self.release_estop)()
         elif kind in MODULE_KINDS:
@@ -602,6 +614,10 @@ class Cabinet:
             contactor.welded = contactor.welded and begins
         elif kind == "failed-open":
             contactor.failed_open = begins
+        elif kind == "spontaneous-close":
+            contactor.held_closed = begins
+            if begins:
+                self._move(contactor, True, Drive(self.now_us, "spontaneous closing"))
         else:
             contactor.held_open = begins
             if begins:

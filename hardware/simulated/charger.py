@@ -65,6 +65,7 @@ class SimulatedCharger:
         self.time.on_advance(self.cabinet.advance)
         self._bus_faults: dict[Injection, BusFault] = {}
         self.cabinet.bus_fault = self._disturb
+        self.cabinet.hold_line = self.pins.hold
         self.cabinet.last_bus_fault_us = self.bus.last_struck_us
         self.cabinet.reset_expanders = self._reset_expanders
 
@@ -85,13 +86,16 @@ class SimulatedCharger:
         self.cabinet.offer(gun, offer_w, self.time.now_us + lifetime_ms * US_PER_MS)
 
     def inject(self, injection: Injection) -> None:
-        """Play a fault at its time. ValueError if there is no such contactor, module or chip."""
+        """Play a fault at its time. ValueError if there is no such part."""
         self.check(injection)
         self.cabinet.inject(injection)
 
     def check(self, injection: Injection) -> None:
-        """ValueError if there is no such contactor, module or chip."""
+        """ValueError if there is no such contactor, module, chip or line."""
         self.cabinet.check(injection)
+        if injection.line is not None and injection.line not in self.pins.wired:
+            known = ", ".join(map(str, sorted(self.pins.wired)))
+            raise ValueError(f"fault {injection.text!r}: nothing is wired there; allowed: {known}")
         address = injection.address
         if address is not None and address not in self.bus.chips:
             known = ", ".join(f"{chip:#x}" for chip in sorted(self.bus.chips))
@@ -105,8 +109,10 @@ class SimulatedCharger:
         return None if event_us is None else event_us // US_PER_MS
 
     def moved_since_ms(self, since_ms: int) -> bool:
-        """Something in the plant has moved by itself since then."""
-        return self.cabinet.last_event_us >= since_ms * US_PER_MS
+        """Something in the plant has moved by itself since then, or a fault has struck the bus."""
+        struck_us = self.bus.last_struck_us()
+        last_us = self.cabinet.last_event_us
+        return max(last_us, last_us if struck_us is None else struck_us) >= since_ms * US_PER_MS
 
     def keep_alive(self, until_ms: int, offer_w: Sequence[int], lifetime_ms: int) -> None:
         """Scans that change nothing would go on until then: the watchdog is petted, and the offers

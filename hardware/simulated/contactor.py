@@ -51,6 +51,7 @@ class Contactor:
     welded: bool = False
     failed_open: bool = False
     held_open: bool = False
+    held_closed: bool = False
     operate_extra_us: int = 0
     release_extra_us: int = 0
     aux_fault: str = ""
@@ -79,7 +80,7 @@ class Contactor:
                 return False
             if self.weld_armed:
                 self.weld_armed, self.welded = False, True
-        elif not self.closed or self.welded:
+        elif not self.closed or self.welded or self.held_closed:
             return False
         self.closed = close
         self.bounce_until_us = now_us + self.bounce_us

@@ -10,12 +10,14 @@ PAIR_KINDS = (
     "late-release",
     "late-operate",
     "spontaneous-open",
+    "spontaneous-close",
     "aux-stuck-closed",
     "aux-stuck-open",
     "aux-chatter",
     "aux-broken-wire",
 )
 MODULE_KINDS = ("module-dead", "module-stuck-on")
+LINE_KINDS = ("line-high", "line-low")
 BUS_KINDS = (
     "nack",
     "nack-data",
@@ -31,6 +33,7 @@ ONCE_KINDS = ("flip-read", "flip-write", "wrong-chip", "drop-write", "brown-out"
 
 ALLOWED = (
     f"{', '.join(PAIR_KINDS)} GUN:MODULE; {', '.join(MODULE_KINDS)} MODULE; estop; "
+    f"{', '.join(LINE_KINDS)} BCM; "
     f"{', '.join(BUS_KINDS)} [ADDRESS]; then optionally '@ TIME' and 'for TIME' "
     "(ms, s or min), as in 'weld 3:5 @ 120s' or 'nack 0x21 @ 10s for 500ms'"
 )
@@ -52,6 +55,7 @@ class Injection:
     gun: int | None = None
     module: int | None = None
     address: int | None = None
+    line: int | None = None
     at_us: int = 0
     for_us: int | None = None
     text: str = ""
@@ -86,7 +90,7 @@ def parse(text: str) -> Injection:
     if found is None:
         raise _refused(text, "not understood")
     kind, target = found["kind"], found["target"]
-    gun = module = address = None
+    gun = module = address = line = None
     if kind in PAIR_KINDS:
         pair = re.fullmatch(r"([1-9]\d*):([1-9]\d*)", target or "", re.ASCII)
         if pair is None:
@@ -96,6 +100,10 @@ def parse(text: str) -> Injection:
         if not re.fullmatch(r"[1-9]\d*", target or "", re.ASCII):
             raise _refused(text, f"{kind} needs a module such as 4")
         module = int(target)
+    elif kind in LINE_KINDS:
+        if not re.fullmatch(r"\d+", target or "", re.ASCII):
+            raise _refused(text, f"{kind} needs a line's BCM number such as 16")
+        line = int(target)
     elif kind in BUS_KINDS:
         if target is not None:
             try:
@@ -120,6 +128,7 @@ def parse(text: str) -> Injection:
         gun=gun,
         module=module,
         address=address,
+        line=line,
         at_us=_microseconds(found["at"], found["at_unit"]) or 0,
         for_us=for_us,
         text=text.strip(),

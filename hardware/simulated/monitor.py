@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hardware.simulated.cabinet import COMMAND, NEVER_US, Cabinet, Observer
+from hardware.simulated.cabinet import COMMAND, HELD, NEVER_US, Cabinet, Observer
 from hardware.simulated.contactor import Contactor, Drive
 from hardware.simulated.power_module import PowerModule
 
@@ -87,9 +87,13 @@ class Monitor(Observer):
         self.makes: Counter[tuple[int, int]] = Counter()
         self.breaks: Counter[tuple[int, int]] = Counter()
         self.broken_current_a = 0.0
+        self.longest_stray_us = 0
+        """The longest that a coil was as the wire had made it, until it was put right again."""
         self._cabinet = cabinet
         self._reaction_us = fault_reaction_ms * 1000
+        self._watchdog_us = (cabinet.timing.watchdog_ms or 0) * 1000
         self._decay_us = cabinet.timing.current_decay_ms * 1000
+        self._held: set[int] = set()  # modules that something else has switched on
         self._open: dict[tuple[str, int], _Condition] = {}
         self._upset_us: dict[int, int] = {}
         self._loss_us: dict[int, int] = {}
@@ -116,7 +120,10 @@ class Monitor(Observer):
     def coil(self, contactor: Contactor, drive: Drive) -> None:
         """A coil changed: whose deed is it, and was the module loaded at that instant?"""
         pair = (contactor.gun, contactor.module)
-        strayed = self._recent(self._strayed_us.pop(pair, -NEVER_US))
+        strayed_us = self._strayed_us.pop(pair, -NEVER_US)
+        strayed = self._recent(strayed_us)
+        if strayed:
+            self.longest_stray_us = max(self.longest_stray_us, drive.at_us - strayed_us)
         if drive.cause == COMMAND and strayed:
             drive.cause = WIRE  # the controller puts right what the wire had changed
         elif drive.cause == WIRE and not strayed:
@@ -161,6 +168,10 @@ class Monitor(Observer):
     def enabled(self, module: PowerModule, cause: str, gun_draw_w: int) -> None:
         """An enable rose or fell behind the gates."""
         closed = self._cabinet.guns_of[module.id]
+        self._held -= {module.id}
+        if cause != COMMAND and module.enabled:
+            self._upset_us[module.id] = self._cabinet.now_us
+            self._held |= {module.id} if cause == HELD else set()
         if cause != COMMAND and not module.enabled:
             for contactor in closed:
                 self._loss_us[contactor.gun] = self._cabinet.now_us
@@ -196,7 +207,7 @@ class Monitor(Observer):
             if condition.deadline_us > now_us:
                 continue
             condition.deadline_us = NEVER_US
-            was = condition.record.event
+            was, lasted_ms = condition.record.event, (now_us - condition.since_us) // 1000
             self._set_duration(condition.record)
             overdue = self._note(
                 "violation",
@@ -205,7 +216,7 @@ class Monitor(Observer):
                 was.module,
                 round(was.current_a * 1000),
                 was.cause,
-                f"for more than {self._reaction_us // 1000} ms: {condition.record.text}",
+                f"for more than {lasted_ms} ms: {condition.record.text}",
             )
             overdue.at_us = condition.since_us
             condition.record = overdue
@@ -232,7 +243,10 @@ class Monitor(Observer):
                 ("S9", f"{name} before module {module} had discharged ({residual_v} V left)")
             )
         if drive.cause == COMMAND:
-            kind = "exposure" if self._excused(module, drive.at_us) else "violation"
+            unit = self._cabinet.modules[module - 1]
+            unknowable = unit.stuck_on and not self._cabinet.status_wired
+            excused = unknowable or self._excused(module, drive.at_us)
+            kind = "exposure" if excused else "violation"
             records = [self._note(kind, r, gun, module, 0, drive.cause, t) for r, t in broken]
             return records[0] if records else None
         rule, text = broken[0] if broken else ("S2", f"{name}, which nobody commanded")
@@ -385,7 +399,9 @@ class Monitor(Observer):
         now_us = self._cabinet.now_us
         deadline_us = NEVER_US
         if timed and record.event.kind == "exposure":
-            deadline_us = now_us + self._reaction_us + 1
+            # What something else holds on, only the watchdog's hardware can switch off.
+            gate_us = self._watchdog_us if record.event.module in self._held else 0
+            deadline_us = now_us + self._reaction_us + gate_us + 1
             self._cabinet.wake_observer(deadline_us)
         self._open[key] = _Condition(record, now_us, deadline_us)
 

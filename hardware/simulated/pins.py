@@ -1,15 +1,33 @@
 """gpiozero's mock pins, joined to the cabinet: `Device.pin_factory = CabinetPins(...)`."""
 
+import errno
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from gpiozero.pins.mock import MockFactory, MockPin
 
-from hardware.simulated.cabinet import COMMAND, Cabinet
+from hardware.simulated.cabinet import COMMAND, HELD, Cabinet
 
 CLAIMED = "restart"
 RELEASED = "process lost"
+LINE_KINDS = ("flip_read", "drop_write", "error")
+
+
+@dataclass(frozen=True)
+class LineFault:
+    """One fault of the GPIO lines. It strikes one access: a read or a write of any line.
+
+    kind:
+        flip_read   a read shows the other level
+        drop_write  a write does not reach the line
+        error       the GPIO library raises OSError; nothing takes effect
+    at_access: not before the n-th access from now (0 = the next); it waits for one it applies to.
+    """
+
+    kind: str
+    at_access: int = 0
 
 
 class CabinetPin(MockPin):  # type: ignore[misc]  # gpiozero has no types
@@ -50,6 +68,10 @@ class CabinetPin(MockPin):  # type: ignore[misc]  # gpiozero has no types
         elif value == "input" and was == "output":
             self._pins.released(self._line)
 
+    def _set_state(self, value: bool) -> None:
+        if self._pins is None or not self._pins.struck("drop_write"):
+            super()._set_state(value)
+
     def _change_state(self, value: bool) -> bool:
         if self._state == value:
             return False
@@ -59,11 +81,11 @@ class CabinetPin(MockPin):  # type: ignore[misc]  # gpiozero has no types
         return True
 
     def _get_state(self) -> bool:
-        if self._function == "input" and self._pins is not None:
-            reads = self._pins.read(self._line)
-            if reads is not None:
-                return reads
-        return bool(self._state)
+        shows = bool(self._state)
+        if self._pins is None:
+            return shows
+        reads = self._pins.read(self._line, self._function == "output")
+        return (shows if reads is None else reads) ^ self._pins.struck("flip_read")
 
 
 class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
@@ -87,12 +109,17 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
         self._reset_pin = reset_pin
         self._watchdog_pin = watchdog_pin
         self._reset_line = reset_line
+        self.accesses = 0
+        """Reads and writes of lines so far."""
+        self._armed: list[tuple[int, LineFault]] = []
         self._levels: dict[int, bool] = {}
         self._statuses = dict(enumerate(status_pins, start=1))
+        self._held: dict[int, bool] = {}
         self._inputs: dict[int, Callable[[], bool]] = {
             pin: partial(cabinet.status, module) for module, pin in self._statuses.items()
         }
         self._inputs[estop_pin] = lambda: cabinet.estop_healthy
+        self.wired = frozenset({*self._enables, *self._inputs, reset_pin, watchdog_pin})
         cabinet.status_wired = bool(status_pins)
 
     def swap_enables(self, one: int, other: int) -> None:
@@ -109,8 +136,12 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
         """The level an output last left on the line; a Raspberry Pi kernel keeps it."""
         return self._levels.get(line, False)
 
-    def read(self, line: int) -> bool | None:
-        """What the plant puts on an input; None where nothing is wired."""
+    def read(self, line: int, output: bool) -> bool | None:
+        """The level that is on a line against what its pin would show by itself, if it is any
+        other's deed: what the plant puts on an input, or whatever holds it."""
+        held = self._held.get(line)
+        if held is not None or output:
+            return held
         source = self._inputs.get(line)
         return None if source is None else source()
 
@@ -118,22 +149,67 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
         """An output drives its line."""
         was = self._levels.get(line, False)
         self._levels[line] = level
+        if line not in self._held:
+            self._moves(line, was, level, cause)
+
+    def _moves(self, line: int, was: bool, level: bool, cause: str) -> None:
         module = self._enables.get(line)
         if module is not None:
             # Claimed high is a deed of ours; claimed low ends what another process had left on.
-            self._cabinet.set_enable(module, level, COMMAND if level else cause)
+            known = level and cause == CLAIMED
+            self._cabinet.set_enable(module, level, COMMAND if known else cause)
         elif line == self._watchdog_pin:
             if was != level:
                 self._cabinet.watchdog_edge()
         elif line == self._reset_pin and (was != level or cause != COMMAND):
             self._reset_line(not level)
 
+    def hold(self, line: int, level: bool | None) -> None:
+        """Something else holds a line at a level (a short circuit, another process), or lets go."""
+        self._cabinet.disturb()
+        driven = self._levels.get(line, False)
+        was = self._held.get(line, driven)
+        if level is None:
+            self._held.pop(line, None)
+        else:
+            self._held[line] = level
+        self._moves(line, was, driven if level is None else level, HELD)
+
+    def inject(self, fault: LineFault) -> None:
+        """Arm a fault. Raises ValueError for one that could never strike."""
+        if fault.kind not in LINE_KINDS:
+            raise ValueError(f"line fault {fault.kind!r}: must be one of {', '.join(LINE_KINDS)}")
+        self._armed.append((self.accesses + fault.at_access, fault))
+
+    def struck(self, kind: str) -> bool:
+        """Count an access that this kind of fault applies to; whether one strikes it. OSError if
+        it is an error that does."""
+        access = self.accesses
+        self.accesses += 1
+        if not self._armed:
+            return False
+        for armed in self._armed:
+            first, fault = armed
+            if first <= access and fault.kind in (kind, "error"):
+                self._armed.remove(armed)
+                self._cabinet.disturb()
+                if fault.kind == "error":
+                    raise OSError(errno.EIO, "GPIO access failed")
+                return True
+        return False
+
     def released(self, line: int) -> None:
         """An output became an input: the pull-down takes the line."""
         self._levels[line] = False
         module = self._enables.get(line)
-        if module is not None:
+        if module is not None and line not in self._held:
             self._cabinet.set_enable(module, False, RELEASED)
+
+    def power_lost(self) -> None:
+        """The Raspberry Pi has no supply: nobody drives a line, the pull-downs take them all."""
+        self.process_killed()
+        for line in [line for line, level in self._levels.items() if level]:
+            self.released(line)
 
     def process_killed(self) -> None:
         """kill -9: nobody holds a line any more, and every output keeps its level."""

@@ -20,6 +20,7 @@ KINDS = (
 )
 
 NEVER = 1 << 62
+ADDRESS_BITS = 7
 
 
 class Message(NamedTuple):
@@ -41,9 +42,9 @@ class BusFault:
         timeout     the bus hangs until the adapter gives up; nothing takes effect
         flip_read   one bit of the bytes read arrives inverted
         flip_write  one bit of the bytes written (register pointers included) arrives inverted
-        wrong_chip  one bit of a written message's address is inverted: it lands on another chip,
-                    which acknowledges it (the first message that carries data; if none does, the
-                    first pointer)
+        wrong_chip  one bit of a written message's address is inverted (the first message that
+                    carries data; if none does, the first pointer): it lands on another chip, which
+                    acknowledges it, or on none
         drop_write  data bytes are acknowledged and lost
         brown_out   the chip's supply dips: power-up values
     address: the chip concerned; None = whichever is addressed (brown_out at once: every chip).
@@ -54,6 +55,7 @@ class BusFault:
         a brown_out with an address does not care which chip is addressed.
     bit: which bit flips, counted from bit 0 of the first byte over all bytes that can be hit,
         modulo their number; for nack_data, the bit's byte is refused. None = seeded random.
+        For a wrong_chip: which of the address's seven bits (modulo); None = one that finds a chip.
         For a brown_out: the message of the transfer before which it strikes (modulo); None = 0.
     """
 
@@ -150,7 +152,12 @@ def interference(
             writes = [index for index in meant if not messages[index].flags]
             carrying_data = [index for index in writes if messages[index].length > 1]
             for index in (carrying_data or writes)[:1]:
-                victim = _nearest(messages[index].address, addresses)
+                meant_for = messages[index].address
+                victim = (
+                    _nearest(meant_for, addresses)
+                    if fault.bit is None
+                    else meant_for ^ 1 << fault.bit % ADDRESS_BITS
+                )
                 plan.diverted[index] = (armed, victim)
         elif fault.kind == "drop_write":
             plan.dropped.update(dict.fromkeys(meant, armed))
@@ -167,6 +174,22 @@ def interference(
             else:
                 plan.flips.setdefault(place, []).append((armed, 1 << bit % 8))
     return plan
+
+
+def bits(kind: str, messages: Sequence[Message]) -> range:
+    """Every `bit` with which a fault of this kind does something else to this transfer, its address
+    None; for a brown-out its address is chosen besides."""
+    read = 8 * sum(message.length for message in messages if message.flags)
+    written = 8 * sum(message.length for message in messages if not message.flags)
+    carries_data = any(not message.flags and message.length > 1 for message in messages)
+    return {
+        "flip_read": range(read),
+        "flip_write": range(written),
+        "nack_data": range(0, written, 8),
+        "wrong_chip": range(ADDRESS_BITS if written else 0),
+        "drop_write": range(carries_data),
+        "brown_out": range(len(messages)),
+    }.get(kind, range(1))
 
 
 def _bytes_of(

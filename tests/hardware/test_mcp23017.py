@@ -154,3 +154,12 @@ def test_what_goes_over_the_wire_is_counted(output, feedback, bus):
     feedback.read_pins_and_directions()
     assert output.transactions + feedback.transactions == bus.transactions
     assert output.wire_bytes + feedback.wire_bytes == bus.wire_bytes
+
+
+def test_after_a_look_at_all_registers_a_lost_pointer_shows_no_contacts(feedback, bus):
+    """The next read then begins where that look ended: not at IODIR, whose ones would pass for
+    pull-ups."""
+    feedback.configure_inputs()
+    feedback.read_registers()
+    bus.inject(BusFault("wrong_chip", 0x24, 0, 1, 2))
+    assert feedback.read_pins().pull_ups != 0xFFFF

@@ -67,11 +67,29 @@ def test_without_status_lines_the_command_stands_in(pins):
     assert modules.read().reports_on == (True, False, False)
 
 
-def test_the_enable_is_read_from_the_pin_not_from_memory(pins):
+def test_a_line_told_high_counts_as_enabled_whatever_holds_it_low(pins):
+    """What holds it may let go at any time, also while the module's contactor opens."""
     modules = PowerModuleController(ENABLES, [])
     modules.enable(1)
     pins.pin(16).state = False
+    reading = modules.read()
+    assert reading.high == reading.reports_on == (False, False, False)
+    assert reading.enabled == (True, False, False)
+    modules.disable(1)
     assert modules.read().enabled == (False, False, False)
+
+
+def test_a_line_told_low_counts_as_enabled_while_it_is_high(pins):
+    modules = PowerModuleController(ENABLES, [])
+    pins.pin(17).state = True
+    assert modules.read().enabled == (False, True, False)
+
+
+def test_a_level_that_only_one_look_shows_is_not_believed(pins, monkeypatch):
+    modules = PowerModuleController(ENABLES, STATUSES)
+    looks = iter([True, False])
+    monkeypatch.setattr(pins.pin(5), "_get_state", lambda: next(looks))
+    assert modules.read().reports_on == (False,) * 3
 
 
 @pytest.mark.parametrize("module", [0, 4, -1])

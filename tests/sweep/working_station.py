@@ -82,7 +82,7 @@ class WorkingStation:
     def scan(self, skip: bool = True) -> State:
         """The next scan of the grid, or with `skip` the next that can find anything new."""
         timing = self.station.timing
-        clock.sleep_s(self.due_ms / 1000 - clock.now_s())
+        self.wait()
         for gun, kw in self.asked_kw.items():
             if gun not in self.silent:
                 self.demands.set(gun, kw, self.due_ms)
@@ -93,6 +93,10 @@ class WorkingStation:
             self.due_ms += timing.scan_ms
         self._quiet_until(self.state.quiet_until_ms if skip else 0)
         return self.state
+
+    def wait(self) -> None:
+        """Until the next scan is due."""
+        clock.sleep_s(self.due_ms / 1000 - clock.now_s())
 
     def _quiet_until(self, quiet_ms: int) -> None:
         event_ms = self.charger.next_event_ms()

@@ -185,9 +185,7 @@ class Walk:
         written_s = (begun_s, clock.now_s())
         on = [module and as_told for module, as_told in zip(keep, verified, strict=True)]
         self._wires.disable(lines, on)
-        for m, raised in enumerate(on):
-            if raised and not lines.enabled[m]:
-                self._lines.enable(m + 1)
+        self._wires.enable(lines, on)
         if list(self._lines.read().enabled) == on:
             self._supervision.verified()
         looks = list(zip(self.station.contactors, bank.closed, bank.closed_again, strict=True))
@@ -415,7 +413,7 @@ class Walk:
         while _now_ms() < until_ms:
             self._scan(pair, enable=on)
             lines = self._lines.read()
-            if lines.enabled[module - 1] != on:
+            if lines.high[module - 1] != on:
                 continue
             if commanded_s is None:
                 commanded_s = clock.now_s()

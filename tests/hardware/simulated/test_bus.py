@@ -12,7 +12,7 @@ from smbus2 import SMBus, i2c_msg
 
 from hardware.simulated.bus import BusFault, FaultHit, SimulatedBus
 from hardware.simulated.virtual_time import VirtualTime
-from hardware.simulated.wire_faults import KINDS
+from hardware.simulated.wire_faults import KINDS, Message, bits
 
 OUTPUTS = (0x20, 0x21, 0x22, 0x23)
 FEEDBACK = (0x24, 0x25, 0x26, 0x27)
@@ -263,7 +263,7 @@ def test_retries_and_slave_address_may_be_set_and_change_nothing(
 # Wire time.
 
 
-@pytest.mark.parametrize(("bit_rate_hz", "us"), [(100_000, 1130), (400_000, 357), (1_000_000, 203)])
+@pytest.mark.parametrize(("bit_rate_hz", "us"), [(100_000, 1130), (400_000, 358), (1_000_000, 203)])
 def test_a_write_and_read_back_is_103_bits_and_100_us(bit_rate_hz: int, us: int) -> None:
     bench = Bench(bit_rate_hz=bit_rate_hz)
     with bench.bus.installed(), SMBus(1) as host:
@@ -271,10 +271,10 @@ def test_a_write_and_read_back_is_103_bits_and_100_us(bit_rate_hz: int, us: int)
     assert bench.time.now_us == us
 
 
-def test_parts_of_a_microsecond_are_not_lost(bench: Bench, host: SMBus) -> None:
-    for _ in range(1000):
+def test_a_transfer_ends_on_a_whole_microsecond(bench: Bench, host: SMBus) -> None:
+    for _ in range(1000):  # 357.5 us each
         write_and_read_back(host, 0x20, 0, 0)
-    assert bench.time.now_us == 357_500
+    assert bench.time.now_us == 358_000
 
 
 def test_a_written_byte_takes_effect_when_it_is_acknowledged(bench: Bench, host: SMBus) -> None:
@@ -304,7 +304,7 @@ def test_listeners_of_the_clock_are_brought_up_before_a_coil_moves(
     bench.time.on_advance(lambda now_us: order.append(f"{now_us} us"))
     bench.bus.chips[0x20].driven = lambda word, cause: order.append(f"word {word}")
     write(host, 0x20, 0x14, 0x01)
-    assert order == ["170 us", "word 1", "172 us"]
+    assert order == ["170 us", "word 1", "173 us"]
 
 
 def test_bytes_and_transfers_are_counted(bench: Bench, host: SMBus) -> None:
@@ -320,7 +320,7 @@ def test_bytes_and_transfers_are_counted(bench: Bench, host: SMBus) -> None:
 
 def test_an_address_without_a_chip_is_not_acknowledged(bench: Bench, host: SMBus) -> None:
     assert error_of(write, host, 0x30, 0x14, 0) == 121  # EREMOTEIO
-    assert bench.time.now_us == 127  # 100 us, start, address, stop
+    assert bench.time.now_us == 128  # 100 us, start, address, stop
 
 
 def test_a_transfer_ends_at_the_message_that_is_not_acknowledged(bench: Bench, host: SMBus) -> None:
@@ -369,7 +369,7 @@ def test_nack_nothing_takes_effect(bench: Bench, host: SMBus) -> None:
     assert error_of(write_and_read_back, host, 0x20, 1, 1) == 121
     assert bench.heard == []
     assert bench.bus.faults_hit == [FaultHit(125, 0, "nack", 0x20)]
-    assert bench.time.now_us == 127
+    assert bench.time.now_us == 128
     assert write_and_read_back(host, 0x20, 1, 1) == [1, 1, 1, 1]
 
 
@@ -387,7 +387,7 @@ def test_timeout_takes_10_ms_and_nothing_takes_effect(bench: Bench, host: SMBus)
     bench.bus.inject(BusFault("timeout"))
     assert error_of(write, host, 0x20, 0x14, 1) == errno.ETIMEDOUT
     assert bench.heard == []
-    assert bench.time.now_us == 100 + 10_000 + 2
+    assert bench.time.now_us == 100 + 10_000 + 3
     assert bench.kinds_hit == ["timeout"]
 
 
@@ -395,7 +395,7 @@ def test_timeout_takes_what_the_ioctl_set(bench: Bench, host: SMBus) -> None:
     smbus2.smbus2.ioctl(host.fd, 0x0702, 3)
     bench.bus.inject(BusFault("timeout"))
     assert error_of(write, host, 0x20, 0x14, 1) == errno.ETIMEDOUT
-    assert bench.time.now_us == 100 + 30_000 + 2
+    assert bench.time.now_us == 100 + 30_000 + 3
 
 
 @pytest.mark.parametrize("bit", range(32))
@@ -484,12 +484,35 @@ def test_wrong_chip_on_a_bus_of_one_finds_nobody() -> None:
     assert len(bus.faults_hit) == 1
 
 
+@pytest.mark.parametrize(("bit", "heard_by"), [(0, 0x23), (1, 0x20), (2, 0x26), (3, None)])
+def test_wrong_chip_by_the_bit_of_the_address(
+    bench: Bench, host: SMBus, bit: int, heard_by: int | None
+) -> None:
+    bench.bus.inject(BusFault("wrong_chip", bit=bit))
+    if heard_by is None:
+        assert error_of(write, host, 0x22, 0x14, 1) == 121
+    else:
+        write(host, 0x22, 0x14, 1)
+    latches = {at for at, chip in bench.bus.chips.items() if chip.register(0x14)}
+    assert latches == ({heard_by} if heard_by else set())
+
+
+def test_every_bit_of_a_transfer_is_a_fault_of_its_own() -> None:
+    messages = [Message(0x20, 0, 3, 0), Message(0x20, 0, 1, 0), Message(0x20, 1, 4, 0)]
+    choices = {kind: len(bits(kind, messages)) for kind in KINDS}
+    assert choices == {
+        **{"nack": 1, "nack_data": 4, "timeout": 1, "flip_read": 32, "flip_write": 32},
+        **{"wrong_chip": 7, "drop_write": 1, "brown_out": 3},
+    }
+    assert not bits("drop_write", messages[1:])
+
+
 def test_drop_write_is_acknowledged_and_lost(bench: Bench, host: SMBus) -> None:
     bench.bus.inject(BusFault("drop_write"))
     assert write_and_read_back(host, 0x20, 0x01, 0x02) == [0, 0, 0, 0]
     assert bench.heard == []
     assert bench.kinds_hit == ["drop_write"]
-    assert bench.time.now_us == 357
+    assert bench.time.now_us == 358
 
 
 def test_brown_out_at_once(bench: Bench, host: SMBus) -> None:

@@ -50,7 +50,7 @@ def test_swapped_lines(charger):
     assert [unit.id for unit in charger.cabinet.modules if unit.wire] == [9]
     wired(charger, "swapped-statuses 2 3")
     charger.cabinet.modules[1].running = charger.cabinet.modules[1].risen = True
-    assert (charger.pins.read(5), charger.pins.read(6)) == (False, True)
+    assert (charger.pins.read(5, False), charger.pins.read(6, False)) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""What came of the faults, added up so that it can be kept as JSON and told in a report."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from campaign.life import Ahead
+
+
+@dataclass
+class Seen:
+    """One sort of exposure."""
+
+    count: int = 0
+    longest_ms: float = 0
+    current_a: float = 0
+    """The largest that was broken, or that flowed."""
+    example: str = ""
+
+    def add(self, count: int, longest_ms: float, current_a: float, example: str) -> None:
+        self.count += count
+        if longest_ms > self.longest_ms or not self.example:
+            self.longest_ms, self.example = max(longest_ms, self.longest_ms), example
+        self.current_a = max(self.current_a, current_a)
+
+
+@dataclass
+class Findings:
+    """Of so many faults; by the name of what struck."""
+
+    faults: Counter[str] = field(default_factory=Counter)
+    struck: Counter[str] = field(default_factory=Counter)
+    reported: Counter[str] = field(default_factory=Counter)
+    """Something was latched and told."""
+    exposures: dict[str, Seen] = field(default_factory=dict)
+    """By `what struck | rule | cause`."""
+    stray_us: dict[str, int] = field(default_factory=dict)
+    """The longest that a coil was as the wire had made it."""
+    slowest_s: float = 0
+    """From a restart to rest."""
+    violations: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    """Neither a violation nor as it should be."""
+    changes: int = 0
+    scans: int = 0
+    cpu_s: float = 0
+
+    def add(self, name: str, struck: bool, ahead: Ahead, wrong: Iterable[str], text: str) -> None:
+        """One fault, or several that struck together, and what came of it."""
+        self.faults[name] += 1
+        self.struck[name] += struck
+        self.reported[name] += bool(ahead.reported)
+        if ahead.stray_us:
+            self.stray_us[name] = max(self.stray_us.get(name, 0), ahead.stray_us)
+        for event in ahead.exposures:
+            key = f"{name} | {event.rule} | {event.cause}"
+            seen = self.exposures.setdefault(key, Seen())
+            seen.add(1, event.duration_ms, event.current_a, f"{text}: {event.text}")
+        self.violations += [f"{text}: {violation}" for violation in ahead.violations]
+        self.wrong += [f"{text}: {what}" for what in wrong]
+
+    def __iadd__(self, other: "Findings") -> "Findings":
+        self.faults += other.faults
+        self.struck += other.struck
+        self.reported += other.reported
+        for key, seen in other.exposures.items():
+            mine = self.exposures.setdefault(key, Seen())
+            mine.add(seen.count, seen.longest_ms, seen.current_a, seen.example)
+        for name, us in other.stray_us.items():
+            self.stray_us[name] = max(self.stray_us.get(name, 0), us)
+        self.slowest_s = max(self.slowest_s, other.slowest_s)
+        self.violations += other.violations
+        self.wrong += other.wrong
+        self.changes += other.changes
+        self.scans += other.scans
+        self.cpu_s += other.cpu_s
+        return self
+
+    @property
+    def count(self) -> int:
+        return sum(self.faults.values())
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Findings":
+        counters = {name: Counter(told[name]) for name in ("faults", "struck", "reported")}
+        exposures = {key: Seen(**seen) for key, seen in told["exposures"].items()}
+        return cls(**{**told, **counters, "exposures": exposures})

@@ -1,0 +1,90 @@
+"""A change of what the guns ask for, lived through scan by scan, with a station that can be put
+back to where it was."""
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+
+from campaign.life import Ahead, Lives
+from campaign.snapshot import Snapshot
+from sweep.changes import arrived, random_changes
+from sweep.stations import quick, without_status_inputs
+from sweep.working_station import WorkingStation
+
+from verified_alloc.allocate import allocate
+from verified_alloc.station import Station
+
+MATRICES = ("full", "ring", "half", "list")
+BEFORE: Mapping[int, float] = {1: 160, 3: 120, 5: 80}
+AFTER: Mapping[int, float] = {1: 40, 2: 240, 5: 0}
+"""Modules leave guns and come to others, others stay."""
+
+
+class Handover:
+    """One change, nothing being broken: the life that others are compared with."""
+
+    def __init__(self, at_work: WorkingStation) -> None:
+        self.at_work = at_work
+        self.lives = Lives()
+        at_work.wait()
+        before, started = Snapshot(at_work), at_work.operations
+        self.undisturbed = self.lives.follow(at_work, skip=False)
+        self.scans = self.lives.scans
+        """Until the station is at rest, and once more."""
+        assert self.undisturbed.clean, self.undisturbed
+        assert arrived(at_work)
+        before.restore()
+        self._operations_due = started + self.undisturbed.operations
+
+    def each_scan(self) -> Iterator[int]:
+        """The station stands before each scan of the change in turn."""
+        for scan in range(self.scans):
+            yield scan
+            self.at_work.scan(skip=False)
+            self.at_work.wait()
+
+    def needless(self, ahead: Ahead) -> int:
+        """Makes and breaks beyond those that the change still takes."""
+        return self.at_work.operations + ahead.operations - self._operations_due
+
+
+@cache
+def station(matrix: str, policy: str = "documented", status_inputs: bool = True) -> Station:
+    """The reference station with another matrix."""
+    kind: dict[str, object] = {"kind": matrix}
+    if matrix == "list":
+        steps = (0, 1, 2, 4, 6)
+        kind["reach"] = {str(g): sorted((g + s) % 9 + 1 for s in steps) for g in range(1, 7)}
+    size = {"guns": 6, "modules": 9, "module_power_kw": 40, "gun_max_power_kw": 240}
+    made = quick(Station.from_tables({"station": {"name": matrix, **size}, "matrix": kind}))
+    made = replace(made, policy=replace(made.policy, name=policy, priority_deadband_w=0))
+    return made if status_inputs else without_status_inputs(made)
+
+
+@contextmanager
+def representative(matrix: str) -> Iterator[Handover]:
+    """The one handover of this matrix in which every fault is played."""
+    with WorkingStation(station(matrix), seed=1) as at_work:
+        at_work.ask(BEFORE)
+        at_work.go_on(3)
+        at_work.ask(AFTER)
+        yield Handover(at_work)
+
+
+@contextmanager
+def any_change(seed: int) -> Iterator[Handover]:
+    """Any matrix, any demands, from a station at rest or in the middle of another change."""
+    draw = random.Random(f"handover {seed}")
+    made = station(
+        draw.choice(MATRICES), draw.choice(["documented", "priority"]), draw.random() < 0.8
+    )
+    demands = random_changes(made, seed)
+    with WorkingStation(made, seed=seed) as at_work:
+        at_work.ask(next(demands))
+        at_work.go_on(draw.choice([2, 0.3 * draw.random()]))
+        before = allocate(made, at_work.asked_kw).modules
+        while allocate(made, at_work.asked_kw).modules == before:
+            at_work.ask(next(demands))
+        yield Handover(at_work)
