@@ -14,7 +14,7 @@ from proofs.obligation import PROVED, REFUTED, UNKNOWN, Claim, Obligation
 from verified_alloc.station import Station
 
 COVER_BUDGET = 30_000_000
-SECOND_OPINION_S = 120.0
+SECOND_OPINION_S = 300.0
 SEEDS = (1, 2)
 SPREAD = 20.0
 """With other seeds, the resources may differ by this factor, beyond a floor of a million."""

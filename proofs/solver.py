@@ -150,22 +150,19 @@ def _conjuncts(goal: Any) -> list[Any]:
 
 
 def second_opinion(claim: Claim, wall_s: float) -> tuple[str, float]:
-    """cvc5's verdict on what it is given as text, and its seconds: the whole question in a part of
-    the time, then part by part in all that is left."""
+    """cvc5's verdict on what it is given as text, and its seconds: first the whole question (if
+    there are hypotheses, as in `decide`), in a part of the time; then part by part in what is
+    left."""
     started_s = time.perf_counter()
-
-    def left_s() -> float:
-        return wall_s - (time.perf_counter() - started_s)
-
-    answer = _cvc5(smt_lib(claim), wall_s / WHOLE_ROUND)
-    pieces = parts(claim)
-    if answer == UNKNOWN and len(pieces) > 1:
+    answer, pieces = UNKNOWN, parts(claim)
+    if claim.hypotheses and len(pieces) > 1:
+        answer = _cvc5(smt_lib(claim), wall_s / WHOLE_ROUND)
+    if answer == UNKNOWN:
         for piece in pieces:
-            answer = _cvc5(smt_lib(piece), left_s()) if left_s() > 0 else UNKNOWN
+            left_s = wall_s - (time.perf_counter() - started_s)
+            answer = _cvc5(smt_lib(piece), left_s) if left_s > 0 else UNKNOWN
             if answer != PROVED:
                 break
-    elif answer == UNKNOWN:
-        answer = _cvc5(smt_lib(claim), left_s())
     return answer, time.perf_counter() - started_s
 
 
