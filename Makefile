@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove certificates mutants sweep bench load lint
+.PHONY: help run test prove certificates mutants sweep bench load virtual-pi aarch64 lint
 
 help:
 	@echo "make run           a simulated station lives through a day; Ctrl-C ends it"
@@ -17,13 +17,15 @@ help:
 	@echo "make sweep         the long campaigns: random changes, faults and restarts (hours)"
 	@echo "make bench         the benchmarks; each one asserts its ratio"
 	@echo "make load          the scan's lateness while the service is under load (mosquitto)"
+	@echo "make virtual-pi    the program on a real kernel: a Raspberry Pi in QEMU (10 minutes, root)"
+	@echo "make aarch64       the wheel on an emulated aarch64 (root)"
 	@echo "make lint          ruff and mypy --strict"
 
 run: $(INSTALLED)
 	$(VENV)/bin/verified-alloc run
 
 test: $(INSTALLED)
-	$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not sweep" --ignore=tests/bench
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not sweep and not virtual_pi and not aarch64" --ignore=tests/bench
 
 prove: $(INSTALLED)
 	$(VENV)/bin/verified-alloc prove
@@ -43,6 +45,12 @@ bench: $(INSTALLED)
 
 load: $(INSTALLED)
 	PYTHONPATH=tests $(VENV)/bin/python -m service.load
+
+virtual-pi: $(INSTALLED)
+	$(VENV)/bin/pytest tests/virtual_pi -m virtual_pi -v --durations=0
+
+aarch64: $(INSTALLED)
+	$(VENV)/bin/pytest tests/virtual_pi -m aarch64 -v
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -29,6 +29,8 @@ from verified_alloc.station import Station
 from verified_alloc.summary import J_PER_KWH, Incident, Summary
 
 MS_PER_DAY = 24 * 3600 * 1000
+SCANS_TO_BE_OFF = 10
+"""From the last offer to contactors seen open, each step takes a scan to show."""
 
 
 @contextmanager
@@ -271,7 +273,10 @@ class Run:
         controller.stop()
         timing = self._station.timing
         bounded_ms = (
-            3 * timing.offer_lead_ms + timing.module_off_timeout_ms + timing.current_decay_ms
+            3 * timing.offer_lead_ms
+            + timing.module_off_timeout_ms
+            + timing.current_decay_ms
+            + SCANS_TO_BE_OFF * timing.scan_ms
         )
         for at_ms in range(due_ms, due_ms + bounded_ms, timing.scan_ms):
             clock.sleep_s(at_ms / 1000 - clock.now_s())

@@ -203,13 +203,13 @@ def _silent(_: object) -> None:
 
 
 class _LiveLines:
-    """A line for every new state of connection."""
+    """A line for every new state of connection and for every new offer."""
 
     def __init__(self) -> None:
         self._before: object = None
 
     def watch(self, state: State) -> None:
-        now = state.live
+        now = (state.live, state.offer_w)
         if now != self._before:
             self._before = now
             fed = [
