@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from verified_alloc.errors import BadInput
 from verified_alloc.service.door import BURST, MOST_BODY_BYTES, Allowance, Door
-from verified_alloc.service.log import Once
+from verified_alloc.service.log import Journald, Once
 from verified_alloc.service.settings import settings
 from verified_alloc.station import Doors
 
@@ -164,6 +165,23 @@ def test_what_is_said_again_is_not_logged_again(caplog: pytest.LogCaptureFixture
         "refused from a",
         "refused from b",
     ]
+
+
+def test_the_journal_gets_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = str(tmp_path / "journal")
+    monkeypatch.setattr("verified_alloc.service.log.SOCKET", place)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(place)
+        record = logging.makeLogRecord(
+            {"levelname": "ERROR", "msg": "two\nlines", "fields": {"GUN": 3}}
+        )
+        Journald().emit(record)
+        assert journal.recv(1000).decode().split("\n") == [
+            "MESSAGE=two lines",
+            "PRIORITY=3",
+            "SYSLOG_IDENTIFIER=verified-alloc",
+            "GUN=3",
+        ]
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from service.served import Mosquitto, Served, eventually
 
 ROOT = "verified-alloc"
 
+pytestmark = pytest.mark.xdist_group("mqtt")  # one station for all of them
+
 
 class Listener:
     """mosquitto_sub on everything."""

@@ -22,6 +22,8 @@ from verified_alloc.service.opening import at_desk
 from verified_alloc.service.settings import settings
 from verified_alloc.station import Doors, Station
 
+pytestmark = pytest.mark.xdist_group("service")  # one station for all of them
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:

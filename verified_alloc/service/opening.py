@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from hardware import DeviceLost
 from hardware.simulated.charger import SimulatedCharger
 from verified_alloc.errors import BadInput, shown
+from verified_alloc.service import log
 from verified_alloc.service.child import Child
 from verified_alloc.service.desk import Desk
 from verified_alloc.service.settings import Settings, listen
@@ -44,6 +45,8 @@ def at_desk(
 ) -> Iterator[Desk]:
     """The service process, and the desk where the scan hears it. DeviceLost if its port is taken,
     unless nobody has named one: a simulated station takes any."""
+    if os.environ.get("JOURNAL_STREAM"):
+        log.set_up()
     listening = None
     if wanted.host is not None:
         try:
