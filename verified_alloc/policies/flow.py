@@ -60,7 +60,7 @@ def units(problem: Problem, power_w: int, policy: str) -> Iterator[int]:
             elif policy == "fair":
                 key = (before_w, -after_w, place)
             worth.append((key, gun))
-    for _, gun in sorted(worth, key=lambda unit: unit[0]):
+    for _, gun in sorted(worth):
         yield gun
 
 
@@ -93,6 +93,13 @@ class Exchange:
         """One more module for a gun, by a cheapest chain of exchanges; False if there is none."""
         if not self._left:
             return False
+        start = self._gun_potential[gun]
+        for place, cost in self._reach[gun]:
+            if self._idle[place] and start + cost == self._class_potential[place]:
+                self._idle[place] -= 1
+                self._left -= 1
+                self._move(place, gun, 1)
+                return True
         found_at: dict[int, int] = {}
         found_by: dict[int, int] = {}
         gives: dict[int, int] = {}

@@ -7,6 +7,7 @@ This shares with the methods that find allocations only what the question is.
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import compress
 
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.policies.problem import Problem
@@ -37,10 +38,10 @@ def is_optimal(problem: Problem, policy: str, choice: Choice) -> bool | None:
         if delivered_w < may_have_w:
             short.append(gun)
     holder = [IDLE] * len(problem.station.modules)
+    modules = range(len(holder))
     for gun in problem.order:
-        for module, held in enumerate(choice.held[gun]):
-            if held:
-                holder[module] = gun
+        for module in compress(modules, choice.held[gun]):
+            holder[module] = gun
     givers = _givers(problem, holder)
     for gun in short:
         if any(
@@ -126,7 +127,9 @@ def _exchanges(problem: Problem, holder: Sequence[int]) -> dict[tuple[int, int],
                 continue
             seen.add(key)
             costs = {IDLE: 0, **closing}
-            costs.update(pair for pair in special.items() if pair[0] in closing)
+            for gun, cost in special.items():
+                if gun in closing:
+                    costs[gun] = cost
             back = costs[giver]
             for taker, cost in costs.items():
                 if cost - back < edges.get((giver, taker), math.inf):

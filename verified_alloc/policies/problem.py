@@ -53,7 +53,7 @@ class Cost(NamedTuple):
     """The prior operations of that contactor, with the sign of `operations`."""
 
 
-CLOSES = Cost(0, 1, 0)
+CLOSES, KEEPS, OBEYS_NOBODY = Cost(0, 1, 0), Cost(0, -1, 0), Cost(0, 0, 0)
 
 
 class Alike(NamedTuple):
@@ -99,17 +99,20 @@ class Problem:
         return tuple(self.wanted_w)
 
     @cached_property
-    def reach(self) -> list[tuple[tuple[int, ...], list[int]]]:
+    def reach(self) -> list[tuple[tuple[int, ...], Sequence[int]]]:
         """Modules with all the guns that want power and can use them."""
-        reach: list[tuple[tuple[int, ...], list[int]]] = []
+        wanted, reserved = self.wanted_w, self.reserved
+        reach: list[tuple[tuple[int, ...], Sequence[int]]] = []
         for guns, modules in _reached_alike(self.station, self.faults):
-            wanting = tuple(gun for gun in guns if gun in self.wanted_w)
-            free = [module for module in modules if module + 1 not in self.reserved]
-            reach.append((wanting, free))
-            for module in set(modules) - set(free):
-                gun = self.reserved[module + 1] - 1
-                reach.append(((gun,) if gun in wanting else (), [module]))
-        return [(guns, modules) for guns, modules in reach if guns and modules]
+            wanting = tuple([gun for gun in guns if gun in wanted])
+            if reserved and wanting:
+                for module in modules:
+                    if (gun := reserved.get(module + 1, 0) - 1) in wanting:
+                        reach.append(((gun,), [module]))
+                modules = tuple([m for m in modules if m + 1 not in reserved])
+            if wanting and modules:
+                reach.append((wanting, modules))
+        return reach
 
     @cached_property
     def classes(self) -> tuple[Alike, ...]:
@@ -155,17 +158,22 @@ class Problem:
     def weights(self) -> list[dict[int, int]]:
         """By class and gun, the costs as one number in which each counts more than all of those
         after it can."""
-        wear = 1 + 2 * sum(
-            len(alike.modules) * max(abs(cost.wear) for cost in alike.costs.values())
-            for alike in self.classes
-        )
+        wear = 1
+        if self.wear:
+            wear += 2 * sum(
+                len(alike.modules) * max(abs(cost.wear) for cost in alike.costs.values())
+                for alike in self.classes
+            )
         operations = 1 + 2 * len(self.station.modules)
-        weight = {
-            cost: (cost.unreserved * operations + cost.operations) * wear + cost.wear
+        return [
+            {
+                gun: wear
+                if cost is CLOSES
+                else (cost.unreserved * operations + cost.operations) * wear + cost.wear
+                for gun, cost in alike.costs.items()
+            }
             for alike in self.classes
-            for cost in alike.costs.values()
-        }
-        return [{gun: weight[cost] for gun, cost in alike.costs.items()} for alike in self.classes]
+        ]
 
     @cached_property
     def guaranteed(self) -> Mapping[int, int]:
@@ -195,12 +203,15 @@ class Problem:
         """The modules of each gun when so many of each class are on it, `on[class, gun]`: gun by
         gun in order, the lowest-numbered ones that those before it left, ascending."""
         held: list[list[int]] = [[] for _ in self.station.guns]
-        for place, alike in enumerate(self.classes):
-            first = 0
-            for gun in self.order:
-                count = on.get((place, gun), 0)
-                held[gun] += alike.modules[first : first + count]
-                first += count
+        of_gun: dict[int, list[tuple[int, int]]] = {}
+        for (place, gun), count in on.items():
+            of_gun.setdefault(gun, []).append((place, count))
+        first = [0] * len(self.classes)
+        for gun in self.order:
+            for place, count in of_gun.get(gun, ()):
+                begin = first[place]
+                first[place] += count
+                held[gun] += self.classes[place].modules[begin : first[place]]
         for modules in held:
             modules.sort()
         return held
@@ -214,11 +225,10 @@ def _special(
     dwelling = {(gun, module) for module, gun in reserved.items()}
     for pair in sorted(current | faults.welded | dwelling):
         gun, module = pair
-        special.setdefault(module - 1, {})[gun - 1] = Cost(
-            unreserved=-1 if pair in dwelling else 0,
-            operations=0 if pair in faults.contactors else -1 if pair in current else 1,
-            wear=0,
-        )
+        cost = OBEYS_NOBODY if pair in faults.contactors else KEEPS if pair in current else CLOSES
+        if pair in dwelling:
+            cost = cost._replace(unreserved=-1)
+        special.setdefault(module - 1, {})[gun - 1] = cost
     return special
 
 
