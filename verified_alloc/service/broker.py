@@ -32,6 +32,7 @@ MESSAGES_QUEUED = 256
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 KEEP_ALIVE_S = 5
 ANSWERED_WITHIN_S = 5.0
+ASSIGNMENT_PAUSE_S = 0.1
 STATE_EVERY_S = 1.0
 STATE_EXPIRES_S = 5
 
@@ -79,6 +80,7 @@ class _Talk:
             max_queued_incoming_messages=MESSAGES_QUEUED,
             logger=log,
         )
+        self._client.pending_calls_threshold = MESSAGES_QUEUED
         self._nothing = nothing
 
     async def run(self) -> None:
@@ -211,6 +213,7 @@ class _Talk:
             if seen.assignment != assignment:
                 assignment = seen.assignment
                 await self._say("assignment", self._painter.assignment(seen).model_dump_json())
+                await asyncio.sleep(ASSIGNMENT_PAUSE_S)
             if time.monotonic() >= shown_s + STATE_EVERY_S:
                 shown_s = time.monotonic()
                 state = self._painter.state(seen, self._line.healthy)

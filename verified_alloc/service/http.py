@@ -94,6 +94,7 @@ class Past:
             before, seen = seen, self._line.seen
             if seen and (before is None or before.assignment != seen.assignment):
                 self.decisions.append(self._painter.decision(seen))
+                await asyncio.sleep(STREAM_PAUSE_S)
 
 
 class Stream:
@@ -179,57 +180,57 @@ def application(
     # What there is to see.
 
     @app.get("/api/state")
-    def get_state() -> StateView:
+    async def get_state() -> StateView:
         """Everything, now."""
         return painter.state(seen(), line.healthy)
 
     @app.get("/api/station")
-    def get_station() -> StationView:
+    async def get_station() -> StationView:
         """What does not change while it runs."""
         return painter.station(seen().started_s)
 
     @app.get("/api/guns")
-    def get_guns() -> list[GunView]:
+    async def get_guns() -> list[GunView]:
         """Every gun: demand, capability, offer, modules, and why."""
         return painter.guns(seen())
 
     @app.get("/api/guns/{gun}", responses=NO_SUCH)
-    def get_gun(gun: Number) -> GunView:
+    async def get_gun(gun: Number) -> GunView:
         """One gun."""
         return painter.guns(seen())[gun_of(gun) - 1]
 
     @app.get("/api/modules")
-    def get_modules() -> list[ModuleView]:
+    async def get_modules() -> list[ModuleView]:
         """Every power module."""
         return painter.modules(seen())
 
     @app.get("/api/contactors")
-    def get_contactors() -> list[ContactorView]:
+    async def get_contactors() -> list[ContactorView]:
         """Every contactor, in the order of the wiring."""
         return painter.contactors(seen())
 
     @app.get("/api/faults")
-    def get_faults() -> list[FaultView]:
+    async def get_faults() -> list[FaultView]:
         """Every latched fault."""
         return painter.faults(seen().latched)
 
     @app.get("/api/offers")
-    def get_offers() -> Offers:
+    async def get_offers() -> Offers:
         """What the guns may draw now."""
         return painter.offers(seen())
 
     @app.get("/api/assignment")
-    def get_assignment() -> Assignment:
+    async def get_assignment() -> Assignment:
         """Which modules are to feed which gun."""
         return painter.assignment(seen())
 
     @app.get("/api/decisions")
-    def get_decisions() -> list[Decision]:
+    async def get_decisions() -> list[Decision]:
         """The latest assignments with their reasons, oldest first."""
         return list(past.decisions)
 
     @app.get("/api/site-limit")
-    def get_site_limit() -> SiteLimitView:
+    async def get_site_limit() -> SiteLimitView:
         """The site limit in force, and where it comes from."""
         return painter.site_limit(seen())
 
@@ -260,12 +261,12 @@ def application(
             }
         },
     )
-    def get_metrics() -> Response:
+    async def get_metrics() -> Response:
         """What Prometheus reads."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
     @app.get("/healthz", responses={503: {"model": Health, "description": "They are not"}})
-    def get_health() -> Response:
+    async def get_health() -> Response:
         """200 only while scans go on and are verified."""
         said = (
             "scans are verified"

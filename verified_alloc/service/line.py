@@ -13,7 +13,7 @@ from verified_alloc.errors import BadInput
 from verified_alloc.service.seen import Seen
 
 PACKET_BYTES = 1 << 18
-ORDERS_UNDER_WAY = 64
+ORDERS_UNDER_WAY = 256
 ANSWER_WITHIN_S = 2.0
 FRESH_S = 1.0
 """What was seen is true for so long; later nobody knows."""
