@@ -48,8 +48,7 @@ class Bench:
         self._seen = {"violation": 0, "exposure": 0}
         self._fed_s: float | None = None
         self._module_of = {pin: n for n, pin in enumerate(station.hardware.enable_pins, start=1)}
-        pins = self.charger.pins
-        self._header = Header(machine.lines, self._driven, self._released, pins.read)
+        self._header = Header(machine.lines, self._driven, self._released, self._shown)
         for gun in station.guns:
             self.charger.cabinet.vehicle(gun.id, gun.max_power_w)  # each takes what it is offered
 
@@ -73,8 +72,8 @@ class Bench:
                     finally:
                         time.sleep(max(0, self.charger.time.now_s() - self._elapsed_s()))
 
-            looking = threading.Thread(target=look_on)
-            looking.start()
+            self._looking = threading.Thread(target=look_on)
+            self._looking.start()
             threading.Thread(
                 target=serve, args=(self.machine.i2c, TinyUsb(transfer)), daemon=True
             ).start()
@@ -82,7 +81,7 @@ class Bench:
                 yield self
             finally:
                 ended.set()
-                looking.join()
+                self._looking.join()
 
     def run(self, text: str) -> Command:
         """Start the controller; what it offers, while it lives, reaches the guns."""
@@ -123,7 +122,7 @@ class Bench:
         """Until that holds of what feeds the guns. Raises TimeoutError."""
         end_s = time.monotonic() + timeout_s
         while not holds(self.feeding()):
-            if time.monotonic() > end_s:
+            if time.monotonic() > end_s or not self._looking.is_alive():
                 raise TimeoutError(f"feeds {self.feeding()} after {timeout_s} s")
             time.sleep(0.01)
 
@@ -180,6 +179,9 @@ class Bench:
             return
         self._tell(self._module_of.get(line))
         self.charger.pins.released(line)
+
+    def _shown(self, line: int) -> bool | None:
+        return self.charger.pins.read(line, output=False)
 
     def _tell(self, lost: int | None = None) -> None:
         """Tell each gun its offer. The controller's word for it travels through a console, so it
