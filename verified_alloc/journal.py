@@ -182,6 +182,8 @@ class Journal:
             "; ".join(why(self._inputs, inputs, state.stale)),
             allocation.policy,
             allocation.fallback_from,
+            allocation.fallback_reason,
+            allocation.method,
             allocation.optimal,
             allocation.operations,
             _json(list(allocation.modules.values())),
@@ -209,6 +211,8 @@ def why(before: Inputs, now: Inputs, stale: Collection[int]) -> list[str]:
     if not told:
         for module in sorted(before.reserved.keys() - now.reserved.keys()):
             told.append(f"PM{module} may move again")
+        for module, gun in sorted(now.reserved.items() - before.reserved.items()):
+            told.append(f"PM{module} has come to gun {gun}")
     return told
 
 

@@ -236,13 +236,13 @@ def _alike(one: Station, other: Station) -> bool:
 
 
 def _decision(station: Station, run: _Run, row: Values) -> Decision:
-    _, at_ms, why, policy, fallback_from, optimal, operations = row[:7]
-    modules, delivered, demand_w, rank_w, told_faults, reserved = map(json.loads, row[7:13])
+    _, at_ms, why, policy, fallback_from, fallback_reason, method, optimal, operations = row[:9]
+    modules, delivered, demand_w, rank_w, told_faults, reserved = map(json.loads, row[9:15])
     inputs = Inputs(
         Asked(tuple(demand_w), tuple(rank_w), by_rank(rank_w)),
         Faults(**told_faults),
         {int(module): gun for module, gun in reserved.items()},
-        row[13],
+        row[15],
     )
     held = {gun: tuple(row) for gun, row in enumerate(modules, start=1)}
     busy = {module for row in modules for module in row}
@@ -257,5 +257,7 @@ def _decision(station: Station, run: _Run, row: Values) -> Decision:
         policy=policy,
         optimal=None if optimal is None else bool(optimal),
         fallback_from=fallback_from,
+        fallback_reason=fallback_reason,
+        method=method,
     )
     return Decision(run.starts_ms + at_ms, why, inputs, allocation)
