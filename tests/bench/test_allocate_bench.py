@@ -3,17 +3,15 @@
 The demands are the same for all: whole kW, six guns, drawn evenly from 0 to 240 kW.
 """
 
-import os
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import pytest
 from listing import listing
+from ratios import ratio
 
 from verified_alloc import Faults, Station, allocate, demand
 from verified_alloc.policies import documented
@@ -55,26 +53,6 @@ RUNS = [run_listing, run_rule, run_allocate, run_allocate_from_current]
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.__name__.removeprefix("run_"))
 def test_a_hundred_decisions(run: Callable[[], None], benchmark: Any) -> None:
     benchmark(run)
-
-
-def cpu_s() -> float:
-    """CPU time of this process and of those it has waited for: what others do on the machine
-    meanwhile does not count."""
-    spent = os.times()
-    return time.process_time() + spent.children_user + spent.children_system
-
-
-def seconds(run: Callable[[], object]) -> float:
-    start_s = cpu_s()
-    run()
-    return cpu_s() - start_s
-
-
-def ratio(run: Callable[[], object], yardstick: Callable[[], object], rounds: int) -> float:
-    """How much longer one takes than the other: they take turns, so that both see the same
-    machine; the median of the turns."""
-    run(), yardstick()
-    return median(seconds(run) / seconds(yardstick) for _ in range(rounds))
 
 
 @pytest.mark.parametrize(

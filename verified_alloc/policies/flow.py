@@ -80,7 +80,8 @@ class Exchange:
             for gun, cost in costs.items():
                 self._reach[gun].append((place, cost))
         self._on: list[dict[int, int]] = [{} for _ in problem.classes]
-        self._idle = [len(alike.modules) for alike in problem.classes]
+        self._modules = [alike.modules for alike in problem.classes]
+        self._idle = [len(modules) for modules in self._modules]
         self._left = sum(self._idle)
         self._class_potential = [0] * len(problem.classes)
         self._gun_potential = {
@@ -152,9 +153,9 @@ class Exchange:
     def labels(self) -> dict[tuple[int, int], int]:
         """How many modules of each class each gun has, `[class, gun]`, when gun by gun in order the
         smallest list of modules is chosen that costs nothing more."""
-        if len(self._problem.classes) == 1:
+        if len(self._modules) == 1:
             return {(0, gun): count for gun, count in self._on[0].items()}
-        first = [0] * len(self._problem.classes)
+        first = [0] * len(self._modules)
         tight = {gun: self._tight(gun) for gun in self._problem.order}
         tight[IDLE] = {place for place, at in enumerate(self._class_potential) if at == 0}
         chosen: dict[tuple[int, int], int] = {}
@@ -179,7 +180,7 @@ class Exchange:
     ) -> dict[int, int]:
         """Module after module, the lowest-numbered one that can still be had: of a class that the
         gun has more of than is locked already, or by a chain of exchanges of what is not."""
-        modules = [alike.modules for alike in self._problem.classes]
+        modules = self._modules
         unlocked = {place: on[gun] for place, on in enumerate(self._on) if gun in on}
         locked: dict[int, int] = {}
         ahead = sorted(

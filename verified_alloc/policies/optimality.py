@@ -42,29 +42,33 @@ def is_optimal(problem: Problem, policy: str, choice: Choice) -> bool | None:
     for gun in problem.order:
         for module in compress(modules, choice.held[gun]):
             holder[module] = gun
-    givers = _givers(problem, holder)
-    for gun in short:
-        if any(
-            giver == IDLE or _is_better(problem, policy, power_w, counts, gun, giver)
-            for giver in givers[gun]
+    givers = _givers(problem, holder) if short else {}
+    for taker in short:
+        if givers[taker] & 1 or any(
+            givers[taker] & 2 << giver
+            and _is_better(problem, policy, power_w, counts, taker, giver)
+            for giver in problem.order
         ):
             return undecided
     return not _moves_cheaper(problem, holder)
 
 
-def _givers(problem: Problem, holder: Sequence[int]) -> dict[int, set[int]]:
+def _givers(problem: Problem, holder: Sequence[int]) -> dict[int, int]:
     """By gun, all those that could give up a module so that, by exchanges in which every other gun
-    keeps its number, this gun has one more."""
-    direct: dict[int, set[int]] = {gun: set() for gun in problem.order}
+    keeps its number, this gun has one more: bit 0 for modules on no gun, bit n + 1 for gun n."""
+    givers = dict.fromkeys(problem.order, 0)
     for guns, modules in problem.reach:
-        holders = {holder[module] for module in modules}
+        holders = 0
+        for module in modules:
+            holders |= 1 << holder[module] + 1
         for gun in guns:
-            direct[gun] |= holders
+            givers[gun] |= holders
     for through in problem.order:
-        for givers in direct.values():
-            if through in givers:
-                givers |= direct[through]
-    return direct
+        further, bit = givers[through], 2 << through
+        for gun, mask in givers.items():
+            if mask & bit:
+                givers[gun] = mask | further
+    return givers
 
 
 def _is_better(
@@ -84,16 +88,16 @@ def _is_better(
     if gains != loses:
         return gains
     if not gains:
-        had_w = [counts[taker] * power_w, min(wanted_w[giver], counts[giver] * power_w)]
-        has_w = [
-            min(wanted_w[taker], had_w[0] + power_w),
-            (counts[giver] - 1) * power_w,
-        ]
-        if policy == "max-power" and sum(has_w) != sum(had_w):
-            return sum(has_w) > sum(had_w)
-        if policy == "fair" and sorted(has_w) != sorted(had_w):
-            return sorted(has_w) > sorted(had_w)
-    return problem.order.index(taker) < problem.order.index(giver)
+        taker_w, giver_w = counts[taker] * power_w, (counts[giver] - 1) * power_w
+        gain_w = min(wanted_w[taker] - taker_w, power_w)
+        loss_w = min(wanted_w[giver] - giver_w, power_w)
+        if policy == "max-power" and gain_w != loss_w:
+            return gain_w > loss_w
+        if policy == "fair":
+            had, has = sorted((taker_w, giver_w + loss_w)), sorted((taker_w + gain_w, giver_w))
+            if had != has:
+                return has > had
+    return problem.place[taker] < problem.place[giver]
 
 
 def _moves_cheaper(problem: Problem, holder: Sequence[int]) -> bool:
@@ -102,21 +106,23 @@ def _moves_cheaper(problem: Problem, holder: Sequence[int]) -> bool:
     best = dict.fromkeys([IDLE, *problem.order], 0)
     for _ in best:
         changed = False
-        for (giver, taker), added in edges.items():
-            if best[giver] + added < best[taker]:
-                best[taker] = best[giver] + added
-                changed = True
+        for giver, takers in edges.items():
+            start = best[giver]
+            for taker, added in takers.items():
+                if start + added < best[taker]:
+                    best[taker] = start + added
+                    changed = True
         if not changed:
             return False
     return True
 
 
-def _exchanges(problem: Problem, holder: Sequence[int]) -> dict[tuple[int, int], int]:
+def _exchanges(problem: Problem, holder: Sequence[int]) -> dict[int, dict[int, int]]:
     """What it costs at least that a module goes from one to another, by giver and taker: dwelling
     modules count more than operations, these more than wear."""
     of_wear = 1 + 2 * sum(problem.wear.values())
     own = _own_costs(problem, of_wear, of_wear * (1 + 2 * len(holder)))
-    edges: dict[tuple[int, int], int] = {}
+    edges: dict[int, dict[int, int]] = {giver: {} for giver in (IDLE, *problem.order)}
     seen = set()
     for guns, modules in problem.reach:
         closing = dict.fromkeys(guns, of_wear)
@@ -131,9 +137,10 @@ def _exchanges(problem: Problem, holder: Sequence[int]) -> dict[tuple[int, int],
                 if gun in closing:
                     costs[gun] = cost
             back = costs[giver]
+            takers = edges[giver]
             for taker, cost in costs.items():
-                if cost - back < edges.get((giver, taker), math.inf):
-                    edges[giver, taker] = cost - back
+                if cost - back < takers.get(taker, math.inf):
+                    takers[taker] = cost - back
     return edges
 
 

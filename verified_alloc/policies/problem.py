@@ -99,6 +99,11 @@ class Problem:
         return tuple(self.wanted_w)
 
     @cached_property
+    def place(self) -> dict[int, int]:
+        """The place of each of these in the order."""
+        return {gun: place for place, gun in enumerate(self.order)}
+
+    @cached_property
     def reach(self) -> list[tuple[tuple[int, ...], Sequence[int]]]:
         """Modules with all the guns that want power and can use them."""
         wanted, reserved = self.wanted_w, self.reserved
