@@ -22,7 +22,8 @@ TABLES = {
     "demand": "run INTEGER, at_ms INTEGER, gun INTEGER, demand_w INTEGER, stale INTEGER",
     "decision": "run INTEGER, at_ms INTEGER, why TEXT, policy TEXT, fallback_from TEXT,"
     " fallback_reason TEXT, method TEXT, optimal INTEGER, operations INTEGER, modules TEXT,"
-    " delivered_w TEXT, demand_w TEXT, rank_w TEXT, faults TEXT, reserved TEXT, site_limit_w INTEGER",
+    " delivered_w TEXT, demand_w TEXT, rank_w TEXT, faults TEXT, reserved TEXT,"
+    " site_limit_w INTEGER",
     "offer": "run INTEGER, at_ms INTEGER, gun INTEGER, offer_w INTEGER, live TEXT",
     "operation": "run INTEGER, at_ms INTEGER, gun INTEGER, module INTEGER, closed INTEGER",
     "fault": "run INTEGER, at_ms INTEGER, kind TEXT, gun INTEGER, module INTEGER, stands INTEGER",
