@@ -6,7 +6,8 @@ that matters.
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,8 @@ import z3
 from proofs import algebra, solver
 from proofs.mutants import PACKAGE, Mutant, folder
 from proofs.obligation import PROVED, Claim
+
+Run = Callable[[dict[str, Any]], Any]
 
 SIZE = 9
 BUDGET = 3_000_000
@@ -42,16 +45,41 @@ ORDERS: Sequence[Sequence[int]] = (
 last one names a gun twice."""
 
 
+SWAPPED = re.compile(r"(?P<called>\w+)\(.*\): arguments (?P<one>\d+), (?P<other>\d+)")
+
+
 def shown(mutant: Mutant) -> bool:
-    """The changed function is the shipped one, for all inputs."""
+    """The changed function is the shipped one, for all inputs; or it is called with two arguments
+    swapped that make no difference to what it calls."""
     shipped = _functions((folder() / f"{mutant.file}.py").read_text("utf-8"), mutant.file)
+    swap = SWAPPED.fullmatch(mutant.what)
+    if swap and _symmetric(shipped.get(swap["called"]), int(swap["one"]), int(swap["other"])):
+        return True
     changed = _functions(mutant.source, mutant.file)
+    one: Any = shipped.get(mutant.within)
+    other: Any = changed.get(mutant.within)
+    return _gives_the_same(one, lambda inputs: one(**inputs), lambda inputs: other(**inputs))
+
+
+def _symmetric(function: Any, one: int, other: int) -> bool:
+    """These arguments, counted from 1, may change places."""
+
+    def swapped(inputs: dict[str, Any]) -> Any:
+        values = list(inputs.values())
+        values[one - 1], values[other - 1] = values[other - 1], values[one - 1]
+        return function(*values)
+
+    return _gives_the_same(function, lambda inputs: function(**inputs), swapped)
+
+
+def _gives_the_same(function: Any, one: Run, other: Run) -> bool:
+    """Both give the same on all inputs of that function."""
     try:
-        one, other = shipped[mutant.within], changed[mutant.within]
-        same = []
-        for inputs in _inputs(one):
-            outputs = zip(_flat(one(**inputs)), _flat(other(**inputs)), strict=True)
-            same += [_equal(*pair) for pair in outputs]
+        same = [
+            _equal(*pair)
+            for inputs in _inputs(function)
+            for pair in zip(_flat(one(inputs)), _flat(other(inputs)), strict=True)
+        ]
     except Exception:  # whatever cannot be run on terms is not shown
         return False
     return solver.decide(Claim((), z3.And(*same)), BUDGET).answer == PROVED

@@ -23,6 +23,8 @@ def test_the_argued_ones_exist_are_few_and_not_shown() -> None:
     "name",
     [
         "rule.least: a < b: LtE",
+        "offer.raise_: most(ops, offer.promise_w, offer_w): arguments 2, 3",
+        "offer.hold: staying(ops, live[gun], target[gun]): arguments 2, 3",
         "diagnosis.locked: 0 becomes -1",
         "diagnosis.tally: least(ops, before, limit): arguments 2, 3",
         "switching.step: ops.and_(wants, latch, settled_ms >= timing.contactor_operate_ms): without"
@@ -39,6 +41,7 @@ def test_what_changes_nothing_is_shown(name: str) -> None:
         "rule.least: a < b: GtE",
         "rule.take: grant_w > reached_w: GtE",
         "guard.at_most_one: count <= 1: Lt",
+        "switching.step: wanted(ops, target, locked, stop): arguments 2, 3",
         "diagnosis.same: ops.or_(ops.and_(a, b), ops.not_(ops.or_(a, b))): and_",
     ],
 )
