@@ -122,6 +122,8 @@ def _exchanges(problem: Problem, holder: Sequence[int]) -> dict[int, dict[int, i
     modules count more than operations, these more than wear."""
     of_wear = 1 + 2 * sum(problem.wear.values())
     own = _own_costs(problem, of_wear, of_wear * (1 + 2 * len(holder)))
+    if not own:
+        return {}  # each gun pays the same for any module, and a ring leaves it as many
     edges: dict[int, dict[int, int]] = {giver: {} for giver in (IDLE, *problem.order)}
     seen = set()
     for guns, modules in problem.reach:
