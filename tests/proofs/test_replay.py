@@ -162,8 +162,8 @@ def recorded(
         recorder.lines_read()
         return real_lines(self)
 
-    def read_chips(self: ContactorController, deadline_s: float) -> Any:
-        reading = real_chips(self, deadline_s)
+    def read_chips(self: ContactorController, deadline_s: float, scans: int = 1) -> Any:
+        reading = real_chips(self, deadline_s, scans)
         recorder.chips_read()
         return reading
 
