@@ -125,7 +125,7 @@ def test_a_slider_moves_power_by_the_keyboard_and_a_weld_shows_in_words(browser:
     browser.find("#gun-4 input").send_keys(Keys.END)
     browser.wait(lambda: browser.text("#gun-4 .power") == "240 kW")
     assert browser.state()["guns"][3]["demand_kw"] == 240
-    assert "It is served first" in _why(browser, 4)
+    assert "Gun 4 asks for 240 kW" in _why(browser, 4)
     browser.find("#gun-4 input").send_keys(Keys.HOME)
     browser.wait(lambda: "is welded" in browser.text("#faults"))
     assert re.search(r"contactor 4:\d is welded", browser.text("#faults"))

@@ -217,12 +217,10 @@ def test_a_broker_that_is_down_at_start_and_goes_away(tmp_path: Path) -> None:
                 told = {"kw": 300, "id": "now", "sent_s": time.time() - age_s}
                 publish(broker.port, "set/gun/1/demand", json.dumps(told))
                 eventually(lambda heard=listener: heard.last("gun/1/answer"))
-                told_s = time.monotonic()
             broker.kill()
             # What was acknowledged is obeyed without a broker, until it is too old.
             assert at_work.gun(1)["demand_kw"] == 300
             eventually(lambda: at_work.gun(1)["demand_kw"] == 0)
-            assert time.monotonic() - told_s < 6.5 - age_s + 2
             eventually(lambda: at_work.gun(1)["live"] == [])
         assert at_work.end() == 0
         assert "Violations: 0" in at_work.said
