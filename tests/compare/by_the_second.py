@@ -1,12 +1,13 @@
 """The same as a replay in closed loop, written again and differently: second by second, in floats,
-along the curve itself instead of steps, with the documented rule as a few plain lines. Nothing
+with the documented rule as a few plain lines. Nothing
 takes time in it: modules are where they should be at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import floor
 
-from verified_alloc.compare.sessions import Session
+from verified_alloc.compare.sessions import DEMAND_STEP_W, Session
 from verified_alloc.station import Station
 
 
@@ -55,7 +56,18 @@ def documented_w(station: Station, asked_w: dict[int, float]) -> dict[int, float
     return given_w
 
 
-def simulate(station: Station, sessions: Sequence[Session], patience: float) -> Site:
+def stepped_w(session: Session, got_j: float) -> float:
+    """The same rounded to whole steps, one at least."""
+    steps = floor(curve_w(session, got_j) / DEMAND_STEP_W + 0.5)
+    return min(max(steps, 1) * DEMAND_STEP_W, session.max_power_w)
+
+
+def simulate(
+    station: Station,
+    sessions: Sequence[Session],
+    patience: float,
+    asks_w: Callable[[Session, float], float],
+) -> Site:
     """All sessions, to the end of the last. Every session must name its gun."""
     start_s = sessions[0].arrival_ms / 1000
     coming = list(enumerate(sessions))
@@ -77,7 +89,7 @@ def simulate(station: Station, sessions: Sequence[Session], patience: float) -> 
             elif guest.latest_s <= now_s:
                 site.got_j[place], site.left_s[place] = 0.0, now_s
                 waiting.remove((place, guest))
-        asked_w = {gun: curve_w(g.session, g.got_j) for gun, (_, g) in on_gun.items()}
+        asked_w = {gun: asks_w(g.session, g.got_j) for gun, (_, g) in on_gun.items()}
         given_w = documented_w(station, asked_w)
         now_s += 1
         for gun, (place, guest) in list(on_gun.items()):

@@ -18,6 +18,7 @@ from verified_alloc.health import kernel_timing
 from verified_alloc.kernel import offer, ops, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Readings, Timing
 from verified_alloc.kernel.offer import Offer
+from verified_alloc.kernel.switching import Writes
 from verified_alloc.policies.problem import ALL_OPEN
 from verified_alloc.station import Pair, Station
 
@@ -38,7 +39,7 @@ class Deciding:
         self.made = 0
         """how often it was not known yet,"""
         self.spent_ns = 0
-        """and the CPU time these took together."""
+        """and the time these took together."""
 
     def __call__(
         self, asked: Asked, reserved: dict[int, int], stand: frozenset[Pair]
@@ -49,11 +50,11 @@ class Deciding:
         question = (asked, tuple(reserved.items()), current)
         answer = self._known.get(question)
         if answer is None:
-            began_ns = time.thread_time_ns()
+            began_ns = time.perf_counter_ns()
             answer = decide(
                 self._station, asked, policy=self._policy, reserved=reserved, current=current
             )
-            self.spent_ns += time.thread_time_ns() - began_ns
+            self.spent_ns += time.perf_counter_ns() - began_ns
             self.made += 1
             self._known[question] = answer
             if len(self._known) > KEPT:
@@ -64,7 +65,17 @@ class Deciding:
 class Unit:
     """One power module and its contactors, of which one at most is not open for long."""
 
-    __slots__ = ("closed_ms", "coil", "coil_ms", "enabled", "gun", "off_ms", "on_ms", "settled_ms")
+    __slots__ = (
+        "coil",
+        "coil_ms",
+        "due_ms",
+        "enabled",
+        "gun",
+        "off_ms",
+        "on_ms",
+        "settled_ms",
+        "want",
+    )
 
     def __init__(self, now_ms: int) -> None:
         self.gun = NOBODY
@@ -78,6 +89,10 @@ class Unit:
         """The first scan that sees the module on, while it is enabled,"""
         self.off_ms = now_ms
         """and off, while it is not."""
+        self.want = NOBODY
+        """The gun that it was stepped for last,"""
+        self.due_ms = now_ms
+        """and when another step for the same gun can do something new."""
 
 
 class Charger:
@@ -90,6 +105,9 @@ class Charger:
         self._gun_max_w = station.gun_max_w
         self._power_w = station.module_power_w
         self._timing: Timing = kernel_timing(station)
+        self._longest_ms = max(self._timing)
+        self._writes: dict[object, Writes] = {}
+        """What the kernel says, by what it was shown."""
         self._scan_ms = station.timing.scan_ms
         self._lead_ms = station.timing.offer_lead_ms
         self._start_ms = self._last_ms = start_ms
@@ -118,6 +136,8 @@ class Charger:
         self.allocation = self.deciding(self._asked, {}, ALL_OPEN)
         self._decided_for: object = None
         self._target = [NOBODY] * modules
+        self._held_for: object = None
+        self._held_now = self._target
         self._next_scan_ms = start_ms
 
     @property
@@ -184,7 +204,7 @@ class Charger:
             raised = offer.raise_(ops, self._offers, affordable_w, self._limit_w)
             for gun, told in enumerate(raised):
                 self._publish(gun, told, now_ms)
-        due_ms = min((self._due_ms(unit, now_ms) for unit in moving), default=NEVER_MS)
+        due_ms = min((unit.due_ms for unit in moving), default=NEVER_MS)
         for told in self._offers:
             if told.pending_w != told.promise_w:
                 waits_ms = self._lead_ms - told.waited_ms
@@ -274,9 +294,23 @@ class Charger:
         )
 
     def _switch(self, now_ms: int) -> list[Unit]:
-        """Step every module that is not where it is held; those that were stepped."""
-        held = self._target
-        if held != self.live_on:
+        """Step every module that is not where it is held; those that are under way."""
+        held = self._target if self._target == self.live_on else self._held()
+        moving = []
+        for module, (unit, want, on) in enumerate(
+            zip(self._units, held, self.live_on, strict=True)
+        ):
+            if want != on or (want == NOBODY and (unit.coil or unit.enabled)):
+                if want != unit.want or now_ms >= unit.due_ms:
+                    self._step(module, unit, want, now_ms)
+                    unit.want, unit.due_ms = want, self._due_ms(unit, now_ms)
+                moving.append(unit)
+        return moving
+
+    def _held(self) -> list[int]:
+        """By module, the gun that it may be switched to now."""
+        question = (*self.live_on, *self._target, *[told.promise_w for told in self._offers])
+        if question != self._held_for:
             rows = offer.hold(
                 ops,
                 _rows(self.live_on, self._guns),
@@ -284,38 +318,28 @@ class Charger:
                 [told.promise_w for told in self._offers],
                 self._power_w,
             )
-            held = [NOBODY] * len(held)
+            self._held_for = question
+            self._held_now = [NOBODY] * len(self._units)
             for gun, row in enumerate(rows):
                 for module, holds in enumerate(row):
                     if holds:
-                        held[module] = gun
-        stepped = []
-        for module, (unit, want, on) in enumerate(
-            zip(self._units, held, self.live_on, strict=True)
-        ):
-            if want != on or (want == NOBODY and (unit.coil or unit.enabled)):
-                self._step(module, unit, want, now_ms)
-                stepped.append(unit)
-        return stepped
+                        self._held_now[module] = gun
+        return self._held_now
 
     def _step(self, module: int, unit: Unit, want: int, now_ms: int) -> None:
         """The kernel's step for one module, shown the contactors that matter: the one that moved
         last and the one that is wanted. All others have been open for long."""
         guns = [unit.gun] if want in (NOBODY, unit.gun) else [unit.gun, want]
-        latch = [unit.coil, False][: len(guns)]
-        closed = [self._closed(unit, now_ms), False][: len(guns)]
-        settled_ms = now_ms - unit.settled_ms if now_ms >= unit.settled_ms else NOT_SO
-        off_ms = NOT_SO if unit.enabled or now_ms < unit.off_ms else now_ms - unit.off_ms
-        writes = switching.step(
-            ops,
-            self._timing,
-            Readings(True, unit.enabled, unit.enabled, latch, closed, closed),
-            Ages(off_ms, NOT_SO, NOT_SO, [settled_ms, NEVER_MS][: len(guns)], (), ()),
-            [gun == want for gun in guns],
-            [False] * len(guns),
-            False,
-            False,
-        )
+        latch = (unit.coil, False)[: len(guns)]
+        closed = (self._closed(unit, now_ms), False)[: len(guns)]
+        # Whatever is older than all that is waited for is as good as that.
+        settled_ms = min(now_ms - unit.settled_ms, self._longest_ms)
+        off_ms = NOT_SO if unit.enabled else min(now_ms - unit.off_ms, self._longest_ms)
+        question = (unit.enabled, latch, closed, max(settled_ms, NOT_SO), max(off_ms, NOT_SO))
+        wants = tuple([gun == want for gun in guns])
+        writes = self._writes.get((question, wants))
+        if writes is None:
+            writes = self._writes[question, wants] = self._decided_writes(*question, wants)
         if unit.enabled and not writes.enable:
             unit.enabled, unit.off_ms = False, now_ms + self._scan_ms
             if module in self._starting:
@@ -333,6 +357,26 @@ class Charger:
         if writes.enable and not unit.enabled:
             unit.enabled, unit.on_ms = True, now_ms + self._scan_ms
             self._starting.append(module)
+
+    def _decided_writes(
+        self,
+        enabled: bool,
+        latch: tuple[bool, ...],
+        closed: tuple[bool, ...],
+        settled_ms: int,
+        off_ms: int,
+        wants: tuple[bool, ...],
+    ) -> Writes:
+        return switching.step(
+            ops,
+            self._timing,
+            Readings(True, enabled, enabled, latch, closed, closed),
+            Ages(off_ms, NOT_SO, NOT_SO, (settled_ms, NEVER_MS)[: len(latch)], (), ()),
+            wants,
+            (False,) * len(latch),
+            False,
+            False,
+        )
 
     def _count(self, unit: Unit, gun: int, module: int, coil: bool, now_ms: int) -> None:
         """One operation more; or one less, if the armature turns round before it has arrived."""

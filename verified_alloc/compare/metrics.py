@@ -136,7 +136,8 @@ def peak_kw(replay: Replay) -> float:
 
 
 def decision_ms(replay: Replay) -> float:
-    """Mean time of a decision that was not known from before, ms of CPU on this machine."""
+    """Mean time of a decision that was not known from before, ms of this machine, busy or
+    not."""
     return _ratio(replay.decided_ns, replay.decided * 1_000_000)
 
 

@@ -85,7 +85,7 @@ class Replay:
     decided: int
     """how often it was not known from before,"""
     decided_ns: int = field(compare=False)
-    """and the CPU time of these."""
+    """and how long these took."""
     timeline: Timeline | None = field(default=None, repr=False)
     """Of the window that was asked for."""
 

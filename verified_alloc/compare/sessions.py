@@ -7,8 +7,9 @@ from typing import NamedTuple
 MJ_PER_KWH = 3_600_000_000
 """Energies are whole millijoules (W x ms): exact."""
 
-DEMAND_STEP_W = 2_000
-"""A car's demand goes down its curve in steps of this size: finer than the rank's deadband."""
+DEMAND_STEP_W = 5_000
+"""A car's demand goes down its curve in steps of this size: an eighth of a module, and what the
+rank's deadband ignores. Against the curve itself that is less than 0.5 % of energy in the tests."""
 
 
 class CurvePoint(NamedTuple):
