@@ -238,11 +238,24 @@ def test_unequal_modules_are_taken_until_their_power_does() -> None:
 # --- behind the door -----------------------------------------------------------------------------
 
 
-def test_a_reserved_module_is_its_guns_and_is_taken_first() -> None:
-    asked = demand.told(REFERENCE, {1: 80, 2: 60})
-    a = decide(REFERENCE, asked, reserved={9: 1, 1: 2, 2: 2})
-    assert a.modules[1] == (3, 9)
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("station", [REFERENCE, UNEQUAL], ids=["equal", "unequal"])
+def test_a_reserved_module_is_its_guns_and_is_taken_first(station: Station, policy: str) -> None:
+    asked = demand.told(station, {1: 80, 2: 60})
+    a = decide(station, asked, policy=policy, reserved={8: 1, 1: 2, 2: 2})
+    assert a.modules[1] == (3, 8)
     assert a.modules[2] == (1, 2)
+    assert a.fallback_from is None
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("station", [REFERENCE, UNEQUAL], ids=["equal", "unequal"])
+def test_a_dwelling_module_goes_to_no_gun_that_comes_first(station: Station, policy: str) -> None:
+    asked = demand.told(station, {1: 240, 2: 230, 3: 40})
+    a = decide(station, asked, policy=policy, reserved={5: 3})
+    assert a.modules[3] == (5,)
+    assert a.delivered_w[3] == 40_000
+    assert a.fallback_from is None
 
 
 def test_a_reservation_ends_where_its_gun_does_not_need_it() -> None:

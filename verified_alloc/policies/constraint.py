@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 LIMIT = 10.0
 """Deterministic seconds of CP-SAT for all stages together; about as many real ones."""
-DIGITS = 20
-"""Modules that one objective of the labels tells apart; their weights are powers of 3."""
+DIGITS = 30
+"""Modules that one objective of the labels tells apart; their weights are powers of 2."""
 
 
 class Model(NamedTuple):
@@ -282,8 +282,9 @@ class Stages:
 def label(stages: Stages) -> None:
     """Gun by gun in order, the smallest list of modules, ascending, as Python compares tuples.
 
-    Each module that a gun could have stands for a digit: 0 if the list has ended before it, 1 if it
-    is in the list, 2 if the list goes on without it. The smallest list is the smallest such number.
+    Each module that a gun could have stands for a bit, the lowest-numbered one for the highest. Of
+    two lists the one with the larger number is the smaller: none is the beginning of another, since
+    what the gun is delivered is known by now, and the guard refuses the longer one.
     """
     model = stages.model
     free = [list(alike.modules) for alike in model.problem.classes]
@@ -310,18 +311,10 @@ def _smallest_list(stages: Stages, gun: int, free: Mapping[int, list[int]]) -> N
         cp.add(sum(bits) == stages.model.on[place, gun])
         has |= zip(modules, bits, strict=True)
     modules = sorted(has)
-    ended = {module: cp.new_bool_var(f"gun {gun} ends before {module}") for module in modules}
-    for module, next_one in pairwise(modules):
-        cp.add(ended[module] <= ended[next_one])
-    for module in modules:
-        cp.add(ended[module] + has[module] <= 1)
     for first in range(0, len(modules), DIGITS):
         block = modules[first : first + DIGITS]
-        number = sum(
-            3 ** (len(block) - 1 - place) * (2 - has[module] - 2 * ended[module])
-            for place, module in enumerate(block)
-        )
-        stages.put(Objective(f"labels of gun {gun + 1}", -number))
+        number = sum(2**place * has[module] for place, module in enumerate(reversed(block)))
+        stages.put(Objective(f"labels of gun {gun + 1}", number))
 
 
 def solve(problem: Problem, policy: str) -> Answer:
