@@ -159,6 +159,22 @@ def test_nothing_is_missed_between_scans(seed: int) -> None:
     assert sum(map(sum, due.operations)) >= 10
 
 
+def test_a_coil_pulse_too_short_for_its_contactor_is_no_operation() -> None:
+    """Wanted for one scan: the coil falls before the armature has arrived."""
+    slow = changed(quick(), timing=changed(quick().timing, contactor_operate_ms=60))
+    asked_ms = 400
+    trace = DemandTrace(
+        (
+            DemandChange(asked_ms, 1, 40_000),
+            DemandChange(asked_ms + slow.timing.scan_ms, 1, 0),
+            DemandChange(3000, 1, 0),
+        )
+    )
+    station = changed(slow, policy=changed(slow.policy, name="documented"))
+    told = is_what_the_controller_does(station, trace)
+    assert sum(told.operations.values()) == 0
+
+
 # Against an independent simulation ----------------------------------------------------------
 
 
