@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove certificates mutants sweep bench load virtual-pi aarch64 lint
+.PHONY: help run test prove certificates mutants sweep campaign faults soak bench load virtual-pi aarch64 lint
 
 help:
 	@echo "make run           a simulated station lives through a day; Ctrl-C ends it"
@@ -14,7 +14,10 @@ help:
 	@echo "make prove         the proof suite; every obligation has its expected verdict"
 	@echo "make certificates  the finite core again, with proofs that a few lines check (cadical)"
 	@echo "make mutants       breaks the kernel on purpose; the proofs must notice (10 minutes)"
-	@echo "make sweep         the long campaigns: random changes, faults and restarts (hours)"
+	@echo "make sweep         the long campaigns: random changes (an hour)"
+	@echo "make campaign      faults at every transaction, and double ones at random (BUDGET=60min)"
+	@echo "make faults        how a station takes each fault: played, measured, into docs/faults.md"
+	@echo "make soak          30 simulated days, disturbed every few minutes (half an hour)"
 	@echo "make bench         the benchmarks; each one asserts its ratio"
 	@echo "make load          the scan's lateness while the service is under load (mosquitto)"
 	@echo "make virtual-pi    the program on a real kernel: a Raspberry Pi in QEMU (10 minutes, root)"
@@ -38,6 +41,16 @@ mutants: $(INSTALLED)
 
 sweep: $(INSTALLED)
 	$(VENV)/bin/pytest -n 2 --dist loadgroup -m sweep --ignore=tests/bench
+
+BUDGET ?= 60min
+campaign: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m campaign --budget $(BUDGET)
+
+faults: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m campaign.behaviour
+
+soak: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m campaign.soak
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest tests/bench --benchmark-columns=median,min,max,rounds \

@@ -35,6 +35,14 @@ def name(fault: Fault) -> str:
     return fault.kind
 
 
+def said(fault: Fault) -> str:
+    """Everything needed to play it again."""
+    fields = {
+        key: value for key, value in vars(fault).items() if value not in (None, "", fault.kind)
+    }
+    return " ".join([name(fault), *(f"{key}={value}" for key, value in fields.items())])
+
+
 def strike(at_work: WorkingStation, fault: Fault) -> None:
     """Let it strike, counted from now."""
     if isinstance(fault, BusFault):

@@ -37,8 +37,6 @@ class Findings:
     """By `what struck | rule | cause`."""
     stray_us: dict[str, int] = field(default_factory=dict)
     """The longest that a coil was as the wire had made it."""
-    slowest_s: float = 0
-    """From a restart to rest."""
     violations: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     """Neither a violation nor as it should be."""
@@ -69,7 +67,6 @@ class Findings:
             mine.add(seen.count, seen.longest_ms, seen.current_a, seen.example)
         for name, us in other.stray_us.items():
             self.stray_us[name] = max(self.stray_us.get(name, 0), us)
-        self.slowest_s = max(self.slowest_s, other.slowest_s)
         self.violations += other.violations
         self.wrong += other.wrong
         self.changes += other.changes
@@ -82,7 +79,8 @@ class Findings:
         return sum(self.faults.values())
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        exposures = {key: asdict(seen) for key, seen in self.exposures.items()}
+        return {**vars(self), "exposures": exposures}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "Findings":

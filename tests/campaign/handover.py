@@ -2,7 +2,7 @@
 back to where it was."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -17,6 +17,7 @@ from verified_alloc.allocate import allocate
 from verified_alloc.station import Station
 
 MATRICES = ("full", "ring", "half", "list")
+POLICIES = ("documented", "priority")
 BEFORE: Mapping[int, float] = {1: 160, 3: 120, 5: 80}
 AFTER: Mapping[int, float] = {1: 40, 2: 240, 5: 0}
 """Modules leave guns and come to others, others stay."""
@@ -74,12 +75,10 @@ def representative(matrix: str) -> Iterator[Handover]:
 
 
 @contextmanager
-def any_change(seed: int) -> Iterator[Handover]:
+def any_change(seed: int, policies: Sequence[str] = POLICIES) -> Iterator[Handover]:
     """Any matrix, any demands, from a station at rest or in the middle of another change."""
     draw = random.Random(f"handover {seed}")
-    made = station(
-        draw.choice(MATRICES), draw.choice(["documented", "priority"]), draw.random() < 0.8
-    )
+    made = station(draw.choice(MATRICES), draw.choice(policies), draw.random() < 0.8)
     demands = random_changes(made, seed)
     with WorkingStation(made, seed=seed) as at_work:
         at_work.ask(next(demands))

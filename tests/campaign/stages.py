@@ -9,6 +9,7 @@ from campaign import faults
 from campaign.faults import Fault
 from campaign.findings import Findings
 from campaign.handover import Handover, any_change, representative
+from campaign.kill import AWAY_S, deeds_of_a_scan, kill_and_restart
 from campaign.life import Ahead
 from campaign.snapshot import Snapshot
 
@@ -37,7 +38,6 @@ def random_faults(seed: int) -> Findings:
     """Single and double faults in one random change."""
     draw = random.Random(f"faults {seed}")
     with any_change(seed) as handover, _measured(handover) as findings:
-        findings.changes = 1
         for scan in handover.each_scan():
             before = Snapshot(handover.at_work)
             watched = faults.watched(handover.at_work)
@@ -45,6 +45,30 @@ def random_faults(seed: int) -> Findings:
             for _ in range(AT_A_SCAN):
                 chosen = faults.some(draw, watched, handover.at_work)
                 _suffer(handover, before, findings, chosen, f"seed {seed}, scan {scan}")
+    return findings
+
+
+def every_kill(seed: int) -> Findings:
+    """The process killed before every transfer and every edge of a line in one random change, and
+    a new one after a random time: before and after the watchdog bites, the coil supply goes, offers
+    expire."""
+    draw = random.Random(f"kills {seed}")
+    with any_change(seed, ["documented"]) as handover, _measured(handover) as findings:
+        at_work = handover.at_work
+        for scan in handover.each_scan():
+            before = Snapshot(at_work)
+            deeds = deeds_of_a_scan(at_work)
+            before.restore()
+            for deed in range(deeds + 1):
+                away_s = draw.choice(AWAY_S)
+                kill_and_restart(at_work, deed, away_s)
+                ahead = handover.lives.follow(at_work)
+                before.restore()
+                wrong = [f"reported: {sentence}" for sentence in ahead.reported]
+                if ahead.feeds != handover.undisturbed.feeds:
+                    wrong.append(f"feeds {ahead.feeds}")
+                text = f"kill, seed {seed}, scan {scan}, before deed {deed}, away {away_s} s"
+                findings.add("kill and restart", True, ahead, wrong, text)
     return findings
 
 
@@ -63,18 +87,19 @@ def _suffer(
     struck = not faults.waiting(at_work) or len(at_work.bus.faults_hit) > hit
     before.restore()
     name = " + ".join(sorted(map(faults.name, chosen)))
-    text = f"{where}: " + "; ".join(map(str, chosen))
+    text = f"{where}: " + "; ".join(map(faults.said, chosen))
     findings.add(name, struck, ahead, _wrong(handover, chosen, ahead), text)
 
 
 def _wrong(handover: Handover, chosen: Sequence[Fault], ahead: Ahead) -> Iterator[str]:
+    latched = [said for said in ahead.reported if not said.startswith("the I2C bus is disturbed")]
     plant = any(isinstance(fault, Injection) for fault in chosen)
     hidden = plant and not handover.at_work.cabinet.status_wired
-    if ahead.feeds is None and not ahead.reported and not hidden:
+    if ahead.feeds is None and not latched and not hidden:
         yield "neither fed as decided nor reported"
     if len(chosen) == 1 and faults.leaves_nothing(chosen[0]) and not ahead.violations:
-        if ahead.reported:
-            yield f"reported: {ahead.reported}"
+        if latched:
+            yield f"reported: {latched}"
         if ahead.feeds != handover.undisturbed.feeds:
             yield f"feeds {ahead.feeds}"
         misread = "flip_read" in faults.name(chosen[0])
@@ -84,7 +109,7 @@ def _wrong(handover: Handover, chosen: Sequence[Fault], ahead: Ahead) -> Iterato
 
 @contextmanager
 def _measured(handover: Handover) -> Iterator[Findings]:
-    findings, began_s = Findings(), time.process_time()
+    findings, began_s = Findings(changes=1), time.process_time()
     yield findings
     findings.scans = handover.lives.scans
     findings.cpu_s = time.process_time() - began_s

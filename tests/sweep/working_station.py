@@ -61,6 +61,14 @@ class WorkingStation:
     def kill(self) -> None:
         """kill -9: lines and latches stay as they are."""
         self.charger.pins.process_killed()
+        self._is_gone()
+
+    def lose_power(self) -> None:
+        """The Pi alone has no supply: its lines fall, the latches stay as they are."""
+        self.charger.pins.power_lost()
+        self._is_gone()
+
+    def _is_gone(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             process.__exit__(None, None, None)  # its objects no longer move anything

@@ -69,6 +69,8 @@ class Metrics:
                         latched.failed_open,
                         latched.dead,
                         latched.stuck_on,
+                        latched.runs_on,
+                        latched.enables_high,
                         latched.expanders,
                     ),
                 )

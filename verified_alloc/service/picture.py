@@ -158,6 +158,11 @@ class Painter:
                 (f"module-{p[1]}", Latched(stuck_on=frozenset({p})))
                 for p in sorted(latched.stuck_on)
             ),
+            *((f"module-{m}", Latched(runs_on=frozenset({m}))) for m in sorted(latched.runs_on)),
+            *(
+                (f"module-{m}", Latched(enables_high=frozenset({m})))
+                for m in sorted(latched.enables_high)
+            ),
             *(
                 (f"expander-{hardware.output_expanders[e]:#x}", Latched(expanders=frozenset({e})))
                 for e in sorted(latched.expanders)

@@ -1,0 +1,439 @@
+"""How a running station takes each fault: played, watched and measured, never written by hand.
+`python -m campaign.behaviour` fills docs/faults.md."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sweep.stations import REFERENCE as STATION
+from sweep.working_station import WorkingStation
+
+from hardware.simulated import miswiring
+from hardware.simulated.cabinet import HELD
+from hardware.simulated.power_module import PowerModule
+from verified_alloc.explain import modules
+
+DEMANDS = {1: 160, 2: 80, 3: 40}
+"""PM1-4 on gun 1, PM5-6 on gun 2, PM7 on gun 3; PM8-9 free."""
+LASTS_S = 4
+"""So long a fault lasts that is repaired then."""
+WITHIN_A_SCAN_MS = 7
+SETTLING_S = 12
+ARMED_S = 20
+"""So long a fault lasts that shows only when something is commanded."""
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+BEGIN, END = "<!-- filled by make faults -->", "<!-- end of the table -->"
+
+
+@dataclass
+class Seen:
+    """What one fault did."""
+
+    offers: list[str] = field(default_factory=list)
+    """Of the guns whose offer changed: before, lowest, and at the end."""
+    excluded: list[str] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
+    reacts_ms: float | None = None
+    """From the fault (or, of a contactor that does not follow, from its command) until an offer
+    falls or a module goes off."""
+    told_ms: float | None = None
+    """The same, until it is reported."""
+    exposures: list[str] = field(default_factory=list)
+    longest_ms: float = 0
+    violations: list[str] = field(default_factory=list)
+    recovers: bool = False
+    """After the repair and the clearing every gun gets its demand again."""
+
+
+class Trial:
+    """A station at work that suffers a fault, and what is noted of it."""
+
+    def __init__(self, at_work: WorkingStation) -> None:
+        self.at_work = at_work
+        self.began_us = 0
+        self._reacted_us: int | None = None
+        self._told_us: int | None = None
+        self._offers_w: list[tuple[int, ...]] = []
+        monitor, cabinet = at_work.monitor, at_work.cabinet
+        enabled, offered = monitor.enabled, monitor.offered
+        was_w = [0] * len(STATION.guns)
+
+        def watch_enabled(module: PowerModule, cause: str, gun_draw_w: int) -> None:
+            enabled(module, cause, gun_draw_w)
+            if not module.enabled and cause != HELD:
+                self._reacts()
+
+        def watch_offered(gun: int, cause: str) -> None:
+            offered(gun, cause)
+            offer_w = cabinet.vehicles[gun - 1].offer_w
+            if offer_w < was_w[gun - 1] and cause != HELD:
+                self._reacts()
+            was_w[gun - 1] = offer_w
+
+        monitor.enabled = watch_enabled  # type: ignore[method-assign]
+        monitor.offered = watch_offered  # type: ignore[method-assign]
+
+    def _reacts(self) -> None:
+        if self.began_us and self._reacted_us is None:
+            self._reacted_us = self.at_work.cabinet.now_us
+
+    def begins(self) -> None:
+        """The fault strikes now."""
+        self.began_us, self._reacted_us, self._told_us = self.at_work.cabinet.now_us, None, None
+        self._reports = len(self.at_work.reported)
+
+    def strike(self, *faults: str, lasts_s: float = LASTS_S) -> None:
+        """Within the time between two scans."""
+        at_work = self.at_work
+        at_work.charger.time.sleep_s(WITHIN_A_SCAN_MS / 1000)
+        self.begins()
+        for fault in faults:
+            at_work.inject(f"{fault} @ {at_work.now_ms}ms for {round(lasts_s * 1000)}ms")
+        self.watch(lasts_s - 1)
+
+    def arm(self, *faults: str) -> None:
+        """Faults that show at the next command."""
+        for fault in faults:
+            self.at_work.inject(f"{fault} @ {self.at_work.now_ms}ms for {ARMED_S}s")
+
+    def command(self, gun: int, module: int, demands: dict[int, float]) -> None:
+        """Ask for that; the fault begins when this contactor's coil is told."""
+        at_work = self.at_work
+        contactor = at_work.cabinet.contactors[gun, module]
+        before, at_work_us = contactor.latched, at_work.cabinet.now_us
+        at_work.ask(demands)
+        for _ in range(500):
+            at_work.scan(skip=False)
+            if contactor.latched != before:
+                break
+        self.begins()
+        self.began_us = max(contactor.latched_at_us, at_work_us)
+        self.watch(3)
+
+    def command_off(self, module: int) -> None:
+        """Nobody asks any more; the fault begins when this module's enable falls."""
+        at_work = self.at_work
+        at_work.ask(dict.fromkeys(DEMANDS, 0))
+        while at_work.cabinet.modules[module - 1].enabled:
+            at_work.scan(skip=False)
+        self.begins()
+        self.watch(3)
+
+    def watch(self, for_s: float) -> None:
+        at_work = self.at_work
+        for _ in range(round(for_s * 1000) // STATION.timing.scan_ms):
+            at_work.scan(skip=False)
+            self._offers_w.append(at_work.state.offer_w)
+            if self._told_us is None and len(at_work.reported) > self._reports:
+                self._told_us = at_work.cabinet.now_us
+
+    def seen(self) -> Seen:
+        """What has come of it so far."""
+        at_work, state = self.at_work, self.at_work.state
+        at_work.monitor.settle()
+        seen = Seen()
+        for gun in STATION.guns:
+            asked_kw = DEMANDS.get(gun.id, 0)
+            offered_kw = [offers_w[gun.id - 1] / 1000 for offers_w in self._offers_w]
+            lowest, last = min(offered_kw), offered_kw[-1]
+            if asked_kw and (lowest, last) != (asked_kw, asked_kw):
+                by = f" by way of {lowest:g}" if lowest < min(asked_kw, last) else ""
+                seen.offers.append(f"gun {gun.id}: {asked_kw} to {last:g} kW{by}")
+        faults, latched = state.faults, at_work.controller.health.latched
+        seen.excluded = [
+            *([modules(sorted(faults.modules))] if faults.modules else []),
+            *(f"gun {gun}" for gun in sorted({*faults.guns, *state.locked})),
+            *(f"{g}:{m} (welded)" for g, m in sorted(faults.welded)),
+            *(f"{g}:{m} (open)" for g, m in sorted(faults.failed_open)),
+        ]
+        if latched.emergency_stop or latched.enables_high:
+            seen.excluded = ["everything"]
+        seen.reported = at_work.reported[self._reports :]
+        if self._reacted_us is not None:
+            seen.reacts_ms = (self._reacted_us - self.began_us) / 1000
+        if self._told_us is not None:
+            seen.told_ms = (self._told_us - self.began_us) / 1000
+        seen.exposures = [f"{e.rule}, {e.cause}" for e in at_work.monitor.exposures]
+        seen.longest_ms = max((e.duration_ms for e in at_work.monitor.exposures), default=0)
+        seen.violations = at_work.bad()
+        return seen
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault of the table."""
+
+    name: str
+    happens: Callable[[Trial], None]
+    clearing: str
+    clear: Callable[[Any], None] = lambda controller: None
+    """With the controller, once the cause is gone."""
+    demands: dict[int, float] = field(default_factory=lambda: dict(DEMANDS))
+    before: Callable[[WorkingStation], None] = lambda at_work: None
+    repaired: bool = True
+    """Whether the cause can be gone."""
+
+
+def play(row: Row) -> Seen:
+    with WorkingStation(STATION, seed=3) as at_work:
+        row.before(at_work)
+        at_work.ask(row.demands)
+        at_work.go_on(SETTLING_S)
+        trial = Trial(at_work)
+        row.happens(trial)
+        seen = trial.seen()
+        if row.repaired:
+            at_work.ask(DEMANDS)
+            at_work.go_on(ARMED_S)
+            row.clear(at_work.controller)
+            at_work.go_on(2 * SETTLING_S)
+            fed_kw = [40 * len(held) for held in at_work.live.values()]
+            seen.recovers = fed_kw == [DEMANDS.get(gun.id, 0) for gun in STATION.guns]
+            seen.violations = at_work.bad()
+    return seen
+
+
+def _clear_expanders(controller: Any, positions: Sequence[int] = range(4)) -> None:
+    for position in positions:
+        if position in controller.health.latched.expanders:
+            controller.clear_expander(position)
+
+
+def _clear_stop(controller: Any) -> None:
+    controller.clear_stop()
+
+
+def _gone(power: bool, expanders: bool, away_s: float) -> Callable[[Trial], None]:
+    """The process is gone (or the Pi's supply, or the expanders', or both); back after so long."""
+
+    def happens(trial: Trial) -> None:
+        at_work = trial.at_work
+        at_work.charger.time.sleep_s(WITHIN_A_SCAN_MS / 1000)
+        trial.begins()
+        if expanders:
+            at_work.bus.reset_line(True)
+        if power:
+            at_work.lose_power()
+        else:
+            at_work.kill()
+        at_work.charger.time.sleep_s(away_s)
+        if expanders:
+            at_work.bus.reset_line(False)
+        at_work.start()
+        trial.watch(SETTLING_S)
+
+    return happens
+
+
+def _corrupt_latch(trial: Trial) -> None:
+    """A disturbance writes a latch: the coils of PM1 on gun 1 off, on gun 2 on."""
+    at_work = trial.at_work
+    at_work.charger.time.sleep_s(WITHIN_A_SCAN_MS / 1000)
+    trial.begins()
+    chip = at_work.bus.chips[0x20]
+    chip.select()
+    chip.pointer = 0x14
+    chip.write(chip.register(0x14) ^ 0b11, "wire")
+    trial.watch(3)
+
+
+def _stuck_status(kind: str, module: int) -> str:
+    return f"line-{kind} {STATION.hardware.status_pins[module - 1]}"
+
+
+def _enable(kind: str, module: int) -> str:
+    return f"line-{kind} {STATION.hardware.enable_pins[module - 1]}"
+
+
+CONTACTOR = "repair it; `clear contactor-1:1`"
+MODULE = "once it obeys: `clear module-1`"
+EXPANDER = "once it answers and its modules are off: `clear expander-0x20`"
+NOBODY: dict[int, float] = {}
+
+
+def _clear_1_1(controller: Any) -> None:
+    controller.clear_contactor(1, 1)
+
+
+def _clear_module_1(controller: Any) -> None:
+    controller.clear_module(1)
+
+
+ROWS = (
+    Row(
+        "contactor 1:1 welded",
+        lambda t: (t.arm("weld 1:1"), t.at_work.ask(DEMANDS), t.at_work.go_on(4),
+                   t.command(1, 1, {1: 0})),
+        CONTACTOR, _clear_1_1, NOBODY,
+    ),
+    Row(
+        "contactor 1:1 failed open",
+        lambda t: (t.arm("failed-open 1:1"), t.command(1, 1, DEMANDS)),
+        CONTACTOR, _clear_1_1, NOBODY,
+    ),
+    Row(
+        "two welds on PM1: 1:1 and 2:1",
+        lambda t: (t.arm("weld 1:1"), t.at_work.ask(DEMANDS), t.at_work.go_on(4),
+                   t.strike("spontaneous-close 2:1")),
+        "repair both; `clear contactor-1:1`, `clear contactor-2:1`",
+        lambda c: (c.clear_contactor(1, 1), c.clear_contactor(2, 1)), NOBODY,
+    ),
+    Row(
+        "contactor 1:1 opens by itself", lambda t: t.strike("spontaneous-open 1:1"),
+        CONTACTOR, _clear_1_1,
+    ),
+    Row(
+        "contactor 1:1 slow to close (three times its time)",
+        lambda t: (t.arm("late-operate 1:1"), t.command(1, 1, DEMANDS)),
+        CONTACTOR, lambda c: None, NOBODY,
+    ),
+    Row(
+        "contactor 1:1 slow to open (three times its time)",
+        lambda t: (t.arm("late-release 1:1"), t.at_work.ask(DEMANDS), t.at_work.go_on(4),
+                   t.command(1, 1, {1: 0})),
+        CONTACTOR, lambda c: None, NOBODY,
+    ),
+    Row(
+        "auxiliary contact 1:1 chatters", lambda t: t.strike("aux-chatter 1:1"),
+        CONTACTOR, _clear_1_1,
+    ),
+    Row(
+        "auxiliary contact 1:1 stuck open while closed",
+        lambda t: t.strike("aux-stuck-open 1:1"), CONTACTOR, _clear_1_1,
+    ),
+    Row(
+        "auxiliary contact 2:1 stuck closed, or its wire broken, while open",
+        lambda t: t.strike("aux-broken-wire 2:1"), "repair it; `clear contactor-2:1`",
+        lambda c: c.clear_contactor(2, 1),
+    ),
+    Row(
+        "expander 0x20 silent (NACK)", lambda t: t.strike("nack 0x20"), EXPANDER,
+        _clear_expanders,
+    ),
+    Row(
+        "bus stuck (time-outs)", lambda t: t.strike("timeout"),
+        "once it works: `clear expander-...` for each", _clear_expanders,
+    ),
+    Row(
+        "output expander 0x20 browns out",
+        lambda t: (t.begins(), t.at_work.inject(f"brown-out 0x20 @ {t.at_work.now_ms}ms"),
+                   t.watch(4)),
+        EXPANDER, _clear_expanders,
+    ),
+    Row(
+        "feedback expander 0x24 browns out",
+        lambda t: (t.begins(), t.at_work.inject(f"brown-out 0x24 @ {t.at_work.now_ms}ms"),
+                   t.watch(4)),
+        EXPANDER, _clear_expanders,
+    ),
+    Row("latch of 0x20 corrupted", _corrupt_latch, "put right by itself"),
+    Row(
+        "address straps of 0x20 and 0x21 swapped before the start",
+        lambda t: (t.begins(), t.at_work.ask(DEMANDS), t.watch(8)),
+        "`commission` finds it", repaired=False, demands={},
+        before=lambda w: miswiring.apply(miswiring.parse("swapped-straps 0x20 0x21"), w.charger),
+    ),
+    Row("module 1 dead", lambda t: t.strike("module-dead 1"), MODULE, _clear_module_1),
+    Row(
+        "module 1 silent: its status reads off", lambda t: t.strike(_stuck_status("low", 1)),
+        MODULE, _clear_module_1,
+    ),
+    Row(
+        "module 1 stuck on",
+        lambda t: (t.arm("module-stuck-on 1"), t.command_off(1)), MODULE, _clear_module_1,
+    ),
+    Row(
+        "status of idle module 8 stuck on", lambda t: t.strike(_stuck_status("high", 8)),
+        "once it reads off: `clear module-8`", lambda c: c.clear_module(8),
+    ),
+    Row(
+        "enable line of idle module 8 held high by something else",
+        lambda t: t.strike(_enable("high", 8)),
+        "once it is free: `clear module-8`, then `clear expander-...`",
+        lambda c: (c.clear_module(8), _clear_expanders(c)),
+    ),
+    Row(
+        "enable line of module 1 held low by something else",
+        lambda t: t.strike(_enable("low", 1)), MODULE, _clear_module_1,
+    ),
+    Row(
+        "emergency stop", lambda t: t.strike("estop"),
+        "release it; `clear emergency-stop`", _clear_stop,
+    ),
+    Row(
+        "process killed, back after 5 s", _gone(power=False, expanders=False, away_s=5),
+        "by itself", _clear_expanders,
+    ),
+    Row(
+        "the Pi loses its supply for 20 s", _gone(power=True, expanders=False, away_s=20),
+        "by itself", _clear_expanders,
+    ),
+    Row(
+        "the expanders lose their supply for 0.5 s",
+        lambda t: t.strike(f"line-low {STATION.hardware.reset_pin}", lasts_s=1.5),
+        "`clear expander-...` for each", _clear_expanders,
+    ),
+    Row(
+        "both lose their supply for 20 s", _gone(power=True, expanders=True, away_s=20),
+        "by itself", _clear_expanders,
+    ),
+)  # fmt: skip
+
+
+def _shortened(reported: Sequence[str]) -> Iterator[str]:
+    lost = [sentence for sentence in reported if sentence.startswith("expanders ")]
+    if len(lost) == len(STATION.hardware.output_expanders):
+        yield "all expanders are lost; their modules are out until that is cleared"
+        lost = []
+    yield from lost
+    for sentence in reported:
+        if not sentence.startswith("expanders "):
+            yield re.sub(r": \d+ transfers .*", "", sentence)
+
+
+def _cells(row: Row, seen: Seen) -> Iterator[str]:
+    yield row.name
+    yield "; ".join(seen.offers) or "nothing"
+    yield ", ".join(seen.excluded) or "nothing"
+    yield "; ".join(_shortened(seen.reported)) or "nothing"
+    yield "-" if seen.reacts_ms is None else f"{seen.reacts_ms:.0f}"
+    yield "-" if seen.told_ms is None else f"{seen.told_ms:.0f}"
+    longest = f", up to {seen.longest_ms:.0f} ms" if seen.longest_ms else ""
+    yield f"{len(seen.exposures)}{longest}" if seen.exposures else "0"
+    yield row.clearing if seen.recovers or not row.repaired else f"not shown: {row.clearing}"
+
+
+def table() -> Iterator[str]:
+    """In Markdown, a line at a time."""
+    yield (
+        "| fault | what the guns are offered | excluded | reported | reacts after, ms |"
+        " reported after, ms | exposures | how it is cleared |"
+    )
+    yield "|" + "---|" * 8
+    for row in ROWS:
+        yield line(row, play(row))
+
+
+@contextmanager
+def _filled() -> Iterator[list[str]]:
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    _, after = rest.split(END)
+    lines: list[str] = []
+    yield lines
+    text = "\n".join([BEGIN, "", *lines, "", END])
+    PAGE.write_text(before + text + after, encoding="utf-8")
+
+
+def line(row: Row, seen: Seen) -> str:
+    """The fault's line in the table."""
+    return "| " + " | ".join(_cells(row, seen)) + " |"
+
+
+if __name__ == "__main__":
+    with _filled() as lines:
+        for told in table():
+            print(told)
+            lines.append(told)

@@ -1,0 +1,178 @@
+"""What a campaign found, as lines, Markdown and JSON."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from campaign.findings import Findings, Seen
+from campaign.handover import station
+from campaign.plan import KILLED_CHANGES, STAGES, Piece, finite
+
+BEGIN, END = "<!-- filled by make campaign -->", "<!-- end of the campaign's figures -->"
+TOLD = 20
+"""Violations that are listed; the JSON holds them all."""
+
+EXPLAINED = {
+    "brown-out": "the chip has lost its supply: its coils fall, and the contactors open under load;"
+    " the next scan reads it and disables what is affected",
+    "reset": "the expanders are reset: their coils fall, and the contactors open under load; the"
+    " next scan reads it and disables everything",
+    "watchdog": "nobody pets the watchdog: its hardware has cut the enables, and no offer can be"
+    " lowered; offers expire, a new process does the rest",
+    "process lost": "nobody is there to lower an offer; it expires",
+    "restart": "nobody is there to lower an offer; it expires",
+    "line held": "something else holds an enable line high: only the watchdog's hardware can switch"
+    " that module off",
+    "module dead": "without status inputs a dead module cannot be seen; the gun's controller sees"
+    " that it gets less",
+    "emergency stop": "the emergency stop cuts the modules before any offer can fall; the next scan"
+    " withdraws it",
+    "spontaneous opening": "the contactor opened by itself; the next scan reads it",
+    "spontaneous closing": "the contactor closed by itself and joins two guns; both"
+    " guns' modules are off within the reaction time",
+}
+
+
+class Whole(NamedTuple):
+    """All pieces played so far."""
+
+    found: Mapping[Piece, Findings]
+    workers: int
+    wall_s: float
+    resumed: bool
+
+    def of(self, stage: str) -> Findings:
+        total = Findings()
+        for piece, findings in self.found.items():
+            if piece.stage == stage:
+                total += findings
+        return total
+
+    @property
+    def total(self) -> Findings:
+        total = Findings()
+        for findings in self.found.values():
+            total += findings
+        return total
+
+    @property
+    def bad(self) -> bool:
+        return bool(self.total.violations or self.total.wrong)
+
+    @property
+    def longest_stray_us(self) -> int:
+        return max(self.total.stray_us.values(), default=0)
+
+    def complete(self, stage: str, seed: int = 0) -> str:
+        pieces = finite(stage, seed)
+        done = sum(piece in self.found for piece in pieces)
+        return f"{done} of {len(pieces)} pieces"
+
+    def lines(self) -> list[str]:
+        total = self.total
+        least_ms = station("full").timing.contactor_min_response_ms
+        lines = [
+            f"{total.count} faults, {sum(total.struck.values())} of them struck; "
+            f"{len(total.violations)} violations, {len(total.wrong)} otherwise wrong",
+            *(f"{stage}: {self.of(stage).count} faults" for stage in STAGES),
+            f"longest wrong coil pattern: {self.longest_stray_us} us, minimum response"
+            f" {1000 * least_ms} us",
+            f"{total.count / max(total.cpu_s, 1e-9):.0f} faults a second of CPU, "
+            f"{total.scans / max(total.count, 1):.2f} scans a fault; {self.wall_s:.0f} s"
+            f"{' and earlier ones' if self.resumed else ''} on {self.workers} processes",
+        ]
+        return [*lines, *total.violations[:TOLD], *total.wrong[:TOLD]]
+
+    def as_json(self) -> str:
+        told = {
+            "faults": self.total.count,
+            "stages": {stage: self.of(stage).as_json() for stage in STAGES},
+            "violations": self.total.violations,
+            "longest_wrong_coil_pattern_us": self.longest_stray_us,
+        }
+        return json.dumps(told, indent=1)
+
+    def as_markdown(self) -> str:
+        total, least_ms = self.total, station("full").timing.contactor_min_response_ms
+        rows = [
+            f"Run on {date.today()} at commit {_commit()}, {platform.machine()},"
+            f" {platform.python_implementation()} {platform.python_version()},"
+            f" {os.cpu_count()} cores shared with other work.",
+            "",
+            "| stage | faults | struck | violations | otherwise wrong | complete |",
+            "|---|---|---|---|---|---|",
+        ]
+        for stage, name in (
+            ("every", "every (kind, transaction, bit) of a handover of each matrix"),
+            ("kill", f"killed and restarted at every transaction of {KILLED_CHANGES} changes"),
+            ("random", "single and double faults in random changes"),
+        ):
+            of = self.of(stage)
+            done = f"{of.changes} changes" if stage == "random" else self.complete(stage)
+            rows.append(
+                f"| {name} | {of.count:,} | {sum(of.struck.values()):,} | {len(of.violations)} |"
+                f" {len(of.wrong)} | {done} |"
+            )
+        rows += [
+            "",
+            f"The longest wrong coil pattern that a fault of the bus caused:"
+            f" **{self.longest_stray_us} us**; a contactor's minimum response is"
+            f" {1000 * least_ms} us. {total.count / max(total.cpu_s, 1e-9):.0f} faults a second of"
+            f" CPU; a fault was followed for {total.scans / max(total.count, 1):.2f} scans on the"
+            f" average, until its station's state was one whose future was known.",
+            "",
+            "| single fault | played | reported | longest wrong coil pattern, us |",
+            "|---|---|---|---|",
+        ]
+        rows += [
+            f"| {name} | {count:,} | {total.reported[name]:,} | {total.stray_us.get(name, 0)} |"
+            for name, count in sorted(total.faults.items())
+            if " + " not in name
+        ]
+        doubles = sum(count for name, count in total.faults.items() if " + " in name)
+        rows += [
+            f"| two at once | {doubles:,} | | |",
+            "",
+            f"Exposures that lasted longer than a contactor's minimum response ({least_ms} ms), the"
+            " longest of each cause; none is a deed of the controller:",
+            "",
+            "| cause | rule | longest, us | largest current, A | after | why |",
+            "|---|---|---|---|---|---|",
+        ]
+        rows += [
+            f"| {cause} | {rule} | {round(1000 * seen.longest_ms):,} | {seen.current_a:.0f} |"
+            f" {name} | {EXPLAINED.get(cause, seen.example.rpartition(': ')[0][-120:])} |"
+            for (rule, cause), (name, seen) in sorted(self._longest().items())
+            if seen.longest_ms > least_ms
+        ]
+        return "\n".join(rows)
+
+    def _longest(self) -> dict[tuple[str, str], tuple[str, Seen]]:
+        longest: dict[tuple[str, str], tuple[str, Seen]] = {}
+        for key, seen in self.total.exposures.items():
+            name, rule, cause = key.split(" | ")
+            if cause.startswith("auxiliary contact"):
+                cause = "auxiliary contact lies"
+            if (rule, cause) not in longest or seen.longest_ms > longest[rule, cause][1].longest_ms:
+                longest[rule, cause] = (name, seen)
+        return longest
+
+
+def fill(page: Path, whole: Whole) -> None:
+    """Put the figures in their place in a page."""
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    _, after = rest.split(END)
+    text = f"{before}{BEGIN}\n\n{whole.as_markdown()}\n\n{END}{after}"
+    page.write_text(text, encoding="utf-8")
+
+
+def _commit() -> str:
+    told = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip() or "unknown"
