@@ -114,7 +114,8 @@ def test_every_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, flags=re.MULTILINE))
     in_text = re.findall(r"`make ([a-z0-9 -]+)`", README)
     in_blocks = [line.partition("#")[0].removeprefix("make") for line in commands("make")]
-    told = {target for words in (*in_text, *in_blocks) for target in words.split()}
+    words = " ".join([*in_text, *in_blocks]).split()
+    told = {word for word in words if "=" not in word}
     assert {"run", "test", "sweep", "bench", "lint"} <= told
     assert told <= targets
 
