@@ -118,7 +118,7 @@ def test_a_weld_is_on_disk_before_it_is_reported_and_known_after_a_restart(tmp_p
     path = tmp_path / "faults"
     with WorkingStation(REFERENCE, faults_path=path) as at_work:
         on_disk: list[bool] = []
-        at_work.controller._report = lambda _: on_disk.append(
+        at_work.controller.report = lambda _: on_disk.append(
             FaultLatch(path).load().welded == {(1, 1)}
         )
         at_work.inject("weld 1:1")

@@ -93,7 +93,7 @@ class Controller:
         self._supervision = supervision
         self._fault_latch = fault_latch
         self._publish = publish
-        self._report = report
+        self.report = report
         self._timing = kernel_timing(station)
         self._guns = range(len(station.guns))
         self._modules = range(len(station.modules))
@@ -125,13 +125,13 @@ class Controller:
         on_still = self._wires.wait_until_off(self._timing, self.station.timing.scan_ms)
         for module, on in enumerate(on_still, start=1):
             if on:
-                self._report(f"module {module} reports on at start although its enable is low")
+                self.report(f"module {module} reports on at start although its enable is low")
         self._supervision.release_reset()
         self._bank.start()
         for position in self.health.latched.expanders:
             self._bank.abandon(position)
         for sentence in self.health.describe():
-            self._report(f"latched before the start: {sentence}")
+            self.report(f"latched before the start: {sentence}")
         self._last_ms = _now_ms()
 
     def stop(self) -> None:
@@ -346,7 +346,7 @@ class Controller:
             self._bank.abandon(position)
         news += self._disturbance.news(self._bank.events, clock.now_s())
         for sentence in news:
-            self._report(sentence)
+            self.report(sentence)
 
     def _decide(
         self, asked: Asked, readings: Sequence[Readings], live: Matrix, now_ms: int
@@ -375,7 +375,7 @@ class Controller:
             self._inputs = inputs
             reason = self._allocation.fallback_reason
             if reason is not None and (before is None or before.fallback_reason != reason):
-                self._report(
+                self.report(
                     f"policy {self._allocation.fallback_from} had no answer ({reason}):"
                     f" {self._allocation.policy} instead"
                 )

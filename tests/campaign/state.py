@@ -93,7 +93,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     Controller: {
         **dict.fromkeys(["station", "_timing", "_guns", "_modules", "_power_w"], FIXED),
         "_own_limit_w": FIXED,
-        **dict.fromkeys(["_wires", "_publish", "_report", "_fault_latch"], FIXED),
+        **dict.fromkeys(["_wires", "_publish", "report", "_fault_latch"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'
         "_lines": PARTS,
         **dict.fromkeys(["demands", "_bank", "health", "_offers", "_dwell", "_last_ms"], PARTS),

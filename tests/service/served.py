@@ -64,15 +64,15 @@ class Served:
         timeout_s: int = 3600,
         ready: bool = True,
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._options = options
         self._text = STATION.format(timeout_s=timeout_s) + service
         self._ready = ready
 
     def __enter__(self) -> Self:
-        file = self._folder / "station.toml"
+        file = self.folder / "station.toml"
         file.write_text(self._text)
-        self._said = (self._folder / "said").open("w+")
+        self._said = (self.folder / "said").open("w+")
         self.process = subprocess.Popen(
             [*PROGRAM, "run", "--station", str(file), *self._options],
             stdout=self._said,
@@ -111,7 +111,7 @@ class Served:
 
     @property
     def said(self) -> str:
-        return (self._folder / "said").read_text()
+        return (self.folder / "said").read_text()
 
     @property
     def service_pid(self) -> int:

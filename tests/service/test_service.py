@@ -17,6 +17,7 @@ import pytest
 from service.served import ENVIRONMENT, PROGRAM, Served, eventually
 
 from verified_alloc import cli
+from verified_alloc.journal_reader import latest
 from verified_alloc.run import simulated_charger
 from verified_alloc.service.opening import at_desk
 from verified_alloc.service.settings import settings
@@ -27,7 +28,8 @@ pytestmark = pytest.mark.xdist_group("service")  # one station for all of them
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("served")) as at_work:
+    folder = tmp_path_factory.mktemp("served")
+    with Served(folder, "--journal", str(folder / "journal.db")) as at_work:
         yield at_work
 
 
@@ -135,6 +137,25 @@ def test_out_of_service_and_back(at_work: Served) -> None:
     at_work.http.put("/api/modules/1/service", json={"in_service": True})
     at_work.http.put("/api/guns/2/service", json={"in_service": True})
     eventually(lambda: at_work.gun(2)["live"])
+
+
+def test_orders_are_in_the_journal(shared: Served) -> None:
+    shared.http.put("/api/modules/9/service", json={"in_service": False})
+    shared.http.put("/api/site-limit", json={"limit_kw": 75.5})
+    shared.http.delete("/api/site-limit")
+    shared.http.put("/api/modules/9/service", json={"in_service": True})
+    told = [
+        "module 9 is in service, as told",
+        "no site limit but the station's own, as told",
+        "site limit: 75.5 kW now, as told",
+        "module 9 is out of service, as told",
+    ]
+
+    def written() -> list[str]:
+        newest = latest(shared.folder / "journal.db", 50)
+        return [entry.text for entry in newest if entry.text in told]
+
+    eventually(lambda: written()[:4] == told)
 
 
 def test_a_weld_shows_is_refused_to_be_cleared_and_an_emergency_stop_goes_on(

@@ -220,7 +220,7 @@ class Desk:
         if kind not in ("gun", "module"):
             raise BadInput(f"service of {shown(kind)}: allowed is gun or module")
         self._at_work().take_out(kind, number, bool(out))  # type: ignore[arg-type]
-        self.note(f"{kind} {number} is {'out of' if out else 'in'} service, as told")
+        self._at_work().report(f"{kind} {number} is {'out of' if out else 'in'} service, as told")
         return f"{kind} {number} is {'out of' if out else 'in'} service"
 
     def _site_limit(self, order: Mapping[str, Any]) -> str:
@@ -234,7 +234,7 @@ class Desk:
             said = f"site limit: {said}"
         self._limit, self._told_limit = limit, told
         self._at_work().limit_site(None if limit is None else limit.at(time.time()))
-        self.note(f"{said}, as told")
+        self._at_work().report(f"{said}, as told")
         return said
 
     def _clear(self, order: Mapping[str, Any]) -> str:
@@ -255,7 +255,7 @@ class Desk:
             controller.clear_expander(self._expander(which, name))
         else:
             raise _no_such_fault(name)
-        self.note(f"{name} is cleared, as told")
+        self._at_work().report(f"{name} is cleared, as told")
         return f"{name} is cleared"
 
     def _expander(self, which: str, name: str) -> int:
@@ -266,7 +266,7 @@ class Desk:
 
     def _emergency_stop(self, _: Mapping[str, Any]) -> str:
         self._at_work().stop_all()
-        self.note("stopped, as told")
+        self._at_work().report("stopped, as told")
         return "stopped: offers fall, modules go off, contactors open"
 
     def _inject(self, order: Mapping[str, Any]) -> str:
@@ -277,7 +277,7 @@ class Desk:
             self._charger.inject(replace(fault, at_us=fault.at_us + self._charger.time.now_us))
         except ValueError as error:
             raise BadInput(str(error)) from None
-        self.note(f"injected: {fault.text}")
+        self._at_work().report(f"injected: {fault.text}")
         return f"injected: {fault.text}"
 
 
