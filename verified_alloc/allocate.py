@@ -1,12 +1,12 @@
 """The one door to a decision: policy, then guard, then `Allocation`; the documented rule to fall
 back on."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import import_module
 from itertools import compress
-from operator import sub
+from operator import and_, sub
 from threading import Thread
 
 from verified_alloc import demand
@@ -24,11 +24,16 @@ from verified_alloc.policies.problem import (
     NONE_RESERVED,
     Answer,
     NoAnswer,
+    NotYet,
     Problem,
     Stage,
 )
 from verified_alloc.station import POLICIES, Faults, Pair, Station, number_in, service, usable
 
+KEPT = "kept"
+"""In place of a policy: what stands while a solver beside the scan is at work."""
+Solve = Callable[[Problem, str], Answer]
+"""A solver: `policies.constraint.solve`, or one beside the scan, which may say `NotYet`."""
 MOST_WEAR = 10**9
 """Operations: more than any contactor lives, and sums of it stay within a solver's numbers."""
 
@@ -49,7 +54,8 @@ class Allocation:
     operations: int
     """Makes and breaks against the present state; those of faulted contactors are not counted."""
     policy: str
-    """The policy whose answer this is; `nothing` if the guard accepted none."""
+    """The policy whose answer this is; `kept` while a solver is at work, `nothing` if the guard
+    accepted none."""
     optimal: bool | None = None
     """True: shown without trusting the solver; False: refuted; None: not decided, or a policy
     without objective."""
@@ -109,13 +115,15 @@ def decide(
     policy: str = "documented",
     reserved: Mapping[int, int] = NONE_RESERVED,
     wear: Mapping[Pair, int] = NO_WEAR,
+    solve: Solve | None = None,
 ) -> Allocation:
     """The same behind the door: integer watts in a given order.
 
     `current` are the closed contactors. `reserved` maps modules that moved a short while ago to
     their guns; as long as its gun still needs it, such a module is usable only by that gun, which
-    takes it first. If the guard rejects an answer, the policy is asked again without reservations,
-    then the documented rule; the last resort is to connect nothing.
+    takes it first. If the guard rejects an answer, or there is none, the documented rule is asked,
+    then once more without reservations; the last resort is to connect nothing. `solve` answers
+    what needs a constraint solver, by default here and now; its `NotYet` goes on to the caller.
     """
     if policy == "documented" and station.policy.minimum_modules > 0:
         raise BadInput(
@@ -127,54 +135,72 @@ def decide(
         reserved = _still_needed(station, left, asked, reserved)
     refused = None
     for name, kept in _attempts(policy, reserved):
+        problem = Problem(station, asked, faults, kept, current, wear)
         try:
-            answer = _answer(name, station, asked, faults, kept, current, wear)
+            answer = _answer(problem, name, solve)
         except NoAnswer as error:
             refused = refused or str(error)
             continue
         if accepted(station, left, asked, answer.choice):
-            return _allocation(station, faults, asked, answer, current, name, policy, refused)
+            return _allocation(problem, answer, name, policy, refused)
         refused = refused or f"the guard does not accept the answer by {answer.method}"
-    nobody = Choice([[False] * len(station.modules) for _ in station.guns], [0] * len(station.guns))
-    return _allocation(
-        station, faults, asked, Answer(nobody, "rule"), current, "nothing", policy, refused
-    )
+    return _allocation(problem, _nothing(station), "nothing", policy, refused)
 
 
-def _answer(
-    name: str,
+def keep(
     station: Station,
     asked: Asked,
-    faults: Faults,
-    reserved: Mapping[int, int],
-    current: Set[Pair],
-    wear: Mapping[Pair, int],
-) -> Answer:
+    present: Mapping[int, Iterable[int]],
+    *,
+    faults: Faults = NO_FAULTS,
+    current: Set[Pair] = ALL_OPEN,
+) -> Allocation:
+    """What stands while a solver is at work: of the modules that it has at `present`, each gun
+    keeps those that it still can use and needs, and none comes to it. It is the rule's choice on
+    these contactors alone, so the guard accepts it (`rule.guard-accepts`)."""
+    left = service(station, faults)
+    has = station.grid((gun, module) for gun, modules in present.items() for module in modules)
+    usable = [list(map(and_, *rows)) for rows in zip(left.usable, has, strict=True)]
+    choice = documented.choose(station, left._replace(usable=usable), asked, NONE_RESERVED)
+    answer = Answer(choice, "rule")
+    if not accepted(station, left, asked, choice):
+        answer = _nothing(station)
+    return _allocation(Problem(station, asked, faults, current=current), answer, KEPT, KEPT, None)
+
+
+def _answer(problem: Problem, name: str, solve: Solve | None) -> Answer:
     """What a policy answers: by the rule, or by a solver. `NoAnswer`, whatever goes wrong in a
     solver: there is the rule to fall back on."""
     if name == "documented":
-        left = service(station, faults)
-        return Answer(documented.choose(station, left, asked, reserved), "rule")
-    asks = Problem(station, asked, faults, reserved, current, wear)
+        left = service(problem.station, problem.faults)
+        return Answer(
+            documented.choose(problem.station, left, problem.asked, problem.reserved), "rule"
+        )
     try:
         from verified_alloc.policies import constraint
 
-        answer = flow.solve(asks, name) or constraint.solve(asks, name)
-        return answer._replace(optimal=is_optimal(asks, name, answer.choice))
-    except NoAnswer:
+        answer = flow.solve(problem, name) or (solve or constraint.solve)(problem, name)
+        return answer._replace(optimal=is_optimal(problem, name, answer.choice))
+    except (NoAnswer, NotYet):
         raise
     except Exception as error:
         raise NoAnswer(f"{type(error).__name__} in the solver: {error}") from error
 
 
-def prepare(station: Station) -> None:
-    """Load in the background what the station's policy may need of OR-Tools, so that the first
-    decision does not wait for it; nothing where it needs none."""
+def needs_constraints(station: Station) -> bool:
+    """The station's policy may need a constraint solver as the station stands; where it does not,
+    a site limit that is told later may make it so."""
     policy = station.policy
     limited = station.site_limit_w is not None and (
         policy.name != "priority" or policy.minimum_modules > 0
     )
-    if policy.name != "documented" and (limited or len(set(station.module_power_w)) > 1):
+    return policy.name != "documented" and (limited or len(set(station.module_power_w)) > 1)
+
+
+def prepare(station: Station) -> None:
+    """Load OR-Tools in the background where the station may need it, so that the first decision
+    does not wait for it."""
+    if needs_constraints(station):
         Thread(target=import_module, args=("ortools.sat.python.cp_model",), daemon=True).start()
 
 
@@ -198,8 +224,14 @@ def accepted(station: Station, left: Service, asked: Asked, choice: Choice) -> b
 def _attempts(policy: str, reserved: Mapping[int, int]) -> Iterator[tuple[str, Mapping[int, int]]]:
     for name in dict.fromkeys((policy, "documented")):
         yield name, reserved
-        if reserved:
-            yield name, NONE_RESERVED
+    if reserved:
+        yield "documented", NONE_RESERVED
+
+
+def _nothing(station: Station) -> Answer:
+    """Nobody gets anything."""
+    nobody = Choice([[False] * len(station.modules) for _ in station.guns], [0] * len(station.guns))
+    return Answer(nobody, "rule")
 
 
 def _still_needed(
@@ -218,15 +250,9 @@ def _still_needed(
 
 
 def _allocation(
-    station: Station,
-    faults: Faults,
-    asked: Asked,
-    answer: Answer,
-    current: Set[Pair],
-    name: str,
-    policy: str,
-    refused: str | None,
+    problem: Problem, answer: Answer, name: str, policy: str, refused: str | None
 ) -> Allocation:
+    station, asked, faults = problem.station, problem.asked, problem.faults
     choice = answer.choice
     numbers = range(1, len(station.modules) + 1)
     guns = range(1, len(station.guns) + 1)
@@ -241,7 +267,7 @@ def _allocation(
         delivered_w=dict(zip(guns, choice.delivered_w, strict=True)),
         unmet_w=dict(zip(guns, map(sub, capped_w, choice.delivered_w), strict=True)),
         idle_modules=tuple([m for m in usable(station, faults) if m not in busy]),
-        operations=len((target ^ current) - faults.contactors),
+        operations=len((target ^ problem.current) - faults.contactors),
         policy=name,
         fallback_from=None if name == policy else policy,
         fallback_reason=None if name == policy else refused,

@@ -5,6 +5,7 @@ outputs carried to the wires, in that order, once every `scan_ms`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import and_
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from hardware import clock
 from hardware.contactors import BankReading, ContactorController
 from hardware.modules import PowerModuleController
 from hardware.supervision import Supervision
-from verified_alloc.allocate import Allocation, decide, prepare
+from verified_alloc.allocate import Allocation, Solve, decide, keep, prepare
 from verified_alloc.demand import Asked, DemandProcessor, check_gun, strictly
 from verified_alloc.disturbance import Disturbance
 from verified_alloc.dwell import Dwell
@@ -23,11 +24,15 @@ from verified_alloc.kernel import diagnosis, offer, ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
+from verified_alloc.policies.problem import Answer, NoAnswer, NotYet, Problem
 from verified_alloc.quiet import quiet_ms
 from verified_alloc.station import Faults, Pair, Station
 from verified_alloc.wires import Wires
 
 Matrix = list[list[bool]]
+SOLVER_DEADLINE_MS = 1000
+"""For so long modules stay with what they have when a solver beside the scan is asked; then the
+documented rule stands in until it answers."""
 
 
 class Inputs(NamedTuple):
@@ -73,6 +78,7 @@ class Controller:
     """One station's scan. `start` once, `scan` every `scan_ms`, `stop` and a few more scans to end.
 
     `publish(gun, offer_w, lifetime_ms)` tells a gun its offer, `report(text)` says what happened.
+    `solve` is a constraint solver beside the scan; without one the scan waits for the solver.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class Controller:
         fault_latch: FaultLatch,
         publish: Callable[[int, int, int], None],
         report: Callable[[str], None],
+        solve: Solve | None = None,
     ) -> None:
         self.station = station
         self.demands = demands
@@ -94,6 +101,7 @@ class Controller:
         self._fault_latch = fault_latch
         self._publish = publish
         self.report = report
+        self._solve = solve
         self._timing = kernel_timing(station)
         self._guns = range(len(station.guns))
         self._modules = range(len(station.modules))
@@ -111,6 +119,8 @@ class Controller:
         self._stop_ms = diagnosis.NOT_SO
         self._last_ms = 0
         self._inputs: Inputs | None = None
+        self._stood: frozenset[Pair] = frozenset()
+        self._undecided_ms: int | None = None
         self._allocation: Allocation | None = None
         self._before: object = None
         self._switched = False
@@ -121,7 +131,8 @@ class Controller:
     def start(self) -> None:
         """Wait until no module is on and no current can flow, and only then touch an expander. The
         enable lines are low already: claiming them made them so."""
-        prepare(self.station)
+        if self._solve is None:
+            prepare(self.station)
         on_still = self._wires.wait_until_off(self._timing, self.station.timing.scan_ms)
         for module, on in enumerate(on_still, start=1):
             if on:
@@ -351,7 +362,8 @@ class Controller:
     def _decide(
         self, asked: Asked, readings: Sequence[Readings], live: Matrix, now_ms: int
     ) -> Allocation:
-        """Allocate anew when demands, faults, the limit or the reserved modules have changed."""
+        """Allocate anew when demands, faults, the limit or the reserved modules have changed, and
+        as long as a solver beside the scan has not answered."""
         held = {
             module + 1: gun
             for gun, until_ms in self._held_until_ms.items()
@@ -360,19 +372,12 @@ class Controller:
         }
         reserved = self._dwell.reserved(now_ms) | held
         inputs = Inputs(asked, self.health.faults, reserved, self.station.site_limit_w)
-        if self._allocation is None or inputs != self._inputs:
-            before, self._allocation = (
-                self._allocation,
-                decide(
-                    self.station,
-                    asked,
-                    faults=self.health.faults,
-                    current=self._stand(readings),
-                    policy=self.station.policy.name,
-                    reserved=reserved,
-                ),
-            )
-            self._inputs = inputs
+        if inputs != self._inputs:
+            self._inputs, self._stood = inputs, self._stand(readings)
+            if self._undecided_ms is None:
+                self._undecided_ms = now_ms
+        if self._allocation is None or self._undecided_ms is not None:
+            before, self._allocation = self._allocation, self._decided(inputs, now_ms)
             reason = self._allocation.fallback_reason
             if reason is not None and (before is None or before.fallback_reason != reason):
                 self.report(
@@ -381,7 +386,31 @@ class Controller:
                 )
         return self._allocation
 
-    def _stand(self, readings: Sequence[Readings]) -> set[Pair]:
+    def _decided(self, inputs: Inputs, now_ms: int) -> Allocation:
+        """The answer to these inputs, or what stands until it is there."""
+        ask = partial(
+            decide,
+            self.station,
+            inputs.asked,
+            faults=inputs.faults,
+            current=self._stood,
+            policy=self.station.policy.name,
+            reserved=inputs.reserved,
+        )
+        try:
+            decided = ask(solve=self._solve)
+        except NotYet:
+            assert self._undecided_ms is not None
+            if now_ms - self._undecided_ms >= SOLVER_DEADLINE_MS:
+                return ask(solve=_too_late)
+            present = {} if self._allocation is None else self._allocation.modules
+            return keep(
+                self.station, inputs.asked, present, faults=inputs.faults, current=self._stood
+            )
+        self._undecided_ms = None
+        return decided
+
+    def _stand(self, readings: Sequence[Readings]) -> frozenset[Pair]:
         """Where the modules are: on the guns to which their contactors read closed, or if none
         does, where they were sent last."""
         stand = {
@@ -398,7 +427,7 @@ class Controller:
                 for module in modules
                 if module not in connected
             }
-        return stand
+        return frozenset(stand)
 
     def _matrix(self, allocation: Allocation) -> Matrix:
         return [
@@ -452,6 +481,7 @@ class Controller:
         now = (readings, allocation, offers, stop, enabled, self.health.latched)
         undisturbed = self._calm_scans >= self._bank.scrub_scans and not self.health.counting
         still = now == self._before and not self._switched and undisturbed
+        still = still and self._undecided_ms is None
         self._before = now
         assert self._inputs is not None
         return State(
@@ -486,6 +516,10 @@ class Controller:
         ends_ms += [until for until in self._held_until_ms.values() if until > now_ms]
         stale_ms = self.demands.next_change_ms(now_ms)
         return min(ends_ms if stale_ms is None else [*ends_ms, stale_ms])
+
+
+def _too_late(problem: Problem, policy: str) -> Answer:
+    raise NoAnswer(f"the solver has not answered within {SOLVER_DEADLINE_MS} ms")
 
 
 def _now_ms() -> int:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from verified_alloc import demand
-from verified_alloc.allocate import Allocation, allocate
+from verified_alloc.allocate import KEPT, Allocation, allocate
 from verified_alloc.demand import Asked
 from verified_alloc.kernel import ops, rule
 from verified_alloc.policies import conflict
@@ -103,6 +103,8 @@ def _reason(
         sentences += _in_the_way(station, faults, gun, short=delivered_w < wanted_w)
         sentences.append(_gets(held, delivered_w, wanted_w))
         sentences += _why_no_more(station, asked, faults, allocation, gun)
+    elif demand_w > 0 and allocation.policy == KEPT:
+        sentences.append(_gets(held, delivered_w, wanted_w))
     elif demand_w > 0:
         sentences.append(_served_after(before, allocation))
         if limit_left_w < wanted_w:
@@ -278,7 +280,9 @@ def _about_station(station: Station, faults: Faults, allocation: Allocation) -> 
         sentences.append(
             f"{kilowatts(total_w)} of the site limit of {kilowatts(station.site_limit_w)} is given."
         )
-    if allocation.idle_modules:
+    if allocation.policy == KEPT:
+        sentences.append("A solver is at work; until it answers no module comes to a gun.")
+    elif allocation.idle_modules:
         why = "every gun that could use them has all it may have"
         verb = "idles" if len(allocation.idle_modules) == 1 else "idle"
         sentences.append(f"{modules(allocation.idle_modules)} {verb}: {why}.")

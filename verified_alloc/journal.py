@@ -176,10 +176,13 @@ class Journal:
 
     def _decision(self, at_ms: int, state: State) -> Row:
         inputs, allocation = state.inputs, state.allocation
+        changed = why(self._inputs, inputs, state.stale)
+        if not changed:
+            changed = [allocation.fallback_reason or "the solver has answered"]
         return self._row(
             "decision",
             at_ms,
-            "; ".join(why(self._inputs, inputs, state.stale)),
+            "; ".join(changed),
             allocation.policy,
             allocation.fallback_from,
             allocation.fallback_reason,

@@ -16,6 +16,7 @@ from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
 from hardware.simulated.monitor import Event
 from hardware.supervision import Supervision
+from verified_alloc.allocate import Solve, needs_constraints
 from verified_alloc.compare.traces import DemandTrace
 from verified_alloc.controller import Controller, State
 from verified_alloc.demand import DemandProcessor
@@ -25,6 +26,7 @@ from verified_alloc.journal import Journal
 from verified_alloc.kernel import wiring
 from verified_alloc.player import Player
 from verified_alloc.service.desk import Desk
+from verified_alloc.solver_process import SolverProcess
 from verified_alloc.station import Station
 from verified_alloc.summary import J_PER_KWH, Incident, Summary
 
@@ -67,11 +69,14 @@ def controlled(
     report: Callable[[str], None],
     faults_path: Path | None = None,
     watchdog_device: str = "",
+    solve: Solve | None = None,
 ) -> Iterator[Controller]:
     """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
     with wires(station, watchdog_device) as (bank, lines, supervision):
         latch = FaultLatch(faults_path)
-        controller = Controller(station, bank, lines, supervision, demands, latch, publish, report)
+        controller = Controller(
+            station, bank, lines, supervision, demands, latch, publish, report, solve
+        )
         controller.start()
         yield controller
 
@@ -123,10 +128,11 @@ def simulated_charger(
 class Run:
     """One run of a station: the loop over scans, and what it leaves to report.
 
-    With a `charger` the station is simulated; without one it is the real wires. The `desk` takes
-    orders before every scan and sees it, as `watch` does; `note` hears what is reported. Simulated
-    time jumps, by `longest_skip_ms` at most, while neither demands, plant nor ages change: the
-    result is the same as scan by scan.
+    With a `charger` the station is simulated; without one it is the real wires. In `real_time` a
+    solver works beside the scan; where time is only simulated a scan waits for it, so that a run is
+    the same each time. The `desk` takes orders before every scan and sees it, as `watch` does;
+    `note` hears what is reported. Simulated time jumps, by `longest_skip_ms` at most, while neither
+    demands, plant nor ages change: the result is the same as scan by scan.
     """
 
     def __init__(
@@ -137,6 +143,7 @@ class Run:
         *,
         injections: Sequence[Injection] = (),
         longest_skip_ms: int = MS_PER_DAY,
+        real_time: bool = False,
         faults_path: Path | None = None,
         journal: Journal | None = None,
         desk: Desk | None = None,
@@ -148,6 +155,7 @@ class Run:
         self._trace = trace
         self._injections = injections
         self._longest_skip_ms = longest_skip_ms
+        self._real_time = real_time
         self._faults_path = faults_path
         self._journal = journal
         self._desk = desk
@@ -174,6 +182,9 @@ class Run:
             stack.enter_context(ended_by_signals(self.end))
             if self._journal is not None:
                 stack.callback(self._journal.close)
+            solve = None
+            if self._real_time and self._station.policy.name != "documented":
+                solve = stack.enter_context(SolverProcess(needs_constraints(self._station)))
             controller = stack.enter_context(
                 controlled(
                     self._station,
@@ -182,6 +193,7 @@ class Run:
                     self._report,
                     self._faults_path,
                     self._station.hardware.watchdog_device if charger is None else "",
+                    solve,
                 )
             )
             self._started_ms = _now_ms()

@@ -90,6 +90,7 @@ def run(
                 trace,
                 injections=injections,
                 longest_skip_ms=_longest_skip_ms(pace, serving),
+                real_time=not simulated or (demands is None and pace == 1.0),
                 faults_path=faults_path,
                 journal=journal,
                 desk=desk,

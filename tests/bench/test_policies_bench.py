@@ -6,11 +6,14 @@ guard and the check of optimality.
 """
 
 import random
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -19,7 +22,9 @@ from ratios import ratio
 
 from verified_alloc import Station, allocate, demand
 from verified_alloc.policies import constraint
-from verified_alloc.policies.problem import Problem
+from verified_alloc.policies.problem import NotYet, Problem
+from verified_alloc.solver_process import SolverProcess
+from verified_alloc.station import PowerModule
 
 Demands = dict[int, int]
 Held = dict[int, tuple[int, ...]]
@@ -231,25 +236,41 @@ def test_growth(guns: int, modules: int) -> None:
     print(f"growth {guns} x {modules}, ms: {', '.join(cells)}")
 
 
-RESIDENT = """
-import resource
-with open("/proc/self/statm") as statm:
-    print(int(statm.read().split()[1]) * resource.getpagesize())
+def resident_mb(pid: int) -> float:
+    statm = Path(f"/proc/{pid}/statm").read_text()
+    return int(statm.split()[1]) * resource.getpagesize() / 1e6
+
+
+ASKS = """
+import os, sys
+from verified_alloc import *
+allocate(Station.reference(), {1: 80}, "priority")
+print(flush=True)
+sys.stdin.read()
 """
 
 
-def resident_mb(code: str) -> float:
-    """The memory of a fresh process that has run this."""
-    python = [sys.executable, "-c", code + RESIDENT]
-    told = subprocess.run(python, check=True, capture_output=True, text=True).stdout
-    return int(told) / 1e6
-
-
 def test_memory(benchmark: Any) -> None:
-    """Resident memory with and without OR-Tools; a station of equal modules needs none of it."""
-    ask = "from verified_alloc import *; allocate(Station.reference(), {1: 80}, 'priority')"
-    without = resident_mb(ask)
-    with_it = resident_mb(f"{ask}; import ortools.sat.python.cp_model")
-    print(f"resident memory: {without:.0f} MB, with OR-Tools loaded {with_it:.0f} MB")
-    assert without < with_it
+    """Resident memory of a process that decides about equal modules, and of the solver's process
+    beside it, where there is one."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ASKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        without = resident_mb(process.pid)
+        process.kill()
+    unequal = replace(station(6, 9), modules=(*station(6, 9).modules[:8], PowerModule(9, 20_000)))
+    question = Problem(unequal, demand.told(unequal, {1: 80}))
+    with SolverProcess(at_once=True) as solver:
+        while True:
+            try:
+                solver(question, "priority")
+                break
+            except NotYet:
+                time.sleep(0.01)
+        assert solver._process is not None
+        beside = resident_mb(solver._process.pid)
+    print(f"resident memory: {without:.0f} MB, the solver's process beside it {beside:.0f} MB")
+    assert without < beside
     benchmark(lambda: allocate(Station.reference(), {1: 80}, "priority"))

@@ -8,6 +8,7 @@ from typing import Self
 
 from hardware import clock
 from hardware.simulated.faults import parse
+from verified_alloc.allocate import Solve
 from verified_alloc.controller import Controller, State
 from verified_alloc.demand import DemandProcessor
 from verified_alloc.run import controlled, simulated_charger
@@ -19,7 +20,13 @@ Connected = dict[int, tuple[int, ...]]
 class WorkingStation:
     """Guns and modules are counted from 1, demands are in kW."""
 
-    def __init__(self, station: Station, seed: int = 0, faults_path: Path | None = None) -> None:
+    def __init__(
+        self,
+        station: Station,
+        seed: int = 0,
+        faults_path: Path | None = None,
+        solve: Solve | None = None,
+    ) -> None:
         self.station = station
         self.charger = simulated_charger(station, seed=seed)
         self.cabinet, self.monitor = self.charger.cabinet, self.charger.monitor
@@ -33,6 +40,7 @@ class WorkingStation:
         self.state: State
         self._told_w = [0] * len(station.guns)
         self._faults_path = faults_path
+        self._solve = solve
         self._seams = ExitStack()
         self._process: AbstractContextManager[Controller] | None = None
 
@@ -50,7 +58,12 @@ class WorkingStation:
         """A process takes over the wires as it finds them."""
         self.demands = DemandProcessor(self.station)
         self._process = controlled(
-            self.station, self.demands, self._tell, self.reported.append, self._faults_path
+            self.station,
+            self.demands,
+            self._tell,
+            self.reported.append,
+            self._faults_path,
+            solve=self._solve,
         )
         self.controller = self._process.__enter__()
         self._begins()

@@ -320,8 +320,6 @@ def _smallest_list(stages: Stages, gun: int, free: Mapping[int, list[int]]) -> N
 
 def solve(problem: Problem, policy: str) -> Answer:
     """The answer of a policy; `NoAnswer` if there is none."""
-    if not problem.classes:
-        return Answer(problem.choice([[] for _ in problem.station.guns], {}), "constraint")
     stages = Stages(base(problem))
     for objective in objectives(stages.model, policy):
         stages.put(objective)

@@ -21,6 +21,8 @@ IDLE = -1
 def solve(problem: Problem, policy: str) -> Answer | None:
     """The answer of a policy; None where this is not exact: modules of unequal power, or a site
     limit that binds, but for plain `priority`."""
+    if not problem.reach:
+        return Answer(problem.choice([[] for _ in problem.station.guns], {}), "flow")
     power_w = problem.equal_w
     if power_w is None:
         return None

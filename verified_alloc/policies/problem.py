@@ -25,6 +25,10 @@ class NoAnswer(Exception):
     """A solver did not come to a proved optimum; the message says why."""
 
 
+class NotYet(Exception):
+    """A solver beside the scan is at work; its answer may be there at the next scan."""
+
+
 class Stage(NamedTuple):
     """An objective, the value that was reached and the bound that the solver proved."""
 

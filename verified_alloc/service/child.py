@@ -1,15 +1,14 @@
 """The service process as the scan's process sees it: started, listened to, started again."""
 
 import logging
-import os
 import pickle
 import socket
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from typing import Any
 
+from verified_alloc import beside
 from verified_alloc.service.settings import Settings
 from verified_alloc.station import Station
 
@@ -108,17 +107,8 @@ class Child:
         with theirs:
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINE_BYTES)
-            passed = [theirs.fileno()]
-            if self._listening is not None:
-                passed.append(self._listening.fileno())
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "verified_alloc.service", *map(str, passed)],
-                pass_fds=passed,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                process_group=0,  # Ctrl-C is for the scan
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
+            passed = [theirs] if self._listening is None else [theirs, self._listening]
+            self._process = beside.start("verified_alloc.service", passed)
         self._line = ours
         ours.send(self._hello)
 
