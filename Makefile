@@ -6,12 +6,13 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove certificates mutants sweep campaign faults soak bench load virtual-pi aarch64 lint
+.PHONY: help run test prove prove-stations certificates mutants sweep campaign faults soak bench load virtual-pi aarch64 lint
 
 help:
 	@echo "make run           a simulated station lives through a day; Ctrl-C ends it"
 	@echo "make test          every test but the long ones, in a few minutes"
 	@echo "make prove         the proof suite; every obligation has its expected verdict"
+	@echo "make prove-stations  the same on other stations: ring, half, unequal modules"
 	@echo "make certificates  the finite core again, with proofs that a few lines check (cadical)"
 	@echo "make mutants       breaks the kernel on purpose; the proofs must notice (10 minutes)"
 	@echo "make sweep         the long campaigns: random changes (an hour)"
@@ -32,6 +33,11 @@ test: $(INSTALLED)
 
 prove: $(INSTALLED)
 	$(VENV)/bin/verified-alloc prove
+
+prove-stations: $(INSTALLED)
+	for station in tests/proofs/stations/*.toml; do \
+		$(VENV)/bin/verified-alloc prove --station $$station || exit 1; \
+	done
 
 certificates: $(INSTALLED)
 	$(VENV)/bin/python -m proofs.certify .venv/certificates
