@@ -25,7 +25,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from proofs import rule as rules
+from proofs import properties
 from proofs.certificate import Certificate, certify, satisfiable
 from proofs.circuit import Circuit
 from proofs.cnf import conjunction, counterexample
@@ -526,50 +526,52 @@ def may_not_switch(over: Any, station: Station) -> Claim:
 
 
 FINITE: tuple[Finite, ...] = (
-    _of_the_rule("one-gun-per-module", "A module is on one gun at most.", rules.exclusive),
+    _of_the_rule("one-gun-per-module", "A module is on one gun at most.", properties.exclusive),
     _of_the_rule(
         "usable-and-wanted",
         "Only usable contactors close, and only for guns with demand.",
-        rules.usable_and_wanted,
+        properties.usable_and_wanted,
     ),
     _of_the_rule(
         "gun-cap",
         "No gun holds more modules than its maximum needs, nor is given more than its maximum.",
-        rules.gun_cap,
+        properties.gun_cap,
     ),
     _of_the_rule(
         "higher-demand-first",
         "If a gun is given less than it may have, every gun served after it is given nothing.",
-        rules.priority,
+        properties.priority,
         full=True,
     ),
     _of_the_rule(
         "first-choice",
         "If a gun is given less than it may have, every module that it could use is on it or on a"
         " gun served before it.",
-        rules.first_choice,
+        properties.first_choice,
     ),
     _of_the_rule(
         "idle-only-if-met",
         "A module idles only when every gun that could use it is given all it may have.",
-        rules.idle_only_if_met,
+        properties.idle_only_if_met,
     ),
     _of_the_rule(
         "up-to-demand",
         "A gun is given the power of its modules, up to what it may have.",
-        rules.up_to_demand,
+        properties.up_to_demand,
     ),
-    _of_the_rule("no-waste", "No gun holds a last module that it does not need.", rules.no_waste),
+    _of_the_rule(
+        "no-waste", "No gun holds a last module that it does not need.", properties.no_waste
+    ),
     _of_the_rule(
         "lowest-number-first",
         "Below every module that a gun holds, each one that it could use is on it or on a gun"
         " served before it.",
-        rules.lowest_first,
+        properties.lowest_first,
     ),
     _of_the_rule(
         "guard-accepts",
         "The guard accepts whatever the rule chooses, for demands of 0 or more.",
-        rules.accepted,
+        properties.accepted,
         demanded=True,
     ),
     *map(_of_the_guard, CONDITIONS),

@@ -29,6 +29,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "specification-by-turns",
         "specification-determines-the-output",
         "no-more-than-there-is",
+        "lexicographic-in-numbers",
         "lexicographic-optimum",
         "documented-scenarios",
         "higher-demand-first.partial",

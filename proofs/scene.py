@@ -57,19 +57,20 @@ class Scene(NamedTuple):
             self.limit_w,
         )
 
-    def by_turns(self) -> tuple[rule.Choice, list[Any]]:
+    def by_turns(self) -> tuple[rule.Choice, list[Any], list[Any]]:
         """The rule as turns one after another (`rule.turn-by-turn`), where all that is known of the
         limit that is left for a gun is that it is not overdrawn, or without a limit that it leaves
-        the gun's maximum (`rule.limit-is-kept`): the choice, and these hypotheses."""
+        the gun's maximum (`rule.limit-is-kept`): the choice, these hypotheses, and the names of
+        what is left."""
         free: list[Any] = [True] * len(self.module_power_w)
+        names = algebra.ints("left for gun", len(self.demand_w))
         held, delivered_w, hypotheses = [], [], []
-        for gun in self.order:
-            left_w = algebra.ints(f"left for gun {gun + 1}")
+        for gun, left_w in zip(self.order, names, strict=True):
             hypotheses.append(left_w >= (0 if self.limited else self.gun_max_w[gun]))
             row, given_w, free = self.turn(gun, free, left_w)
             held.append(row)
             delivered_w.append(given_w)
-        return rule.Choice(held, delivered_w), hypotheses
+        return rule.Choice(held, delivered_w), hypotheses, names
 
     def turn(self, gun: int, free: Sequence[Any], left_w: Any) -> tuple[Any, Any, list[Any]]:
         """One gun's turn: what it takes, what it is given, and what is free after it."""
@@ -109,6 +110,11 @@ def any_matrix(station: Station, *, limited: bool = False) -> Scene:
     return _scene(station, usable, [True] * guns, [True] * modules, limited=limited)
 
 
+def limited(station: Station) -> Scene:
+    """Any matrix, any site limit."""
+    return any_matrix(station, limited=True)
+
+
 def full_matrix(station: Station) -> Scene:
     """Any demands, any modules and guns out of order, else a contactor between every two."""
     guns, modules = len(station.guns), len(station.modules)
@@ -145,6 +151,14 @@ def _scene(
     )
 
 
+def any_choice(station: Station, whose: str = "other") -> rule.Choice:
+    """Any allocation."""
+    return rule.Choice(
+        algebra.bools(f"{whose} holds", len(station.guns), len(station.modules)),
+        algebra.ints(f"{whose} is given", len(station.guns)),
+    )
+
+
 def about_the_rule(
     sentence: str,
     build: Callable[[Station], Scene],
@@ -158,7 +172,7 @@ def about_the_rule(
 
     def claim(station: Station) -> Claim:
         scene = build(station)
-        choice, left = (scene.choice(algebra), []) if readable else scene.by_turns()
+        choice, left = (scene.choice(algebra), []) if readable else scene.by_turns()[:2]
         return Claim(
             (*scene.hypotheses, *left, *given(scene), *(readable(scene) if readable else ())),
             holds(algebra, scene, choice),

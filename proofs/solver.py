@@ -50,6 +50,8 @@ def term(value: Any) -> Any:
     """The value as a Z3 term."""
     if isinstance(value, bool):
         return z3.BoolVal(value)
+    if isinstance(value, int):
+        return z3.IntVal(value)
     # Not every reader of SMT-LIB knows a conjunction of nothing.
     return z3.substitute(value, (z3.And([]), z3.BoolVal(True)), (z3.Or([]), z3.BoolVal(False)))
 
@@ -140,13 +142,14 @@ def smt_lib(claim: Claim) -> str:
 def parts(claim: Claim) -> list[Claim]:
     """The claim as one claim for each part of its goal, where that is a conjunction: it holds
     exactly if they all do."""
-    return [claim._replace(goal=part) for part in _conjuncts(term(claim.goal))]
+    return [claim._replace(goal=part) for part in conjuncts(term(claim.goal))]
 
 
-def _conjuncts(goal: Any) -> list[Any]:
+def conjuncts(goal: Any) -> list[Any]:
+    """What a conjunction says, one by one."""
     if not z3.is_and(goal):
         return [goal]
-    return [part for child in goal.children() for part in _conjuncts(child)]
+    return [part for child in goal.children() for part in conjuncts(child)]
 
 
 def second_opinion(claim: Claim, wall_s: float) -> tuple[str, float]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs import rule as rules
+from proofs import properties as rules
 from proofs.certificate import satisfiable
 from proofs.circuit import Bit, Circuit, Number
 from proofs.cnf import conjunction, counterexample

@@ -1,0 +1,152 @@
+"""One gun's turn, and the rule as turns one after another."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import z3
+
+from proofs import algebra, solver
+from proofs.obligation import Claim
+from proofs.scene import Scene, any_matrix, full_matrix, limited, turn
+from verified_alloc.kernel import invariants, rule
+from verified_alloc.station import Station
+
+
+class Turn:
+    """One gun's turn: the shipped rule for that gun alone, with any modules free and any limit
+    left over. `rule.turn-by-turn` shows that the rule is such turns one after another."""
+
+    def __init__(self, power_w: Sequence[int]) -> None:
+        self.power_w = power_w
+        self.demand_w, self.maximum_w, self.left_w = algebra.ints("turn", 3)
+        self.free = algebra.bools("free", len(power_w))
+        self.row, self.delivered_w = turn(
+            algebra, self.demand_w, self.maximum_w, power_w, self.free, self.left_w
+        )
+        wanted = rule.least(algebra, self.demand_w, self.maximum_w)
+        self.granted_w = rule.least(algebra, wanted, self.left_w)
+
+    def put_in(
+        self, scene: Scene, gun: int, free: Sequence[Any], left_w: Any
+    ) -> list[tuple[Any, Any]]:
+        """What makes it that gun's turn, for `z3.substitute`."""
+        usable = map(algebra.and_, free, scene.usable[gun])
+        names = [self.demand_w, self.maximum_w, self.left_w, *self.free]
+        values = [scene.demand_w[gun], scene.gun_max_w[gun], left_w, *usable]
+        return list(zip(names, map(solver.term, values), strict=True))
+
+
+def _scenes(station: Station) -> tuple[Scene, ...]:
+    """All scenes that are proved turn by turn."""
+    return limited(station), any_matrix(station), full_matrix(station)
+
+
+def turn_by_turn(station: Station) -> Claim:
+    """The rule for all guns against turns one after another, each with what is then left of the
+    limit; and each of these is `Turn`, with the gun's numbers and modules put in."""
+    one = Turn(station.module_power_w)
+    same: list[Any] = []
+    for scene in _scenes(station):
+        choice, (turns, _, names) = scene.choice(algebra), scene.by_turns()
+        left_w = [scene.limit_w]
+        for given_w in choice.delivered_w[:-1]:
+            left_w.append(left_w[-1] - given_w)
+        put_in = list(zip(names, map(solver.term, left_w), strict=True))
+        free: list[Any] = [True] * len(station.modules)
+        for gun in scene.order:
+            ours = [*turns.held[gun], turns.delivered_w[gun]]
+            of_gun = one.put_in(scene, gun, free, names[gun])
+            same += [
+                algebra.same(z3.substitute(term, *of_gun), solver.term(bit))
+                for term, bit in zip([*one.row, one.delivered_w], ours, strict=True)
+            ]
+            whole = [*choice.held[gun], choice.delivered_w[gun]]
+            same += [
+                z3.simplify(z3.substitute(solver.term(a), *put_in) == b)
+                for a, b in zip(ours, whole, strict=True)
+            ]
+            free = list(map(algebra.and_, free, map(algebra.not_, turns.held[gun])))
+    return Claim((), algebra.and_(*same))
+
+
+def bounded(given_w: Any, maximum_w: Any, left_w: Any) -> Any:
+    """A gun is given nothing below 0, its maximum at most and what is left at most, where its
+    maximum is not below 0 and the limit is not overdrawn."""
+    return algebra.implies(
+        algebra.and_(maximum_w >= 0, left_w >= 0),
+        algebra.and_(given_w >= 0, given_w <= maximum_w, given_w <= left_w),
+    )
+
+
+def running(scene: Scene, given_w: Sequence[Any], left_w: Sequence[Any]) -> list[Any]:
+    """The limit, gun after gun, where each is given what `bounded` says."""
+    return [
+        *scene.hypotheses,
+        left_w[0] == scene.limit_w,
+        *[
+            then == left - given
+            for then, left, given in zip(left_w[1:], left_w, given_w, strict=False)
+        ],
+        *map(bounded, given_w, scene.gun_max_w, left_w),
+    ]
+
+
+def limit_is_kept(station: Station) -> Claim:
+    """From one turn's bounds to what is left for each gun, just as the turns assume it, and to the
+    total."""
+    one = Turn(station.module_power_w)
+    kept = []
+    for scene in _scenes(station):
+        given_w = algebra.ints("given", len(station.guns))
+        _, assumed, left_w = scene.by_turns()
+        turns = running(scene, given_w, left_w)
+        within = algebra.total(given_w) <= scene.limit_w
+        kept.append(algebra.implies(algebra.and_(*turns), algebra.and_(*assumed, within)))
+    return Claim((), algebra.and_(bounded(one.delivered_w, one.maximum_w, one.left_w), *kept))
+
+
+def turn_counts(station: Station) -> Claim:
+    """The number of modules that a gun takes, and how many are left."""
+    one = Turn(station.module_power_w)
+    taken, available = algebra.count(one.row), algebra.count(one.free)
+    left = algebra.count(
+        algebra.and_(free, algebra.not_(takes))
+        for free, takes in zip(one.free, one.row, strict=True)
+    )
+    needs = rule.need(algebra, one.granted_w, one.power_w)
+    return Claim(
+        (), algebra.and_(taken == rule.least(algebra, needs, available), left == available - taken)
+    )
+
+
+def row_as_specified(
+    over: Any, row: Any, delivered_w: Any, granted_w: Any, free: Any, power_w: Sequence[int]
+) -> Any:
+    """What a gun's row must be, given the modules that are free for it: free ones, given up to
+    their power, none too many, all of them where it is short, no lower-numbered one left out."""
+    modules = range(len(power_w))
+    grant = over.ite(granted_w > 0, granted_w, 0)
+    return over.and_(
+        *[over.or_(over.not_(row[m]), free[m]) for m in modules],
+        invariants.up_to_demand(over, [row], [delivered_w], [grant], power_w),
+        invariants.no_waste(over, [row], [delivered_w], power_w),
+        *[over.or_(delivered_w >= grant, over.not_(free[m]), row[m]) for m in modules],
+        *[
+            over.or_(over.not_(over.and_(row[m], free[lower])), row[lower])
+            for m in modules
+            for lower in range(m)
+        ],
+    )
+
+
+def turn_specified(station: Station) -> Claim:
+    """The row that is specified is the one that the rule takes, and the other way round."""
+    one = Turn(station.module_power_w)
+    other = algebra.bools("other", len(one.row))
+    given = algebra.ints("given")
+    matches = algebra.and_(given == one.delivered_w, *map(algebra.iff, other, one.row))
+    return Claim(
+        (),
+        matches
+        == row_as_specified(algebra, other, given, one.granted_w, one.free, station.module_power_w),
+    )

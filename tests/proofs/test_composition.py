@@ -1,0 +1,181 @@
+"""What is composed rests on lemmas that exist, are proved wherever it is, and are all needed."""
+
+import re
+from typing import Any
+
+import pytest
+import z3
+
+from proofs import composition, manifest, turn
+from proofs.obligation import PROVED, REFUTED, Obligation
+from proofs.prove import vacuity
+from proofs.solver import decide
+from verified_alloc import Station
+from verified_alloc.kernel import guard
+
+EVERY = manifest.obligations()
+COMPOSED = [one for one in EVERY.values() if "composed of" in one.domain]
+
+
+def named(obligation: Obligation) -> str:
+    return obligation.id
+
+
+def answer(name: str, station: Station) -> str:
+    return decide(EVERY[name].claim(station), EVERY[name].budget).answer
+
+
+def said_to_use(obligation: Obligation) -> set[str]:
+    return set(re.findall(r"[a-z]+\.[a-z-]+(?:\.[a-z-]+)*", obligation.domain))
+
+
+def shape(guns: int, modules: int, **more: Any) -> Station:
+    return Station.from_tables(
+        {
+            "station": {
+                "name": "shape",
+                "guns": guns,
+                "modules": modules,
+                "module_power_kw": 40,
+                "gun_max_power_kw": 80,
+            },
+            **more,
+        }
+    )
+
+
+SHAPES = {
+    "one": shape(1, 1),
+    "one gun": shape(1, 3),
+    "one module": shape(3, 1),
+    "unequal guns": shape(3, 3, gun=[{"id": 2, "max_power_kw": 40}]),
+    "unequal modules": shape(2, 3, module=[{"id": 3, "power_kw": 20}]),
+    "ring": shape(3, 4, matrix={"kind": "ring"}),
+}
+
+
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The lemmas that were asked for."""
+    asked: set[str] = set()
+    shipped = composition.lemma
+
+    def lemma(station: Station, name: str) -> Any:
+        asked.add(name)
+        return shipped(station, name)
+
+    monkeypatch.setattr(composition, "lemma", lemma)
+    return asked
+
+
+@pytest.mark.parametrize("obligation", COMPOSED, ids=named)
+def test_it_names_the_lemmas_that_it_uses(
+    small: Station, obligation: Obligation, used: set[str]
+) -> None:
+    obligation.claim(small)
+    assert used
+    assert used - set(composition.SPECIFICATION) <= said_to_use(obligation)
+
+
+@pytest.mark.parametrize("obligation", COMPOSED, ids=named)
+def test_its_lemmas_are_proved_wherever_it_is(small: Station, obligation: Obligation) -> None:
+    for name in said_to_use(obligation):
+        assert EVERY[name].expected == PROVED
+        for station in (Station.reference(), small, *SHAPES.values()):
+            assert EVERY[name].applies(station) or not obligation.applies(station)
+
+
+def test_no_lemma_rests_on_what_rests_on_it() -> None:
+    def below(name: str, above: tuple[str, ...] = ()) -> None:
+        assert name not in above
+        for lemma in said_to_use(EVERY[name]) & set(EVERY):
+            below(lemma, (*above, name))
+
+    for obligation in COMPOSED:
+        below(obligation.id)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_chain_holds_on_every_shape(name: str) -> None:
+    station = SHAPES[name]
+    chain = {lemma for one in COMPOSED for lemma in (one.id, *said_to_use(one))}
+    for each in sorted(chain):
+        if EVERY[each].applies(station):
+            assert answer(each, station) == PROVED, each
+            assert vacuity(EVERY[each].claim(station))[3] == []
+
+
+@pytest.mark.parametrize("part", composition.SPECIFICATION)
+def test_without_a_part_the_specification_leaves_a_choice(
+    monkeypatch: pytest.MonkeyPatch, small: Station, part: str
+) -> None:
+    monkeypatch.delitem(composition.SPECIFICATION, part)
+    assert answer("rule.specification-by-turns", small) == REFUTED
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rule.turn-is-specified",
+        "rule.specification-by-turns",
+        "rule.limit-is-kept",
+        "rule.no-waste",
+    ],
+)
+def test_without_a_lemma_the_specification_does_not_follow(
+    monkeypatch: pytest.MonkeyPatch, small: Station, name: str
+) -> None:
+    without(monkeypatch, name)
+    assert answer("rule.specification-determines-the-output", small) == REFUTED
+
+
+@pytest.mark.parametrize(
+    "name", ["rule.up-to-demand", "rule.usable-and-wanted", "rule.limit-is-kept"]
+)
+def test_without_a_lemma_the_optimum_does_not_follow(
+    monkeypatch: pytest.MonkeyPatch, small: Station, name: str
+) -> None:
+    without(monkeypatch, name)
+    assert answer("rule.lexicographic-optimum", small) == REFUTED
+
+
+def test_without_counts_in_turn_they_do_not_add_up(
+    monkeypatch: pytest.MonkeyPatch, small: Station
+) -> None:
+    without(monkeypatch, "rule.turn-counts")
+    assert answer("rule.needed-or-all-that-was-left", small) == REFUTED
+
+
+def without(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    shipped = composition.lemma
+    monkeypatch.setattr(
+        composition,
+        "lemma",
+        lambda station, name: z3.BoolVal(True) if name == missing else shipped(station, name),
+    )
+
+
+def test_where_the_guard_lets_more_through_there_may_be_more_than_there_is(
+    monkeypatch: pytest.MonkeyPatch, small: Station
+) -> None:
+    monkeypatch.setattr(guard, "exclusive", lambda over, held: True)
+    assert answer("rule.no-more-than-there-is", small) == REFUTED
+
+
+def test_turns_that_assume_more_of_the_limit_are_found_out(
+    monkeypatch: pytest.MonkeyPatch, small: Station
+) -> None:
+    monkeypatch.setattr(turn, "bounded", lambda given_w, maximum_w, left_w: given_w >= 0)
+    assert answer("rule.limit-is-kept", small) == REFUTED
+
+
+def test_a_turn_with_other_numbers_is_not_that_guns(
+    monkeypatch: pytest.MonkeyPatch, small: Station
+) -> None:
+    shipped = turn.Turn.put_in
+
+    def put_in(self: turn.Turn, scene: Any, gun: int, free: Any, left_w: Any) -> Any:
+        return shipped(self, scene, 0, free, left_w)
+
+    monkeypatch.setattr(turn.Turn, "put_in", put_in)
+    assert answer("rule.turn-by-turn", small) == REFUTED
