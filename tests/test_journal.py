@@ -643,11 +643,11 @@ def test_a_journal_of_another_version_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     told_of(path)
     with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA user_version = 2")
-    with pytest.raises(BadInput, match="version 2 and not 1"):
+        database.execute("PRAGMA user_version = 3")
+    with pytest.raises(BadInput, match="version 3 and not 2"):
         read_journal(path)
     (told,) = told_of(path)
-    assert "is of version 2, not 1; it is kept as journal.aside.db" in told
+    assert "is of version 3, not 2; it is kept as journal.aside.db" in told
     assert len(read_journal(path).runs) == 1
 
 

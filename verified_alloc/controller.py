@@ -24,9 +24,10 @@ from verified_alloc.kernel import diagnosis, offer, ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
-from verified_alloc.policies.problem import Answer, NoAnswer, NotYet, Problem
+from verified_alloc.policies.problem import NO_WEAR, Answer, NoAnswer, NotYet, Problem
 from verified_alloc.quiet import quiet_ms
 from verified_alloc.station import Faults, Pair, Station
+from verified_alloc.wear import Wear, in_steps
 from verified_alloc.wires import Wires
 
 Matrix = list[list[bool]]
@@ -61,6 +62,8 @@ class State(NamedTuple):
     """By gun, the modules that feed it."""
     connected: tuple[tuple[int, ...], ...]
     """By gun, the modules whose contactor reads closed."""
+    operations: Mapping[Pair, int]
+    """Makes and breaks of each contactor that ever moved, so far."""
     locked: tuple[int, ...]
     faults: Faults
     stopped: bool
@@ -79,6 +82,7 @@ class Controller:
 
     `publish(gun, offer_w, lifetime_ms)` tells a gun its offer, `report(text)` says what happened.
     `solve` is a constraint solver beside the scan; without one the scan waits for the solver.
+    `operations` are those of the contactors before.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class Controller:
         publish: Callable[[int, int, int], None],
         report: Callable[[str], None],
         solve: Solve | None = None,
+        operations: Mapping[Pair, int] = NO_WEAR,
     ) -> None:
         self.station = station
         self.demands = demands
@@ -112,6 +117,7 @@ class Controller:
         self._acknowledged: set[int] = set()
         self._own_limit_w = station.site_limit_w
         self._held_until_ms: dict[int, int] = {}
+        self._wear = Wear(operations)
         self._astray = [False] * len(station.modules)
         self._dwell = Dwell(len(station.modules), station.timing.minimum_dwell_s * 1000)
         self._stopping = False
@@ -120,6 +126,7 @@ class Controller:
         self._last_ms = 0
         self._inputs: Inputs | None = None
         self._stood: frozenset[Pair] = frozenset()
+        self._worn: Mapping[Pair, int] = NO_WEAR
         self._undecided_ms: int | None = None
         self._allocation: Allocation | None = None
         self._before: object = None
@@ -253,6 +260,7 @@ class Controller:
         self._diagnose(readings, bank, elapsed_ms, scans)
         live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]
         self._dwell.note(live, now_ms)
+        self._wear.note(readings)
         stopping = self._stopping or self.health.latched.stop_told
         self._stopping_ms = diagnosis.lasting(ops, stopping, self._stopping_ms, elapsed_ms)
         stop = (
@@ -374,6 +382,7 @@ class Controller:
         inputs = Inputs(asked, self.health.faults, reserved, self.station.site_limit_w)
         if inputs != self._inputs:
             self._inputs, self._stood = inputs, self._stand(readings)
+            self._worn = in_steps(self._wear.operations)
             if self._undecided_ms is None:
                 self._undecided_ms = now_ms
         if self._allocation is None or self._undecided_ms is not None:
@@ -396,6 +405,7 @@ class Controller:
             current=self._stood,
             policy=self.station.policy.name,
             reserved=inputs.reserved,
+            wear=self._worn,
         )
         try:
             decided = ask(solve=self._solve)
@@ -495,6 +505,7 @@ class Controller:
                 tuple(module + 1 for module, feeds in enumerate(row) if feeds) for row in live
             ),
             connected=connected,
+            operations=self._wear.operations,
             locked=tuple(gun for gun, lock in enumerate(self.health.locked, start=1) if lock),
             faults=self.health.faults,
             stopped=stop or self.health.latched.stop_told,

@@ -8,13 +8,15 @@ It looks at the scans and writes what has changed. `journal_file` says into whic
 import json
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from verified_alloc.allocate import Allocation
 from verified_alloc.controller import Inputs, State
 from verified_alloc.demand import strictly
+from verified_alloc.errors import BadInput
 from verified_alloc.explain import kilowatts
 from verified_alloc.journal_file import JournalFile, Row
 from verified_alloc.station import Faults, Pair, Station
@@ -62,6 +64,9 @@ class Journal:
         self._file = JournalFile(path, patient=simulated)
         self._station = station
         self._simulated = simulated
+        self.operations = {} if simulated else _operations_before(path, station)
+        """Of the contactors in earlier runs; a simulated run begins with new ones."""
+        self._worn: Mapping[Pair, int] = {}
         self._run = secrets.randbits(48)
         self._began_ms = 0
         self._unbegun: list[str] | None = []
@@ -88,6 +93,7 @@ class Journal:
             [
                 ("run", (self._run, version("verified-alloc"), self._simulated, station)),
                 self._clock(0),
+                *self._wear_news(0, self.operations),
                 *(self._row("report", 0, sentence) for sentence in reported),
             ]
         )
@@ -170,9 +176,15 @@ class Journal:
         )
         for pair in sorted(closed ^ self._closed):
             yield self._row("operation", at_ms, *pair, pair in closed)
+        yield from self._wear_news(at_ms, state.operations)
 
         self._demands, self._offers, self._closed, self._faults = demands, offers, closed, faults
         self._decided, self._inputs = decided, state.inputs
+
+    def _wear_news(self, at_ms: int, operations: Mapping[Pair, int]) -> Iterator[Row]:
+        for pair, count in sorted(operations.items() - self._worn.items()):
+            yield self._row("wear", at_ms, *pair, count)
+        self._worn = operations
 
     def _decision(self, at_ms: int, state: State) -> Row:
         inputs, allocation = state.inputs, state.allocation
@@ -217,6 +229,16 @@ def why(before: Inputs, now: Inputs, stale: Collection[int]) -> list[str]:
         for module, gun in sorted(now.reserved.items() - before.reserved.items()):
             told.append(f"PM{module} has come to gun {gun}")
     return told
+
+
+def _operations_before(path: Path, station: Station) -> dict[Pair, int]:
+    """What the journal knows; whatever is wrong with it must not keep a station from starting."""
+    from verified_alloc.journal_reader import operations_so_far
+
+    with suppress(BadInput, OSError):
+        told = operations_so_far(path)
+        return {pair: count for pair, count in told.items() if station.has(*pair)}
+    return {}
 
 
 def _outcome(allocation: Allocation) -> tuple[object, ...]:

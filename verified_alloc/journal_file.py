@@ -13,7 +13,7 @@ from verified_alloc.errors import BadInput
 
 APPLICATION_ID = 0x56414A4C
 """In the header of the SQLite file: it is a journal ("VAJL")."""
-VERSION = 1
+VERSION = 2
 """Of the tables, as `PRAGMA user_version`."""
 
 TABLES = {
@@ -26,6 +26,7 @@ TABLES = {
     " site_limit_w INTEGER",
     "offer": "run INTEGER, at_ms INTEGER, gun INTEGER, offer_w INTEGER, live TEXT",
     "operation": "run INTEGER, at_ms INTEGER, gun INTEGER, module INTEGER, closed INTEGER",
+    "wear": "run INTEGER, at_ms INTEGER, gun INTEGER, module INTEGER, operations INTEGER",
     "fault": "run INTEGER, at_ms INTEGER, kind TEXT, gun INTEGER, module INTEGER, stands INTEGER",
     "report": "run INTEGER, at_ms INTEGER, text TEXT",
     "incident": "run INTEGER, at_ms INTEGER, kind TEXT, rule TEXT, gun INTEGER, module INTEGER,"
@@ -41,6 +42,7 @@ IDENTITY = {
     "decision": (0,),
     "offer": (0, 2),
     "operation": (0, 2, 3),
+    "wear": (0, 2, 3),
     "fault": (0, 2, 3, 4),
 }
 """Tables whose newest row, of those equal in these columns, holds until the next one. A new part

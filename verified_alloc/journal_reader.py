@@ -154,6 +154,18 @@ def read_journal(path: str | Path) -> Recorded:
     return Recorded(path, newest, tuple(runs), len(stations) - len(kept), started_unix_ms)
 
 
+def operations_so_far(path: Path) -> dict[Pair, int]:
+    """Makes and breaks of every contactor in its life, as far as the journal has seen it."""
+    counted: dict[Pair, int] = {}
+    for part in _parts(path):
+        with _opened(part) as database:
+            for gun, module, operations in database.execute(
+                "SELECT gun, module, max(operations) FROM wear GROUP BY gun, module"
+            ):
+                counted[gun, module] = max(operations, counted.get((gun, module), 0))
+    return counted
+
+
 def latest(path: str | Path, count: int) -> list[Happening]:
     """The newest entries for people, newest first."""
     path = Path(path)

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +25,10 @@ from verified_alloc.fault_latch import FaultLatch
 from verified_alloc.journal import Journal
 from verified_alloc.kernel import wiring
 from verified_alloc.player import Player
+from verified_alloc.policies.problem import NO_WEAR
 from verified_alloc.service.desk import Desk
 from verified_alloc.solver_process import SolverProcess
-from verified_alloc.station import Station
+from verified_alloc.station import Pair, Station
 from verified_alloc.summary import J_PER_KWH, Incident, Summary
 
 MS_PER_DAY = 24 * 3600 * 1000
@@ -70,12 +71,22 @@ def controlled(
     faults_path: Path | None = None,
     watchdog_device: str = "",
     solve: Solve | None = None,
+    operations: Mapping[Pair, int] = NO_WEAR,
 ) -> Iterator[Controller]:
     """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
     with wires(station, watchdog_device) as (bank, lines, supervision):
         latch = FaultLatch(faults_path)
         controller = Controller(
-            station, bank, lines, supervision, demands, latch, publish, report, solve
+            station,
+            bank,
+            lines,
+            supervision,
+            demands,
+            latch,
+            publish,
+            report,
+            solve,
+            operations,
         )
         controller.start()
         yield controller
@@ -194,6 +205,7 @@ class Run:
                     self._faults_path,
                     self._station.hardware.watchdog_device if charger is None else "",
                     solve,
+                    NO_WEAR if self._journal is None else self._journal.operations,
                 )
             )
             self._started_ms = _now_ms()

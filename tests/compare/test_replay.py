@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from stations import stations
 from sweep.stations import quick, some_station
 
+from verified_alloc import wear
 from verified_alloc.compare.charger import Charger
 from verified_alloc.compare.crowd import DAY_MS, Served
 from verified_alloc.compare.replay import Replay, replay
@@ -124,6 +125,16 @@ def test_on_any_station_under_any_policy(seed: int, policy: str) -> None:
     station = some_station(seed)
     station = changed(station, policy=changed(station.policy, name=policy))
     is_what_the_controller_does(station, random_trace(station, seed, 12, 60))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_wear_is_what_the_controller_counts(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a step so small that it decides."""
+    trace = random_trace(REFERENCE, seed, 40, 400)
+    without = replay(REFERENCE, trace, "priority")
+    monkeypatch.setattr(wear, "STEP", 2)
+    worn = is_what_the_controller_does(REFERENCE, trace)
+    assert worn.operations != without.operations
 
 
 @pytest.mark.sweep

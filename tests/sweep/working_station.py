@@ -11,8 +11,9 @@ from hardware.simulated.faults import parse
 from verified_alloc.allocate import Solve
 from verified_alloc.controller import Controller, State
 from verified_alloc.demand import DemandProcessor
+from verified_alloc.policies.problem import NO_WEAR
 from verified_alloc.run import controlled, simulated_charger
-from verified_alloc.station import Station
+from verified_alloc.station import Pair, Station
 
 Connected = dict[int, tuple[int, ...]]
 
@@ -26,6 +27,7 @@ class WorkingStation:
         seed: int = 0,
         faults_path: Path | None = None,
         solve: Solve | None = None,
+        operations: Mapping[Pair, int] = NO_WEAR,
     ) -> None:
         self.station = station
         self.charger = simulated_charger(station, seed=seed)
@@ -41,6 +43,7 @@ class WorkingStation:
         self._told_w = [0] * len(station.guns)
         self._faults_path = faults_path
         self._solve = solve
+        self._operations_before = operations
         self._seams = ExitStack()
         self._process: AbstractContextManager[Controller] | None = None
 
@@ -64,6 +67,7 @@ class WorkingStation:
             self.reported.append,
             self._faults_path,
             solve=self._solve,
+            operations=self._operations_before,
         )
         self.controller = self._process.__enter__()
         self._begins()

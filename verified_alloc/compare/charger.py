@@ -9,8 +9,9 @@ time to heed a lower offer. Guns and modules are counted from 0 in here.
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from verified_alloc import wear
 from verified_alloc.allocate import Allocation, decide
 from verified_alloc.demand import Asked, DemandProcessor
 from verified_alloc.dwell import Dwell
@@ -19,7 +20,7 @@ from verified_alloc.kernel import offer, ops, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Readings, Timing
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
-from verified_alloc.policies.problem import ALL_OPEN
+from verified_alloc.policies.problem import ALL_OPEN, NO_WEAR
 from verified_alloc.station import Pair, Station
 
 NEVER_MS = 1 << 62
@@ -42,17 +43,26 @@ class Deciding:
         """and the time these took together."""
 
     def __call__(
-        self, asked: Asked, reserved: dict[int, int], stand: frozenset[Pair]
+        self,
+        asked: Asked,
+        reserved: dict[int, int],
+        current: frozenset[Pair],
+        wear: Mapping[Pair, int],
     ) -> Allocation:
         self.asked += 1
-        # The documented rule has no eye for where the modules are.
-        current = stand if self._policy != "documented" else ALL_OPEN
-        question = (asked, tuple(reserved.items()), current)
+        if self._policy == "documented":  # it has no eye for where the modules are
+            current, wear = ALL_OPEN, NO_WEAR
+        question = (asked, tuple(reserved.items()), current, tuple(wear.items()))
         answer = self._known.get(question)
         if answer is None:
             began_ns = time.perf_counter_ns()
             answer = decide(
-                self._station, asked, policy=self._policy, reserved=reserved, current=current
+                self._station,
+                asked,
+                policy=self._policy,
+                reserved=reserved,
+                current=current,
+                wear=wear,
             )
             self.spent_ns += time.perf_counter_ns() - began_ns
             self.made += 1
@@ -130,10 +140,12 @@ class Charger:
         self.draw_w = [0] * guns
         self.operations = [[0] * modules for _ in self._guns]
         """Makes and breaks by gun and module."""
+        self._wear: dict[Pair, int] = {}
+        """What of them a decision is told."""
         self._changed = True
         self._asked = self._demands.asked(start_ms)
         self._reserved: dict[int, int] = {}
-        self.allocation = self.deciding(self._asked, {}, ALL_OPEN)
+        self.allocation = self.deciding(self._asked, {}, ALL_OPEN, NO_WEAR)
         self._decided_for: object = None
         self._target = [NOBODY] * modules
         self._held_for: object = None
@@ -185,7 +197,7 @@ class Charger:
         question = (self._asked, self._reserved)
         if question != self._decided_for:
             stand = self._stand(now_ms)
-            self.allocation = self.deciding(self._asked, self._reserved, stand)
+            self.allocation = self.deciding(self._asked, self._reserved, stand, self._wear)
             self._decided_for = question
             for module in self._modules:
                 self._target[module] = NOBODY
@@ -383,6 +395,8 @@ class Charger:
         was_due_ms = unit.coil_ms + self._response_ms(not coil)
         turns = gun == unit.gun and now_ms + self._response_ms(coil) <= was_due_ms
         self.operations[gun][module] += -1 if turns else 1
+        pair = (gun + 1, module + 1)
+        self._wear |= wear.in_steps({pair: self.operations[gun][module]})
 
     def _response_ms(self, coil: bool) -> int:
         timing = self._timing

@@ -24,7 +24,7 @@ from verified_alloc.player import Player
 from verified_alloc.service.child import Child
 from verified_alloc.service.seen import LATENESS_BOUNDS_MS, Lateness, Note, Seen
 from verified_alloc.service.site_limit import SiteLimit, site_limit
-from verified_alloc.station import Pair, Station
+from verified_alloc.station import Station
 
 ORDERS_PER_SCAN = 16
 NOTES_KEPT = 40
@@ -50,9 +50,6 @@ class Desk:
         self._assignment = 0
         self._assigned_s = self._started_s
         self._modules: object = None
-        self._closed: frozenset[Pair] = frozenset()
-        self._connected: object = None
-        self._operations: dict[Pair, int] = {}
         self._late_counts = [0] * (len(LATENESS_BOUNDS_MS) + 1)
         self._late_ms = self._most_late_ms = self._sum_late_ms = 0.0
         self._notes: deque[Note] = deque(maxlen=NOTES_KEPT)
@@ -86,9 +83,6 @@ class Desk:
             self._modules = state.allocation.modules
             self._assignment += 1
             self._assigned_s = time.time()
-        if state.connected != self._connected:
-            self._connected = state.connected
-            self._count_operations(state)
         self._give_back(state)
         while self._answers and self._child.send(self._answers[0]):
             self._answers.popleft()
@@ -124,7 +118,6 @@ class Desk:
             latched=controller.health.latched,
             held_ms=tuple(controller.held_ms(gun) for gun in guns),
             told_limit=self._told_limit,
-            operations=self._operations,
             drawn_w=None
             if self._charger is None
             else tuple(map(self._charger.cabinet.draw_w, guns)),
@@ -139,15 +132,6 @@ class Desk:
         self._late_ms = late_ms
         self._sum_late_ms += late_ms
         self._most_late_ms = max(self._most_late_ms, late_ms)
-
-    def _count_operations(self, state: State) -> None:
-        closed = frozenset(
-            (gun, module) for gun, row in enumerate(state.connected, start=1) for module in row
-        )
-        if self._scans > 1:
-            for pair in closed ^ self._closed:
-                self._operations[pair] = self._operations.get(pair, 0) + 1
-        self._closed = closed
 
     def _give_back(self, state: State) -> None:
         """In simulation a gun goes on with its day when who spoke for it has fallen silent and

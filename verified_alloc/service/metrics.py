@@ -103,7 +103,7 @@ class Metrics:
             PREFIX + "contactor_operations", "Makes and breaks", labels=["gun", "module"]
         )
         for pair in self._station.contactors:
-            operations.add_metric([*map(str, pair)], seen.operations.get(pair, 0))
+            operations.add_metric([*map(str, pair)], seen.state.operations.get(pair, 0))
         yield operations
 
 

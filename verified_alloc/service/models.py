@@ -179,7 +179,9 @@ class ContactorView(_Model):
     assigned: bool
     welded: bool
     failed_open: bool
-    operations: int = Field(description="makes and breaks since the start")
+    operations: int = Field(
+        description="makes and breaks so far, in earlier runs too where a journal is kept"
+    )
 
 
 class FaultView(_Model):

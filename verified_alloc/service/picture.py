@@ -139,7 +139,7 @@ class Painter:
                 assigned=module in state.allocation.modules[gun],
                 welded=(gun, module) in seen.latched.welded,
                 failed_open=(gun, module) in seen.latched.failed_open,
-                operations=seen.operations.get((gun, module), 0),
+                operations=seen.state.operations.get((gun, module), 0),
             )
             for gun, module in self._station.contactors
         ]

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 from verified_alloc.controller import State
 from verified_alloc.fault_latch import Latched
-from verified_alloc.station import Pair
 
 LATENESS_BOUNDS_MS = tuple(round(0.05 * 1.4**step, 3) for step in range(30))
 """Upper bounds of the buckets that a scan's lateness is counted in: 0.05 ms to 0.87 s."""
@@ -50,8 +49,6 @@ class Seen(NamedTuple):
     """By gun, how long its modules are still held."""
     told_limit: dict[str, Any] | None
     """The site limit as it was told, JSON."""
-    operations: dict[Pair, int]
-    """Makes and breaks of each contactor that moved, as its auxiliary contact shows."""
     drawn_w: tuple[int, ...] | None
     """By gun, what its simulated vehicle draws; None on real wires, where nobody measures it."""
     lateness: Lateness
