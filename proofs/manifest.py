@@ -36,6 +36,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "idle-only-if-met.site-limit",
         "fewest-modules.unequal",
         "lexicographic-optimum.partial",
+        "any-station.loop",
         "any-station.one-gun-per-module",
         "any-station.no-waste",
         "any-station.up-to-demand",
@@ -44,6 +45,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "any-station.free-only-falls",
         "any-station.lowest-first",
         "any-station.higher-demand-first",
+        "any-station.turn-counts",
         "any-station.lexicographic-optimum",
     ),
     "guard": (

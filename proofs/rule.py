@@ -107,24 +107,57 @@ def documented_ceiling(station: Station) -> Claim:
 
 
 def order_is_only_a_naming(station: Station) -> Claim:
-    """Every order, with the guns' data moved along, builds the very same terms."""
+    """Every order, with the guns' data moved along, builds the very same terms; and all that is
+    said of the choice says the same."""
     guns, modules = len(station.guns), len(station.modules)
     demand, maximum = terms.names("demand", guns), terms.names("maximum", guns)
     usable, limit = terms.names("usable", guns, modules), terms.names("limit")
-    powers = terms.names("power", modules)
+    powers, serves = terms.names("power", modules), terms.names("in service", guns)
+    held, given = terms.names("held", guns, modules), terms.names("given", guns)
+    healthy = terms.names("module", modules)
     base = rule.documented(terms, range(guns), demand, maximum, powers, usable, limit)
+    said = _said(range(guns), demand, maximum, powers, usable, limit, serves, held, given, healthy)
     for order in _orders(guns):
         place = [order.index(gun) for gun in range(guns)]
 
         def moved(rows: Any, place: Sequence[int] = place) -> list[Any]:
             return [rows[position] for position in place]
 
-        choice = rule.documented(
-            terms, order, moved(demand), moved(maximum), powers, moved(usable), limit
+        of_guns = moved(demand), moved(maximum), powers, moved(usable), limit
+        same = rule.documented(terms, order, *of_guns) == (
+            moved(base.held),
+            moved(base.delivered_w),
         )
-        if choice != (moved(base.held), moved(base.delivered_w)):
+        others = moved(serves), moved(held), moved(given), healthy
+        if not same or _said(order, *of_guns, *others) != said:
             return Claim((), False, functools.partial(_other_terms, order))
     return Claim((), True)
+
+
+def _said(
+    order: Sequence[int],
+    demand: Any,
+    maximum: Any,
+    powers: Any,
+    usable: Any,
+    limit: Any,
+    serves: Any,
+    held: Any,
+    given: Any,
+    healthy: Any,
+) -> list[Any]:
+    """All invariants and the guard's verdict on any allocation, where that is the order."""
+    granted = [invariants.granted(terms, *pair) for pair in zip(demand, maximum, strict=True)]
+    return [
+        invariants.gun_cap(terms, held, maximum, powers),
+        invariants.up_to_demand(terms, held, given, granted, powers),
+        invariants.no_waste(terms, held, given, powers),
+        invariants.needed_or_all_that_was_left(terms, order, held, granted, healthy, powers),
+        invariants.higher_demand_first(terms, order, given, granted),
+        invariants.idle_only_if_met(terms, held, given, granted, usable),
+        invariants.lowest_number_first(terms, order, held, usable),
+        *guard.judge(terms, held, given, demand, maximum, powers, usable, serves, limit),
+    ]
 
 
 def _other_terms(order: Sequence[int], model: Any) -> str:
@@ -320,8 +353,8 @@ OBLIGATIONS: tuple[Obligation, ...] = (
     ),
     _claim(
         "order-is-only-a-naming",
-        "Serving the guns in another order is the same as numbering them otherwise: the rule looks"
-        " at nothing else of a gun's number. All orders reduce to one.",
+        "Serving the guns in another order is the same as numbering them otherwise: neither the"
+        " rule nor what is said of its choice looks at a gun's number. All orders reduce to one.",
         order_is_only_a_naming,
         "any station of this size (all orders up to 6 guns, beyond that all double swaps)",
     ),

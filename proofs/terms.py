@@ -1,11 +1,15 @@
-"""The free algebra: terms that are equal only when they are built alike.
+"""The free algebra: terms that are equal only when they are built alike, but for the order of what
+is added, of all that must hold, and of that of which any must.
 
 Two runs of a kernel function that give the same term here give the same value over every algebra.
 """
 
+from collections import Counter
 from typing import Any
 
 _made: dict[tuple[Any, ...], "Term"] = {}
+_added: dict["Term", tuple[Any, ...]] = {}
+"""What was added up to a sum."""
 
 
 class Term:
@@ -22,10 +26,12 @@ class Term:
         return term
 
     def __add__(self, other: Any) -> "Term":
-        return Term.of("+", self, other)
+        added = (*_added.get(self, (self,)), *_added.get(other, (other,)))
+        total = Term.of("+", frozenset(Counter(added).items()))
+        _added[total] = added
+        return total
 
-    def __radd__(self, other: Any) -> "Term":
-        return Term.of("+", other, self)
+    __radd__ = __add__
 
     def __sub__(self, other: Any) -> "Term":
         return Term.of("-", self, other)
@@ -53,12 +59,12 @@ def ite(condition: Any, then: Any, otherwise: Any) -> Any:
 
 def and_(*bits: Any) -> Any:
     """All of them."""
-    return Term.of("and", *bits)
+    return Term.of("and", frozenset(bits))
 
 
 def or_(*bits: Any) -> Any:
     """Any of them."""
-    return Term.of("or", *bits)
+    return Term.of("or", frozenset(bits))
 
 
 def not_(bit: Any) -> Any:
