@@ -571,7 +571,9 @@ def joined_guns_get_nothing(station: Station, assumed: Assumed) -> Claim:
         diagnosis.counts_closed(algebra, joining, welded, bools("counted closed", count)),
         diagnosis.counts_closed(algebra, step.before.readings, [False] * count, [False] * count),
     ]
-    lock = diagnosis.locked(algebra, closed, [[False] * count, [False] * count])
+    # Whatever all other modules lock besides.
+    by_others = bools("locked by another module", count)
+    lock = diagnosis.locked(algebra, closed, [[False] * count, by_others])
     writes = switching.step(
         algebra,
         step.times,
@@ -600,7 +602,10 @@ def joined_guns_get_nothing(station: Station, assumed: Assumed) -> Claim:
             ]
         ),
         story(step),
-        (("enabled on a third gun", and_(writes.enable, welded[0], welded[1])),),
+        (
+            ("enabled on a third gun", and_(writes.enable, welded[0], welded[1])),
+            ("another module locks a third", and_(by_others[-1], welded[0], welded[1])),
+        ),
     )
 
 
@@ -802,6 +807,8 @@ OBLIGATIONS = (
         " connected (S1).",
         ("diagnosis.locked", "diagnosis.counts_closed", "switching.step"),
         joined_guns_get_nothing,
+        domain="any times; any number of modules (what others lock is locked besides), this"
+        " station's number of guns",
     ),
     obligation(
         "diagnosis.service",

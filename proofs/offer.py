@@ -498,8 +498,14 @@ def hold_lets_go(station: Station, assumed: Assumed) -> Claim:
     return Claim((*held.given, *bears), and_(*same), None, (("modules leave", leaving(held, 0)),))
 
 
+def enabled_then(on: Any, write: Any, did: Any, all_fell: Any) -> Any:
+    """A module's enable once the scan's writes have been done or not: enables fall before any
+    rises."""
+    return or_(and_(on, or_(write, and_(not_(all_fell), not_(did)))), and_(all_fell, write, did))
+
+
 def module_cap(station: Station, assumed: Assumed) -> Claim:
-    """Modules enabled on gun 1, through a crash at any point: enables fall before any rises."""
+    """Modules enabled on gun 1, through a crash at any point."""
     held = any_handover(station)
     modules = len(station.modules)
     enabled = bools("enabled on gun 1: module", modules)
@@ -507,13 +513,7 @@ def module_cap(station: Station, assumed: Assumed) -> Claim:
     done = bools("its write is done: module", modules)
     all_fell = z3.Bool("every enable that falls has fallen")
     cap = z3.Int("cap")
-    after = [
-        or_(
-            and_(on, or_(write, and_(not_(all_fell), not_(did)))),
-            and_(all_fell, write, did),
-        )
-        for on, write, did in zip(enabled, written, done, strict=True)
-    ]
+    after = [enabled_then(*bits, all_fell) for bits in zip(enabled, written, done, strict=True)]
     return Claim(
         (
             *held.given,
@@ -527,6 +527,57 @@ def module_cap(station: Station, assumed: Assumed) -> Claim:
         (
             ("modules come", and_(not_(enabled[0]), after[0])),
             ("a crash leaves some on", and_(enabled[0], not_(written[0]), after[0])),
+        ),
+    )
+
+
+def module_cap_of_any_station(station: Station, assumed: Assumed) -> Claim:
+    """One arbitrary module, and for each gun all its others as one, of which only the power that
+    stays is known. After the crash it is on gun 1 only if it was, or, where the gun's promise is
+    borne, if it is its target's. Then adding up, module by module."""
+    guns = range(len(station.guns))
+    live, target = bools("live", len(guns)), bools("target", len(guns))
+    power_w, rest_w = z3.Int("power_w"), ints("staying beside it", len(guns))
+    promise_w = ints("promise_w", len(guns))
+    own = [[gun == other for other in guns] for gun in guns]
+    rows = [[live[gun], *own[gun]] for gun in guns], [[target[gun], *own[gun]] for gun in guns]
+    powers: Any = [power_w, *rest_w]
+    out = offer.hold(algebra, *rows, promise_w, powers)
+    stays = offer.staying(algebra, rows[0][0], rows[1][0])
+    bears = promise_w[0] <= offer.power(algebra, stays, powers)
+    on, write, did = z3.Bool("enabled"), z3.Bool("enable written"), z3.Bool("its write is done")
+    all_fell = z3.Bool("every enable that falls has fallen")
+    then = enabled_then(on, write, did, all_fell)
+    given = and_(
+        *on_one_gun([[bit] for bit in live]),
+        *on_one_gun([[bit] for bit in target]),
+        implies(live[0], on),
+        implies(write, out[0][0]),
+    )
+    before, wanted, after, cap = ints("so far", 4)
+    grows = and_(all_fell, bears)
+
+    def fits(enabled: Any, wanted: Any, after: Any) -> Any:
+        return algebra.ite(grows, after <= wanted, after <= enabled)
+
+    return Claim(
+        (),
+        and_(
+            implies(given, implies(then, algebra.ite(grows, target[0], on))),
+            implies(
+                and_(
+                    fits(before, wanted, after),
+                    implies(then, algebra.ite(grows, target[0], on)),
+                ),
+                fits(before + count([on]), wanted + count([target[0]]), after + count([then])),
+            ),
+            implies(and_(fits(before, wanted, after), before <= cap, wanted <= cap), after <= cap),
+        ),
+        None,
+        (
+            ("it comes", and_(given, not_(on), then)),
+            ("a crash leaves it on", and_(given, on, not_(write), then)),
+            ("it is kept", and_(given, not_(bears), then, not_(target[0]))),
         ),
     )
 
@@ -754,6 +805,14 @@ OBLIGATIONS = (
         ("offer.hold",),
         module_cap,
         domain=ITS_STATION,
+    ),
+    obligation(
+        "offer.module-cap.any-station",
+        "No gun ever has more modules enabled than its cap, through handovers and a crash at any"
+        " write, however many modules there are.",
+        ("offer.hold", "offer.staying", "offer.power"),
+        module_cap_of_any_station,
+        domain="any number of modules, any powers; this station's number of guns",
     ),
     obligation(
         "offer.handover-ends",

@@ -35,11 +35,13 @@ class Step(NamedTuple):
     after: Scan
 
 
-def step_from(times: Timing, before: Scan, name: str = "then") -> Step:
-    """Whatever may follow after that scan, for whatever target."""
+def step_from(
+    times: Timing, before: Scan, name: str = "then", locked: list[Any] | None = None
+) -> Step:
+    """Whatever may follow after that scan, for whatever target; any guns are locked, or these."""
     guns = len(before.module.coil)
     target = algebra.bools(f"{name} target", guns)
-    locked = algebra.bools(f"{name} locked", guns)
+    locked = algebra.bools(f"{name} locked", guns) if locked is None else locked
     stop = z3.Bool(f"{name} stop")
     overdue = z3.Bool(f"{name} overdue")
     writes = switching.step(

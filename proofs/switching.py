@@ -11,7 +11,7 @@ from typing import Any
 
 import z3
 
-from proofs import algebra, plant
+from proofs import algebra, modes, plant
 from proofs import diagnosis as proofs_of_diagnosis
 from proofs.algebra import and_, iff, implies, not_, or_
 from proofs.obligation import REFUTED, Claim
@@ -305,14 +305,20 @@ def stop_is_off(station: Station, assumed: Assumed) -> Claim:
     step = any_step(station)
     writes = step.writes
     stopped = and_(not_(writes.enable), not_(or_(*writes.coils)))
+    reached = or_(step.during.enable_done, step.during.restarted)
+    stops = or_(step.stop, step.overdue)
     return Claim(
         laws(assumed, step),
         and_(
-            implies(or_(step.stop, step.overdue), stopped),
+            implies(stops, stopped),
             implies(step.overdue, writes.may_switch),
+            implies(and_(stops, reached), not_(step.after.module.enable)),
         ),
         story(step),
-        (("stopped", step.stop), ("overdue", step.overdue)),
+        (
+            ("stopped while enabled", and_(step.stop, step.before.module.enable, reached)),
+            ("overdue", step.overdue),
+        ),
     )
 
 
@@ -504,12 +510,11 @@ def healthy_scan(station: Station, times: Timing, name: str, ages: Ages | None =
         readings=Readings(
             valid=True,
             enabled=state.enable,
-            reports_on=state.feeds,
+            reports_on=algebra.ite(now.status_wired, state.feeds, state.enable),
             latch=state.coil,
             closed=state.closed,
             closed_again=state.closed,
         ),
-        status_wired=True,
     )
     return now if ages is None else now._replace(ages=ages)
 
@@ -638,6 +643,7 @@ def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
         None,
         (
             ("it is live", and_(known, on)),
+            ("no status input is wired", and_(known, on, not_(now.status_wired))),
             ("it is about to be live", and_(in_time, left == 1, not_(still_off))),
             ("it takes all the time", and_(in_time, left == most)),
         ),
@@ -738,8 +744,8 @@ OBLIGATIONS = (
     ),
     obligation(
         "switching.stop-is-off",
-        "A stop takes the enable off in the same scan and closes nothing; an overdue one opens"
-        " every contactor (S7).",
+        "A stop takes the enable off in the same scan, so that the next finds it low, and closes"
+        " nothing; an overdue one opens every contactor (S7).",
         ("switching.step", "switching.wanted"),
         stop_is_off,
     ),
@@ -776,7 +782,8 @@ OBLIGATIONS = (
     obligation(
         "switching.reaches-its-target",
         "A healthy module that is left alone is live on its target's gun within a stated number of"
-        " scans (57 with the default times), whatever state it begins in.",
+        " scans (57 with the default times), whatever state it begins in, with status inputs or"
+        " without.",
         ("switching.step", "switching.live", "diagnosis.ages"),
         reaches_its_target,
         {OPENS, CLOSES},
@@ -787,6 +794,22 @@ OBLIGATIONS = (
         "No module is enabled on a locked gun, and no contactor of it closes.",
         ("switching.step", "switching.wanted"),
         locked_is_off,
+    ),
+    obligation(
+        "switching.every-mode",
+        "The first scan after a cold start enables and switches nothing; from it every mode of"
+        " switching and diagnosis is reached where all assumptions hold, and a module is moved from"
+        " one gun to another.",
+        (
+            "switching.step",
+            "switching.live",
+            "diagnosis.ages",
+            "diagnosis.contactor_faults",
+            "diagnosis.module_faults",
+            "diagnosis.locked",
+        ),
+        modes.every_mode,
+        domain="any times, some decay; one module, two guns",
     ),
     obligation(
         "switching.bridged-by-the-wire",

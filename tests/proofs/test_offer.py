@@ -47,6 +47,7 @@ def test_a_gun_that_keeps_and_takes(monkeypatch: pytest.MonkeyPatch, small: Stat
     monkeypatch.setattr(offer, "hold", hold)
     assert is_refuted(small, "hold")
     assert is_refuted(small, "module-cap")
+    assert is_refuted(small, "module-cap.any-station")
 
 
 def test_a_removal_that_waits_for_nothing(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:

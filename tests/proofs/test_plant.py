@@ -1,6 +1,7 @@
 """The assumptions about the world: numbered, guaranteed by somebody, and each one needed."""
 
 import pytest
+import z3
 
 from proofs import diagnosis, offer, plant, steps, switching
 from proofs.obligation import PROVED, REFUTED, Obligation
@@ -51,3 +52,12 @@ def test_no_obligation_is_empty(small: Station, obligation: Obligation) -> None:
     for name, case in (("hypotheses", True), *claim.covers):
         terms = [*map(term, claim.hypotheses), term(case)]
         assert satisfiable(terms, obligation.budget)[0] == "sat", name
+
+
+@pytest.mark.parametrize("obligation", ALL, ids=named)
+def test_modules_may_have_a_status_input_or_none(small: Station, obligation: Obligation) -> None:
+    """Wherever it is spoken of, both are left possible."""
+    hypotheses = [term(hypothesis) for hypothesis in obligation.claim(small).hypotheses]
+    wired = z3.Bool("status input wired")
+    for either in (wired, z3.Not(wired)):
+        assert satisfiable([*hypotheses, either], obligation.budget)[0] == "sat"

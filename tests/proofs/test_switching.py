@@ -9,6 +9,7 @@ from proofs import algebra
 from proofs import switching as proofs
 from proofs.algebra import and_, or_
 from proofs.obligation import PROVED, REFUTED, Obligation
+from proofs.prove import vacuity
 from proofs.solver import decide
 from verified_alloc import Station
 from verified_alloc.kernel import diagnosis, ops, switching
@@ -147,6 +148,30 @@ def test_every_mode_is_reached_from_a_cold_start() -> None:
     assert set(modes) == {"open", "moving", "confirming", "live"}
     assert modes[99] == modes[-1] == "live"
     assert closed == [False, True]
+
+
+def test_a_mode_that_is_not_reached_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, small: Station
+) -> None:
+    """A module that nobody may enable is safe, and useless."""
+    sound = switching.step
+    monkeypatch.setattr(switching, "step", lambda *given: sound(*given)._replace(enable=False))
+    _, _, _, empty = vacuity(BY_ID["every-mode"].claim(small))
+    assert any("live on gun 1" in case for case in empty)
+    assert not any("opening" in case for case in empty)
+
+
+def test_a_stop_that_leaves_the_enable_on_is_refuted(
+    monkeypatch: pytest.MonkeyPatch, small: Station
+) -> None:
+    sound = switching.step
+
+    def step(*given: Any) -> Writes:
+        without_stop = sound(*given[:-2], False, given[-1])
+        return sound(*given)._replace(enable=without_stop.enable)
+
+    monkeypatch.setattr(switching, "step", step)
+    assert answer(BY_ID["stop-is-off"], small) == REFUTED
 
 
 def answer(obligation: Obligation, station: Station) -> str:
