@@ -61,6 +61,15 @@ NAMES: dict[str, tuple[str, ...]] = {
         "other-look.equal",
         "other-look.unequal",
     ),
+    "dwell": (
+        "as-long-as-needed",
+        "left-to-its-gun",
+        "taken-first",
+        "idle-only-if-met",
+        "none-dwells",
+        "higher-demand-first.dwelling",
+        "lowest-number-first.dwelling",
+    ),
     "switching": (
         "no-second-contactor",
         "no-second-contactor-blind",

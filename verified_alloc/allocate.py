@@ -12,7 +12,7 @@ from threading import Thread
 from verified_alloc import demand
 from verified_alloc.demand import Asked
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.kernel import guard, ops
+from verified_alloc.kernel import dwell, guard, ops
 from verified_alloc.kernel.diagnosis import Service
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.policies import documented, flow
@@ -132,7 +132,7 @@ def decide(
         )
     left = service(station, faults)
     if reserved:
-        reserved = _still_needed(station, left, asked, reserved)
+        reserved = _staying(station, left, asked, reserved)
     refused = None
     for name, kept in _attempts(policy, reserved):
         problem = Problem(station, asked, faults, kept, current, wear)
@@ -234,18 +234,21 @@ def _nothing(station: Station) -> Answer:
     return Answer(nobody, "rule")
 
 
-def _still_needed(
+def _staying(
     station: Station, left: Service, asked: Asked, reserved: Mapping[int, int]
 ) -> Mapping[int, int]:
-    """The reservations that stand: of usable modules, lowest number first, until their power
-    reaches what their gun may be given."""
-    kept = {}
-    reached_w = [0] * len(station.guns)
-    for module, gun in sorted(reserved.items()):
-        wanted_w = min(asked.demand_w[gun - 1], station.gun_max_w[gun - 1])
-        if left.usable[gun - 1][module - 1] and reached_w[gun - 1] < wanted_w:
-            kept[module] = gun
-            reached_w[gun - 1] += station.module_power_w[module - 1]
+    """The reservations that stand."""
+    numbers = range(1, len(station.modules) + 1)
+    kept: dict[int, int] = {}
+    for gun in sorted(set(reserved.values())):
+        row = dwell.stays(
+            ops,
+            [reserved.get(module) == gun for module in numbers],
+            left.usable[gun - 1],
+            min(asked.demand_w[gun - 1], station.gun_max_w[gun - 1]),
+            station.module_power_w,
+        )
+        kept |= dict.fromkeys(compress(numbers, row), gun)
     return kept
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from verified_alloc.demand import Asked
-from verified_alloc.kernel import ops, rule
+from verified_alloc.kernel import dwell, ops, rule
 from verified_alloc.kernel.diagnosis import Service
 from verified_alloc.station import Station
 
@@ -13,22 +13,16 @@ def choose(
 ) -> rule.Choice:
     """What the rule gives on what the faults leave.
 
-    `reserved` maps dwelling modules to their guns: each is usable only by its gun, which takes
+    `reserved` maps modules that stay to their guns: each is usable only by its gun, which looks at
     such modules first.
     """
     usable = service.usable
     looks_at: list[list[int]] | None = None
     if reserved:
+        staying = station.grid((gun, module) for module, gun in reserved.items())
+        usable = dwell.left(ops, service.usable, staying)
         modules = range(len(station.modules))
-        usable = [
-            [can and reserved.get(module + 1, gun.id) == gun.id for module, can in enumerate(row)]
-            for gun, row in zip(station.guns, service.usable, strict=True)
-        ]
-        looks_at = [
-            [module for module in modules if reserved.get(module + 1) == gun.id]
-            + [module for module in modules if reserved.get(module + 1) != gun.id]
-            for gun in station.guns
-        ]
+        looks_at = [sorted(modules, key=lambda module: not row[module]) for row in staying]
     return rule.documented(
         ops,
         [gun - 1 for gun in asked.order],

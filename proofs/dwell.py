@@ -1,0 +1,305 @@
+"""While modules dwell: what holds all the same, and what only once none does.
+
+All that the guard checks holds at every moment, whoever decides: it is asked each time. So do the
+properties of `rule.any-station`, which know no order in which modules are looked at. What is lost
+meanwhile is shown here by examples that must be found.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import z3
+
+from proofs import algebra, properties
+from proofs.algebra import and_, iff, implies, not_
+from proofs.obligation import PROVED, REFUTED, Claim, Obligation
+from proofs.scene import Property, Scene, any_matrix, in_model, table
+from verified_alloc.kernel import dwell, invariants, ops, rule
+from verified_alloc.station import Station
+
+BUDGET = 40_000_000
+SHAPE = "any station of this size: every matrix and fault, any module powers above 0"
+
+
+class Case(NamedTuple):
+    """Which modules dwell where, and what the guns can use and want."""
+
+    dwells: Any
+    usable: Any
+    wanted_w: Any
+    power_w: Any
+
+    @property
+    def staying(self) -> list[list[Any]]:
+        """The shipped function, gun by gun."""
+        return [
+            dwell.stays(algebra, dwells, usable, wanted_w, self.power_w)
+            for dwells, usable, wanted_w in zip(
+                self.dwells, self.usable, self.wanted_w, strict=True
+            )
+        ]
+
+    @property
+    def on_one_gun(self) -> list[Any]:
+        """A module dwells on the gun that it feeds: on one."""
+        return [algebra.count(column) <= 1 for column in zip(*self.dwells, strict=True)]
+
+
+def case(station: Station) -> Case:
+    """Everything free."""
+    guns, modules = len(station.guns), len(station.modules)
+    return Case(
+        algebra.bools("dwells", guns, modules),
+        algebra.bools("usable", guns, modules),
+        algebra.ints("wanted", guns),
+        algebra.ints("power", modules),
+    )
+
+
+def as_long_as_needed(station: Station) -> Claim:
+    """For one gun: those below it that dwell there and can be used do not give what it wants."""
+    modules = range(len(station.modules))
+    of = case(station)
+    dwells, usable, wanted_w = of.dwells[0], of.usable[0], of.wanted_w[0]
+    row = dwell.stays(algebra, dwells, usable, wanted_w, of.power_w)
+    there = [and_(dwells[m], usable[m]) for m in modules]
+    given_w = [algebra.ite(there[m], of.power_w[m], 0) for m in modules]
+    return Claim(
+        tuple(power > 0 for power in of.power_w),
+        and_(
+            *[iff(row[m], and_(there[m], algebra.total(given_w[:m]) < wanted_w)) for m in modules]
+        ),
+        covers=(
+            (
+                "two stay, and one that dwells does not",
+                and_(row[0], row[1], there[2], not_(row[2])),
+            ),
+        )
+        if len(row) > 2
+        else (),
+    )
+
+
+def left_to_its_gun(station: Station) -> Claim:
+    """A gun can use what it could, but for what stays on another."""
+    of = case(station)
+    staying = of.staying
+    left = dwell.left(algebra, of.usable, staying)
+    guns, modules = range(len(station.guns)), range(len(station.modules))
+    return Claim(
+        tuple(of.on_one_gun),
+        and_(
+            *[
+                iff(
+                    left[g][m],
+                    and_(of.usable[g][m], *[not_(staying[h][m]) for h in guns if h != g]),
+                )
+                for g in guns
+                for m in modules
+            ],
+            *[implies(staying[g][m], left[g][m]) for g in guns for m in modules],
+        ),
+        covers=(("a module is left to its gun", and_(of.usable[0][0], not_(left[0][0]))),)
+        if len(station.guns) > 1
+        else (),
+    )
+
+
+def taken_first(station: Station) -> Claim:
+    """One gun's turn, with the modules numbered as it looks at them: those that stay come first,
+    in the order of their numbers, and are free for it (`dwell.left-to-its-gun`)."""
+    modules = range(len(station.modules))
+    of = case(station)
+    dwells, usable, can = of.dwells[0], of.usable[0], algebra.bools("can", len(modules))
+    demand_w, maximum_w, left_w = algebra.ints("turn", 3)
+    wanted_w = rule.least(algebra, demand_w, maximum_w)
+    staying = dwell.stays(algebra, dwells, usable, wanted_w, of.power_w)
+    first = [implies(later, before) for before, later in pairwise(staying)]
+    choice = rule.documented(algebra, [0], [demand_w], [maximum_w], of.power_w, [can], left_w)
+    return Claim(
+        (
+            *[power > 0 for power in of.power_w],
+            *first,
+            *[implies(staying[m], can[m]) for m in modules],
+            left_w >= wanted_w,
+        ),
+        and_(*[implies(staying[m], choice.held[0][m]) for m in modules]),
+        covers=(
+            (
+                "one stays, and another is taken",
+                and_(staying[0], not_(staying[1]), choice.held[0][1]),
+            ),
+        )
+        if len(modules) > 1
+        else (),
+    )
+
+
+def idle_only_if_met(station: Station) -> Claim:
+    """From what its parts say of any allocation; nothing else is known of this one."""
+    of = case(station)
+    guns, modules = range(len(station.guns)), range(len(station.modules))
+    held = algebra.bools("held", len(guns), len(modules))
+    given_w, staying = algebra.ints("given", len(guns)), of.staying
+    left = dwell.left(algebra, of.usable, staying)
+    return Claim(
+        (
+            *of.on_one_gun,
+            invariants.idle_only_if_met(algebra, held, given_w, of.wanted_w, left),
+            *[implies(staying[g][m], held[g][m]) for g in guns for m in modules],
+        ),
+        invariants.idle_only_if_met(algebra, held, given_w, of.wanted_w, of.usable),
+    )
+
+
+def none_dwells(station: Station) -> Claim:
+    """Then the rule is asked just what it would be asked without dwell."""
+    of = case(station)
+    nobody = of._replace(dwells=[[False] * len(row) for row in of.dwells])
+    staying = nobody.staying
+    left = dwell.left(algebra, of.usable, staying)
+    return Claim(
+        (),
+        and_(
+            *[not_(bit) for row in staying for bit in row],
+            *[
+                iff(one, other)
+                for rows in zip(left, of.usable, strict=True)
+                for one, other in zip(*rows, strict=True)
+            ],
+        ),
+    )
+
+
+def lost_meanwhile(gun: int, module: int, holds: Property) -> Callable[[Station], Claim]:
+    """With everything healthy and one module dwelling, as the shipped functions decide: the
+    property does not hold. Guns are numbered as they are served; -1 is the last."""
+
+    def claim(station: Station) -> Claim:
+        scene = any_matrix(station)
+        healthy = [[True] * len(station.modules)] * len(station.guns)
+        scene = scene._replace(usable=healthy)
+
+        def decided(over: Any, scene: Scene) -> rule.Choice:
+            dwells = [[False] * len(station.modules) for _ in station.guns]
+            dwells[gun][module] = True
+            looks_at = [list(range(len(station.modules))) for _ in station.guns]
+            looks_at[gun].insert(0, looks_at[gun].pop(module))
+            staying = [
+                dwell.stays(over, row, healthy[0], granted_w, station.module_power_w)
+                for row, granted_w in zip(dwells, scene.granted_w(over), strict=True)
+            ]
+            return rule.documented(
+                over,
+                scene.order,
+                scene.demand_w,
+                scene.gun_max_w,
+                scene.module_power_w,
+                dwell.left(over, healthy, staying),
+                scene.limit_w,
+                looks_at,
+            )
+
+        def show(model: Any) -> str:
+            plain = in_model(scene, model)
+            choice = decided(ops, plain)
+            return (
+                f"PM{range(len(station.modules))[module] + 1} dwells on gun"
+                f" {range(len(station.guns))[gun] + 1}.\n{table(plain, choice)}\n"
+                f"Replayed on the shipped functions, {holds.__doc__} {holds(ops, plain, choice)}"
+            )
+
+        return Claim(
+            (*scene.hypotheses, *_easy_to_read(scene)),
+            z3.And(holds(algebra, scene, decided(algebra, scene))),
+            show,
+        )
+
+    return claim
+
+
+def _easy_to_read(scene: Scene) -> Sequence[Any]:
+    tens = algebra.ints("tens of kW", len(scene.demand_w))
+    return [
+        *[demand == 10_000 * ten for demand, ten in zip(scene.demand_w, tens, strict=True)],
+        *[demand >= 0 for demand in scene.demand_w],
+        *[earlier >= later for earlier, later in pairwise(scene.demand_w)],
+    ]
+
+
+def _dwell(
+    name: str,
+    sentence: str,
+    claim: Callable[[Station], Claim],
+    proves: tuple[str, ...],
+    domain: str = SHAPE,
+    *,
+    expected: str = PROVED,
+    applies: Callable[[Station], bool] = lambda station: True,
+) -> Obligation:
+    return Obligation(
+        f"dwell.{name}", sentence, proves, domain, (), expected, BUDGET, claim, applies
+    )
+
+
+BOTH = ("dwell.stays", "dwell.left")
+OBLIGATIONS: tuple[Obligation, ...] = (
+    _dwell(
+        "as-long-as-needed",
+        "A dwelling module stays exactly as long as its gun can use it and those below it that"
+        " dwell there do not give the gun what it wants.",
+        as_long_as_needed,
+        ("dwell.stays",),
+    ),
+    _dwell(
+        "left-to-its-gun",
+        "Each gun can use just what it could, but for modules that stay on another; so whatever is"
+        " decided with that, the guard finds no contactor used that is not usable.",
+        left_to_its_gun,
+        BOTH,
+    ),
+    _dwell(
+        "taken-first",
+        "A gun that looks at them first takes all modules that stay on it.",
+        taken_first,
+        ("dwell.stays", "rule.documented"),
+        SHAPE + "; where the site limit leaves what the gun wants",
+    ),
+    _dwell(
+        "idle-only-if-met",
+        "At every moment: a module idles only when every gun that could use it is given all it may"
+        " have, even if it dwells.",
+        idle_only_if_met,
+        (*BOTH, "invariants.idle_only_if_met"),
+        SHAPE + "; no site limit; composed of rule.any-station.first-choice and dwell.taken-first",
+    ),
+    _dwell(
+        "none-dwells",
+        "Once no module dwells, the guns can use what they could without dwell: all that is proved"
+        " of the rule holds again. (While one does, higher demand and lowest number first can"
+        " fail.)",
+        none_dwells,
+        BOTH,
+    ),
+    _dwell(
+        "higher-demand-first.dwelling",
+        "While a module dwells: if a gun is given less than it may have, every gun served after it"
+        " is given nothing. (It fails: the module stays on the gun served last.)",
+        lost_meanwhile(-1, 0, properties.priority),
+        BOTH,
+        "outside its domain: a module dwells",
+        expected=REFUTED,
+        applies=lambda station: len(station.guns) > 1,
+    ),
+    _dwell(
+        "lowest-number-first.dwelling",
+        "While a module dwells: below every module that a gun holds, each one that it could use is"
+        " on it or on a gun served before it. (It fails: the gun keeps the highest-numbered one.)",
+        lost_meanwhile(0, -1, properties.lowest_first),
+        BOTH,
+        "outside its domain: a module dwells",
+        expected=REFUTED,
+        applies=lambda station: len(station.modules) > 1,
+    ),
+)
