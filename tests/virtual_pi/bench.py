@@ -6,16 +6,16 @@ It stands outside the machine, as a real one does, and goes on whatever happens 
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import smbus2
+from adapter import TinyUsb, serve
 from header import Header
 from image import WATCHDOG_PIN
 from machine import Command, Machine
-from usbip import TinyUsb, serve
 
-from hardware.simulated.bus import BusFault
+from hardware.simulated.bus import BusFault, FaultHit
 from hardware.simulated.cabinet import COMMAND
 from hardware.simulated.monitor import Event
 from hardware.simulated.pins import CLAIMED
@@ -45,7 +45,7 @@ class Bench:
         self._lock = threading.RLock()
         self._began_s = time.monotonic()
         self._offers_w = dict.fromkeys(range(1, len(station.guns) + 1), 0)
-        self._seen = {"violation": 0, "exposure": 0}
+        self._logged = {"violation": 0, "exposure": 0, "struck": 0}
         self._fed_s: float | None = None
         self._module_of = {pin: n for n, pin in enumerate(station.hardware.enable_pins, start=1)}
         self._header = Header(machine.lines, self._driven, self._released, self._shown)
@@ -67,16 +67,12 @@ class Bench:
             def transfer(message: smbus2.i2c_msg) -> None:
                 with self._lock:
                     self._look()  # so that lines and bus keep their order
-                    try:
-                        bus.i2c_rdwr(message)
-                    finally:
-                        time.sleep(max(0, self.charger.time.now_s() - self._elapsed_s()))
+                    bus.i2c_rdwr(message)
 
-            self._looking = threading.Thread(target=look_on)
+            self._looking = threading.Thread(target=look_on, daemon=True)
+            adapter = TinyUsb(transfer)
+            threading.Thread(target=serve, args=(self.machine.usb, adapter), daemon=True).start()
             self._looking.start()
-            threading.Thread(
-                target=serve, args=(self.machine.i2c, TinyUsb(transfer)), daemon=True
-            ).start()
             try:
                 yield self
             finally:
@@ -91,7 +87,6 @@ class Bench:
         """Disturb the bus, below the machine's kernel."""
         with self._lock:
             self.charger.bus.inject(fault)
-        self._log(f"cabinet: {fault}")
 
     def struck(self) -> int:
         """How many faults have struck so far."""
@@ -133,9 +128,17 @@ class Bench:
             return list(self.charger.monitor.violations)
 
     def summary(self) -> str:
-        """The monitor's counts so far."""
+        """Counts, and the worst that happened, so far."""
+        bus, monitor = self.charger.bus, self.charger.monitor
         with self._lock:
-            return str(self.charger.monitor.summary())
+            monitor.settle()
+            worst = max(monitor.exposures, key=lambda event: event.duration_ms, default=None)
+            return (
+                f"{monitor.summary()}\n{bus.transactions} I2C messages, {bus.wire_bytes} bytes,"
+                f" {len(bus.faults_hit)} faults struck; longest wrong coil pattern"
+                f" {monitor.longest_stray_us / 1000:.1f} ms; longest exposure"
+                f" {worst and f'{worst.duration_ms:.0f} ms: {worst.text}'}"
+            )
 
     # What goes on -------------------------------------------------------------------------
 
@@ -144,19 +147,28 @@ class Bench:
             self._catch_up()
             self._header.look()
             self._tell()
-            monitor = self.charger.monitor
-            for kind, events in (
-                ("violation", monitor.violations),
-                ("exposure", monitor.exposures),
-            ):
-                for event in events[self._seen[kind] :]:
-                    self._log(f"monitor: {kind}, {event.rule}: {event.text}")
-                self._seen[kind] = len(events)
+            self._log_news()
             if self._fed_s is not None and self._elapsed_s() - self._fed_s > WATCHDOG_S:
                 self._log("watchdog chip: no edge, the Pi is reset")
                 self._fed_s = None
                 self.resets += 1
                 self.machine.reset()
+
+    def _log_news(self) -> None:
+        """What the monitor has to say, and which faults have struck, since the last look."""
+        monitor = self.charger.monitor
+        news: dict[str, Sequence[Event | FaultHit]] = {
+            "violation": monitor.violations,
+            "exposure": monitor.exposures,
+            "struck": self.charger.bus.faults_hit,
+        }
+        for kind, events in news.items():
+            for event in events[self._logged[kind] :]:
+                if isinstance(event, Event):
+                    self._log(f"monitor: {kind}, {event.rule}: {event.text}")
+                else:
+                    self._log(f"cabinet: {event.kind} at {event.address:#x}")
+            self._logged[kind] = len(events)
 
     def _catch_up(self) -> None:
         """Real time has passed in the cabinet too."""

@@ -42,6 +42,6 @@ def bench(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]
         with Bench(station, machine, log).running() as bench:
             machine.wait_until_up()
             yield bench
-            log(f"monitor: {bench.summary()}")
+            log(bench.summary())
     finally:
         machine.close()

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".venv" / "virtual-pi"
 
 SUITE, PYTHON, GLIBC = "bookworm", "3.11", 36
-DEBIAN = ("python3", "libstdc++6", "linux-image-arm64", "kmod", "busybox-static", "usbip", "socat")
+DEBIAN = ("python3", "libstdc++6", "linux-image-arm64", "kmod", "busybox-static")
 SITE = Path(f"usr/local/lib/python{PYTHON}/dist-packages")
 
 TOOLS = {
@@ -30,14 +30,17 @@ TOOLS = {
 ON_BOARD = (
     *("bin", "sbin", "lib/aarch64-linux-gnu", "lib/ld-linux-aarch64.so.1", "lib/modules"),
     *("usr/bin/python3", f"usr/bin/python{PYTHON}", "usr/lib/python3", f"usr/lib/python{PYTHON}"),
-    *("usr/lib/aarch64-linux-gnu", "usr/local", "usr/bin/nice", "usr/bin/socat", "usr/sbin/usbip"),
+    *("usr/lib/aarch64-linux-gnu", "usr/local", "usr/bin/nice"),
 )
 """Of Debian, what the machine uses. All of it lies in its memory, a Pi's gigabyte."""
 
 NOT_ON_BOARD = {"ortools", "numpy", "numpy.libs", "pandas", "setuptools", "pip"}
 """Python packages that a station of equal modules does not use; they would double that memory."""
 
-MODULES = {"usb-common", "usbcore", "usbip-core", "vhci-hcd", "i2c-tiny-usb", "i2c-dev", "gpio_wdt"}
+MODULES = {
+    *("usb-common", "usbcore", "udc-core", "roles", "phy-generic", "dwc2"),
+    *("i2c-tiny-usb", "i2c-dev", "gpio_wdt"),
+}
 """Of the kernel's, those that it loads."""
 
 WATCHDOG_PIN = 13
@@ -58,20 +61,15 @@ stty -echo
 (cat /proc/cpuinfo; echo "Revision : a02082") >/run/cpuinfo
 mount --bind /run/cpuinfo /proc/cpuinfo
 /sbin/depmod
-for module in vhci-hcd i2c-tiny-usb i2c-dev gpio_wdt; do /sbin/modprobe $module; done
-ifconfig lo 127.0.0.1
-socat TCP-LISTEN:3240,bind=127.0.0.1,nodelay FILE:/dev/ttyAMA0,raw,echo=0 &
-sleep 1
-usbip attach -r 127.0.0.1 -b 1-1
-until ls /dev/i2c-*; do sleep 1; done
+/sbin/modprobe -a phy-generic dwc2 i2c-tiny-usb i2c-dev gpio_wdt
+until [ -e /dev/i2c-0 ]; do usleep 100000; done
 echo 1 >/proc/sys/kernel/printk  # what the drivers say of injected faults is in dmesg
 echo "virtual Pi: up after $(cut -d' ' -f1 /proc/uptime) s"
 while true; do
     while read -r line; do eval "$line"; done
 done
 """
-"""A shell of sorts on the console. The I2C adapter is plugged in by USB/IP, and the serial port is
-the cable."""
+"""A shell of sorts on the console."""
 
 
 class Image(NamedTuple):

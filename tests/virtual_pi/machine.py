@@ -62,14 +62,14 @@ class Command:
 class Machine:
     """Switched on when it is made. `log` gets every line of its console.
 
-    folder: holds its sockets: `i2c` is its serial port, `lines` QEMU's own access to its pins.
+    folder: holds its sockets: `usb` is its port, `lines` QEMU's own access to its pins.
     """
 
     def __init__(self, image: Image, folder: Path, log: Callable[[str], None]) -> None:
         self._log = log
         self._commands: dict[int, Command] = {}
         self._up = threading.Event()
-        sockets = {name: folder / name for name in ("i2c", "console", "lines", "power")}
+        sockets = {name: folder / name for name in ("usb", "console", "lines", "power")}
         server = {name: f"unix:{path},server=on,wait=off" for name, path in sockets.items()}
         options: dict[str, object] = {
             "machine": "raspi3b",
@@ -82,13 +82,15 @@ class Machine:
             "qtest": server["lines"],
             "qtest-log": "none",
             "qmp": server["power"],
+            "chardev": server["usb"].replace("unix:", "socket,id=usb,path="),
+            "device": "usb-redir,chardev=usb",
         }
         words = [word for name, value in options.items() for word in (f"-{name}", str(value))]
-        serial = ["-serial", server["i2c"], "-serial", server["console"]]
+        serial = ["-serial", "null", "-serial", server["console"]]
         self._qemu = subprocess.Popen(
             ["qemu-system-aarch64", "-nodefaults", *words, *serial], stdin=subprocess.DEVNULL
         )
-        self.i2c, self._console, self.lines, self._power = (
+        self.usb, self._console, self.lines, self._power = (
             _connected(path) for path in sockets.values()
         )
         self._power_answers = self._power.makefile()
@@ -146,7 +148,7 @@ class Machine:
             tagged = _TAGGED.search(line)
             if tagged:
                 self._commands[int(tagged[1])].hear(tagged[2])
-            elif line.startswith("virtual Pi: up"):
+            elif "virtual Pi: up" in line:
                 self._up.set()
 
     def _ask_power(self, what: str) -> None:

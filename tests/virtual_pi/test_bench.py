@@ -24,7 +24,7 @@ def rig() -> Iterator[tuple[Bench, Controller]]:
     controller = Controller(far)
     served = threading.Thread(target=controller.serve)
     served.start()
-    machine = SimpleNamespace(lines=near, i2c=bus)
+    machine = SimpleNamespace(lines=near, usb=bus)
     with Bench(STATION, machine, print).running() as bench:
         yield bench, controller
     near.shutdown(socket.SHUT_RDWR)

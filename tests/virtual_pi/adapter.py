@@ -1,8 +1,9 @@
-"""A USB-to-I2C adapter at the far end of a network cable, for Linux's own drivers to talk to.
+"""A USB-to-I2C adapter in the virtual Pi's USB port, for Linux's own drivers to talk to.
 
-The adapter is an i2c-tiny-usb (protocol: drivers/i2c/busses/i2c-tiny-usb.c of Linux); the cable
-carries USB/IP (Documentation/usb/usbip_protocol.rst), so that `usbip attach` on the other machine
-plugs it in. There vhci_hcd, i2c-tiny-usb and i2c-dev make a /dev/i2c-N of it.
+The adapter is an i2c-tiny-usb (protocol: drivers/i2c/busses/i2c-tiny-usb.c of Linux). QEMU hands on
+over a socket what the kernel asks of it through the port's controller (usbredir's
+docs/usb-redirection-protocol.md). So the kernel's own dwc2, i2c-tiny-usb and i2c-dev make a
+/dev/i2c-N of it.
 """
 
 import errno
@@ -14,27 +15,34 @@ from typing import NamedTuple
 
 from smbus2 import i2c_msg
 
-BUS_ID = "1-1"
+_HEADER = Struct("<III")  # kind, bytes that follow, number of the request
+_HELLO, _CONNECT, _INTERFACES, _ENDPOINTS, _CONTROL = 0, 1, 4, 5, 100
+_REQUEST = Struct("<BBBBHHH")  # endpoint, request, kind, status, value, index, length
+_IN = 0x80
+_DONE, _STALL = 0, 4
 
-_OPERATION = Struct(">HHI")  # version, code, status
-_VERSION, _IMPORT, _IMPORTED = 0x0111, 0x8003, 0x0003
-_BUS_ID_BYTES = 32
-_DEVICE = Struct(">256s32sIIIHHHBBBBBB")
-_FULL_SPEED = 2
+# Set or get a configuration or an alternate setting: there is one of each. Kind, and the answer.
+_CHOICES = {
+    **dict.fromkeys((6, 7), (8, bytes([_DONE, 1]))),
+    **dict.fromkeys((9, 10), (11, bytes([_DONE, 0, 0]))),
+}
 
-_HEADER = Struct(">IIIIIIiiii8s")
-_SUBMIT, _UNLINK, _SUBMITTED, _UNLINKED = 1, 2, 3, 4
-_REPLY = Struct(">IIIIIiiiii8x")
-_IN = 1
-_STALL = -errno.EPIPE
-
-_SETUP = Struct("<BBHHH")
+_FULL_SPEED, _VENDOR_SPECIFIC, _NONE = 1, 0xFF, 0xFF
 _VENDOR, _PRODUCT, _RELEASE = 0x0403, 0xC631, 0x0205
 _DEVICE_DESCRIPTOR = Struct("<BBHBBBBHHHBBBB").pack(
     *(18, 1, 0x0110, 0xFF, 0, 0, 8, _VENDOR, _PRODUCT, _RELEASE, 0, 0, 0, 1)
 )
 _CONFIGURATION = bytes([9, 2, 18, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 0, 0xFF, 0, 0, 0])
 _DESCRIPTORS = {1: _DEVICE_DESCRIPTOR, 2: _CONFIGURATION}
+
+# What usbredir wants to be told of it: endpoints by direction and number, of which there is only
+# the one for control (type 0); one interface, whose class is the vendor's; the device itself.
+_INTRODUCTION = (
+    (_HELLO, b"i2c-tiny-usb".ljust(64, b"\0")),
+    (_ENDPOINTS, bytes([0, *[_NONE] * 15]) * 2 + bytes(64)),
+    (_INTERFACES, b"\1".ljust(36, b"\0") + bytes([_VENDOR_SPECIFIC]).ljust(96, b"\0")),
+    (_CONNECT, Struct("<4B2H").pack(_FULL_SPEED, _VENDOR_SPECIFIC, 0, 0, _VENDOR, _PRODUCT)),
+)
 
 _ECHO, _GET_FUNC, _SET_DELAY, _GET_STATUS, _I2C_IO = 0, 1, 2, 3, 4
 _I2C_M_RD = 1
@@ -101,49 +109,40 @@ class TinyUsb:
         return bytes(message) if reads else b""
 
 
-def serve(connection: socket.socket, adapter: TinyUsb) -> None:
-    """Answer on a stream until its end. A machine that was reset imports the adapter again."""
+def serve(port: socket.socket, adapter: TinyUsb) -> None:
+    """Plug the adapter into a port, and answer until that ends."""
     with suppress(EOFError, OSError):
         while True:
-            begun = _received(connection, _OPERATION.size)
-            version, code, _ = _OPERATION.unpack(begun)
-            if version == _VERSION and code == _IMPORT:
-                _received(connection, _BUS_ID_BYTES)
-                connection.sendall(_OPERATION.pack(_VERSION, _IMPORTED, 0) + _description())
-            else:
-                rest = _received(connection, _HEADER.size - len(begun))
-                _answer(connection, adapter, begun + rest)
+            kind, length, number = _HEADER.unpack(_received(port, _HEADER.size))
+            asked = _received(port, length)
+            if kind == _HELLO:
+                for what, told in _INTRODUCTION:
+                    _tell(port, what, 0, told)
+            elif kind in _CHOICES:
+                what, told = _CHOICES[kind]
+                _tell(port, what, number, told)
+            elif kind == _CONTROL:
+                _tell(port, _CONTROL, number, _answer(adapter, asked))
 
 
-def _answer(connection: socket.socket, adapter: TinyUsb, header: bytes) -> None:
-    command, number, _, direction, endpoint, _, length, _, _, _, setup = _HEADER.unpack(header)
-    if command == _UNLINK:  # every request is answered at once: there is nothing left to cancel
-        connection.sendall(_REPLY.pack(_UNLINKED, number, 0, 0, 0, 0, 0, 0, 0, 0))
-        return
-    sent = b"" if direction == _IN else _received(connection, length)
-    status, answer = 0, b""
+def _answer(adapter: TinyUsb, asked: bytes) -> bytes:
+    endpoint, request, kind, _, value, index, length = _REQUEST.unpack_from(asked)
+    status, answer = _DONE, b""
     try:
-        if command != _SUBMIT or endpoint:
-            raise Stall
-        answer = adapter.control(Setup(*_SETUP.unpack(setup)), sent)
+        setup = Setup(kind, request, value, index, length)
+        answer = adapter.control(setup, asked[_REQUEST.size :])
     except Stall:
-        status = _STALL
-    moved = len(answer) if direction == _IN or status else len(sent)
-    reply = _REPLY.pack(_SUBMITTED, number, 0, 0, 0, status, moved, 0, 0, 0)
-    connection.sendall(reply + (answer if direction == _IN else b""))
+        status, length = _STALL, 0
+    moved = len(answer) if kind & _IN else length
+    return _REQUEST.pack(endpoint, request, kind, status, value, index, moved) + answer
 
 
-def _description() -> bytes:
-    path = f"/sys/devices/virtual/usb1/{BUS_ID}".encode()
-    numbers = (1, 2, _FULL_SPEED, _VENDOR, _PRODUCT, _RELEASE, 0xFF, 0, 0, 1, 1, 1)
-    return _DEVICE.pack(path, BUS_ID.encode(), *numbers)
+def _tell(port: socket.socket, kind: int, number: int, told: bytes) -> None:
+    port.sendall(_HEADER.pack(kind, len(told), number) + told)
 
 
-def _received(connection: socket.socket, count: int) -> bytes:
-    received = b""
-    while len(received) < count:
-        part = connection.recv(count - len(received))
-        if not part:
-            raise EOFError
-        received += part
+def _received(port: socket.socket, count: int) -> bytes:
+    received = port.recv(count, socket.MSG_WAITALL) if count else b""
+    if len(received) < count:
+        raise EOFError
     return received

@@ -1,4 +1,4 @@
-"""The USB-to-I2C adapter, spoken to as Linux's vhci_hcd and i2c-tiny-usb speak."""
+"""The USB-to-I2C adapter, spoken to as QEMU and Linux's i2c-tiny-usb speak."""
 
 import errno
 import socket
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from struct import pack, unpack
 
 import pytest
+from adapter import TinyUsb, serve
 from smbus2 import i2c_msg
-from usbip import TinyUsb, serve
 
 READ, WRITE = 1, 0
 BEGIN, END = 1, 2
-STALL = -errno.EPIPE
+STALL = 4
 
 
 class Chip:
@@ -34,38 +34,48 @@ class Chip:
 
 
 class Driver:
-    """The kernel's side of the cable."""
+    """The kernel's side of the port."""
 
-    def __init__(self, cable: socket.socket) -> None:
-        self._cable = cable
+    def __init__(self, port: socket.socket) -> None:
+        self._port = port
         self._number = 0
 
-    def attach(self) -> bytes:
-        self._cable.sendall(pack(">HHI", 0x0111, 0x8003, 0) + b"1-1".ljust(32, b"\0"))
-        return self._received(8 + 312)
+    def plug_in(self) -> dict[int, bytes]:
+        """What the adapter tells of itself, by kind."""
+        self.send(0, b"driver".ljust(64, b"\0"))
+        told = [self.receive() for _ in range(4)]
+        assert [number for _, number, _ in told] == [0] * 4
+        return {kind: body for kind, _, body in told}
+
+    def choose(self, kind: int, *numbers: int) -> tuple[int, bytes]:
+        """Kind and body of the answer."""
+        self.send(kind, bytes(numbers))
+        answer, number, body = self.receive()
+        assert number == self._number
+        return answer, body
 
     def control(
         self, kind: int, request: int, value: int, index: int, length: int, out: bytes = b""
     ) -> tuple[int, bytes]:
         """Status and data."""
-        reads = bool(kind & 0x80)
-        self._number += 1
-        self._cable.sendall(
-            pack(">5I", 1, self._number, 1 << 16 | 2, reads, 0)
-            + pack(">Iiiii", 0, length, 0, 0, 0)
-            + pack("<BBHHH", kind, request, value, index, length)
-            + out
-        )
-        command, number, _, _, _, status, moved, *_ = unpack(">5I5i8x", self._received(48))
-        assert (command, number) == (3, self._number)
-        return status, self._received(moved) if reads else b""
+        self.send(100, pack("<BBBBHHH", 0, request, kind, 0, value, index, length) + out)
+        answer, number, body = self.receive()
+        assert (answer, number) == (100, self._number)
+        told = unpack("<BBBBHHH", body[:10])
+        assert told[:3] == (0, request, kind)
+        assert told[4:6] == (value, index)
+        data = body[10:]
+        assert told[6] == (len(data) if kind & 0x80 or told[3] else length)
+        return told[3], data
 
-    def unlink(self) -> int:
+    def send(self, kind: int, body: bytes = b"") -> None:
         self._number += 1
-        self._cable.sendall(pack(">5I", 2, self._number, 0, 0, 0) + pack(">I24x", self._number - 1))
-        command, number, _, _, _, status = unpack(">5Ii24x", self._received(48))
-        assert (command, number) == (4, self._number)
-        return int(status)
+        self._port.sendall(pack("<III", kind, len(body), self._number) + body)
+
+    def receive(self) -> tuple[int, int, bytes]:
+        """Kind, number and body."""
+        kind, length, number = unpack("<III", self._port.recv(12, socket.MSG_WAITALL))
+        return kind, number, self._port.recv(length, socket.MSG_WAITALL) if length else b""
 
     def write(self, address: int, data: bytes) -> tuple[int, bytes]:
         return self.control(0x40, 4 | BEGIN | END, WRITE, address, len(data), data)
@@ -75,9 +85,6 @@ class Driver:
 
     def status(self) -> tuple[int, bytes]:
         return self.control(0xC0, 3, 0, 0, 1)
-
-    def _received(self, count: int) -> bytes:
-        return self._cable.recv(count, socket.MSG_WAITALL) if count else b""
 
 
 @pytest.fixture
@@ -93,16 +100,17 @@ def driver() -> Iterator[Driver]:
     far.close()
 
 
-def test_it_imports_as_the_device_that_its_driver_knows(driver: Driver) -> None:
-    answer = driver.attach()
-    assert unpack(">HHI", answer[:8]) == (0x0111, 3, 0)
-    bus, device, speed, vendor, product = unpack(">IIIHH", answer[8 + 288 : 8 + 304])
-    assert (bus, device, speed) == (1, 2, 2)
-    assert (vendor, product) == (0x0403, 0xC631)
+def test_it_introduces_itself_as_what_its_driver_knows(driver: Driver) -> None:
+    told = driver.plug_in()
+    assert {kind: len(body) for kind, body in told.items()} == {0: 64, 1: 8, 4: 132, 5: 96}
+    assert told[1] == pack("<BBBBHH", 1, 0xFF, 0, 0, 0x0403, 0xC631)  # full speed
+    assert unpack("<I", told[4][:4]) == (1,)
+    assert (told[4][36], told[4][68:]) == (0xFF, bytes(64))  # class and what it leaves open
+    assert told[5][:32] == (b"\0" + b"\xff" * 15) * 2  # endpoint 0, out and in; no other
 
 
-def test_its_descriptors_agree_with_the_import(driver: Driver) -> None:
-    driver.attach()
+def test_its_descriptors_agree_with_the_introduction(driver: Driver) -> None:
+    driver.plug_in()
     status, device = driver.control(0x80, 6, 0x0100, 0, 18)
     assert status == 0
     assert (len(device), device[0], device[1]) == (18, 18, 1)
@@ -112,11 +120,18 @@ def test_its_descriptors_agree_with_the_import(driver: Driver) -> None:
     assert unpack("<H", configuration[2:4]) == (len(configuration),)
     assert driver.control(0x80, 6, 0x0200, 0, 9) == (0, configuration[:9])
     assert driver.control(0x80, 6, 0x0300, 0, 255)[0] == STALL  # it has no strings
-    assert driver.control(0x00, 9, 1, 0, 0) == (0, b"")
+
+
+def test_it_has_one_configuration_and_one_setting(driver: Driver) -> None:
+    driver.plug_in()
+    assert driver.choose(6, 1) == (8, b"\0\1")
+    assert driver.choose(7) == (8, b"\0\1")
+    assert driver.choose(9, 0, 0) == (11, b"\0\0\0")
+    assert driver.choose(10, 0) == (11, b"\0\0\0")
 
 
 def test_it_offers_plain_i2c(driver: Driver) -> None:
-    driver.attach()
+    driver.plug_in()
     status, functions = driver.control(0xC0, 1, 0, 0, 4)
     assert status == 0
     assert unpack("<I", functions)[0] & 1
@@ -124,7 +139,7 @@ def test_it_offers_plain_i2c(driver: Driver) -> None:
 
 
 def test_bytes_go_out_and_come_back(driver: Driver) -> None:
-    driver.attach()
+    driver.plug_in()
     assert driver.write(0x20, b"\x14\x12\x34") == (0, b"")
     assert driver.status() == (0, b"\x01")
     assert driver.read(0x20, 3) == (0, b"\x14\x12\x34")
@@ -132,7 +147,7 @@ def test_bytes_go_out_and_come_back(driver: Driver) -> None:
 
 
 def test_a_byte_that_nobody_acknowledges(driver: Driver) -> None:
-    driver.attach()
+    driver.plug_in()
     assert driver.write(0x22, b"\x14") == (0, b"")
     assert driver.status() == (0, b"\x02")
     assert driver.read(0x22, 2) == (0, bytes(2))
@@ -142,27 +157,21 @@ def test_a_byte_that_nobody_acknowledges(driver: Driver) -> None:
 
 
 def test_a_bus_that_hangs_stalls_the_request_and_only_that(driver: Driver) -> None:
-    driver.attach()
+    driver.plug_in()
     assert driver.write(0x21, b"\x14")[0] == STALL
     assert driver.read(0x21, 2) == (STALL, b"")
     assert driver.write(0x20, b"\x14") == (0, b"")
 
 
 def test_what_it_does_not_know_is_stalled(driver: Driver) -> None:
-    driver.attach()
+    driver.plug_in()
     assert driver.control(0xC0, 9, 0, 0, 1) == (STALL, b"")
     assert driver.status() == (0, b"\x01")
 
 
-def test_a_request_that_was_answered_cannot_be_unlinked(driver: Driver) -> None:
-    driver.attach()
-    driver.status()
-    assert driver.unlink() == 0
-    assert driver.status() == (0, b"\x01")
-
-
-def test_a_machine_that_was_reset_imports_again(driver: Driver) -> None:
-    first = driver.attach()
+@pytest.mark.parametrize("kind", [3, 21], ids=["reset", "cancelled when it was answered"])
+def test_what_needs_no_answer_disturbs_nothing(driver: Driver, kind: int) -> None:
+    driver.plug_in()
     driver.write(0x20, b"\x14")
-    assert driver.attach() == first
+    driver.send(kind)
     assert driver.read(0x20, 1) == (0, b"\x14")
