@@ -214,6 +214,20 @@ def test_at_the_end_everything_is_off_and_open_and_was_off_before_it_opened() ->
     assert not summary.violations + summary.exposures + summary.reported
 
 
+@pytest.mark.parametrize("faults", [[], ["timeout 0x24 @ 5700ms for 1400ms"]])
+def test_slow_scans_too_are_enough_to_end(faults: list[str]) -> None:
+    """A scan longer than all that it waits for, so that every step to the end takes one; and a
+    feedback expander that is silent in the last of them."""
+    station = quick()
+    station = replace(station, timing=replace(station.timing, scan_ms=500, fault_reaction_ms=3000))
+    charger = simulated_charger(station)
+    trace = trace_of((0, 1, 240), (0, 2, 120))
+    summary = Run(station, charger, trace, injections=[*map(parse, faults)]).play(5000)
+    assert charger.monitor.makes
+    assert not charger.cabinet.closed_contactors()
+    assert not summary.violations + summary.reported
+
+
 def test_told_to_end_it_ends_in_good_order() -> None:
     charger = simulated_charger(REFERENCE)
 

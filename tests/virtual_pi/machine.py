@@ -87,8 +87,9 @@ class Machine:
         }
         words = [word for name, value in options.items() for word in (f"-{name}", str(value))]
         serial = ["-serial", "null", "-serial", server["console"]]
-        self._qemu = subprocess.Popen(
-            ["qemu-system-aarch64", "-nodefaults", *words, *serial], stdin=subprocess.DEVNULL
+        qemu = ["qemu-system-aarch64", "-nodefaults", *words, *serial]
+        self._qemu = subprocess.Popen(  # and it ends with us, however that may be
+            ["setpriv", "--pdeathsig", "KILL", *qemu], stdin=subprocess.DEVNULL
         )
         self.usb, self._console, self.lines, self._power = (
             _connected(path) for path in sockets.values()
@@ -159,7 +160,7 @@ class Machine:
 
 def _connected(path: Path) -> socket.socket:
     stream = socket.socket(socket.AF_UNIX)
-    for _ in range(100):
+    for _ in range(600):
         try:
             stream.connect(str(path))
         except OSError:
