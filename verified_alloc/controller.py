@@ -158,6 +158,11 @@ class Controller:
         emergency."""
         self._stopping = True
 
+    def withdraw(self) -> None:
+        """Whatever ends the process, the guns hear of it before their modules go off."""
+        for gun in range(1, len(self._offers) + 1):
+            self._publish(gun, 0, 0)
+
     def acknowledge(self, gun: int, offer_w: int) -> bool:
         """The gun obeys this offer. It counts only if it is the one published last."""
         is_latest = self._offers[gun - 1].offer_w == offer_w

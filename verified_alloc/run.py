@@ -89,7 +89,11 @@ def controlled(
             operations,
         )
         controller.start()
-        yield controller
+        try:
+            yield controller
+        except Exception:
+            controller.withdraw()
+            raise
 
 
 def check_scan_time(station: Station) -> None:

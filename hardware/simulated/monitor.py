@@ -76,6 +76,7 @@ class _Condition:
     record: _Record
     since_us: int
     deadline_us: int
+    postponed: bool = False
 
 
 class Monitor(Observer):
@@ -96,6 +97,7 @@ class Monitor(Observer):
         self._held: set[int] = set()  # modules that something else has switched on
         self._open: dict[tuple[str, int], _Condition] = {}
         self._upset_us: dict[int, int] = {}
+        self._powered_us: dict[int, int] = {}  # modules that something else has switched
         self._loss_us: dict[int, int] = {}
         self._strayed_us: dict[tuple[int, int], int] = {}
         cabinet.observer = self
@@ -169,9 +171,9 @@ class Monitor(Observer):
         """An enable rose or fell behind the gates."""
         closed = self._cabinet.guns_of[module.id]
         self._held -= {module.id}
-        if cause != COMMAND and module.enabled:
-            self._upset_us[module.id] = self._cabinet.now_us
-            self._held |= {module.id} if cause == HELD else set()
+        if cause == HELD and module.enabled:
+            self._powered_us[module.id] = self._cabinet.now_us
+            self._held |= {module.id}
         if cause != COMMAND and not module.enabled:
             for contactor in closed:
                 self._loss_us[contactor.gun] = self._cabinet.now_us
@@ -187,8 +189,8 @@ class Monitor(Observer):
 
     def failed(self, module: PowerModule, cause: str) -> None:
         """A module died, ran on its own, or recovered."""
-        if module.dead or not module.enabled:
-            self._upset_us[module.id] = self._cabinet.now_us
+        if not module.enabled:
+            self._powered_us[module.id] = self._cabinet.now_us
         if module.stuck_on and not module.enabled and not module.dead:
             self._note_stuck(module)
         for contactor in self._cabinet.guns_of[module.id]:
@@ -205,6 +207,10 @@ class Monitor(Observer):
         now_us = self._cabinet.now_us
         for (rule, _), condition in list(self._open.items()):
             if condition.deadline_us > now_us:
+                continue
+            if self._only_held(rule, condition.record.event.module) and not condition.postponed:
+                condition.postponed = True
+                self._due(condition, condition.deadline_us + self._watchdog_us)
                 continue
             condition.deadline_us = NEVER_US
             was, lasted_ms = condition.record.event, (now_us - condition.since_us) // 1000
@@ -243,11 +249,13 @@ class Monitor(Observer):
                 ("S9", f"{name} before module {module} had discharged ({residual_v} V left)")
             )
         if drive.cause == COMMAND:
-            unit = self._cabinet.modules[module - 1]
-            unknowable = unit.stuck_on and not self._cabinet.status_wired
-            excused = unknowable or self._excused(module, drive.at_us)
-            kind = "exposure" if excused else "violation"
-            records = [self._note(kind, r, gun, module, 0, drive.cause, t) for r, t in broken]
+            excused = self._excused(module, drive.at_us)
+            surprised = self._surprised(module, drive.at_us) or self._hidden(module)
+            records = []
+            for rule, text in broken:
+                known = not excused and not (surprised and rule in ("S2", "S9"))
+                kind = "violation" if known else "exposure"
+                records.append(self._note(kind, rule, gun, module, 0, drive.cause, text))
             return records[0] if records else None
         rule, text = broken[0] if broken else ("S2", f"{name}, which nobody commanded")
         return self._note("exposure", rule, gun, module, 0, drive.cause, text)
@@ -268,9 +276,10 @@ class Monitor(Observer):
         unit = self._cabinet.modules[module - 1]
         if self._waited(unit) and unit.stuck_on and self._stopped():
             return self._note("exposure", "S7", gun, module, current_ma, "timed opening", text)
-        if self._waited(unit) and unit.stuck_on and not self._cabinet.status_wired:
+        if self._hidden(module):
             return self._note("exposure", "S2", gun, module, current_ma, "module stuck on", text)
-        kind = "exposure" if self._excused(module, drive.at_us) else "violation"
+        excused = self._excused(module, drive.at_us) or self._surprised(module, drive.at_us)
+        kind = "exposure" if excused else "violation"
         return self._note(kind, "S2", gun, module, current_ma, drive.cause, text)
 
     def _judge_enable(self, module: PowerModule, cause: str) -> _Record | None:
@@ -397,13 +406,24 @@ class Monitor(Observer):
 
     def _begin(self, key: tuple[str, int], record: _Record, timed: bool = True) -> None:
         now_us = self._cabinet.now_us
-        deadline_us = NEVER_US
+        condition = self._open[key] = _Condition(record, now_us, NEVER_US)
         if timed and record.event.kind == "exposure":
-            # What something else holds on, only the watchdog's hardware can switch off.
-            gate_us = self._watchdog_us if record.event.module in self._held else 0
-            deadline_us = now_us + self._reaction_us + gate_us + 1
-            self._cabinet.wake_observer(deadline_us)
-        self._open[key] = _Condition(record, now_us, deadline_us)
+            self._due(condition, now_us + self._reaction_us + 1)
+
+    def _due(self, condition: _Condition, at_us: int) -> None:
+        condition.deadline_us = at_us
+        self._cabinet.wake_observer(at_us)
+
+    def _only_held(self, rule: str, module: int | None) -> bool:
+        """All that is still on is what something else holds on: only the watchdog's hardware can
+        switch that off."""
+        if module is None:
+            return False
+        units = [self._cabinet.modules[module - 1]]
+        if rule == "S1":
+            guns = [contactor.gun for contactor in self._cabinet.guns_of[module]]
+            units = [unit for gun in guns for unit in self._cabinet.on_gun[gun] if unit.enabled]
+        return all(unit.id in self._held for unit in units)
 
     def _end(self, key: tuple[str, int]) -> None:
         self._set_duration(self._open.pop(key).record)
@@ -428,6 +448,17 @@ class Monitor(Observer):
     def _excused(self, module: int, deed_us: int) -> bool:
         """Whether something uncommanded hit the module too late for this deed to know."""
         return deed_us - self._upset_us.get(module, -NEVER_US) <= self._reaction_us
+
+    def _surprised(self, module: int, deed_us: int) -> bool:
+        """Whether something else switched the module itself too late for this deed to know what is
+        at its terminals. Excuses no second contactor."""
+        return deed_us - self._powered_us.get(module, -NEVER_US) <= self._reaction_us
+
+    def _hidden(self, module: int) -> bool:
+        """Whether the module runs though it has been told off for long enough, and nothing that is
+        wired shows it."""
+        unit = self._cabinet.modules[module - 1]
+        return unit.stuck_on and not self._cabinet.status_wired and self._waited(unit)
 
     def _waited(self, unit: PowerModule) -> bool:
         return not unit.enabled and self._cabinet.now_us - unit.disabled_us >= self._decay_us

@@ -173,7 +173,9 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
             self._held.pop(line, None)
         else:
             self._held[line] = level
-        self._moves(line, was, driven if level is None else level, HELD)
+        # Let go, a line that we drive high is high by our own deed.
+        cause = COMMAND if level is None and driven else HELD
+        self._moves(line, was, driven if level is None else level, cause)
 
     def inject(self, fault: LineFault) -> None:
         """Arm a fault. Raises ValueError for one that could never strike."""

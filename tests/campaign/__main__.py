@@ -11,16 +11,15 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
 
-from campaign import report
+from campaign import picture, report
+from campaign.bars import Bars
 from campaign.findings import Findings
-from campaign.plan import STAGES, Piece, pieces
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from campaign.plan import STAGES, Piece, finite, pieces
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("verified_alloc", "hardware", "tests/campaign", "tests/sweep")
@@ -32,19 +31,20 @@ def main() -> int:
     folder = Path(asked.folder)
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"{_sources()}-{asked.seed}.jsonl"
-    found = dict(_kept(kept))
-    already_s = sum(findings.cpu_s for findings in found.values())
+    found = dict(kept_in(kept))
+    resumed = bool(found)
     began_s = time.monotonic()
     with kept.open("a", encoding="utf-8") as file:
-        for piece, findings in _play(asked, set(found), began_s):
+        for piece, findings in _play(asked, found, began_s):
             found[piece] = findings
             file.write(json.dumps({"piece": piece, "findings": findings.as_json()}) + "\n")
             file.flush()
-    whole = report.Whole(found, asked.workers, time.monotonic() - began_s, already_s > 0)
+    whole = report.Whole(found, asked.seed, asked.workers, time.monotonic() - began_s, resumed)
     (folder / "report.json").write_text(whole.as_json(), encoding="utf-8")
     (folder / "report.md").write_text(whole.as_markdown(), encoding="utf-8")
     if asked.write:
         report.fill(ROOT / "docs" / "campaign.md", whole)
+        picture.draw(ROOT / "docs" / "campaign.png", whole)
     print("\n".join(whole.lines()))
     return 1 if whole.bad else 0
 
@@ -76,26 +76,35 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def _kept(path: Path) -> Iterator[tuple[Piece, Findings]]:
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            told = json.loads(line)
-            yield Piece(*told["piece"]), Findings.from_json(told["findings"])
+def kept_in(path: Path) -> Iterator[tuple[Piece, Findings]]:
+    """What was played before. A line that was being written when the process died is cut off, and
+    its piece played again."""
+    if not path.exists():
+        return
+    whole, _, torn = path.read_bytes().rpartition(b"\n")
+    if torn:
+        os.truncate(path, len(whole) + bool(whole))
+    for line in whole.splitlines():
+        told = json.loads(line)
+        yield Piece(*told["piece"]), Findings.from_json(told["findings"])
 
 
 def _play(
-    asked: argparse.Namespace, done: set[Piece], began_s: float
+    asked: argparse.Namespace, found: Mapping[Piece, Findings], began_s: float
 ) -> Iterator[tuple[Piece, Findings]]:
     """Play what has not been played until the budget is up."""
     stages = tuple(asked.only) if asked.only else STAGES
+    done = set(found)
     coming = (piece for piece in pieces(stages, asked.seed) if piece not in done)
     running: dict[Future[Findings], Piece] = {}
     gc.freeze()
     context = get_context("fork")  # what is imported by now need not be imported again
     with (
         ProcessPoolExecutor(asked.workers, mp_context=context) as pool,
-        _Bar(asked.budget) as bar,
+        Bars(asked.budget, {stage: finite(stage, asked.seed) for stage in STAGES[:2]}) as bars,
     ):
+        for piece, findings in found.items():
+            bars.add(piece, findings)
         while True:
             spent_s = time.monotonic() - began_s
             while len(running) < asked.workers and spent_s < asked.budget:
@@ -107,36 +116,9 @@ def _play(
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 piece, findings = running.pop(future), future.result()
-                bar.add(findings, time.monotonic() - began_s)
+                bars.add(piece, findings)
+                bars.spent(time.monotonic() - began_s)
                 yield piece, findings
-
-
-class _Bar:
-    """How far it is, where somebody looks."""
-
-    def __init__(self, budget_s: float) -> None:
-        self._faults = self._bad = 0
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
-        )
-        self._task = self._progress.add_task("campaign", total=budget_s)
-
-    def __enter__(self) -> "_Bar":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def add(self, findings: Findings, spent_s: float) -> None:
-        self._faults += findings.count
-        self._bad += len(findings.violations) + len(findings.wrong)
-        told = f"{self._faults} faults, {self._bad} bad"
-        self._progress.update(self._task, completed=spent_s, description=told)
 
 
 if __name__ == "__main__":

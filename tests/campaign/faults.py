@@ -10,11 +10,10 @@ from hardware.simulated import wire_faults
 from hardware.simulated.bus import BusFault
 from hardware.simulated.faults import LINE_KINDS as HELD_KINDS
 from hardware.simulated.faults import MODULE_KINDS, PAIR_KINDS, Injection
-from hardware.simulated.pins import LineFault
+from hardware.simulated.pins import LINE_KINDS, LineFault
 from hardware.simulated.wire_faults import Message
 
 BUS_KINDS = wire_faults.KINDS
-LINE_KINDS = ("flip_read", "drop_write")
 
 Fault = BusFault | LineFault | Injection
 
@@ -23,7 +22,8 @@ class Scan(NamedTuple):
     """What one scan does at the seams, nothing being broken."""
 
     transfers: Sequence[Sequence[Message]]
-    accesses: int
+    accesses: Sequence[str]
+    """Of lines: the kind of fault that applies, of a read or of a write."""
 
 
 def name(fault: Fault) -> str:
@@ -60,28 +60,39 @@ def waiting(at_work: WorkingStation) -> bool:
 
 def leaves_nothing(fault: Fault) -> bool:
     """It strikes once and breaks nothing."""
-    return isinstance(fault, LineFault) or (
-        isinstance(fault, BusFault) and fault.count == 1 and fault.kind != "brown_out"
+    return not ends_the_process(fault) and (
+        isinstance(fault, LineFault)
+        or (isinstance(fault, BusFault) and fault.count == 1 and fault.kind != "brown_out")
     )
+
+
+def ends_the_process(fault: Fault) -> bool:
+    """The GPIO library fails: modules off, exit 3, and systemd starts a new process."""
+    return isinstance(fault, LineFault) and fault.kind == "error"
 
 
 def watched(at_work: WorkingStation) -> Scan:
     """One scan, watched at the seams."""
     bus, pins = at_work.bus, at_work.charger.pins
     transfers: list[Sequence[Message]] = []
-    check = bus._check_adapter
+    accesses: list[str] = []
+    check, struck = bus._check_adapter, pins.struck
 
     def noting(messages: list[tuple[int, ...]]) -> None:
         transfers.append([Message(*message) for message in messages])
         check(messages)
 
+    def noting_access(kind: str) -> bool:
+        accesses.append(kind)
+        return struck(kind)
+
     bus._check_adapter = noting  # type: ignore[method-assign,assignment]
-    accesses = pins.accesses
+    pins.struck = noting_access  # type: ignore[method-assign]
     try:
         at_work.scan(skip=False)
     finally:
-        del bus._check_adapter  # type: ignore[method-assign]
-    return Scan(transfers, pins.accesses - accesses)
+        del bus._check_adapter, pins.struck  # type: ignore[method-assign]
+    return Scan(transfers, accesses)
 
 
 def every(scan: Scan, chips: Sequence[int]) -> Iterator[Fault]:
@@ -91,8 +102,8 @@ def every(scan: Scan, chips: Sequence[int]) -> Iterator[Fault]:
             for bit in wire_faults.bits(kind, messages):
                 for address in chips if kind == "brown_out" else (None,):
                     yield BusFault(kind, address, transaction, 1, bit)
-    for access in range(scan.accesses):
-        for kind in LINE_KINDS:
+    for access, applies in enumerate(scan.accesses):
+        for kind in (applies, "error"):
             yield LineFault(kind, access)
 
 
@@ -112,7 +123,7 @@ def _at_the_seams(
     draw: random.Random, scan: Scan, at_work: WorkingStation, later: int, lasting: bool
 ) -> Fault:
     if draw.random() < 0.15:
-        access = later * scan.accesses + draw.randrange(scan.accesses)
+        access = later * len(scan.accesses) + draw.randrange(len(scan.accesses))
         return LineFault(draw.choice(LINE_KINDS), access)
     transaction = later * len(scan.transfers) + draw.randrange(len(scan.transfers))
     kind = draw.choice(BUS_KINDS)

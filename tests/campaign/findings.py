@@ -3,9 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from math import floor, log10
 from typing import Any
 
 from campaign.life import Ahead
+
+OUTCOMES = ("nothing left of it", "exposure", "reported", "bad")
+"""Of one fault, the worst that came of it."""
+BINS_A_DECADE = 10
 
 
 @dataclass
@@ -25,6 +30,9 @@ class Seen:
         self.current_a = max(self.current_a, current_a)
 
 
+COUNTERS = ("faults", "struck", "reported", "outcomes", "spread")
+
+
 @dataclass
 class Findings:
     """Of so many faults; by the name of what struck."""
@@ -37,6 +45,10 @@ class Findings:
     """By `what struck | rule | cause`."""
     stray_us: dict[str, int] = field(default_factory=dict)
     """The longest that a coil was as the wire had made it."""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """By `what struck | outcome`."""
+    spread: Counter[str] = field(default_factory=Counter)
+    """How many lasted how long: by `what | bin`, of `BINS_A_DECADE` for each decade of 1 us."""
     violations: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     """Neither a violation nor as it should be."""
@@ -49,11 +61,20 @@ class Findings:
         self.faults[name] += 1
         self.struck[name] += struck
         self.reported[name] += bool(ahead.reported)
+        wrong = list(wrong)
+        outcome = (
+            bool(ahead.violations or wrong) * 3
+            or bool(ahead.reported) * 2
+            or bool(ahead.exposures) * 1
+        )
+        self.outcomes[f"{name} | {OUTCOMES[outcome]}"] += 1
         if ahead.stray_us:
+            self.spread[f"wrong coil pattern | {_bin(ahead.stray_us)}"] += 1
             self.stray_us[name] = max(self.stray_us.get(name, 0), ahead.stray_us)
         for event in ahead.exposures:
             key = f"{name} | {event.rule} | {event.cause}"
             seen = self.exposures.setdefault(key, Seen())
+            self.spread[f"{sort(event.cause)} | {_bin(1000 * event.duration_ms)}"] += 1
             seen.add(1, event.duration_ms, event.current_a, f"{text}: {event.text}")
         self.violations += [f"{text}: {violation}" for violation in ahead.violations]
         self.wrong += [f"{text}: {what}" for what in wrong]
@@ -62,6 +83,8 @@ class Findings:
         self.faults += other.faults
         self.struck += other.struck
         self.reported += other.reported
+        self.outcomes += other.outcomes
+        self.spread += other.spread
         for key, seen in other.exposures.items():
             mine = self.exposures.setdefault(key, Seen())
             mine.add(seen.count, seen.longest_ms, seen.current_a, seen.example)
@@ -84,6 +107,16 @@ class Findings:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "Findings":
-        counters = {name: Counter(told[name]) for name in ("faults", "struck", "reported")}
+        counters = {name: Counter(told[name]) for name in COUNTERS}
         exposures = {key: Seen(**seen) for key, seen in told["exposures"].items()}
         return cls(**{**told, **counters, "exposures": exposures})
+
+
+def sort(cause: str) -> str:
+    """The cause without the place."""
+    return "auxiliary contact lies" if cause.startswith("auxiliary contact") else cause
+
+
+def _bin(us: float) -> int:
+    """-1 for what did not last."""
+    return floor(BINS_A_DECADE * log10(us)) if us >= 1 else -1

@@ -31,6 +31,7 @@ class Handover:
         self.lives = Lives()
         at_work.wait()
         before, started = Snapshot(at_work), at_work.operations
+        self._controller = at_work.controller
         self.undisturbed = self.lives.follow(at_work, skip=False)
         self.scans = self.lives.scans
         """Until the station is at rest, and once more."""
@@ -45,6 +46,13 @@ class Handover:
             yield scan
             self.at_work.scan(skip=False)
             self.at_work.wait()
+
+    def back(self, before: Snapshot) -> None:
+        """To where it was. A process that was started since is killed first: nothing that is left
+        of it may move a line when it is forgotten."""
+        if self.at_work.controller is not self._controller:
+            self.at_work.kill()
+        before.restore()
 
     def needless(self, ahead: Ahead) -> int:
         """Makes and breaks beyond those that the change still takes."""

@@ -2,12 +2,21 @@
 known, because another life has been there, or until it goes round in a circle: it is at rest.
 """
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from campaign.state import State, state_of
 from sweep.working_station import Connected, WorkingStation
 
+from hardware import HardwareError
+
 MOST_SCANS = 5000
+MOST_STARTS = 3
+"""Faults of one branch strike two at most."""
+RESTART_S = 2
+"""After an end that was not asked for, systemd waits so long (`RestartSec`)."""
+ENDED = "ended: "
+"""What a process that ended with exit 3 said last."""
 
 
 class Exposed(NamedTuple):
@@ -72,7 +81,10 @@ class Lives:
         lived: list[tuple[State, Ahead]] = []
         places: dict[State, int] = {}
         for _ in range(MOST_SCANS):
-            at_work.scan(skip)
+            try:
+                at_work.scan(skip)
+            except HardwareError as error:
+                _start_again(at_work, error)
             self.scans += 1
             at_work.wait()
             state = state_of(at_work)
@@ -109,6 +121,18 @@ class Lives:
             self._clean[state.core] = ahead
         else:
             self._marred[state.core, state.excuses] = ahead
+
+
+def _start_again(at_work: WorkingStation, error: HardwareError) -> None:
+    """The process has ended with an error, and systemd starts another."""
+    at_work.reported.append(f"{ENDED}{error}")
+    at_work.lose_device()
+    for _ in range(MOST_STARTS):
+        at_work.charger.time.sleep_s(RESTART_S)
+        with suppress(HardwareError):
+            at_work.start()
+            return
+    raise error
 
 
 def _told(at_work: WorkingStation) -> Ahead:

@@ -1,20 +1,24 @@
-"""The pieces of a campaign, in an order in which any budget sees something of each stage."""
+"""The pieces of a campaign: every fault of a handover first, then the kills, then at random."""
 
 from collections.abc import Iterator
-from itertools import count, zip_longest
+from functools import cache
+from itertools import count
 from typing import NamedTuple
 
+from campaign import faults
 from campaign.findings import Findings
 from campaign.handover import MATRICES, representative
-from campaign.stages import every_fault, every_kill, random_faults
+from campaign.stages import every_fault, every_kill, looked_at, random_faults
 
 KILLED_CHANGES = 200
 STAGES = ("every", "kill", "random")
-SCANS_IN_A_PIECE = 1
+APART = 1_000_000
+"""No two seeds of a campaign share a random change."""
 
 
 class Piece(NamedTuple):
-    """One stage of it: `every` scan of a matrix's handover, `kill` or `random` of a seed."""
+    """Some seconds of it: `every` fault in a scan of a matrix's handover, `kill` or `random` in the
+    change of a seed."""
 
     stage: str
     where: str
@@ -22,31 +26,33 @@ class Piece(NamedTuple):
 
     def play(self) -> Findings:
         if self.stage == "every":
-            return every_fault(self.where, self.number, self.number + SCANS_IN_A_PIECE)
+            return every_fault(self.where, self.number, self.number + 1)
         return every_kill(self.number) if self.stage == "kill" else random_faults(self.number)
 
 
-def scans_of(matrix: str) -> int:
-    """How long the representative handover of this matrix takes."""
+@cache
+def faults_in_scans(matrix: str) -> tuple[int, ...]:
+    """How many faults there are in each scan of this matrix's handover, by counting them."""
     with representative(matrix) as handover:
-        return handover.scans
+        chips = list(handover.at_work.bus.chips)
+        return tuple(
+            sum(1 for _ in faults.every(looked_at(handover)[1], chips))
+            for _ in handover.each_scan()
+        )
 
 
 def finite(stage: str, seed: int) -> list[Piece]:
-    """The stage that has an end, all of it."""
+    """The stage that has an end, all of it; of every matrix something early."""
     if stage == "kill":
-        return [Piece("kill", "", seed + number) for number in range(KILLED_CHANGES)]
-    return [Piece("every", matrix, scan) for matrix in MATRICES for scan in range(scans_of(matrix))]
+        return [Piece("kill", "", seed * APART + number) for number in range(KILLED_CHANGES)]
+    scans = [(scan, matrix) for matrix in MATRICES for scan in range(len(faults_in_scans(matrix)))]
+    return [Piece("every", matrix, scan) for scan, matrix in sorted(scans)]
 
 
 def pieces(stages: tuple[str, ...], seed: int) -> Iterator[Piece]:
-    """In turn one of each stage; what is random goes on for ever."""
-    endless = "random" in stages
-    ending = [finite(stage, seed) for stage in stages if stage != "random"]
-    numbers = count(seed)
-    for together in zip_longest(*ending):
-        yield from (piece for piece in together if piece is not None)
-        if endless:
-            yield Piece("random", "", next(numbers))
-    while endless:
-        yield Piece("random", "", next(numbers))
+    """One stage after another; what is random goes on for ever."""
+    for stage in STAGES[:2]:
+        if stage in stages:
+            yield from finite(stage, seed)
+    if "random" in stages:
+        yield from (Piece("random", "", number) for number in count(seed * APART))

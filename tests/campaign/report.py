@@ -9,9 +9,9 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from campaign.findings import Findings, Seen
-from campaign.handover import station
-from campaign.plan import KILLED_CHANGES, STAGES, Piece, finite
+from campaign.findings import Findings, Seen, sort
+from campaign.handover import MATRICES, station
+from campaign.plan import KILLED_CHANGES, STAGES, Piece, faults_in_scans, finite
 
 BEGIN, END = "<!-- filled by make campaign -->", "<!-- end of the campaign's figures -->"
 TOLD = 20
@@ -45,14 +45,15 @@ class Whole(NamedTuple):
     """All pieces played so far."""
 
     found: Mapping[Piece, Findings]
+    seed: int
     workers: int
     wall_s: float
     resumed: bool
 
-    def of(self, stage: str) -> Findings:
+    def of(self, stage: str, where: str = "") -> Findings:
         total = Findings()
         for piece, findings in self.found.items():
-            if piece.stage == stage:
+            if piece.stage == stage and where in ("", piece.where):
                 total += findings
         return total
 
@@ -72,10 +73,21 @@ class Whole(NamedTuple):
         strays = self.total.stray_us.items()
         return max((us for name, us in strays if (" + " in name) == double), default=0)
 
-    def complete(self, stage: str, seed: int = 0) -> str:
-        pieces = finite(stage, seed)
-        done = sum(piece in self.found for piece in pieces)
-        return f"{done} of {len(pieces)} pieces"
+    def share(self, stage: str) -> str:
+        """How much of what the stage has been played."""
+        if stage == "random":
+            return f"{self.of(stage).changes:,} changes"
+        pieces = finite(stage, self.seed)
+        done = [piece for piece in pieces if piece in self.found]
+        if stage == "kill":
+            return f"{len(done)} of {len(pieces)} changes"
+        planned = sum(faults_in_scans(piece.where)[piece.number] for piece in pieces)
+        return f"{self.of(stage).count:,} of {planned:,} faults"
+
+    @property
+    def double(self) -> int:
+        """Faults that came in pairs."""
+        return sum(count for name, count in self.total.faults.items() if " + " in name)
 
     def lines(self) -> list[str]:
         total = self.total
@@ -83,7 +95,12 @@ class Whole(NamedTuple):
         lines = [
             f"{total.count} faults, {sum(total.struck.values())} of them struck; "
             f"{len(total.violations)} violations, {len(total.wrong)} otherwise wrong",
-            *(f"{stage}: {self.of(stage).count} faults" for stage in STAGES),
+            *(f"{stage}: {self.of(stage).count} faults, {self.share(stage)}" for stage in STAGES),
+            *(
+                f"{matrix}: {self.of('every', matrix).count} of {sum(faults_in_scans(matrix))}"
+                f" faults of its handover"
+                for matrix in MATRICES
+            ),
             f"longest wrong coil pattern: {self.longest_stray_us(False)} us after one fault,"
             f" {self.longest_stray_us(True)} us after two; minimum response {1000 * least_ms} us",
             f"{total.count / max(total.cpu_s, 1e-9):.0f} faults a second of CPU, "
@@ -95,6 +112,8 @@ class Whole(NamedTuple):
     def as_json(self) -> str:
         told = {
             "faults": self.total.count,
+            "double_faults": self.double,
+            "planned": {matrix: sum(faults_in_scans(matrix)) for matrix in MATRICES},
             "stages": {stage: self.of(stage).as_json() for stage in STAGES},
             "violations": self.total.violations,
             "longest_wrong_coil_pattern_us": self.longest_stray_us(False),
@@ -118,11 +137,19 @@ class Whole(NamedTuple):
             ("random", "single and double faults in random changes"),
         ):
             of = self.of(stage)
-            done = f"{of.changes} changes" if stage == "random" else self.complete(stage)
             rows.append(
                 f"| {name} | {of.count:,} | {sum(of.struck.values()):,} | {len(of.violations)} |"
-                f" {len(of.wrong)} | {done} |"
+                f" {len(of.wrong)} | {self.share(stage)} |"
             )
+        rows.append(
+            f"| **all** | **{total.count:,}** | {sum(total.struck.values()):,} |"
+            f" **{len(total.violations)}** | {len(total.wrong)} | |"
+        )
+        rows += ["", "| handover of matrix | scans | faults | played |", "|---|---|---|---|"]
+        for matrix in MATRICES:
+            planned, played = faults_in_scans(matrix), self.of("every", matrix).count
+            share = "all" if played == sum(planned) else f"{100 * played / sum(planned):.0f} %"
+            rows.append(f"| {matrix} | {len(planned)} | {sum(planned):,} | {share} |")
         rows += [
             "",
             f"The longest wrong coil pattern: **{self.longest_stray_us(False)} us** after a single"
@@ -139,9 +166,9 @@ class Whole(NamedTuple):
             for name, count in sorted(total.faults.items())
             if " + " not in name
         ]
-        doubles = sum(count for name, count in total.faults.items() if " + " in name)
         rows += [
-            f"| two at once | {doubles:,} | | |",
+            f"| two at once | {self.double:,} | {self._reported_doubles():,} |"
+            f" {self.longest_stray_us(True)} |",
             "",
             f"Exposures that lasted longer than a contactor's minimum response ({least_ms} ms), the"
             " longest of each cause; none is a deed of the controller:",
@@ -157,12 +184,14 @@ class Whole(NamedTuple):
         ]
         return "\n".join(rows)
 
+    def _reported_doubles(self) -> int:
+        return sum(count for name, count in self.total.reported.items() if " + " in name)
+
     def _longest(self) -> dict[tuple[str, str], tuple[str, Seen]]:
         longest: dict[tuple[str, str], tuple[str, Seen]] = {}
         for key, seen in self.total.exposures.items():
             name, rule, cause = key.split(" | ")
-            if cause.startswith("auxiliary contact"):
-                cause = "auxiliary contact lies"
+            cause = sort(cause)
             if (rule, cause) not in longest or seen.longest_ms > longest[rule, cause][1].longest_ms:
                 longest[rule, cause] = (name, seen)
         return longest

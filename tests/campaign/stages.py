@@ -6,15 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from campaign import faults
-from campaign.faults import Fault
+from campaign.faults import Fault, Scan
 from campaign.findings import Findings
 from campaign.handover import Handover, any_change, representative
 from campaign.kill import AWAY_S, deeds_of_a_scan, kill_and_restart
-from campaign.life import Ahead
+from campaign.life import ENDED, Ahead
 from campaign.snapshot import Snapshot
 
 from hardware.simulated.faults import Injection
 
+PASSING = ("the I2C bus is disturbed", ENDED)
+"""What is told and not latched."""
 AT_A_SCAN = 20
 """Random faults from one snapshot."""
 
@@ -24,9 +26,7 @@ def every_fault(matrix: str, first: int, last: int) -> Findings:
     with representative(matrix) as handover, _measured(handover) as findings:
         for scan in handover.each_scan():
             if first <= scan < last:
-                before = Snapshot(handover.at_work)
-                watched = faults.watched(handover.at_work)
-                before.restore()
+                before, watched = looked_at(handover)
                 for fault in faults.every(watched, list(handover.at_work.bus.chips)):
                     _suffer(handover, before, findings, [fault], f"{matrix}, scan {scan}")
             if scan == last - 1:
@@ -39,9 +39,7 @@ def random_faults(seed: int) -> Findings:
     draw = random.Random(f"faults {seed}")
     with any_change(seed) as handover, _measured(handover) as findings:
         for scan in handover.each_scan():
-            before = Snapshot(handover.at_work)
-            watched = faults.watched(handover.at_work)
-            before.restore()
+            before, watched = looked_at(handover)
             for _ in range(AT_A_SCAN):
                 chosen = faults.some(draw, watched, handover.at_work)
                 _suffer(handover, before, findings, chosen, f"seed {seed}, scan {scan}")
@@ -63,13 +61,21 @@ def every_kill(seed: int) -> Findings:
                 away_s = draw.choice(AWAY_S)
                 kill_and_restart(at_work, deed, away_s)
                 ahead = handover.lives.follow(at_work)
-                before.restore()
+                handover.back(before)
                 wrong = [f"reported: {sentence}" for sentence in ahead.reported]
                 if ahead.feeds != handover.undisturbed.feeds:
                     wrong.append(f"feeds {ahead.feeds}")
                 text = f"kill, seed {seed}, scan {scan}, before deed {deed}, away {away_s} s"
                 findings.add("kill and restart", True, ahead, wrong, text)
     return findings
+
+
+def looked_at(handover: Handover) -> tuple[Snapshot, Scan]:
+    """The station before its next scan, and what that does at the seams."""
+    before = Snapshot(handover.at_work)
+    scan = faults.watched(handover.at_work)
+    before.restore()
+    return before, scan
 
 
 def _suffer(
@@ -83,28 +89,34 @@ def _suffer(
     hit = len(at_work.bus.faults_hit)
     for fault in chosen:
         faults.strike(at_work, fault)
-    ahead = handover.lives.follow(at_work)
+    try:
+        ahead = handover.lives.follow(at_work)
+    except Exception as error:
+        ahead = Ahead(violations=(f"raised {error!r}",))
     struck = not faults.waiting(at_work) or len(at_work.bus.faults_hit) > hit
-    before.restore()
+    handover.back(before)
     name = " + ".join(sorted(map(faults.name, chosen)))
     text = f"{where}: " + "; ".join(map(faults.said, chosen))
     findings.add(name, struck, ahead, _wrong(handover, chosen, ahead), text)
 
 
 def _wrong(handover: Handover, chosen: Sequence[Fault], ahead: Ahead) -> Iterator[str]:
-    latched = [said for said in ahead.reported if not said.startswith("the I2C bus is disturbed")]
+    latched = [said for said in ahead.reported if not said.startswith(PASSING)]
     plant = any(isinstance(fault, Injection) for fault in chosen)
     hidden = plant and not handover.at_work.cabinet.status_wired
     if ahead.feeds is None and not latched and not hidden:
         yield "neither fed as decided nor reported"
-    if len(chosen) == 1 and faults.leaves_nothing(chosen[0]) and not ahead.violations:
+    if len(chosen) > 1 or ahead.violations:
+        return
+    passes = faults.leaves_nothing(chosen[0])
+    if passes or faults.ends_the_process(chosen[0]):
         if latched:
             yield f"reported: {latched}"
         if ahead.feeds != handover.undisturbed.feeds:
             yield f"feeds {ahead.feeds}"
-        misread = "flip_read" in faults.name(chosen[0])
-        if handover.needless(ahead) > (2 if misread else 0):
-            yield f"{handover.needless(ahead)} needless operations"
+    misread = "flip_read" in faults.name(chosen[0])
+    if passes and handover.needless(ahead) > (2 if misread else 0):
+        yield f"{handover.needless(ahead)} needless operations"
 
 
 @contextmanager

@@ -72,7 +72,8 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["_cabinet", "_reaction_us", "_watchdog_us", "_decay_us"], FIXED),
         **dict.fromkeys(["violations", "exposures", "makes", "breaks"], PAST),
         **dict.fromkeys(["broken_current_a", "longest_stray_us"], PAST),
-        **dict.fromkeys(["_open", "_upset_us", "_loss_us", "_strayed_us", "_held"], PARTS),
+        **dict.fromkeys(["_open", "_upset_us", "_powered_us", "_loss_us"], PARTS),
+        **dict.fromkeys(["_strayed_us", "_held"], PARTS),
     },
     SimulatedBus: {
         **dict.fromkeys(["_time", "_one_address_only", "_bit_rate_hz", "_overhead"], FIXED),
@@ -157,6 +158,7 @@ def state_of(at_work: WorkingStation) -> State:
     struck_us = at_work.bus.last_struck_us() or -AFTERMATH_US
     excuses = (
         _recent(monitor._upset_us, now_us, reaction_us),
+        _recent(monitor._powered_us, now_us, reaction_us),
         _recent(monitor._loss_us, now_us, reaction_us),
         min(now_us - max(struck_us, cabinet._disturbed_us), AFTERMATH_US + 1),
     )
@@ -284,7 +286,12 @@ def _judge(monitor: Monitor, now_us: int) -> Any:
     return (
         _told(monitor),
         [
-            (key, condition.record.event.kind, min(condition.deadline_us - now_us, LONG_US))
+            (
+                key,
+                condition.record.event.kind,
+                min(condition.deadline_us - now_us, LONG_US),
+                condition.postponed,
+            )
             for key, condition in sorted(monitor._open.items())
         ],
         _recent(monitor._strayed_us, now_us, monitor._reaction_us),

@@ -73,7 +73,7 @@ class WorkingStation:
         self._begins()
 
     def _begins(self) -> None:
-        self.due_ms, self._scans = self.now_ms, 1
+        self.due_ms, self._scans, self.quiet_ms = self.now_ms, 1, 0
 
     def kill(self) -> None:
         """kill -9: lines and latches stay as they are."""
@@ -83,6 +83,15 @@ class WorkingStation:
     def lose_power(self) -> None:
         """The Pi alone has no supply: its lines fall, the latches stay as they are."""
         self.charger.pins.power_lost()
+        self._is_gone()
+
+    def lose_device(self) -> None:
+        """A line or the bus failed: the process ends as `controlled` ends it. (Its generator runs
+        but once; a branch goes back to before its end.)"""
+        controller = self.controller
+        controller.withdraw()
+        for part in (controller._bank, controller._supervision, controller._lines):
+            part.close()
         self._is_gone()
 
     def _is_gone(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from hardware.simulated.cabinet import Cabinet, PlantTiming
+from hardware.simulated.cabinet import HELD, Cabinet, PlantTiming
 from hardware.simulated.faults import parse
 from hardware.simulated.monitor import Event, Monitor
 
@@ -797,6 +797,113 @@ def test_nobody_can_know_a_module_stuck_on_without_status_inputs(rig: Rig) -> No
     rig.disconnect(1, 1)
     assert rig.violations == []
     assert ("S2", "module stuck on", 1, 1) in rig.exposures
+
+
+def without_status_inputs(rig: Rig) -> Rig:
+    rig.cabinet.status_wired = False
+    rig.fault("module-stuck-on 1")
+    rig.wait(1500)
+    return rig
+
+
+def test_nobody_can_know_what_a_make_meets_without_status_inputs(rig: Rig) -> None:
+    without_status_inputs(rig).close(1, 1)
+    rig.wait(60)
+    assert rig.violations == []
+    assert {("S2", "command", 1, 1), ("S9", "command", 1, 1)} <= set(rig.exposures)
+
+
+def test_without_status_inputs_a_second_contactor_is_s1_all_the_same(rig: Rig) -> None:
+    rig.close(1, 1)
+    rig.wait(60)
+    without_status_inputs(rig).close(2, 1)
+    rig.wait(60)
+    assert rig.violations == [("S1", 2, 1)]
+
+
+def test_without_status_inputs_a_make_of_an_enabled_module_is_s2(rig: Rig) -> None:
+    without_status_inputs(rig).enable(1)
+    rig.close(1, 1)
+    rig.wait(60)
+    assert ("S2", 1, 1) in rig.violations
+
+
+def test_without_status_inputs_a_make_too_soon_is_s2(rig: Rig) -> None:
+    rig.enable(1)
+    without_status_inputs(rig)
+    rig.disable(1)
+    rig.wait(20)
+    rig.close(1, 1)
+    rig.wait(60)
+    assert ("S2", 1, 1) in rig.violations
+
+
+@pytest.mark.parametrize("later_ms", [-10, 20])
+def test_a_module_that_something_else_has_switched_on_is_an_excuse(rig: Rig, later_ms: int) -> None:
+    rig.cabinet.contactors[1, 1].operate_us = 30 * MS
+    if later_ms < 0:
+        rig.close(1, 1)
+        rig.wait(-later_ms)
+        rig.cabinet.set_enable(1, True, HELD)
+    else:
+        rig.cabinet.set_enable(1, True, HELD)
+        rig.wait(later_ms)
+        rig.close(1, 1)
+    rig.wait(60)
+    assert rig.violations == []
+    assert ("S2", "command", 1, 1) in rig.exposures
+
+
+@pytest.mark.parametrize(
+    ("later_ms", "pair", "rule"), [(61, (1, 1), "S2"), (20, (2, 1), "S1")], ids=["late", "second"]
+)
+def test_it_is_none_for_a_late_deed_nor_for_a_second_contactor(
+    rig: Rig, later_ms: int, pair: tuple[int, int], rule: str
+) -> None:
+    if rule == "S1":
+        rig.close(1, 1)
+        rig.wait(100)
+    rig.cabinet.set_enable(1, True, HELD)
+    rig.wait(later_ms)
+    rig.close(*pair)
+    rig.wait(60)
+    assert (rule, *pair) in rig.violations
+
+
+def test_an_enable_that_the_gate_gives_back_is_no_excuse(rig: Rig) -> None:
+    rig.close(1, 1)
+    rig.wait(60)
+    rig.cabinet.press_estop()
+    rig.enable(1)
+    rig.cabinet.release_estop()
+    rig.wait(10)
+    rig.open(1, 1)
+    rig.wait(60)
+    assert ("S2", 1, 1) in rig.violations
+
+
+def test_what_something_else_holds_on_is_left_to_the_watchdog(rig: Rig) -> None:
+    rig.cabinet.set_enable(1, True, HELD)
+    rig.wait(60 + TIMING.watchdog_ms)
+    assert rig.violations == []
+    rig.wait(1)
+    assert rig.violations == [("S3", None, 1)]
+
+
+@pytest.mark.parametrize("other_goes_off", [True, False])
+def test_but_not_what_the_controller_could_switch_off(rig: Rig, other_goes_off: bool) -> None:
+    rig.connect(2, 2)
+    rig.close(1, 1)
+    rig.wait(60)
+    rig.cabinet.set_enable(1, True, HELD)
+    rig.fault("spontaneous-close 2:1")
+    rig.offer(2, 0)
+    if other_goes_off:
+        rig.disable(2)
+    rig.wait(61)
+    assert rig.violations == ([] if other_goes_off else [("S1", 2, 1)])
+    rig.wait(TIMING.watchdog_ms)
+    assert [rule for rule, *_ in rig.violations] == ["S1"]
 
 
 def test_a_module_that_starts_by_itself_is_an_exposure(rig: Rig) -> None:

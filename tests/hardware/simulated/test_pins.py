@@ -196,3 +196,17 @@ def test_without_status_inputs_the_cabinet_knows() -> None:
         reset_line=board.resets.append,
     )
     assert not board.cabinet.status_wired
+
+
+def test_a_line_that_is_let_go_rises_by_the_deed_of_who_drives_it_high() -> None:
+    board = Board()
+    enable = board.running()
+    board.pins.hold(16, False)
+    board.cabinet.offer(1, 0, 10**9)
+    board.wait(300)
+    board.cabinet.coil_word(0, 0, "command")
+    board.wait(1)
+    board.pins.hold(16, None)
+    board.wait(60)
+    assert ("S2", 1, 1) in [(e.rule, e.gun, e.module) for e in board.monitor.violations]
+    enable.off()
