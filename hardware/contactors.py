@@ -46,11 +46,13 @@ class BankReading(NamedTuple):
     """One look at the bank. Positions: the expanders as listed, as far as contactors are on them.
 
     Of a position that is not answered, the latch is as last known and the contacts are as read
-    last; neither says anything.
+    last; neither says anything, but for the contacts where they are `seen`.
     """
 
     answered: tuple[bool, ...]
     """By position: output chip and feedback chip both gave valid readings in this scan."""
+    seen: tuple[bool, ...]
+    """By position: the contacts were read twice, whatever the coils' expander says."""
     heeded: tuple[bool, ...]
     """By position: what was last written has been verified."""
     lost: tuple[bool, ...]
@@ -211,8 +213,12 @@ class ContactorController:
         )
 
     def abandon(self, position: int) -> None:
-        """Ask nothing of this position's chips any more, until they are configured."""
-        self._abandoned |= {self._outputs[position], self._feedback[position]}
+        """Ask nothing of this position's coils any more, until they are configured, and of its
+        contacts only as long as they answer: a contactor that closes by itself still shows."""
+        self._abandoned.add(self._outputs[position])
+        feedback = self._feedback[position]
+        if feedback.suspect or not feedback.in_service:
+            self._abandoned.add(feedback)
 
     # The scan: reading.
 
@@ -238,6 +244,7 @@ class ContactorController:
         pairs = list(zip(self._outputs, self._feedback, strict=True))
         return BankReading(
             tuple(output.answered and feedback.answered for output, feedback in pairs),
+            tuple(feedback.answered for feedback in self._feedback),
             tuple(output not in self._unverified for output in self._outputs),
             tuple(output.lost or feedback.lost for output, feedback in pairs),
             self._by_contactor([output.word for output in self._outputs]),

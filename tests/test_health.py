@@ -34,6 +34,7 @@ class Patient:
         reading: Readings,
         scans: int = 1,
         answered: Sequence[bool] = (True,) * 4,
+        seen: Sequence[bool] = (True,) * 4,
         lost: Sequence[bool] = (False,) * 4,
         stop_pressed: bool = False,
         astray: Sequence[bool] = (False,) * 9,
@@ -42,7 +43,9 @@ class Patient:
         said = []
         for _ in range(scans):
             readings = [reading, *([OFF] * 8)]
-            said += self.health.update(readings, answered, lost, astray, stop_pressed, SCAN_MS, 1)
+            said += self.health.update(
+                readings, answered, seen, lost, astray, stop_pressed, SCAN_MS, 1
+            )
         self.said += said
         return said
 
@@ -229,3 +232,23 @@ def test_every_fault_has_a_sentence_of_its_own() -> None:
         "emergency stop; everything is off until that is cleared",
     ]
     assert describe(REFERENCE, everything, everything) == []
+
+
+def test_a_contact_that_is_seen_closed_counts_whatever_else_cannot_be_read() -> None:
+    """Module 3 is on two expanders: of guns 1 and 2 on the first, of guns 3 to 6 on the second."""
+    health = Health(REFERENCE, Latched())
+
+    def update(closed: tuple[bool, ...], *seen: bool) -> None:
+        reading = OFF._replace(valid=all(seen), closed=closed, closed_again=closed)
+        answered = (*seen, True, True)
+        readings = [OFF, OFF, reading, *([OFF] * 6)]
+        health.update(readings, answered, answered, (False,) * 4, (False,) * 9, False, SCAN_MS, 1)
+
+    joined = tuple(gun in (1, 4) for gun in GUNS)
+    update(only(2), True, True)
+    update(only(5), False, True)  # of gun 2's nothing is read: it counts as it did
+    assert health.locked == list(joined)
+    update(OPEN, True, False)
+    assert not any(health.locked)
+    update(joined, False, False)
+    assert not any(health.locked)

@@ -358,6 +358,7 @@ class Controller:
         news = self.health.update(
             readings,
             list(map(and_, bank.answered, bank.heeded)),
+            bank.seen,
             bank.lost,
             self._astray,
             self._supervision.stopped,

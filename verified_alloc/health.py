@@ -48,6 +48,11 @@ class Health:
             [k for k, (_, module) in enumerate(station.contactors) if module == m + 1]
             for m in modules
         ]
+        carried = {pair: wiring.place(k).expander for k, pair in enumerate(station.contactors)}
+        self._expanders = [
+            [carried.get((gun.id, module.id)) for gun in station.guns] for module in station.modules
+        ]
+        """By module and gun: the expander of their contactor, None where there is none."""
         self.ages = [diagnosis.restarted(len(guns)) for _ in modules]
         self.lines_off_ms = [diagnosis.NOT_SO for _ in modules]
         """How long each module has been off by its lines, whatever its expanders say."""
@@ -82,6 +87,7 @@ class Health:
         self,
         readings: Sequence[Readings],
         obeyed: Sequence[bool],
+        seen: Sequence[bool],
         lost: Sequence[bool],
         astray: Sequence[bool],
         stop_pressed: bool,
@@ -89,7 +95,8 @@ class Health:
         scans: int,
     ) -> list[str]:
         """Take in one scan; what has newly been latched, in words. `obeyed`, by expander: it gave
-        valid answers in this scan, and took what the last one wrote. `astray`, by module: its
+        valid answers in this scan, and took what the last one wrote. `seen`, by expander: its
+        contacts were read, and count as closed or not whatever its coils say. `astray`, by module: its
         enable line was high when the last scan ended, and should not have been."""
         before = [(ages.mismatch, ages.latch) for ages in self.ages], self.silence
         for m, module in enumerate(readings):
@@ -102,7 +109,7 @@ class Health:
                 ops, self._timing, module, self.ages[m], self._contactors[m]
             )
             self._closed[m] = diagnosis.counts_closed(
-                ops, module, self._contactors[m].welded, self._closed[m]
+                ops, self._contacts(m, module, seen), self._contactors[m].welded, self._closed[m]
             )
             self._modules[m] = diagnosis.module_faults(
                 ops, self._timing, self.ages[m], self._closed[m], self._modules[m]
@@ -186,6 +193,20 @@ class Health:
     def describe(self) -> list[str]:
         """Everything that is latched, in words."""
         return describe(self._station, Latched(), self.latched)
+
+    def _contacts(self, m: int, module: Readings, seen: Sequence[bool]) -> Readings:
+        """Each contact as far as it was read, whatever else of the module was: one that was not
+        shows neither open nor closed."""
+        if all(seen):
+            return module._replace(valid=True)
+        unread = [at is not None and not seen[at] for at in self._expanders[m]]
+        return module._replace(
+            valid=True,
+            closed=[closed and not no for closed, no in zip(module.closed, unread, strict=True)],
+            closed_again=[
+                closed or no for closed, no in zip(module.closed_again, unread, strict=True)
+            ],
+        )
 
     def _grew(
         self,

@@ -71,6 +71,24 @@ def ends_the_process(fault: Fault) -> bool:
     return isinstance(fault, LineFault) and fault.kind == "error"
 
 
+def unseen(at_work: WorkingStation, chosen: Sequence[Fault]) -> bool:
+    """A contactor closes by itself while its auxiliary contact cannot be read: the expander that
+    reads it is gone, or the whole bus. Nothing that is wired could tell anybody."""
+    wiring = at_work.cabinet._place
+    closing = {
+        at_work.station.hardware.feedback_expanders[wiring[fault.gun or 0, fault.module or 0][0]]
+        for fault in chosen
+        if isinstance(fault, Injection) and fault.kind == "spontaneous-close"
+    }
+    return any(
+        isinstance(fault, BusFault)
+        and (fault.count != 1 or fault.kind == "brown_out")
+        and (fault.address is None or fault.address in closing)
+        for fault in chosen
+        if closing
+    )
+
+
 def watched(at_work: WorkingStation) -> Scan:
     """One scan, watched at the seams."""
     bus, pins = at_work.bus, at_work.charger.pins

@@ -52,6 +52,8 @@ class Findings:
     violations: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     """Neither a violation nor as it should be."""
+    unseen: int = 0
+    """Double faults that join guns by a contactor whose auxiliary contact nobody can read."""
     changes: int = 0
     scans: int = 0
     cpu_s: float = 0
@@ -92,6 +94,7 @@ class Findings:
             self.stray_us[name] = max(self.stray_us.get(name, 0), us)
         self.violations += other.violations
         self.wrong += other.wrong
+        self.unseen += other.unseen
         self.changes += other.changes
         self.scans += other.scans
         self.cpu_s += other.cpu_s

@@ -25,9 +25,13 @@ class Piece(NamedTuple):
     number: int
 
     def play(self) -> Findings:
-        if self.stage == "every":
-            return every_fault(self.where, self.number, self.number + 1)
-        return every_kill(self.number) if self.stage == "kill" else random_faults(self.number)
+        """What it finds. What cannot even be played is as bad as a violation."""
+        try:
+            if self.stage == "every":
+                return every_fault(self.where, self.number, self.number + 1)
+            return every_kill(self.number) if self.stage == "kill" else random_faults(self.number)
+        except Exception as error:
+            return Findings(violations=[f"{self}: {error!r}"])
 
 
 @cache

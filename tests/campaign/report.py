@@ -145,6 +145,13 @@ class Whole(NamedTuple):
             f"| **all** | **{total.count:,}** | {sum(total.struck.values()):,} |"
             f" **{len(total.violations)}** | {len(total.wrong)} | |"
         )
+        if total.unseen:
+            rows += [
+                "",
+                f"Not counted as violations: {total.unseen} double faults in which a contactor"
+                " closes by itself, and joins two guns, while the expander that reads its auxiliary"
+                " contact is gone. Nothing that is wired shows that.",
+            ]
         rows += ["", "| handover of matrix | scans | faults | played |", "|---|---|---|---|"]
         for matrix in MATRICES:
             planned, played = faults_in_scans(matrix), self.of("every", matrix).count

@@ -1,6 +1,7 @@
 """What a campaign consists of, in pieces of some seconds each: what each piece finds."""
 
 import random
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from hardware.simulated.faults import Injection
 
 PASSING = ("the I2C bus is disturbed", ENDED)
 """What is told and not latched."""
+JOINED = re.compile(r"is joined with|joins guns|contactor .* closed while module .* is on gun")
 AT_A_SCAN = 20
 """Random faults from one snapshot."""
 
@@ -28,7 +30,7 @@ def every_fault(matrix: str, first: int, last: int) -> Findings:
             if first <= scan < last:
                 before, watched = looked_at(handover)
                 for fault in faults.every(watched, list(handover.at_work.bus.chips)):
-                    _suffer(handover, before, findings, [fault], f"{matrix}, scan {scan}")
+                    suffer(handover, before, findings, [fault], f"{matrix}, scan {scan}")
             if scan == last - 1:
                 break
     return findings
@@ -42,7 +44,7 @@ def random_faults(seed: int) -> Findings:
             before, watched = looked_at(handover)
             for _ in range(AT_A_SCAN):
                 chosen = faults.some(draw, watched, handover.at_work)
-                _suffer(handover, before, findings, chosen, f"seed {seed}, scan {scan}")
+                suffer(handover, before, findings, chosen, f"seed {seed}, scan {scan}")
     return findings
 
 
@@ -58,15 +60,8 @@ def every_kill(seed: int) -> Findings:
             deeds = deeds_of_a_scan(at_work)
             before.restore()
             for deed in range(deeds + 1):
-                away_s = draw.choice(AWAY_S)
-                kill_and_restart(at_work, deed, away_s)
-                ahead = handover.lives.follow(at_work)
-                handover.back(before)
-                wrong = [f"reported: {sentence}" for sentence in ahead.reported]
-                if ahead.feeds != handover.undisturbed.feeds:
-                    wrong.append(f"feeds {ahead.feeds}")
-                text = f"kill, seed {seed}, scan {scan}, before deed {deed}, away {away_s} s"
-                findings.add("kill and restart", True, ahead, wrong, text)
+                text = f"kill, seed {seed}, scan {scan}"
+                kill(handover, before, findings, deed, draw.choice(AWAY_S), text)
     return findings
 
 
@@ -78,13 +73,31 @@ def looked_at(handover: Handover) -> tuple[Snapshot, Scan]:
     return before, scan
 
 
-def _suffer(
+def kill(
+    handover: Handover, before: Snapshot, findings: Findings, deed: int, away_s: float, where: str
+) -> None:
+    """Kill the process before that deed of the next scan: what comes of it, and back."""
+    try:
+        kill_and_restart(handover.at_work, deed, away_s)
+        ahead = handover.lives.follow(handover.at_work)
+    except Exception as error:
+        ahead = Ahead(violations=(f"raised {error!r}",))
+    handover.back(before)
+    wrong = [f"reported: {sentence}" for sentence in ahead.reported]
+    if ahead.feeds != handover.undisturbed.feeds:
+        wrong.append(f"feeds {ahead.feeds}")
+    text = f"{where}, before deed {deed}, away {away_s} s"
+    findings.add("kill and restart", True, ahead, wrong, text)
+
+
+def suffer(
     handover: Handover,
     before: Snapshot,
     findings: Findings,
     chosen: Sequence[Fault],
     where: str,
 ) -> None:
+    """Let these faults strike in the next scan: what comes of it, and back."""
     at_work = handover.at_work
     hit = len(at_work.bus.faults_hit)
     for fault in chosen:
@@ -93,6 +106,10 @@ def _suffer(
         ahead = handover.lives.follow(at_work)
     except Exception as error:
         ahead = Ahead(violations=(f"raised {error!r}",))
+    if ahead.violations and faults.unseen(at_work, chosen):
+        joined = tuple(text for text in ahead.violations if JOINED.search(text))
+        findings.unseen += bool(joined)
+        ahead = ahead._replace(violations=tuple(set(ahead.violations) - set(joined)))
     struck = not faults.waiting(at_work) or len(at_work.bus.faults_hit) > hit
     handover.back(before)
     name = " + ".join(sorted(map(faults.name, chosen)))

@@ -104,7 +104,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         "_disturbance": "decides nothing: it tells that many transfers were tried again",
     },
     Health: {
-        **dict.fromkeys(["_station", "_timing", "_numbers"], FIXED),
+        **dict.fromkeys(["_station", "_timing", "_numbers", "_expanders"], FIXED),
         **dict.fromkeys(["ages", "lines_off_ms", "latched"], PARTS),
         **dict.fromkeys(["_contactors", "_modules", "faults"], DERIVED),  # of what is latched
         "counting": SKIPPING,

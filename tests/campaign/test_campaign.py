@@ -2,21 +2,31 @@
 
 import json
 import random
+from collections import Counter
+from functools import partial
+from itertools import islice
+from pathlib import Path
 
 import pytest
 from campaign import faults
+from campaign.__main__ import kept_in
 from campaign.faults import BUS_KINDS, Fault
 from campaign.findings import Findings
 from campaign.handover import MATRICES, Handover, any_change, representative
-from campaign.life import Ahead, Lives
-from campaign.plan import Piece, finite, pieces
+from campaign.life import Ahead, Exposed, Lives
+from campaign.picture import draw
+from campaign.plan import KILLED_CHANGES, STAGES, Piece, faults_in_scans, finite, pieces
+from campaign.report import BEGIN, END, Whole, fill
 from campaign.snapshot import Snapshot
-from campaign.stages import every_fault, every_kill, random_faults
+from campaign.stages import every_fault, every_kill, looked_at, random_faults, suffer
 from campaign.state import state_of
 from sweep.branches import branch
 from sweep.working_station import WorkingStation
 
+from hardware import HardwareError
 from hardware.simulated.bus import BusFault
+from hardware.simulated.faults import Injection
+from hardware.simulated.pins import LineFault
 from verified_alloc.kernel import switching
 
 
@@ -47,14 +57,13 @@ def test_every_fault_of_one_scan_that_switches() -> None:
     scan = transfers.index(max(transfers))
     found = nothing_bad(every_fault("ring", scan, scan + 1))
     assert all(found.faults[kind] for kind in BUS_KINDS)
+    assert found.count == faults_in_scans("ring")[scan]
     assert found.struck.total() > 0.95 * found.count
     assert 0 < max(found.stray_us.values()) < 5000
 
 
 def test_a_sample_of_random_faults() -> None:
-    found = Findings()
-    for seed in (1, 3):
-        found += nothing_bad(random_faults(seed))
+    found = nothing_bad(random_faults(3))
     assert sum(" + " in name for name in found.faults) > 20
     assert found.exposures
 
@@ -63,11 +72,11 @@ def test_a_sample_of_kills() -> None:
     assert nothing_bad(every_kill(3)).count > 100
 
 
-def drawn(handover: Handover, draw: random.Random, number: int) -> list[list[Fault]]:
+def drawn(handover: Handover, chance: random.Random, number: int) -> list[list[Fault]]:
     before = Snapshot(handover.at_work)
     watched = faults.watched(handover.at_work)
     before.restore()
-    return [faults.some(draw, watched, handover.at_work) for _ in range(number)]
+    return [faults.some(chance, watched, handover.at_work) for _ in range(number)]
 
 
 def fate(at_work: WorkingStation, chosen: list[Fault], lives: Lives) -> Ahead:
@@ -79,7 +88,7 @@ def fate(at_work: WorkingStation, chosen: list[Fault], lives: Lives) -> Ahead:
 def test_a_life_that_is_cut_short_tells_what_the_whole_one_tells() -> None:
     """To the end, in another process, with nothing known: the same is told, but for the duration of
     what was cut."""
-    draw = random.Random("whole lives")
+    chance = random.Random("whole lives")
     compared = 0
     with any_change(4) as handover:
         at_work = handover.at_work
@@ -87,7 +96,7 @@ def test_a_life_that_is_cut_short_tells_what_the_whole_one_tells() -> None:
             if scan % 5:
                 continue
             before = Snapshot(at_work)
-            for chosen in drawn(handover, draw, 6):
+            for chosen in drawn(handover, chance, 6):
                 whole = branch(lambda: fate(at_work, chosen, Lives()))  # noqa: B023
                 short = fate(at_work, chosen, handover.lives)
                 before.restore()
@@ -124,15 +133,116 @@ def test_a_controller_that_does_not_wait_is_found(monkeypatch: pytest.MonkeyPatc
         assert Lives().follow(handover.at_work).violations
 
 
+def end_of_the_process(at_work: WorkingStation, real: bool) -> list[object]:
+    """What a line that fails in the middle of a scan leaves, the process being gone."""
+    at_work.charger.pins.inject(LineFault("error", 5))
+    with pytest.raises(HardwareError, match="GPIO access failed") as lost:
+        at_work.scan(skip=False)
+    if real:
+        process = at_work._process
+        assert process is not None
+        process.__exit__(lost.type, lost.value, lost.tb)
+    else:
+        at_work.lose_device()
+    offers = [vehicle.offer_w for vehicle in at_work.cabinet.vehicles]
+    wires = [module.wire for module in at_work.cabinet.modules]
+    assert not any(offers + wires)
+    events = [event[1:] for event in at_work.monitor.exposures + at_work.monitor.violations]
+    return [offers, wires, at_work.closed, at_work.charger.pins._levels, events]
+
+
+def test_a_process_that_loses_a_line_ends_as_the_real_one() -> None:
+    with any_change(2) as handover:
+        at_work = handover.at_work
+        assert any(vehicle.offer_w for vehicle in at_work.cabinet.vehicles)
+        ends = [branch(partial(end_of_the_process, at_work, real)) for real in (True, False)]
+        assert ends[0] == ends[1]
+        assert not at_work.bad()
+
+
+def test_a_line_that_fails_leaves_nothing_once_the_process_is_back() -> None:
+    found = Findings()
+    with representative("ring") as handover:
+        for scan in handover.each_scan():
+            if scan % 6 == 0:
+                before, watched = looked_at(handover)
+                for access in range(0, len(watched.accesses), 5):
+                    suffer(handover, before, found, [LineFault("error", access)], f"scan {scan}")
+    assert nothing_bad(found).reported["line_error"] == found.count > 30
+
+
+def test_only_a_contactor_that_nobody_can_see_is_excused() -> None:
+    with representative("full") as handover:
+        at_work = handover.at_work
+        closing = Injection("spontaneous-close", gun=1, module=1)
+        gone = {fault: BusFault("nack", fault, 0, None) for fault in (None, 0x20, 0x24, 0x25)}
+        assert faults.unseen(at_work, [gone[None], closing])
+        assert faults.unseen(at_work, [gone[0x24], closing])
+        assert faults.unseen(at_work, [BusFault("brown_out", 0x24, 0, 1), closing])
+        assert not faults.unseen(at_work, [gone[0x20], closing])
+        assert not faults.unseen(at_work, [gone[0x25], closing])
+        assert not faults.unseen(at_work, [BusFault("nack", 0x24, 0, 1), closing])
+        assert not faults.unseen(at_work, [gone[0x24]])
+        assert not faults.unseen(at_work, [gone[0x24], Injection("weld", gun=1, module=1)])
+
+
 def test_the_pieces_of_a_campaign() -> None:
-    assert len(finite("kill", 0)) == 200
+    assert len(finite("kill", 0)) == KILLED_CHANGES == 200
     every = finite("every", 0)
-    assert {piece.where for piece in every} == set(MATRICES)
-    some = [
-        piece for piece, _ in zip(pieces(("every", "kill", "random"), 0), range(9), strict=False)
-    ]
-    assert {piece.stage for piece in some} == {"every", "kill", "random"}
-    assert len(set(some)) == 9
+    assert {piece.where for piece in every[:4]} == set(MATRICES)
+    assert len(set(every)) == sum(len(faults_in_scans(matrix)) for matrix in MATRICES)
+    stages = [piece.stage for piece in islice(pieces(STAGES, 0), len(every) + 205)]
+    assert stages == ["every"] * len(every) + ["kill"] * 200 + ["random"] * 5
+    ours, others = (set(islice(pieces(("random",), seed), 1000)) for seed in (0, 1))
+    assert not ours & others
+
+
+def test_what_cannot_be_played_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(switching, "live", lambda *_: 1 / 0)
+    (violation,) = Piece("random", "", 3).play().violations
+    assert "ZeroDivisionError" in violation
+
+
+def test_a_campaign_that_was_killed_goes_on_from_its_last_whole_line(tmp_path: Path) -> None:
+    found = Findings(faults=Counter({"nack": 3}), violations=["oh"])
+    told = [Piece("random", "", number) for number in range(3)]
+    lines = [json.dumps({"piece": piece, "findings": found.as_json()}) for piece in told]
+    whole = ("\n".join(lines) + "\n").encode()
+    path = tmp_path / "kept.jsonl"
+    assert not list(kept_in(path))
+    for cut in (0, 1, len(lines[0]), len(lines[0]) + 1, len(whole) - 1, len(whole)):
+        path.write_bytes(whole[:cut])
+        kept = list(kept_in(path))
+        assert kept == [(piece, found) for piece in told[: whole[:cut].count(b"\n")]]
+        with path.open("ab") as file:
+            file.write((lines[2] + "\n").encode())
+        assert list(kept_in(path)) == [*kept, (told[2], found)]
+
+
+def test_a_report_and_its_picture(tmp_path: Path) -> None:
+    found = Findings(scans=9, cpu_s=1.0)
+    wire = Exposed("S6", "disturbance", "a vehicle was surprised", 12.5, 80.0)
+    found.add("nack", True, Ahead(exposures=(wire,), stray_us=400), [], "scan 1")
+    found.add("line_error", True, Ahead(reported=("ended: lost",)), [], "scan 2")
+    found.add("nack + weld", True, Ahead(stray_us=900), [], "scan 3")
+    found.add("nack for ever", True, Ahead(violations=("bad",)), [], "scan 4")
+    whole = Whole({Piece("random", "", 0): found}, 0, 2, 1.0, resumed=False)
+    assert (whole.longest_stray_us(False), whole.longest_stray_us(True)) == (400, 900)
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    fill(page, whole)
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "| **all** | **4** | 4 | **1** | 0 | |" in text
+    assert "| disturbance | S6 | 12,500 | 80 | nack |" in text
+    assert "**400 us** after a single fault, 900 us after two" in text
+    for matrix in MATRICES:
+        planned = faults_in_scans(matrix)
+        assert f"| {matrix} | {len(planned)} | {sum(planned):,} | 0 % |" in text
+    draw(tmp_path / "page.png", whole)
+    assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_findings_come_back_from_json() -> None:

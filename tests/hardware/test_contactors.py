@@ -546,11 +546,27 @@ def test_a_chip_left_out_at_the_start_is_lost_when_it_comes_back(bench):
     assert station.read().answered == (True,) * 4
 
 
-def test_an_abandoned_position_is_asked_nothing(bench):
+def test_of_an_abandoned_position_only_the_contacts_are_asked(bench):
     station = bench().running(OLD)
     station.bank.abandon(0)
     transactions = station.bank.transactions
-    assert station.read().answered == (False, True, True, True)
+    reading = station.read()
+    assert reading.answered == (False, True, True, True)
+    assert reading.seen == (True,) * 4
+    assert station.bank.transactions == transactions + FULL_READ - 1
+    assert station.bank.configure(0)
+    assert station.read().answered == (True,) * 4
+
+
+def test_an_abandoned_position_that_shows_no_contacts_is_asked_nothing(bench):
+    station = bench().running(OLD)
+    station.bus.chips[0x24].held_in_reset = True
+    station.read()
+    station.bank.abandon(0)
+    station.bus.chips[0x24].held_in_reset = False
+    transactions = station.bank.transactions
+    reading = station.read()
+    assert reading.answered == reading.seen == (False, True, True, True)
     assert station.bank.write(NONE) == {0}
     assert station.shows(0, OLD)
     assert station.bank.transactions == transactions + FULL_READ - 3 + 3

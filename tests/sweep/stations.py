@@ -29,7 +29,7 @@ def quick(station: Station = REFERENCE) -> Station:
     timing = replace(
         station.timing,
         current_decay_ms=60,
-        module_discharge_ms=140,
+        module_discharge_ms=240,
         module_off_timeout_ms=200,
         offer_lead_ms=120,
         minimum_dwell_s=0,
