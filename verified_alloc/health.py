@@ -96,8 +96,8 @@ class Health:
     ) -> list[str]:
         """Take in one scan; what has newly been latched, in words. `obeyed`, by expander: it gave
         valid answers in this scan, and took what the last one wrote. `seen`, by expander: its
-        contacts were read, and count as closed or not whatever its coils say. `astray`, by module: its
-        enable line was high when the last scan ended, and should not have been."""
+        contacts were read, and count as closed or not whatever its coils say. `astray`, by module:
+        its enable line was high when the last scan ended, and should not have been."""
         before = [(ages.mismatch, ages.latch) for ages in self.ages], self.silence
         for m, module in enumerate(readings):
             off = not module.enabled and not module.reports_on
