@@ -129,23 +129,6 @@ def flat(faults: ContactorFaults) -> list[Any]:
     return [*faults.welded, *faults.failed_open]
 
 
-def closes_in_time(station: Station, now: plant.Scan) -> Any:
-    """What CLOSES says of one scan."""
-    state = now.module
-    operated = [
-        and_(coil, ms >= station.timing.contactor_operate_ms)
-        for coil, ms in zip(state.coil, state.coil_ms, strict=True)
-    ]
-    instants = (state.closed, now.closed_first, now.closed_second, now.closed_last)
-    return and_(
-        *[
-            implies(has, contact)
-            for contacts in instants
-            for has, contact in zip(operated, contacts, strict=True)
-        ]
-    )
-
-
 def counted_for_cause(station: Station, times: Timing, now: plant.Scan, phase_ms: Any) -> Any:
     """Every mismatch counted so far lies in the time since the coil last moved, and is within what
     that explains. `phase_ms`: how late in its slot the scan began."""
@@ -197,9 +180,12 @@ def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
         not_(step.overdue),
     ]
     if CLOSES in assumed:
-        given += [closes_in_time(station, now) for now in (step.before, step.after)]
+        given += [
+            plant.closes_in_time(station.timing.contactor_operate_ms, now)
+            for now in (step.before, step.after)
+        ]
     if SPACING in assumed:
-        given.append(step.during.passed_ms >= scan_ms + next_phase_ms - phase_ms)
+        given.append(plant.spaced(scan_ms, step.during.passed_ms, phase_ms, next_phase_ms))
     none = ContactorFaults([False] * len(step.target), [False] * len(step.target))
     latched = flat(
         diagnosis.contactor_faults(algebra, times, step.after.readings, step.after.ages, none)

@@ -83,6 +83,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "break-before-make",
         "invalid-is-off",
         "stop-is-off",
+        "off-within-one-scan",
         "as-specified",
         "live-is-kept",
         "live-is-fed",

@@ -309,6 +309,27 @@ def contact_law(
     return and_(*laws)
 
 
+def closes_in_time(operate_ms: Any, now: Scan) -> Any:
+    """What CLOSES says of one scan, for contactors that take at most so long."""
+    state = now.module
+    operated = [
+        and_(coil, ms >= operate_ms) for coil, ms in zip(state.coil, state.coil_ms, strict=True)
+    ]
+    instants = (state.closed, now.closed_first, now.closed_second, now.closed_last)
+    return and_(
+        *[
+            implies(has, contact)
+            for contacts in instants
+            for has, contact in zip(operated, contacts, strict=True)
+        ]
+    )
+
+
+def spaced(scan_ms: Any, passed_ms: Any, phase_ms: Any, next_phase_ms: Any) -> Any:
+    """What SPACING says of two scans that begin so late in their slots."""
+    return passed_ms >= scan_ms + next_phase_ms - phase_ms
+
+
 def holds(assumed: frozenset[str], times: Timing, now: Scan) -> list[Any]:
     """The laws of one scan: which states there are, how contacts move in it, what it reads."""
     state, read = now.module, now.readings
@@ -369,17 +390,13 @@ def passes(
         during.passed_ms >= 0,
         during.elapsed_ms >= 0,
         during.scans >= 1,
-        iff(
-            new.enable,
-            and_(
-                not_(during.restarted),
-                or_(raised, and_(not_(during.enable_done), old.enable)),
-            ),
-        ),
         implies(not_(stays_off), new.off_ms <= during.passed_ms),
     ]
     if CLOCK in assumed:
         laws.append(during.elapsed_ms <= during.passed_ms)
+    if SOLE_OWNER in assumed:
+        left_on = and_(not_(during.enable_done), old.enable)
+        laws.append(iff(new.enable, and_(not_(during.restarted), or_(raised, left_on))))
     if {SOLE_OWNER, NEEDS_ENABLE} <= assumed:
         laws.append(implies(stays_off, new.off_ms == old.off_ms + during.passed_ms))
     if NEEDS_ENABLE in assumed:

@@ -24,6 +24,7 @@ from proofs.plant import (
     NEEDS_ENABLE,
     ONE_FLIP,
     OPENS,
+    SOLE_OWNER,
     STAYS_OPEN,
     Scan,
 )
@@ -252,7 +253,11 @@ def enabled_blind(station: Station, assumed: Assumed) -> Claim:
     times = kernel_timing(station)
     step = step_from(times, plant.scan("now", len(station.guns)))
     now = step.before
-    in_time = [proofs_of_diagnosis.closes_in_time(station, now)] if CLOSES in assumed else []
+    in_time = (
+        [plant.closes_in_time(station.timing.contactor_operate_ms, now)]
+        if CLOSES in assumed
+        else []
+    )
     return theorem(
         assumed,
         step,
@@ -305,19 +310,29 @@ def stop_is_off(station: Station, assumed: Assumed) -> Claim:
     step = any_step(station)
     writes = step.writes
     stopped = and_(not_(writes.enable), not_(or_(*writes.coils)))
-    reached = or_(step.during.enable_done, step.during.restarted)
-    stops = or_(step.stop, step.overdue)
     return Claim(
         laws(assumed, step),
         and_(
-            implies(stops, stopped),
+            implies(or_(step.stop, step.overdue), stopped),
             implies(step.overdue, writes.may_switch),
-            implies(and_(stops, reached), not_(step.after.module.enable)),
         ),
         story(step),
+        (("stopped", step.stop), ("overdue", step.overdue)),
+    )
+
+
+def off_within_one_scan(station: Station, assumed: Assumed) -> Claim:
+    """S5 and S7 in the world."""
+    step = any_step(station)
+    falls_due = or_(step.stop, step.overdue, not_(step.before.readings.valid))
+    written = or_(step.during.enable_done, step.during.restarted)
+    return Claim(
+        laws(assumed, step),
+        implies(and_(falls_due, written), not_(step.after.module.enable)),
+        story(step),
         (
-            ("stopped while enabled", and_(step.stop, step.before.module.enable, reached)),
-            ("overdue", step.overdue),
+            ("stopped while enabled", and_(step.stop, written, step.before.module.enable)),
+            ("the controller dies before", and_(step.stop, step.after.module.enable)),
         ),
     )
 
@@ -615,7 +630,10 @@ def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
         iff(step.after.module.feeds, step.after.module.enable),
     ]
     if CLOSES in assumed:
-        world += [proofs_of_diagnosis.closes_in_time(station, each) for each in (now, step.after)]
+        world += [
+            plant.closes_in_time(station.timing.contactor_operate_ms, each)
+            for each in (now, step.after)
+        ]
     known = and_(*world, found_out(now, step.writes))
     left, most = z3.Int("scans left"), scans_to_target(station) - 1
     on, still_off = now.module.enable, not_(step.after.module.enable)
@@ -688,7 +706,7 @@ LIVE_ON_ONE_GUN = obligation(
     " (S3, S4).",
     ("switching.step", "switching.on_gun"),
     live_on_one,
-    {MIRROR, ONE_FLIP, STAYS_OPEN, NEEDS_ENABLE},
+    {MIRROR, ONE_FLIP, STAYS_OPEN, NEEDS_ENABLE, SOLE_OWNER},
 )
 
 OBLIGATIONS = (
@@ -744,10 +762,18 @@ OBLIGATIONS = (
     ),
     obligation(
         "switching.stop-is-off",
-        "A stop takes the enable off in the same scan, so that the next finds it low, and closes"
-        " nothing; an overdue one opens every contactor (S7).",
+        "A stop takes the enable off in the same scan and closes nothing; an overdue one opens"
+        " every contactor (S7).",
         ("switching.step", "switching.wanted"),
         stop_is_off,
+    ),
+    obligation(
+        "switching.off-within-one-scan",
+        "After a stop, or readings that were invalid, the next scan finds the enable line low, also"
+        " where the controller began anew; only one that died before its write leaves it (S5, S7).",
+        ("switching.step",),
+        off_within_one_scan,
+        {SOLE_OWNER},
     ),
     obligation(
         "switching.as-specified",
@@ -786,7 +812,7 @@ OBLIGATIONS = (
         " without.",
         ("switching.step", "switching.live", "diagnosis.ages"),
         reaches_its_target,
-        {OPENS, CLOSES},
+        {OPENS, CLOSES, SOLE_OWNER},
         domain=proofs_of_diagnosis.ITS_STATION,
     ),
     obligation(

@@ -172,6 +172,7 @@ def test_a_stop_that_leaves_the_enable_on_is_refuted(
 
     monkeypatch.setattr(switching, "step", step)
     assert answer(BY_ID["stop-is-off"], small) == REFUTED
+    assert answer(BY_ID["off-within-one-scan"], small) == REFUTED
 
 
 def answer(obligation: Obligation, station: Station) -> str:
