@@ -180,7 +180,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         "every-need-and-availability-2",
         "every-need-and-availability-3",
         "every-need-and-availability-4",
-        "random-points",
+        "random-points-1",
+        "random-points-2",
+        "random-points-3",
+        "random-points-4",
         "algebras-agree",
     ),
 }

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import algebra
+from proofs import algebra, plant
 from proofs.algebra import and_, bools, count, implies, ints, not_, or_, total
 from proofs.obligation import Claim
 from proofs.plant import ACKNOWLEDGES, CLOCK, OBEYS
@@ -91,9 +91,9 @@ def one_scan(assumed: Assumed) -> Told:
         ordered(before),
     ]
     if OBEYS in assumed:
-        laws += [ago_ms < lead_ms, draws_w <= told_w]
+        laws.append(plant.obeys(lead_ms, ago_ms, told_w, draws_w))
     if ACKNOWLEDGES in assumed:
-        laws.append(implies(acknowledged, draws_w <= before.offer_w))
+        laws.append(plant.acknowledges(acknowledged, before.offer_w, draws_w))
     return Told(
         lead_ms,
         before,

@@ -330,6 +330,16 @@ def spaced(scan_ms: Any, passed_ms: Any, phase_ms: Any, next_phase_ms: Any) -> A
     return passed_ms >= scan_ms + next_phase_ms - phase_ms
 
 
+def obeys(lead_ms: Any, ago_ms: Any, told_w: Any, draws_w: Any) -> Any:
+    """What OBEYS says of a gun that relies on an offer which was in force so long ago."""
+    return and_(ago_ms < lead_ms, draws_w <= told_w)
+
+
+def acknowledges(acknowledged: Any, offer_w: Any, draws_w: Any) -> Any:
+    """What ACKNOWLEDGES says of a gun that was offered so much."""
+    return implies(acknowledged, draws_w <= offer_w)
+
+
 def holds(assumed: frozenset[str], times: Timing, now: Scan) -> list[Any]:
     """The laws of one scan: which states there are, how contacts move in it, what it reads."""
     state, read = now.module, now.readings
