@@ -100,6 +100,9 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["demands", "_bank", "health", "_offers", "_dwell", "_last_ms"], PARTS),
         **dict.fromkeys(["_stopping_ms", "_stop_ms", "_inputs", "_allocation"], PARTS),
         **dict.fromkeys(["_before", "_switched", "_calm_scans"], SKIPPING),
+        **dict.fromkeys(["_stood", "_worn"], SCRATCH),  # each decision is made in its scan
+        "_solve": FIXED,
+        "_wear": "a decision is told of it by the thousand operations, which no change reaches",
         "_oddities": PAST,
         "_disturbance": "decides nothing: it tells that many transfers were tried again",
     },
