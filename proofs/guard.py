@@ -134,13 +134,37 @@ def condition(number: int) -> Any:
     """The claim that one field of the verdict is one condition, for every shape."""
 
     def claim(station: Station) -> Claim:
-        same = []
-        for shape in _shapes(station):
-            of = case(*shape)
-            same.append(_term(guard.judge(algebra, *of)[number]) == CONDITIONS[number](of))
-        return Claim(positive(case(1, len(station.modules))), z3.And(*same))
+        cases = [case(*shape) for shape in _shapes(station)]
+        same = [_term(guard.judge(algebra, *of)[number]) == CONDITIONS[number](of) for of in cases]
+
+        def show(model: Any) -> str:
+            wrong = next(
+                of
+                for of, both in zip(cases, same, strict=True)
+                if z3.is_false(model.eval(both, True))
+            )
+            return _shown(wrong, model)
+
+        return Claim(positive(case(1, len(station.modules))), z3.And(*same), show)
 
     return claim
+
+
+def _shown(of: Case, model: Any) -> str:
+    """An allocation, and the guard's conditions against the design's."""
+    plain = Case(*in_model(of, model))
+    designed = [z3.is_true(model.eval(holds(of), model_completion=True)) for holds in CONDITIONS]
+    verdict = guard.judge(ops, *plain)
+    differ = [
+        f"{field}: the guard says {says}, the design {means}"
+        for field, says, means in zip(verdict._fields, verdict, designed, strict=True)
+        if says != means
+    ]
+    return (
+        f"{table(plain)}\nmodules of {', '.join(map(kw, plain.module_power_w))} kW; site limit"
+        f" {kw(plain.site_limit_w)} kW\n"
+        f"Replayed on the shipped guard: {'; '.join(differ) or 'they agree'}"
+    )
 
 
 def _term(value: Any) -> Any:
@@ -154,14 +178,10 @@ def both_ways(station: Station) -> Claim:
     # It accepts where all fields are true.
     same = [_term(bit) == holds(of) for bit, holds in zip(verdict, CONDITIONS, strict=True)]
 
-    def show(model: Any) -> str:
-        plain = Case(*in_model(of, model))
-        return f"{table(plain)}\nthe guard says {guard.judge(ops, *plain)}"
-
     return Claim(
         positive(of),
         z3.And(*same),
-        show,
+        lambda model: _shown(of, model),
         (
             ("it accepts an allocation on two guns", _accepted_on_two_guns(of, verdict)),
             *[
@@ -182,11 +202,14 @@ def _accepted_on_two_guns(of: Case, verdict: Any) -> Any:
 def table(of: Case) -> str:
     """An allocation, a line for each gun."""
     rows: list[tuple[str, ...]] = [
-        ("gun", "demand kW", "maximum", "given kW", "modules", "in service")
+        ("gun", "demand kW", "maximum", "given kW", "modules", "cannot use", "in service")
     ]
-    for gun, (row, serves) in enumerate(zip(of.held, of.in_service, strict=True), start=1):
+    for gun, (row, usable, serves) in enumerate(
+        zip(of.held, of.usable, of.in_service, strict=True), start=1
+    ):
+        cannot = numbers([not bit for bit in usable])
         figures = [kw(x[gun - 1]) for x in (of.demand_w, of.gun_max_w, of.delivered_w)]
-        rows.append((str(gun), *figures, numbers(row), "yes" if serves else "no"))
+        rows.append((str(gun), *figures, numbers(row), cannot, "yes" if serves else "no"))
     return columns(rows)
 
 

@@ -14,8 +14,9 @@ from proofs import algebra, plant
 from proofs.algebra import and_, bools, count, implies, ints, not_, or_, total
 from proofs.obligation import Claim
 from proofs.plant import ACKNOWLEDGES, CLOCK, OBEYS
+from proofs.scene import in_model
 from proofs.steps import Assumed, obligation, without
-from verified_alloc.kernel import diagnosis, offer
+from verified_alloc.kernel import diagnosis, offer, ops
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.station import Station
 
@@ -32,6 +33,7 @@ class Told(NamedTuple):
     cut: Offer
     """After the writes; lower than before only if they could not be verified."""
     raised: Offer
+    limit_w: Any
     affordable_w: Any
     """When it is lowered,"""
     later_w: Any
@@ -100,6 +102,7 @@ def one_scan(assumed: Assumed) -> Told:
         lowered,
         cut,
         raised,
+        limit_w,
         affordable_w,
         later_w,
         unverified,
@@ -667,6 +670,19 @@ def follows_at_once(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+def replayed(scan: Told, model: Any) -> str:
+    """Whether the shipped functions, on the plain values, tell what the model says."""
+    lead_ms, now_w, later_w, limit_w, elapsed_ms = in_model(
+        [scan.lead_ms, scan.affordable_w, scan.later_w, scan.limit_w, scan.elapsed_ms], model
+    )
+    before, acknowledged = Offer(*in_model(scan.before, model)), in_model(scan.acknowledged, model)
+    lowered = offer.lower(ops, lead_ms, before, now_w, acknowledged, elapsed_ms)
+    cut = offer.cut(ops, lowered, later_w) if in_model(scan.unverified, model) else lowered
+    raised = offer.raise_(ops, [cut], [later_w], limit_w)
+    told = in_model([scan.lowered, scan.cut, scan.raised], model)
+    return "the same" if [list(each) for each in (lowered, cut, *raised)] == told else "otherwise"
+
+
 def story(scan: Told) -> Any:
     """A counterexample in words."""
 
@@ -692,6 +708,7 @@ def story(scan: Told) -> Any:
                 line("raised", scan.raised),
                 f"the gun draws {kw(scan.draws_w)}; it was told {kw(scan.told_w)} until"
                 f" {ms(scan.ago_ms)} ago",
+                f"Replayed on the shipped functions, it is told {replayed(scan, model)}.",
             ]
         )
 

@@ -7,6 +7,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
+import z3
+
 from proofs import manifest, solver
 from proofs.certificate import Certificate, Refused
 from proofs.finite import FINITE, certificate, empty_cases
@@ -220,7 +222,18 @@ def _brief(model: Any, most: int = 12) -> str:
 def _shown(claim: Claim, verdict: solver.Verdict) -> str:
     if verdict.answer != REFUTED:
         return ""
-    return claim.show(verdict.model) if claim.show else _brief(verdict.model, 1000)
+    return claim.show(verdict.model) if claim.show else _values(verdict.model)
+
+
+def _values(model: Any) -> str:
+    """All values of a model: the bits that are set and those that are not, then the numbers."""
+    named = sorted((str(variable), model[variable]) for variable in model.decls())
+    lines = []
+    for label, wanted in (("true", z3.is_true), ("false", z3.is_false)):
+        names = [name for name, value in named if wanted(value)]
+        lines += [f"{label}: {', '.join(names)}"] if names else []
+    numbers = [f"{name} = {value}" for name, value in named if not z3.is_bool(value)]
+    return "\n".join([*lines, *([", ".join(numbers)] if numbers else [])])
 
 
 def _seeds(claim: Claim, obligation: Obligation, verdict: solver.Verdict) -> list[str]:

@@ -50,7 +50,9 @@ def table(results: Sequence[Result], console: Console) -> None:
     console.print(rows)
     for result in results:
         if result.counterexample:
-            console.print(f"\n[bold]{result.id}[/bold]: counterexample", highlight=False)
+            console.print(f"\n[bold]{result.id}[/bold]: counterexample to", highlight=False)
+            claimed = result.sentence.partition(" (It fails")[0]
+            console.print(f"  {claimed}", markup=False, highlight=False, soft_wrap=True)
             console.print(result.counterexample, markup=False, highlight=False)
     for result in results:
         if result.state == RED:

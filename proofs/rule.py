@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from itertools import pairwise, permutations
+from itertools import permutations
 from typing import Any
 
 import z3
@@ -20,6 +20,7 @@ from proofs.scene import (
     in_model,
     judged,
     limited,
+    round_demands,
     table,
 )
 from verified_alloc.kernel import guard, invariants, ops, rule
@@ -214,29 +215,17 @@ def scenarios(station: Station) -> Claim:
     return Claim((), not wrong, lambda model: "\n".join(wrong))
 
 
-# Examples that are to be shown: demands in whole tens of kW, sorted, little else amiss.
-
-
-def _round_demands(scene: Scene) -> list[Any]:
-    tens = algebra.ints("tens of kW", len(scene.demand_w))
-    return [
-        *[demand == 10_000 * ten for demand, ten in zip(scene.demand_w, tens, strict=True)],
-        *[
-            z3.And(demand >= 0, demand <= maximum)
-            for demand, maximum in zip(scene.demand_w, scene.gun_max_w, strict=True)
-        ],
-        *[earlier >= later for earlier, later in pairwise(scene.demand_w)],
-    ]
+# Examples that are to be shown: round demands, little else amiss.
 
 
 def _one_contactor_out(scene: Scene) -> list[Any]:
     contactors = [bit for row in scene.usable for bit in row]
-    return [*_round_demands(scene), algebra.count(map(z3.Not, contactors)) <= 1]
+    return [*round_demands(scene), algebra.count(map(z3.Not, contactors)) <= 1]
 
 
 def _all_healthy(scene: Scene) -> list[Any]:
     round_limit = scene.limit_w == 10_000 * algebra.ints("limit in tens of kW")
-    return [*_round_demands(scene), *[bit for row in scene.usable for bit in row], round_limit]
+    return [*round_demands(scene), *[bit for row in scene.usable for bit in row], round_limit]
 
 
 def _one_gun(scene: Scene) -> list[Any]:

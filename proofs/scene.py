@@ -1,14 +1,19 @@
 """The rule's inputs as terms, and a violation of a claim shown as guns, demands and modules."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import z3
 
-from proofs import algebra
+from proofs import algebra, solver
+from proofs.algebra import not_
 from proofs.obligation import Claim
 from verified_alloc.kernel import guard, invariants, ops, rule
 from verified_alloc.station import Station
+
+SEARCH = 2_000_000
+"""The solver's resources for finding a counterexample that is easy to read."""
 
 Property = Callable[[Any, "Scene", rule.Choice], Any]
 """What shall hold of a scene and the rule's choice, over any algebra."""
@@ -166,21 +171,57 @@ def about_the_rule(
     readable: Callable[[Scene], Sequence[Any]] | None = None,
     given: Callable[[Scene], Sequence[Any]] = lambda scene: (),
 ) -> Callable[[Station], Claim]:
-    """The claim that the shipped rule's choice has this property in each scene, turn by turn. With
-    `readable`, a counterexample is meant to be shown: it is looked for in the whole rule at once,
-    among the scenes that are easy to read."""
+    """The claim that the shipped rule's choice has this property in each scene, turn by turn. A
+    counterexample is looked for in the whole rule at once, among scenes that are easy to read; with
+    `readable` that is what is meant to be shown."""
 
     def claim(station: Station) -> Claim:
         scene = build(station)
         choice, left = (scene.choice(algebra), []) if readable else scene.by_turns()[:2]
+
+        def show(model: Any) -> str:
+            found = None if readable else real_violation(scene, holds, given)
+            return shown(sentence, holds, found or in_model(scene, model))
+
         return Claim(
             (*scene.hypotheses, *left, *given(scene), *(readable(scene) if readable else ())),
             holds(algebra, scene, choice),
-            lambda model: shown(sentence, holds, in_model(scene, model)),
+            show,
             (("a gun is given power", z3.Or(*[power > 0 for power in choice.delivered_w])),),
         )
 
     return claim
+
+
+def real_violation(
+    scene: Scene, holds: Property, given: Callable[[Scene], Sequence[Any]]
+) -> Scene | None:
+    """A scene with plain values in which the whole rule's choice has not this property, as easy to
+    read as can be, if one is found."""
+    terms = [*scene.hypotheses, *given(scene), not_(holds(algebra, scene, scene.choice(algebra)))]
+    healthy = [bit for row in scene.usable for bit in row]
+    most = [scene.limit_w >= algebra.total(scene.gun_max_w)] if scene.limited else []
+    for easy in ([*round_demands(scene), *healthy, *most], round_demands(scene), []):
+        answer, model, _, _ = solver.satisfiable(
+            [solver.term(term) for term in (*terms, *easy)], SEARCH
+        )
+        if answer == "sat":
+            found: Scene = in_model(scene, model)
+            return found
+    return None
+
+
+def round_demands(scene: Scene) -> list[Any]:
+    """Demands in whole tens of kW, sorted, within the maxima."""
+    tens = algebra.ints("tens of kW", len(scene.demand_w))
+    return [
+        *[demand == 10_000 * ten for demand, ten in zip(scene.demand_w, tens, strict=True)],
+        *[
+            z3.And(demand >= 0, demand <= maximum)
+            for demand, maximum in zip(scene.demand_w, scene.gun_max_w, strict=True)
+        ],
+        *[earlier >= later for earlier, later in pairwise(scene.demand_w)],
+    ]
 
 
 def in_model(value: Any, model: Any) -> Any:

@@ -10,8 +10,9 @@ from proofs import algebra, plant
 from proofs.algebra import and_, iff, implies, not_, or_
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from proofs.plant import Interval, Scan
-from verified_alloc.kernel import switching
-from verified_alloc.kernel.diagnosis import Timing
+from proofs.scene import in_model
+from verified_alloc.kernel import ops, switching
+from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.kernel.switching import Writes
 from verified_alloc.station import Station
 
@@ -164,6 +165,21 @@ def _number(assumption: str) -> int:
     return int(assumption.removeprefix("A"))
 
 
+def replayed(step: Step, model: Any) -> str:
+    """Whether the shipped step, on the plain values, decides as the model says."""
+    again = switching.step(
+        ops,
+        Timing(*in_model(step.times, model)),
+        Readings(*in_model(step.before.readings, model)),
+        Ages(*in_model(step.before.ages, model)),
+        in_model(step.target, model),
+        in_model(step.locked, model),
+        in_model(step.stop, model),
+        in_model(step.overdue, model),
+    )
+    return "the same" if list(again) == in_model(step.writes, model) else "otherwise"
+
+
 def story(step: Step) -> Callable[[Any], str]:
     """A counterexample in words."""
 
@@ -216,6 +232,7 @@ def story(step: Step) -> Callable[[Any], str]:
                 f"{value(step.during.passed_ms)} ms pass, counted {value(step.during.elapsed_ms)}"
                 f"{word(step.during.restarted, ', with a restart', '')}",
                 *told("next scan", step.after),
+                f"Replayed on the shipped step, it decides {replayed(step, model)}.",
             ]
         )
 

@@ -7,8 +7,18 @@ import z3
 
 from proofs import algebra, solver
 from proofs.obligation import Claim
-from proofs.scene import Scene, any_matrix, full_matrix, limited, turn
-from verified_alloc.kernel import invariants, rule
+from proofs.scene import (
+    Scene,
+    any_matrix,
+    columns,
+    full_matrix,
+    in_model,
+    kw,
+    limited,
+    numbers,
+    turn,
+)
+from verified_alloc.kernel import invariants, ops, rule
 from verified_alloc.station import Station
 
 
@@ -25,6 +35,22 @@ class Turn:
         )
         wanted = rule.least(algebra, self.demand_w, self.maximum_w)
         self.granted_w = rule.least(algebra, wanted, self.left_w)
+
+    def show(self, model: Any) -> str:
+        """The turn in that model, as the shipped rule takes it on the plain values."""
+        demand_w, maximum_w, left_w, free = in_model(
+            [self.demand_w, self.maximum_w, self.left_w, self.free], model
+        )
+        row, given_w = turn(ops, demand_w, maximum_w, self.power_w, free, left_w)
+        granted_w = rule.least(ops, rule.least(ops, demand_w, maximum_w), left_w)
+        head = ("one gun", "demand kW", "maximum", "limit leaves", "given kW", "takes", "free")
+        figures = map(kw, (demand_w, maximum_w, left_w, given_w))
+        needs = rule.need(ops, granted_w, self.power_w)
+        return (
+            f"{columns([head, ('', *figures, numbers(row), numbers(free))])}\n"
+            f"For {kw(granted_w)} kW it needs {needs} modules; {sum(free)} are free, {sum(row)}"
+            " taken. Replayed on the shipped function."
+        )
 
     def put_in(
         self, scene: Scene, gun: int, free: Sequence[Any], left_w: Any
@@ -115,7 +141,9 @@ def turn_counts(station: Station) -> Claim:
     )
     needs = rule.need(algebra, one.granted_w, one.power_w)
     return Claim(
-        (), algebra.and_(taken == rule.least(algebra, needs, available), left == available - taken)
+        (),
+        algebra.and_(taken == rule.least(algebra, needs, available), left == available - taken),
+        one.show,
     )
 
 
@@ -149,4 +177,5 @@ def turn_specified(station: Station) -> Claim:
         (),
         matches
         == row_as_specified(algebra, other, given, one.granted_w, one.free, station.module_power_w),
+        one.show,
     )

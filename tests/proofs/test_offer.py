@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from proofs import offer as proofs
+from proofs import prove
 from proofs.obligation import REFUTED
 from proofs.solver import decide
 from verified_alloc import Station
@@ -81,3 +82,8 @@ def test_a_rise_that_is_not_promised(monkeypatch: pytest.MonkeyPatch, small: Sta
 
     monkeypatch.setattr(offer, "raise_", raise_)
     assert is_refuted(small, "promise-is-remembered")
+
+
+def test_a_counterexample_is_replayed(small: Station) -> None:
+    result = prove.check(BY_ID["draws-within-promise.without-A14"], small)
+    assert "Replayed on the shipped functions, it is told the same." in result.counterexample

@@ -1,5 +1,6 @@
 """The runner says no when it must."""
 
+import re
 from typing import Any
 
 import pytest
@@ -142,6 +143,33 @@ def test_a_counterexample_is_replayed_on_the_shipped_function() -> None:
     result = prove.check(one, Station.reference())
     assert "Replayed on the shipped function, this is false" in result.counterexample
     assert "PM" in result.counterexample
+
+
+def test_what_a_single_turn_breaks_is_shown_on_the_whole_rule(
+    monkeypatch: pytest.MonkeyPatch, small: Station
+) -> None:
+    """In round figures, as far as these show it."""
+    monkeypatch.setattr(rule, "take", _takes_one_too_many)
+    result = prove.check(manifest.obligations()["rule.gun-cap"], small)
+    assert "Replayed on the shipped function, this is false" in result.counterexample
+    assert re.search(r"gun 1 +80 +80 +80 +PM1 PM2 PM3 ", result.counterexample)
+    turn = prove.check(manifest.obligations()["rule.turn-counts"], small).counterexample
+    assert re.search(r"it needs (\d) modules; \d are free, (?!\1)\d taken", turn)
+
+
+def test_a_verdict_that_differs_is_shown_with_the_allocation(
+    monkeypatch: pytest.MonkeyPatch, small: Station
+) -> None:
+    monkeypatch.setattr(guard, "within_limit", lambda powers_w, limit_w: powers_w[0] <= limit_w)
+    result = prove.check(manifest.obligations()["guard.total-within-limit"], small)
+    assert "gun  demand kW  maximum" in result.counterexample
+    assert "within_limit: the guard says True, the design False" in result.counterexample
+
+
+def test_values_without_a_story_are_told_by_kind() -> None:
+    bit, other = algebra.bools("bit", 2)
+    result = check(Claim((), z3.Or(bit, z3.Not(other), NUMBER != 3)))
+    assert result.counterexample == "true: bit 2\nfalse: bit 1\nnumber = 3"
 
 
 def test_the_algebra_computes_what_the_plain_one_does() -> None:

@@ -105,6 +105,7 @@ def test_a_counterexample_is_told_in_words(small: Station) -> None:
     assert "this scan: enable" in story
     assert "next scan: enable" in story
     assert "gun 3: coil" in story
+    assert "Replayed on the shipped step, it decides the same." in story
 
 
 def test_progress_is_tight(small: Station) -> None:
