@@ -111,6 +111,9 @@ def distinct(cases: Iterable[Case]) -> list[tuple[Case, Model]]:
             for each in model.problem.classes
         )
         maxima = tuple(case.station.gun_max_w[gun] for gun in case.wanting)
+        serving_w = sum(case.station.gun_max_w[gun] for gun in model.problem.order)
+        if case.binding and serving_w <= case.station.limit_w:
+            continue  # the guns that are left cannot want so much
         key = (case.station.limit_w, case.binding, alike, maxima)
         if key not in seen and model.problem.order:
             seen.add(key)
@@ -363,7 +366,8 @@ def allows_what_the_guard_accepts(
             goals.append(labels_as_shipped(model))
             goals += sound(case, model)
             goals += complete(case, model)
-        return Claim((), and_(*goals), None, tuple(_covers(*found[-1])))
+        possible = [(f"demands where {case}", world(case, model).given) for case, model in found]
+        return Claim((), and_(*goals), None, (*possible, *_covers(*found[-1])))
 
     return claim
 
@@ -376,6 +380,9 @@ def _covers(case: Case, model: Model) -> Iterator[tuple[str, Any]]:
     on = [terms[variable.index] > 0 for variable in model.on.values()]
     feasible = cpmodel.translate(proto, terms, ends).feasible()
     yield "a solution with modules on guns", and_(of.given, *feasible, or_(*on))
+    first = case.wanting[0]
+    more = of.demand_w[first] > case.station.gun_max_w[first]
+    yield "a gun wants more than its maximum", and_(of.given, more)
     held = bools("held", len(case.station.guns), len(case.station.modules))
     accepted = verdict(case, held, ints("delivered", len(held)), of)
     bits = [bit for row in held for bit in row]

@@ -94,3 +94,17 @@ def test_a_kind_that_is_not_known_is_refused() -> None:
     model.add_allowed_assignments(numbers, [(0, 1), (2, 3)])
     with pytest.raises(cpmodel.Untranslatable, match="unknown kind"):
         cpmodel.translate(model.proto, cpmodel.variables(model.proto))
+
+
+def test_a_sum_that_may_be_several_values_is_not_kept() -> None:
+    model = cp_model.CpModel()
+    numbers = [model.new_int_var(0, 3, f"n{place}") for place in range(2)]
+    model.add(numbers[0] + 2 * numbers[1] == 4)
+    model.add_linear_constraint(numbers[0] + numbers[1], 3, 4)
+    one, several = model.proto.constraints
+    terms = cpmodel.variables(model.proto)
+    value, kept = cpmodel.kept(one, terms)
+    assert kept == 4
+    assert z3.is_true(z3.simplify(value == terms[0] + 2 * terms[1]))
+    with pytest.raises(cpmodel.Untranslatable, match="one value"):
+        cpmodel.kept(several, terms)
