@@ -179,8 +179,10 @@ def _answer(problem: Problem, name: str, solve: Solve | None) -> Answer:
     try:
         from verified_alloc.policies import constraint
 
-        answer = flow.solve(problem, name) or (solve or constraint.solve)(problem, name)
-        return answer._replace(optimal=is_optimal(problem, name, answer.choice))
+        choice, method, stages, _ = flow.solve(problem, name) or (solve or constraint.solve)(
+            problem, name
+        )
+        return Answer(choice, method, stages, is_optimal(problem, name, choice))
     except (NoAnswer, NotYet):
         raise
     except Exception as error:

@@ -93,7 +93,7 @@ def in_turn(run: Callable[[Demands], object], demands: list[Demands]) -> Callabl
 @pytest.mark.parametrize("policy", ["priority", "max-power"])
 @pytest.mark.parametrize(
     ("guns", "modules", "begins", "most"),
-    [(6, 9, "idle", 3), (6, 9, "current", 4), (200, 600, "idle", 2), (200, 600, "current", 2)],
+    [(6, 9, "idle", 3), (6, 9, "current", 3), (200, 600, "idle", 2), (200, 600, "current", 2)],
 )
 def test_against_a_min_cost_flow(
     guns: int, modules: int, begins: str, most: float, policy: str

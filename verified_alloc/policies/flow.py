@@ -39,6 +39,8 @@ def solve(problem: Problem, policy: str) -> Answer | None:
             left_w -= delivered_w[gun]
     else:
         for gun in units(problem, power_w, policy):
+            if not exchange.left:
+                break
             if exchange.take(gun):
                 wanted_w = problem.wanted_w[gun]
                 delivered_w[gun] = min(wanted_w, delivered_w[gun] + power_w)
@@ -50,20 +52,28 @@ def solve(problem: Problem, policy: str) -> Answer | None:
 def units(problem: Problem, power_w: int, policy: str) -> Iterator[int]:
     """The gun that is to have the next module, if it can: the guaranteed ones gun by gun, then by
     what the module would be worth to the policy, ties in order."""
-    worth: list[tuple[tuple[int, ...], int]] = []
-    for place, gun in enumerate(problem.order):
-        wanted_w = problem.wanted_w[gun]
-        yield from [gun] * problem.guaranteed[gun]
-        for before_w in range(problem.guaranteed[gun] * power_w, wanted_w, power_w):
-            after_w = min(wanted_w, before_w + power_w)
-            key: tuple[int, ...] = (place,)
-            if policy == "max-power":
-                key = (before_w - after_w, place)
-            elif policy == "fair":
-                key = (before_w, -after_w, place)
-            worth.append((key, gun))
-    for _, gun in sorted(worth):
-        yield gun
+    least = problem.guaranteed
+    for gun in problem.order:
+        yield from [gun] * least[gun]
+    if policy == "fair":
+        worth = [
+            (before_w, -min(wanted_w, before_w + power_w), place, gun)
+            for place, (gun, wanted_w) in enumerate(problem.wanted_w.items())
+            for before_w in range(least[gun] * power_w, wanted_w, power_w)
+        ]
+        for *_, gun in sorted(worth):
+            yield gun
+        return
+    last_w: dict[int, int] = {}
+    for gun, wanted_w in problem.wanted_w.items():
+        whole, rest_w = divmod(max(0, wanted_w - least[gun] * power_w), power_w)
+        yield from [gun] * whole
+        if rest_w:
+            last_w[gun] = rest_w
+            if policy == "priority":
+                yield gun
+    if policy == "max-power":
+        yield from sorted(last_w, key=lambda gun: -last_w[gun])
 
 
 class Exchange:
@@ -78,29 +88,30 @@ class Exchange:
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._reach: dict[int, list[tuple[int, int]]] = {gun: [] for gun in problem.order}
+        self._gun_potential: dict[int, int] = {}
         for place, costs in enumerate(problem.weights):
             for gun, cost in costs.items():
                 self._reach[gun].append((place, cost))
+                if -cost > self._gun_potential.get(gun, -math.inf):
+                    self._gun_potential[gun] = -cost
         self._on: list[dict[int, int]] = [{} for _ in problem.classes]
         self._modules = [alike.modules for alike in problem.classes]
         self._idle = [len(modules) for modules in self._modules]
-        self._left = sum(self._idle)
+        self.left = sum(self._idle)
+        """Modules that no gun has yet."""
         self._class_potential = [0] * len(problem.classes)
-        self._gun_potential = {
-            gun: -min((cost for _, cost in reach), default=0) for gun, reach in self._reach.items()
-        }
         self._closed: set[int] = set()
         """Classes from which no idle module can be reached, ever again."""
 
     def take(self, gun: int) -> bool:
         """One more module for a gun, by a cheapest chain of exchanges; False if there is none."""
-        if not self._left:
+        if not self.left:
             return False
-        start = self._gun_potential[gun]
+        start = self._gun_potential.get(gun, 0)
         for place, cost in self._reach[gun]:
             if self._idle[place] and start + cost == self._class_potential[place]:
                 self._idle[place] -= 1
-                self._left -= 1
+                self.left -= 1
                 self._move(place, gun, 1)
                 return True
         found_at: dict[int, int] = {}
@@ -113,7 +124,7 @@ class Exchange:
         looking = [gun]
         while True:
             for taker in looking:
-                start = distance[taker] + self._gun_potential[taker]
+                start = distance[taker] + self._gun_potential.get(taker, 0)
                 for place, cost in self._reach[taker]:
                     end = start + cost - self._class_potential[place]
                     if end >= goal_at or place in self._closed or place in settled:
@@ -143,7 +154,7 @@ class Exchange:
         for other, at in settled.items():
             self._class_potential[other] += at - cost
         self._idle[place] -= 1
-        self._left -= 1
+        self.left -= 1
         while True:
             taker = found_by[place]
             self._move(place, taker, 1)
@@ -158,10 +169,13 @@ class Exchange:
         if len(self._modules) == 1:
             return {(0, gun): count for gun, count in self._on[0].items()}
         first = [0] * len(self._modules)
-        tight = {gun: self._tight(gun) for gun in self._problem.order}
+        holders = {gun for on in self._on for gun in on}
+        tight = {gun: self._tight(gun) for gun in holders}
         tight[IDLE] = {place for place, at in enumerate(self._class_potential) if at == 0}
         chosen: dict[tuple[int, int], int] = {}
         for gun in self._problem.order:
+            if gun not in holders:
+                continue
             for place, count in self._smallest_list(gun, first, tight).items():
                 chosen[place, gun] = count
                 first[place] += count
@@ -184,6 +198,8 @@ class Exchange:
         gun has more of than is locked already, or by a chain of exchanges of what is not."""
         modules = self._modules
         unlocked = {place: on[gun] for place, on in enumerate(self._on) if gun in on}
+        if len(unlocked) == 1 and tight[gun] <= unlocked.keys():
+            return unlocked
         locked: dict[int, int] = {}
         ahead = sorted(
             (modules[place][first[place]], place)

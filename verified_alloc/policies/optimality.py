@@ -5,7 +5,6 @@ integer polymatroid: an allocation is optimal exactly if none of its single exch
 This shares with the methods that find allocations only what the question is.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import compress
 
@@ -44,12 +43,14 @@ def is_optimal(problem: Problem, policy: str, choice: Choice) -> bool | None:
             holder[module] = gun
     givers = _givers(problem, holder) if short else {}
     for taker in short:
-        if givers[taker] & 1 or any(
-            givers[taker] & 2 << giver
-            and _is_better(problem, policy, power_w, counts, taker, giver)
-            for giver in problem.order
-        ):
+        from_whom = givers[taker]
+        if from_whom & 1:
             return undecided
+        for giver in problem.order:
+            if from_whom & 2 << giver and _is_better(
+                problem, policy, power_w, counts, taker, giver
+            ):
+                return undecided
     return not _moves_cheaper(problem, holder)
 
 
@@ -104,15 +105,16 @@ def _moves_cheaper(problem: Problem, holder: Sequence[int]) -> bool:
     """There is a ring of exchanges, each gun keeping its number of modules, that costs less."""
     edges = _exchanges(problem, holder)
     best = dict.fromkeys([IDLE, *problem.order], 0)
+    fallen = set(best)
     for _ in best:
-        changed = False
-        for giver, takers in edges.items():
+        givers, fallen = fallen, set()
+        for giver in givers:
             start = best[giver]
-            for taker, added in takers.items():
+            for taker, added in edges.get(giver, {}).items():
                 if start + added < best[taker]:
                     best[taker] = start + added
-                    changed = True
-        if not changed:
+                    fallen.add(taker)
+        if not fallen:
             return False
     return True
 
@@ -125,23 +127,23 @@ def _exchanges(problem: Problem, holder: Sequence[int]) -> dict[int, dict[int, i
     if not own:
         return {}  # each gun pays the same for any module, and a ring leaves it as many
     edges: dict[int, dict[int, int]] = {giver: {} for giver in (IDLE, *problem.order)}
-    seen = set()
     for guns, modules in problem.reach:
-        closing = dict.fromkeys(guns, of_wear)
+        closing = {IDLE: 0} | dict.fromkeys(guns, of_wear)
+        seen = set()
         for module in modules:
             giver, special = holder[module], own.get(module, {})
-            key = guns, giver, *special.items()
+            key = giver, *special.items()
             if key in seen:
                 continue
             seen.add(key)
-            costs = {IDLE: 0, **closing}
+            costs = closing.copy()
             for gun, cost in special.items():
-                if gun in closing:
+                if gun in costs:
                     costs[gun] = cost
             back = costs[giver]
             takers = edges[giver]
             for taker, cost in costs.items():
-                if cost - back < takers.get(taker, math.inf):
+                if taker not in takers or cost - back < takers[taker]:
                     takers[taker] = cost - back
     return edges
 

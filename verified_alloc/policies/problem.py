@@ -4,12 +4,12 @@ costs.
 Guns and modules are counted from 0 here, as in the kernel.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from verified_alloc.demand import Asked
 from verified_alloc.kernel.rule import Choice
@@ -19,6 +19,22 @@ NO_FAULTS = Faults()
 ALL_OPEN: frozenset[Pair] = frozenset()
 NONE_RESERVED: Mapping[int, int] = MappingProxyType({})
 NO_WEAR: Mapping[Pair, int] = MappingProxyType({})
+
+
+T = TypeVar("T")
+
+
+class once(Generic[T]):  # noqa: N801 (a decorator)
+    """`functools.cached_property` without the lock that Python 3.11 takes each time: eight of them
+    are a twentieth of a decision."""
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
+        self._function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> T:
+        value = instance.__dict__[self._function.__name__] = self._function(instance)
+        return value
 
 
 class NoAnswer(Exception):
@@ -87,7 +103,7 @@ class Problem:
     wear: Mapping[Pair, int] = field(default_factory=dict)
     """Prior operations by contactor, none if it is not named."""
 
-    @cached_property
+    @once
     def wanted_w(self) -> dict[int, int]:
         """min(demand, maximum) of each gun in service that wants power, as they are served."""
         demand_w, in_service = self.asked.demand_w, service(self.station, self.faults).in_service
@@ -97,17 +113,17 @@ class Problem:
             if demand_w[gun] > 0 and in_service[gun]
         }
 
-    @cached_property
+    @once
     def order(self) -> tuple[int, ...]:
         """The guns that want power, as they are served."""
         return tuple(self.wanted_w)
 
-    @cached_property
+    @once
     def place(self) -> dict[int, int]:
         """The place of each of these in the order."""
         return {gun: place for place, gun in enumerate(self.order)}
 
-    @cached_property
+    @once
     def reach(self) -> list[tuple[tuple[int, ...], Sequence[int]]]:
         """Modules with all the guns that want power and can use them."""
         wanted, reserved = self.wanted_w, self.reserved
@@ -123,21 +139,23 @@ class Problem:
                 reach.append((wanting, modules))
         return reach
 
-    @cached_property
+    @once
     def classes(self) -> tuple[Alike, ...]:
         """The modules that somebody could be given, by class."""
-        special = _special(self.faults, self.reserved, self.current)
+        special, worn = _special(self.faults, self.reserved, self.current), bool(self.wear)
         runs = _runs(self.station)
         groups: dict[tuple[Any, ...], list[int]] = {}
         costs: dict[tuple[Any, ...], Mapping[int, Cost]] = {}
+        reaches: dict[tuple[int, ...], int] = {}
         for guns, modules in self.reach:
+            reach = reaches.setdefault(guns, len(reaches))
             for module in modules:
                 own = special.get(module, {})
-                if self.wear:
+                if worn:
                     own = {gun: self._worn(gun, module, own.get(gun, CLOSES)) for gun in guns}
                 elif own:
                     own = {gun: cost for gun, cost in own.items() if gun in guns}
-                key = (runs[module], guns, *own.items())
+                key = runs[module], reach, frozenset(own.items()) if own else None
                 if key not in groups:
                     groups[key] = []
                     costs[key] = dict.fromkeys(guns, CLOSES) | own
@@ -156,14 +174,14 @@ class Problem:
         """The site limit, W; where there is none, what it never reaches."""
         return self.station.limit_w
 
-    @cached_property
+    @once
     def equal_w(self) -> int | None:
         """The power of every module that somebody could be given, W; None if they differ."""
         power_w = self.station.module_power_w
         powers_w = {power_w[module] for _, modules in self.reach for module in modules}
         return powers_w.pop() if len(powers_w) == 1 else None
 
-    @cached_property
+    @once
     def weights(self) -> list[dict[int, int]]:
         """By class and gun, the costs as one number in which each counts more than all of those
         after it can."""
@@ -184,7 +202,7 @@ class Problem:
             for alike in self.classes
         ]
 
-    @cached_property
+    @once
     def guaranteed(self) -> Mapping[int, int]:
         """How many modules each gun is to have before any has more: the station's minimum, or what
         it would need if it were alone."""
@@ -232,7 +250,7 @@ def _special(
     """By module, the guns to which it does not just have to be closed."""
     special: dict[int, dict[int, Cost]] = {}
     dwelling = {(gun, module) for module, gun in reserved.items()}
-    for pair in sorted(current | faults.welded | dwelling):
+    for pair in current | faults.welded | dwelling:
         gun, module = pair
         cost = OBEYS_NOBODY if pair in faults.contactors else KEEPS if pair in current else CLOSES
         if pair in dwelling:
