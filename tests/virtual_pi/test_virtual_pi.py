@@ -25,7 +25,7 @@ EVEN: Feeding = {2: (1, 2, 3, 4), 4: (5, 6, 7), 6: (8, 9)}
 
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = 5
-CHANGE_AT_S, CHANGE_S = 8, 5
+CHANGE_AT_S, CHANGE_S = 6, 5
 """Of even_to_odd.csv and odd_to_even.csv: when the demands change, and how long that takes."""
 
 FAULTS = 30
