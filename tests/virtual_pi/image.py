@@ -4,6 +4,7 @@ Made of Debian's packages and PyPI's wheels alone; nothing is compiled. What is 
 `.venv/virtual-pi`; the project's own wheel is built and installed anew each time.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -81,10 +82,12 @@ class Image(NamedTuple):
 
 
 def missing(*tools: str) -> str:
-    """Empty, or a sentence that says which packages to install for these tools; for all of them
-    where none is named."""
+    """Empty, or a sentence that says what is not there: packages for these tools, for all of them
+    where none is named, or the rights of root."""
     packages = [TOOLS[tool] for tool in tools or TOOLS if shutil.which(tool) is None]
-    return f"missing on this machine: apt install {' '.join(packages)}" if packages else ""
+    if packages:
+        return f"missing on this machine: apt install {' '.join(packages)}"
+    return "run it as root: it unpacks a Debian and enters it (chroot)" if os.geteuid() else ""
 
 
 def debian() -> Path:

@@ -140,7 +140,7 @@ class Machine:
         for command in list(self._commands.values()):
             if command.exit_code is None and command.pid is not None:
                 self.run(f"kill -9 {command.pid}")
-                command.wait(10)
+                command.wait(60)
 
     def _listen(self) -> None:
         for raw in self._console.makefile("rb"):

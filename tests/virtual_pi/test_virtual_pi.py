@@ -104,7 +104,7 @@ def test_killed_and_restarted_in_the_middle_of_changes(bench: Bench) -> None:
         at_s = began_s + CHANGE_AT_S + chance.uniform(0, CHANGE_S)
         time.sleep(max(0, at_s - time.monotonic()))
         bench.machine.run(f"kill -9 {run.pid}")
-        run.wait(10)
+        run.wait(60)
         demands = "even_to_odd" if demands == "odd_to_even" else "odd_to_even"
         reached, sought = sought, reached
     run = bench.run(f"{RUN} /tmp/kill.json --demands /root/{demands}.csv")
