@@ -11,8 +11,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import filterfalse
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from campaign import picture, report
 from campaign.bars import Bars
 from campaign.findings import Findings
 from campaign.plan import STAGES, Piece, finite, pieces
+from campaign.remembered import remembered
+
+from verified_alloc.kernel import switching
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("verified_alloc", "hardware", "tests/campaign", "tests/sweep")
@@ -30,16 +34,22 @@ def main() -> int:
     asked = _asked()
     folder = Path(asked.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / f"{_sources()}-{asked.seed}.jsonl"
-    found = dict(kept_in(kept))
-    resumed = bool(found)
+    path = folder / f"{_sources()}-{asked.seed}.jsonl"
+    whole = report.Whole(asked.seed, asked.workers)
     began_s = time.monotonic()
-    with kept.open("a", encoding="utf-8") as file:
-        for piece, findings in _play(asked, found, began_s):
-            found[piece] = findings
-            file.write(json.dumps({"piece": piece, "findings": findings.as_json()}) + "\n")
-            file.flush()
-    whole = report.Whole(found, asked.seed, asked.workers, time.monotonic() - began_s, resumed)
+    with Bars(asked.budget, {stage: finite(stage, asked.seed) for stage in STAGES[:2]}) as bars:
+        for piece, findings in kept_in(path):
+            whole.add(piece, findings)
+            bars.add(piece, findings)
+        whole.resumed = bool(whole.done)
+        with path.open("a", encoding="utf-8") as file:
+            for piece, findings in _play(asked, whole.done, began_s):
+                file.write(json.dumps({"piece": piece, "findings": findings.as_json()}) + "\n")
+                file.flush()
+                whole.add(piece, findings)
+                bars.add(piece, findings)
+                bars.spent(time.monotonic() - began_s)
+    whole.wall_s = time.monotonic() - began_s
     (folder / "report.json").write_text(whole.as_json(), encoding="utf-8")
     (folder / "report.md").write_text(whole.as_markdown(), encoding="utf-8")
     if asked.write:
@@ -81,33 +91,30 @@ def kept_in(path: Path) -> Iterator[tuple[Piece, Findings]]:
     its piece played again."""
     if not path.exists():
         return
-    whole, _, torn = path.read_bytes().rpartition(b"\n")
-    if torn:
-        os.truncate(path, len(whole) + bool(whole))
-    for line in whole.splitlines():
-        told = json.loads(line)
-        yield Piece(*told["piece"]), Findings.from_json(told["findings"])
+    whole = 0
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                os.truncate(path, whole)
+                return
+            whole += len(line)
+            told = json.loads(line)
+            yield Piece(*told["piece"]), Findings.from_json(told["findings"])
 
 
 def _play(
-    asked: argparse.Namespace, found: Mapping[Piece, Findings], began_s: float
+    asked: argparse.Namespace, done: Set[Piece], began_s: float
 ) -> Iterator[tuple[Piece, Findings]]:
     """Play what has not been played until the budget is up."""
     stages = tuple(asked.only) if asked.only else STAGES
-    done = set(found)
-    coming = (piece for piece in pieces(stages, asked.seed) if piece not in done)
+    coming = filterfalse(frozenset(done).__contains__, pieces(stages, asked.seed))
     running: dict[Future[Findings], Piece] = {}
+    switching.live = remembered(switching.live)
     gc.freeze()
     context = get_context("fork")  # what is imported by now need not be imported again
-    with (
-        ProcessPoolExecutor(asked.workers, mp_context=context) as pool,
-        Bars(asked.budget, {stage: finite(stage, asked.seed) for stage in STAGES[:2]}) as bars,
-    ):
-        for piece, findings in found.items():
-            bars.add(piece, findings)
+    with ProcessPoolExecutor(asked.workers, mp_context=context) as pool:
         while True:
-            spent_s = time.monotonic() - began_s
-            while len(running) < asked.workers and spent_s < asked.budget:
+            while len(running) < asked.workers and time.monotonic() - began_s < asked.budget:
                 piece = next(coming, None)
                 if piece is None:
                     break
@@ -115,10 +122,7 @@ def _play(
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                piece, findings = running.pop(future), future.result()
-                bars.add(piece, findings)
-                bars.spent(time.monotonic() - began_s)
-                yield piece, findings
+                yield running.pop(future), future.result()
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from campaign.life import RESTART_S
 from sweep.stations import REFERENCE as STATION
 from sweep.working_station import WorkingStation
 
+from hardware import HardwareError
 from hardware.simulated import miswiring
 from hardware.simulated.cabinet import HELD
+from hardware.simulated.pins import LineFault
 from hardware.simulated.power_module import PowerModule
 from verified_alloc.explain import modules
 
@@ -84,6 +87,11 @@ class Trial:
         """The fault strikes now."""
         self.began_us, self._reacted_us, self._told_us = self.at_work.cabinet.now_us, None, None
         self._reports = len(self.at_work.reported)
+
+    def reports(self, sentence: str) -> None:
+        """The process says so itself, now."""
+        self.at_work.reported.append(sentence)
+        self._told_us = self.at_work.cabinet.now_us
 
     def strike(self, *faults: str, lasts_s: float = LASTS_S) -> None:
         """Within the time between two scans."""
@@ -228,6 +236,21 @@ def _gone(power: bool, expanders: bool, away_s: float) -> Callable[[Trial], None
     return happens
 
 
+def _line_fails(trial: Trial) -> None:
+    """The GPIO library raises in the middle of a scan; systemd starts the program again."""
+    at_work = trial.at_work
+    at_work.charger.pins.inject(LineFault("error", at_access=5))
+    trial.begins()
+    try:
+        at_work.scan(skip=False)
+    except HardwareError as error:
+        trial.reports(str(error))
+        at_work.lose_device()
+    at_work.charger.time.sleep_s(RESTART_S)
+    at_work.start()
+    trial.watch(SETTLING_S)
+
+
 def _corrupt_latch(trial: Trial) -> None:
     """A disturbance writes a latch: the coils of PM1 on gun 1 off, on gun 2 on."""
     at_work = trial.at_work
@@ -362,6 +385,10 @@ ROWS = (
     Row(
         "emergency stop", lambda t: t.strike("estop"),
         "release it; `clear emergency-stop`", _clear_stop,
+    ),
+    Row(
+        "a GPIO line fails (the library raises)", _line_fails,
+        "by itself: exit code 3, and systemd starts it again",
     ),
     Row(
         "process killed, back after 5 s", _gone(power=False, expanders=False, away_s=5),

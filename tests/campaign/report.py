@@ -4,10 +4,8 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
 
 from campaign.findings import Findings, Seen, sort
 from campaign.handover import MATRICES, station
@@ -41,28 +39,27 @@ EXPLAINED = {
 }
 
 
-class Whole(NamedTuple):
-    """All pieces played so far."""
+class Whole:
+    """All pieces played so far, added up."""
 
-    found: Mapping[Piece, Findings]
-    seed: int
-    workers: int
-    wall_s: float
-    resumed: bool
+    def __init__(self, seed: int, workers: int) -> None:
+        self.seed, self.workers = seed, workers
+        self.wall_s = 0.0
+        self.resumed = False
+        self.done: set[Piece] = set()
+        self.total = Findings()
+        self._of: dict[tuple[str, str], Findings] = {}
+
+    def add(self, piece: Piece, findings: Findings) -> None:
+        self.done.add(piece)
+        self.total += findings
+        for where in {"", piece.where}:
+            stage = self._of.setdefault((piece.stage, where), Findings())
+            stage += findings
 
     def of(self, stage: str, where: str = "") -> Findings:
-        total = Findings()
-        for piece, findings in self.found.items():
-            if piece.stage == stage and where in ("", piece.where):
-                total += findings
-        return total
-
-    @property
-    def total(self) -> Findings:
-        total = Findings()
-        for findings in self.found.values():
-            total += findings
-        return total
+        """What a stage has found, of one matrix or of all."""
+        return self._of.get((stage, where), Findings())
 
     @property
     def bad(self) -> bool:
@@ -78,7 +75,7 @@ class Whole(NamedTuple):
         if stage == "random":
             return f"{self.of(stage).changes:,} changes"
         pieces = finite(stage, self.seed)
-        done = [piece for piece in pieces if piece in self.found]
+        done = [piece for piece in pieces if piece in self.done]
         if stage == "kill":
             return f"{len(done)} of {len(pieces)} changes"
         planned = sum(faults_in_scans(piece.where)[piece.number] for piece in pieces)

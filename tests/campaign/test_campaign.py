@@ -16,10 +16,13 @@ from campaign.handover import MATRICES, Handover, any_change, representative
 from campaign.life import Ahead, Exposed, Lives
 from campaign.picture import draw
 from campaign.plan import KILLED_CHANGES, STAGES, Piece, faults_in_scans, finite, pieces
+from campaign.remembered import remembered
 from campaign.report import BEGIN, END, Whole, fill
 from campaign.snapshot import Snapshot
 from campaign.stages import every_fault, every_kill, looked_at, random_faults, suffer
 from campaign.state import state_of
+from hypothesis import given
+from hypothesis import strategies as st
 from sweep.branches import branch
 from sweep.working_station import WorkingStation
 
@@ -27,7 +30,8 @@ from hardware import HardwareError
 from hardware.simulated.bus import BusFault
 from hardware.simulated.faults import Injection
 from hardware.simulated.pins import LineFault
-from verified_alloc.kernel import switching
+from verified_alloc.kernel import ops, switching
+from verified_alloc.kernel.diagnosis import Readings
 
 
 def nothing_bad(findings: Findings) -> Findings:
@@ -226,7 +230,8 @@ def test_a_report_and_its_picture(tmp_path: Path) -> None:
     found.add("line_error", True, Ahead(reported=("ended: lost",)), [], "scan 2")
     found.add("nack + weld", True, Ahead(stray_us=900), [], "scan 3")
     found.add("nack for ever", True, Ahead(violations=("bad",)), [], "scan 4")
-    whole = Whole({Piece("random", "", 0): found}, 0, 2, 1.0, resumed=False)
+    whole = Whole(seed=0, workers=2)
+    whole.add(Piece("random", "", 0), found)
     assert (whole.longest_stray_us(False), whole.longest_stray_us(True)) == (400, 900)
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
@@ -249,3 +254,19 @@ def test_findings_come_back_from_json() -> None:
     found = Piece("random", "", 8).play()
     assert found.exposures
     assert Findings.from_json(json.loads(json.dumps(found.as_json()))) == found
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.tuples(*[st.booleans()] * 3), st.integers(0, 2**18 - 1)),
+        min_size=1,
+    )
+)
+def test_what_is_remembered_is_what_would_be_answered(
+    asked: list[tuple[int, tuple[bool, bool, bool], int]],
+) -> None:
+    live = remembered(switching.live)
+    for gun, lines, bits in asked * 2:
+        words = [[bool(bits >> place + 6 * word & 1) for place in range(6)] for word in range(3)]
+        readings = Readings(*lines, *words)
+        assert live(ops, readings, gun) == switching.live(ops, readings, gun)
