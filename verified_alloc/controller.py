@@ -427,12 +427,12 @@ class Controller:
         return decided
 
     def _stand(self, readings: Sequence[Readings]) -> frozenset[Pair]:
-        """Where the modules are: on the guns to which their contactors read closed, or if none
-        does, where they were sent last."""
+        """Where the modules are: on the guns to which their contactors read closed, twice, or if
+        none does, where they were sent last."""
         stand = {
             (gun + 1, module + 1)
             for module, reading in enumerate(readings)
-            for gun, closed in enumerate(reading.closed)
+            for gun, closed in enumerate(map(and_, reading.closed, reading.closed_again))
             if closed
         }
         if self._allocation is not None:

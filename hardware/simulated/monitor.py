@@ -301,7 +301,11 @@ class Monitor(Observer):
             rule, text = "S1", f"{name} on gun {gun}, which is joined with another gun"
         else:
             return None
-        excused = cause != COMMAND or self._excused(module.id, self._cabinet.now_us)
+        now_us = self._cabinet.now_us
+        excused = cause != COMMAND or self._excused(module.id, now_us)
+        if rule == "S1":
+            joining = self._joining(closed[0].gun)
+            excused = excused or all(self._excused(unit.id, now_us) for unit in joining)
         kind = "exposure" if excused else "violation"
         return self._note(kind, rule, gun, module.id, 0, cause, text)
 
@@ -440,7 +444,11 @@ class Monitor(Observer):
         return "is on" if unit.running or unit.status(self._cabinet.now_us) else ""
 
     def _joined(self, gun: int) -> bool:
-        return any(len(self._cabinet.guns_of[u.id]) > 1 for u in self._cabinet.on_gun[gun])
+        return bool(self._joining(gun))
+
+    def _joining(self, gun: int) -> list[PowerModule]:
+        """The modules that join this gun with another."""
+        return [u for u in self._cabinet.on_gun[gun] if len(self._cabinet.guns_of[u.id]) > 1]
 
     def _recent(self, at_us: int) -> bool:
         return self._cabinet.now_us - at_us <= self._reaction_us

@@ -4,11 +4,13 @@ It goes on where it was left as long as the sources are the same, and ends with 
 found that must not be."""
 
 import argparse
+import ctypes
 import gc
 import hashlib
 import json
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator, Set
@@ -27,6 +29,7 @@ from verified_alloc.kernel import switching
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("verified_alloc", "hardware", "tests/campaign", "tests/sweep")
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 UNIT_S = {"s": 1, "min": 60, "h": 3600}
 
 
@@ -112,7 +115,7 @@ def _play(
     switching.live = remembered(switching.live)
     gc.freeze()
     context = get_context("fork")  # what is imported by now need not be imported again
-    with ProcessPoolExecutor(asked.workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(asked.workers, context, _end_with_the_campaign) as pool:
         while True:
             while len(running) < asked.workers and time.monotonic() - began_s < asked.budget:
                 piece = next(coming, None)
@@ -123,6 +126,12 @@ def _play(
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()
+
+
+def _end_with_the_campaign() -> None:
+    """A worker does not outlive a campaign that is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

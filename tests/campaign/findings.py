@@ -10,6 +10,8 @@ from campaign.life import Ahead
 
 OUTCOMES = ("nothing left of it", "exposure", "reported", "bad")
 """Of one fault, the worst that came of it."""
+ONCE, LASTS, TWO = SORTS = ("a fault that strikes once", "one that lasts", "two")
+STRAY = "wrong coil pattern after "
 BINS_A_DECADE = 10
 
 
@@ -71,12 +73,12 @@ class Findings:
         )
         self.outcomes[f"{name} | {OUTCOMES[outcome]}"] += 1
         if ahead.stray_us:
-            self.spread[f"wrong coil pattern | {_bin(ahead.stray_us)}"] += 1
+            self.spread[f"{STRAY}{sort(name)} | {_bin(ahead.stray_us)}"] += 1
             self.stray_us[name] = max(self.stray_us.get(name, 0), ahead.stray_us)
         for event in ahead.exposures:
             key = f"{name} | {event.rule} | {event.cause}"
             seen = self.exposures.setdefault(key, Seen())
-            self.spread[f"{sort(event.cause)} | {_bin(1000 * event.duration_ms)}"] += 1
+            self.spread[f"{without_place(event.cause)} | {_bin(1000 * event.duration_ms)}"] += 1
             seen.add(1, event.duration_ms, event.current_a, f"{text}: {event.text}")
         self.violations += [f"{text}: {violation}" for violation in ahead.violations]
         self.wrong += [f"{text}: {what}" for what in wrong]
@@ -115,9 +117,15 @@ class Findings:
         return cls(**{**told, **counters, "exposures": exposures})
 
 
-def sort(cause: str) -> str:
-    """The cause without the place."""
-    return "auxiliary contact lies" if cause.startswith("auxiliary contact") else cause
+def sort(name: str) -> str:
+    """Whether what struck did so once, lasted, or was two faults."""
+    return TWO if " + " in name else LASTS if " for " in name else ONCE
+
+
+def without_place(cause: str) -> str:
+    if cause.startswith("auxiliary contact"):
+        return "auxiliary contact lies"
+    return "module does not switch off" if cause.endswith("does not switch off") else cause
 
 
 def _bin(us: float) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from campaign.faults import BUS_KINDS, LINE_KINDS
-from campaign.findings import BINS_A_DECADE, OUTCOMES
+from campaign.findings import BINS_A_DECADE, LASTS, ONCE, OUTCOMES, STRAY, TWO
 from campaign.handover import station
 
 from verified_alloc.compare.plots import FAINT, INK, RC
@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = dict(zip(OUTCOMES, ("#d9dde3", "#56b4e9", "#0072b2", "#d55e00"), strict=True))
-WRONG, OTHER = "#e69f00", "#56b4e9"
 """Safe for the colour-blind (Okabe and Ito)."""
+OTHER = "exposure of any other cause"
+SPREADS = {
+    OTHER: "#56b4e9",
+    STRAY + TWO: "#cc79a7",
+    STRAY + LASTS: "#009e73",
+    STRAY + ONCE: "#e69f00",
+}
 DOUBLE, LASTING = "two at once", "one that lasts"
 SINGLE = [*(kind.replace("_", " ") for kind in BUS_KINDS), *(f"line {k}" for k in LINE_KINDS)]
 ROWS = [
@@ -72,19 +78,16 @@ def _outcomes(axes: "Axes", whole: "Whole") -> None:
 
 def _spread(axes: "Axes", spread: Mapping[str, int]) -> None:
     """How many lasted how long, in tenths of a decade."""
-    wrong: Counter[int] = Counter()
-    other: Counter[int] = Counter()
+    told = {label: Counter[int]() for label in SPREADS}
     at_once = 0
     for key, count in spread.items():
         what, _, place = key.rpartition(" | ")
         if int(place) < 0:
             at_once += count
         else:
-            (wrong if what == "wrong coil pattern" else other)[int(place)] += count
-    for counted, colour, label in (
-        (other, OTHER, "exposure of any other cause"),
-        (wrong, WRONG, "wrong coil pattern, made by a fault of the wire"),
-    ):
+            told[what if what in told else OTHER][int(place)] += count
+    for label, colour in SPREADS.items():
+        counted = told[label]
         edges = [10 ** (place / BINS_A_DECADE) for place in counted]
         widths = [edge * (10 ** (1 / BINS_A_DECADE) - 1) for edge in edges]
         axes.bar(

@@ -7,7 +7,7 @@ import subprocess
 from datetime import date
 from pathlib import Path
 
-from campaign.findings import Findings, Seen, sort
+from campaign.findings import LASTS, ONCE, SORTS, TWO, Findings, Seen, sort, without_place
 from campaign.handover import MATRICES, station
 from campaign.plan import KILLED_CHANGES, STAGES, Piece, faults_in_scans, finite
 
@@ -16,6 +16,8 @@ TOLD = 20
 """Violations that are listed; the JSON holds them all."""
 
 EXPLAINED = {
+    "wire": "a fault that lasts corrupts each try to put a coil right, in this scan and the next,"
+    " until its expander is given up; its modules go off in the scan that reads it",
     "command": "a deed of the controller that was right when it was done: what it told arrives just"
     " after the plant has changed by itself; the next scan reads it",
     "disturbance": "a module goes off in the scan that misreads it; the vehicle is surprised",
@@ -33,6 +35,21 @@ EXPLAINED = {
     " that it gets less",
     "emergency stop": "the emergency stop cuts the modules before any offer can fall; the next scan"
     " withdraws it",
+    "watchdog back": "a new process pets the watchdog again; the gates give back what stood",
+    "emergency stop released": "the gates give back what stood; the next scan withdraws it",
+    "module stuck on": "the module runs on although told off; its gun is locked and its other"
+    " modules go off",
+    "module does not switch off": "the gun of a module that runs on is locked: its other modules"
+    " go off at once",
+    "module recovered": "the module came or went by itself; the next scan reads it",
+    "auxiliary contact lies": "its feedback is wrong: its module goes off in the scan that reads"
+    " it; the vehicle is surprised",
+    "guns joined": "two guns are joined: all their modules go off at once; the vehicles are"
+    " surprised",
+    "weld broke free": "the welded contact parted by itself; the next scan reads it",
+    "contactor freed": "the contactor that had failed open closed late, by itself",
+    "weld": "the contact stayed closed although told to open",
+    "timed opening": "a station that is stopped opens what does not switch off, after the wait",
     "spontaneous opening": "the contactor opened by itself; the next scan reads it",
     "spontaneous closing": "the contactor closed by itself and joins two guns; both"
     " guns' modules are off within the reaction time",
@@ -65,10 +82,10 @@ class Whole:
     def bad(self) -> bool:
         return bool(self.total.violations or self.total.wrong)
 
-    def longest_stray_us(self, double: bool) -> int:
-        """The longest wrong coil pattern after one fault, or after two."""
+    def longest_stray_us(self, of: str) -> int:
+        """The longest wrong coil pattern after one fault of this sort."""
         strays = self.total.stray_us.items()
-        return max((us for name, us in strays if (" + " in name) == double), default=0)
+        return max((us for name, us in strays if sort(name) == of), default=0)
 
     def share(self, stage: str) -> str:
         """How much of what the stage has been played."""
@@ -98,8 +115,9 @@ class Whole:
                 f" faults of its handover"
                 for matrix in MATRICES
             ),
-            f"longest wrong coil pattern: {self.longest_stray_us(False)} us after one fault,"
-            f" {self.longest_stray_us(True)} us after two; minimum response {1000 * least_ms} us",
+            "longest wrong coil pattern: "
+            + ", ".join(f"{self.longest_stray_us(of)} us after {of}" for of in SORTS)
+            + f"; minimum response {1000 * least_ms} us",
             f"{total.count / max(total.cpu_s, 1e-9):.0f} faults a second of CPU, "
             f"{total.scans / max(total.count, 1):.2f} scans a fault; {self.wall_s:.0f} s"
             f"{' and earlier ones' if self.resumed else ''} on {self.workers} processes",
@@ -113,8 +131,7 @@ class Whole:
             "planned": {matrix: sum(faults_in_scans(matrix)) for matrix in MATRICES},
             "stages": {stage: self.of(stage).as_json() for stage in STAGES},
             "violations": self.total.violations,
-            "longest_wrong_coil_pattern_us": self.longest_stray_us(False),
-            "longest_wrong_coil_pattern_of_double_faults_us": self.longest_stray_us(True),
+            "longest_wrong_coil_pattern_us": {of: self.longest_stray_us(of) for of in SORTS},
         }
         return json.dumps(told, indent=1)
 
@@ -156,10 +173,13 @@ class Whole:
             rows.append(f"| {matrix} | {len(planned)} | {sum(planned):,} | {share} |")
         rows += [
             "",
-            f"The longest wrong coil pattern: **{self.longest_stray_us(False)} us** after a single"
-            f" fault, {self.longest_stray_us(True)} us after two; a contactor's minimum response is"
-            f" {1000 * least_ms} us. {total.count / max(total.cpu_s, 1e-9):.0f} faults a second of"
-            f" CPU; a fault was followed for {total.scans / max(total.count, 1):.2f} scans on the"
+            "The longest that a coil was as a fault of the wire had made it:"
+            f" **{self.longest_stray_us(ONCE):,} us** after a fault that strikes once,"
+            f" {self.longest_stray_us(LASTS):,} us after one that lasts,"
+            f" {self.longest_stray_us(TWO):,} us after two; a contactor's minimum response is"
+            f" {1000 * least_ms:,} us. {total.count / max(total.cpu_s, 1e-9):.0f} faults a second"
+            f" of CPU; a fault was followed for"
+            f" {total.scans / max(total.count, 1):.2f} scans on the"
             f" average, until its station's state was one whose future was known.",
             "",
             "| single fault | played | reported | longest wrong coil pattern, us |",
@@ -172,7 +192,7 @@ class Whole:
         ]
         rows += [
             f"| two at once | {self.double:,} | {self._reported_doubles():,} |"
-            f" {self.longest_stray_us(True)} |",
+            f" {self.longest_stray_us(TWO)} |",
             "",
             f"Exposures that lasted longer than a contactor's minimum response ({least_ms} ms), the"
             " longest of each cause; none is a deed of the controller:",
@@ -195,7 +215,7 @@ class Whole:
         longest: dict[tuple[str, str], tuple[str, Seen]] = {}
         for key, seen in self.total.exposures.items():
             name, rule, cause = key.split(" | ")
-            cause = sort(cause)
+            cause = without_place(cause)
             if (rule, cause) not in longest or seen.longest_ms > longest[rule, cause][1].longest_ms:
                 longest[rule, cause] = (name, seen)
         return longest

@@ -13,6 +13,7 @@ from campaign.handover import Handover, any_change, representative
 from campaign.kill import AWAY_S, deeds_of_a_scan, kill_and_restart
 from campaign.life import ENDED, Ahead
 from campaign.snapshot import Snapshot
+from sweep.working_station import Connected
 
 from hardware.simulated.faults import Injection
 
@@ -125,15 +126,36 @@ def _wrong(handover: Handover, chosen: Sequence[Fault], ahead: Ahead) -> Iterato
         yield "neither fed as decided nor reported"
     if len(chosen) > 1 or ahead.violations:
         return
-    passes = faults.leaves_nothing(chosen[0])
-    if passes or faults.ends_the_process(chosen[0]):
-        if latched:
-            yield f"reported: {latched}"
-        if ahead.feeds != handover.undisturbed.feeds:
-            yield f"feeds {ahead.feeds}"
+    passes, ends = faults.leaves_nothing(chosen[0]), faults.ends_the_process(chosen[0])
+    undisturbed = handover.undisturbed.feeds
+    if (passes or ends) and latched:
+        yield f"reported: {latched}"
+    # From idle a solver chooses other modules than from where they stood.
+    same = _numbers if ends and handover.at_work.station.policy.name != "documented" else _modules
+    if (passes or ends) and same(ahead.feeds) != same(undisturbed):
+        yield f"feeds {ahead.feeds}"
     misread = "flip_read" in faults.name(chosen[0])
-    if passes and handover.needless(ahead) > (2 if misread else 0):
+    if passes and handover.needless(ahead) > (2 + 2 * _on_the_way(handover) if misread else 0):
         yield f"{handover.needless(ahead)} needless operations"
+
+
+def _modules(feeds: Connected | None) -> object:
+    return feeds
+
+
+def _numbers(feeds: Connected | None) -> object:
+    return feeds and {gun: len(modules) for gun, modules in feeds.items()}
+
+
+def _on_the_way(handover: Handover) -> int:
+    """Modules that do not feed yet the gun that they are allocated to. Where a module of that gun
+    is misread, they may have to wait with an open contactor."""
+    state = handover.at_work.state
+    return sum(
+        module not in state.live[gun - 1]
+        for gun, modules in state.allocation.modules.items()
+        for module in modules
+    )
 
 
 @contextmanager

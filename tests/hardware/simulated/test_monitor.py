@@ -870,6 +870,19 @@ def test_it_is_none_for_a_late_deed_nor_for_a_second_contactor(
     assert (rule, *pair) in rig.violations
 
 
+@pytest.mark.parametrize(("later_ms", "blamed"), [(1, False), (61, True)])
+def test_enabling_on_a_gun_that_has_just_been_joined_is_excused_and_later_is_not(
+    rig: Rig, later_ms: int, blamed: bool
+) -> None:
+    rig.close(1, 1)
+    rig.close(1, 2)
+    rig.wait(100)
+    rig.fault("spontaneous-close 2:1")
+    rig.wait(later_ms)
+    rig.enable(2)
+    assert rig.violations == ([("S1", 1, 2)] if blamed else [])
+
+
 def test_an_enable_that_the_gate_gives_back_is_no_excuse(rig: Rig) -> None:
     rig.close(1, 1)
     rig.wait(60)
