@@ -463,10 +463,12 @@ class Monitor(Observer):
         return deed_us - self._powered_us.get(module, -NEVER_US) <= self._reaction_us
 
     def _hidden(self, module: int) -> bool:
-        """Whether the module runs though it has been told off for long enough, and nothing that is
-        wired shows it."""
-        unit = self._cabinet.modules[module - 1]
-        return unit.stuck_on and not self._cabinet.status_wired and self._waited(unit)
+        """Whether the module runs, or has just run, though it has been told off for long enough,
+        and nothing that is wired shows it."""
+        cabinet, unit = self._cabinet, self._cabinet.modules[module - 1]
+        since_us = cabinet.now_us - self._powered_us.get(module, -NEVER_US)
+        runs = unit.stuck_on or since_us <= cabinet.timing.module_discharge_ms * 1000
+        return runs and not cabinet.status_wired and self._waited(unit)
 
     def _waited(self, unit: PowerModule) -> bool:
         return not unit.enabled and self._cabinet.now_us - unit.disabled_us >= self._decay_us

@@ -78,6 +78,8 @@ def _outcomes(axes: "Axes", whole: "Whole") -> None:
 
 def _spread(axes: "Axes", spread: Mapping[str, int]) -> None:
     """How many lasted how long, in tenths of a decade."""
+    from matplotlib.patches import Patch
+
     told = {label: Counter[int]() for label in SPREADS}
     at_once = 0
     for key, count in spread.items():
@@ -109,7 +111,15 @@ def _spread(axes: "Axes", spread: Mapping[str, int]) -> None:
     axes.set_xlabel("lasted, us")
     axes.set_ylabel("how many", color=FAINT)
     axes.set_title("how long it lasted", pad=22)
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=2, columnspacing=1.2,
-                handlelength=1.2, fontsize=8)  # fmt: skip
+    told_apart = [Patch(color=colour, label=label) for label, colour in SPREADS.items()]
+    axes.legend(
+        handles=told_apart[::-1],
+        loc="upper center",
+        bbox_to_anchor=(0.44, -0.11),
+        ncols=2,
+        fontsize=8,
+        handlelength=1.2,
+        columnspacing=1.2,
+    )
     if at_once:
         axes.set_xlabel(f"lasted, us ({at_once:,} more were over at once)")

@@ -150,6 +150,7 @@ def state_of(at_work: WorkingStation) -> State:
     cabinet, monitor = at_work.cabinet, at_work.monitor
     now_us, now_ms = cabinet.now_us, at_work.now_ms
     reaction_us = monitor._reaction_us
+    discharge_us = 0 if cabinet.status_wired else cabinet.timing.module_discharge_ms * 1000
     core = (
         _plant(cabinet, now_us, 2000 * at_work.station.timing.scan_ms),
         _judge(monitor, now_us),
@@ -161,7 +162,7 @@ def state_of(at_work: WorkingStation) -> State:
     struck_us = at_work.bus.last_struck_us() or -AFTERMATH_US
     excuses = (
         _recent(monitor._upset_us, now_us, reaction_us),
-        _recent(monitor._powered_us, now_us, reaction_us),
+        _recent(monitor._powered_us, now_us, max(reaction_us, discharge_us)),
         _recent(monitor._loss_us, now_us, reaction_us),
         min(now_us - max(struck_us, cabinet._disturbed_us), AFTERMATH_US + 1),
     )

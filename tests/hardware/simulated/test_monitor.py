@@ -813,6 +813,19 @@ def test_nobody_can_know_what_a_make_meets_without_status_inputs(rig: Rig) -> No
     assert {("S2", "command", 1, 1), ("S9", "command", 1, 1)} <= set(rig.exposures)
 
 
+@pytest.mark.parametrize(("wired", "kind"), [(False, "exposures"), (True, "violations")])
+def test_what_a_module_that_has_run_by_itself_has_left_shows_by_its_status_only(
+    rig: Rig, wired: bool, kind: str
+) -> None:
+    rig.cabinet.status_wired = wired
+    rig.wait(1500)
+    rig.fault("module-stuck-on 1 for 100ms")
+    rig.wait(200)
+    rig.close(1, 1)
+    rig.wait(60)
+    assert [(e.rule, e.gun, e.module) for e in getattr(rig.monitor, kind)][-1] == ("S9", 1, 1)
+
+
 def test_without_status_inputs_a_second_contactor_is_s1_all_the_same(rig: Rig) -> None:
     rig.close(1, 1)
     rig.wait(60)
