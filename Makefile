@@ -21,7 +21,7 @@ help:
 	@echo "make soak          30 simulated days, disturbed every few minutes (half an hour)"
 	@echo "make bench         the benchmarks; each one asserts its ratio"
 	@echo "make load          the scan's lateness while the service is under load (mosquitto)"
-	@echo "make virtual-pi    the program on a real kernel: a Raspberry Pi in QEMU (10 minutes, root)"
+	@echo "make virtual-pi    the program on a real kernel: a Raspberry Pi in QEMU (12 minutes, root)"
 	@echo "make aarch64       the wheel on an emulated aarch64 (root)"
 	@echo "make lint          ruff and mypy --strict"
 
@@ -67,6 +67,7 @@ load: $(INSTALLED)
 
 virtual-pi: $(INSTALLED)
 	$(VENV)/bin/pytest tests/virtual_pi -m virtual_pi -v --durations=0
+	@tail -n 2 $(VENV)/virtual-pi/log.txt
 
 aarch64: $(INSTALLED)
 	$(VENV)/bin/pytest tests/virtual_pi -m aarch64 -v
