@@ -1,6 +1,8 @@
 """Operations are counted for life, and spare the contactors that have moved most."""
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +82,11 @@ def test_the_journal_counts_on_from_run_to_run(tmp_path: Path) -> None:
         journal.close()
         assert counted == {(1, 1): count, (1, 2): count}
         assert operations_so_far(path) == counted
+        with closing(
+            sqlite3.connect(path)
+        ) as database:  # an older part may be gone by the next run
+            ((runs,),) = database.execute("SELECT count(DISTINCT run) FROM wear WHERE at_ms = 0")
+        assert runs == count - 1
     new = Journal(path, STATION, simulated=True)
     assert new.operations == {}  # simulated contactors are new ones
     new.close()

@@ -24,11 +24,12 @@ from stations import stations
 from sweep.stations import quick, some_station
 
 from verified_alloc import wear
-from verified_alloc.compare.charger import Charger
+from verified_alloc.compare.charger import Charger, Deciding
 from verified_alloc.compare.crowd import DAY_MS, Served
 from verified_alloc.compare.replay import Replay, replay
 from verified_alloc.compare.sessions import MJ_PER_KWH, Session
 from verified_alloc.compare.traces import DemandChange, DemandTrace, read_trace
+from verified_alloc.demand import strictly
 from verified_alloc.run import Run, simulated_charger
 from verified_alloc.station import POLICIES, Matrix, Station
 
@@ -135,6 +136,15 @@ def test_wear_is_what_the_controller_counts(seed: int, monkeypatch: pytest.Monke
     monkeypatch.setattr(wear, "STEP", 2)
     worn = is_what_the_controller_does(REFERENCE, trace)
     assert worn.operations != without.operations
+
+
+def test_an_answer_for_other_wear_is_not_taken_again() -> None:
+    deciding = Deciding(REFERENCE, "priority")
+    asked = strictly([40_000, 0, 0, 0, 0, 0])
+    assert deciding(asked, {}, frozenset(), {}).modules[1] == (1,)
+    assert deciding(asked, {}, frozenset(), {(1, 1): 1}).modules[1] == (2,)
+    assert deciding(asked, {}, frozenset(), {}).modules[1] == (1,)
+    assert (deciding.asked, deciding.made) == (3, 2)
 
 
 @pytest.mark.sweep

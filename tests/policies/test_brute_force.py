@@ -45,6 +45,25 @@ def test_two_thousand_stations(capsys: pytest.CaptureFixture[str]) -> None:
         assert not [text for texts in found for text in texts]
 
 
+@pytest.mark.parametrize("policy", ["priority", "max-power", "fair"])
+def test_a_gun_with_modules_of_two_classes_has_the_smallest_list(policy: str) -> None:
+    """Gun 2 has module 2 at first, and gun 1 module 5, though it could have 2 and leave 4."""
+    station = Station.from_tables(
+        {
+            "station": {
+                "name": "yard",
+                "guns": 2,
+                "modules": 5,
+                "module_power_kw": 40,
+                "gun_max_power_kw": 240,
+            },
+            "matrix": {"kind": "list", "reach": {"1": [1, 2, 3, 4, 5], "2": [2, 3, 4]}},
+        }
+    )
+    a = allocate(station, {1: 100, 2: 20}, policy=policy)
+    assert (a.modules, a.method) == ({1: (1, 2, 3), 2: (4,)}, "flow")
+
+
 def test_alike_modules_of_different_reach_are_taken_in_ascending_order() -> None:
     """Modules 3 and 4 are alike for gun 2, though gun 1 could reach only one of them."""
     station = Station.from_tables(
