@@ -152,6 +152,7 @@ def test_skipping_quiet_time_changes_nothing(seed: int) -> None:
         "nack 0x20 @ 3s",
         "brown-out 0x21 @ 3s",
         "estop @ 3s for 1s",
+        "line-high 26 @ 3s",
     ],
 )
 def test_a_fault_is_found_as_soon_when_quiet_time_is_skipped(fault: str) -> None:

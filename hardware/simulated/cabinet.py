@@ -494,6 +494,11 @@ class Cabinet:
         """The controller toggled its watchdog line. Before the first edge nothing is enabled."""
         self.watchdog_fed_until(self.now_us)
 
+    @property
+    def watchdog_fed(self) -> bool:
+        """The last edge is not too long ago."""
+        return self._watchdog_us is not None
+
     def watchdog_fed_until(self, last_edge_us: int) -> None:
         """Edges keep coming until `last_edge_us`: for whoever lets time jump."""
         if self.timing.watchdog_ms is None:

@@ -105,7 +105,8 @@ class SimulatedCharger:
 
     def next_event_ms(self) -> int | None:
         """The last whole millisecond before something in the plant moves by itself."""
-        event_us = self.cabinet.next_event_us()
+        starves = self.pins.watchdog_held and self.cabinet.watchdog_fed
+        event_us = self.cabinet.now_us if starves else self.cabinet.next_event_us()
         return None if event_us is None else event_us // US_PER_MS
 
     def moved_since_ms(self, since_ms: int) -> bool:
@@ -118,7 +119,8 @@ class SimulatedCharger:
         """Scans that change nothing would go on until then: the watchdog is petted, and the offers
         are renewed."""
         until_us = until_ms * US_PER_MS
-        self.cabinet.watchdog_fed_until(until_us)
+        if not self.pins.watchdog_held:
+            self.cabinet.watchdog_fed_until(until_us)
         for gun, power_w in enumerate(offer_w, start=1):
             self.cabinet.offer(gun, power_w, until_us + lifetime_ms * US_PER_MS)
 
