@@ -95,7 +95,8 @@ def test_no_damage_proves_what_is_false(made: Certificate) -> None:
         ("p cnf 1 2\n1 0\n-1 0\n", "3 0 3 0"),  # itself
         ("p cnf 1 2\n1 0\n-1 0\n", "3 0 -1 2 0"),  # a RAT step
         ("p cnf 1 3\n1 0\n-1 0\n", "4 0 1 2 0"),  # not as the header says
-        ("p cnf 1 2\n1 0\n-2 0\n", "3 0 1 2 0"),  # a variable beyond
+        ("p cnf 1 3\n1 0\n-1 0\n2 0\n", "4 0 1 2 0"),  # a variable beyond
+        ("p cnf 1 3\n1 0\n-1 0\n-2 0\n", "4 0 1 2 0"),
         ("p cnf 1 2\n1 0\n-1\n", "3 0 1 2 0"),  # a clause that does not end
         ("1 0\n-1 0\n", "3 0 1 2 0"),  # no header
         ("c a comment\np cnf 1 2\n1 0\n-1 0\n", "3 0 1 2 0"),
@@ -123,6 +124,22 @@ def test_the_archive_tells_when_a_file_was_changed(made: Certificate, tmp_path: 
     assert "pigeons.lrat: is not the file that was archived" in check_archive(tmp_path)
     archive(tmp_path, [made._replace(lrat="")])
     assert check_archive(tmp_path) == ["pigeons.cnf: its certificate is refused"]
+    *most, last = made.lrat.splitlines()
+    archive(tmp_path, [made._replace(lrat="\n".join([*most, last.replace(" 0", " 0 1", 1)]))])
+    assert check_archive(tmp_path) == ["pigeons.cnf: its certificate is refused"]
+
+
+def test_reasons_that_the_checker_refuses_make_no_certificate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sound = certificate.reasons
+    monkeypatch.setattr(
+        certificate,
+        "reasons",
+        lambda *given: [step._replace(hints=step.hints[1:]) for step in sound(*given)],
+    )
+    with pytest.raises(Refused, match="the checker refuses the certificate"):
+        certificate.certify("pigeons", "", pigeons(4))
 
 
 def test_without_cadical_there_is_one_clear_line(

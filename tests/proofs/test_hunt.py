@@ -72,3 +72,22 @@ def test_the_best_and_nearest_obligations_are_tried_first() -> None:
     assert hunter.order(mutant)[0][0] == "guard.at-most-one"
     hunter._kills["guard.at_most_one", "guard.sorted-order"] += 1
     assert hunter.order(mutant)[0][0] == "guard.sorted-order"
+
+
+def test_what_a_glance_leaves_open_is_not_killed() -> None:
+    """With resources for nothing, the shipped file is not decided at a glance; then it survives."""
+    shipped = (mutants.folder() / "switching.py").read_text("utf-8")
+    whole = Mutant("switching", "", "nothing", 1, shipped)
+    fate = Hunt({}).fate(whole, [("switching.no-second-contactor", 1)])
+    assert (fate.state, fate.by) == (hunt.SURVIVES, "")
+
+
+def test_a_mutant_that_ends_the_process_is_noticed() -> None:
+    shipped = (mutants.folder() / "wiring.py").read_text("utf-8")
+    deadly = Mutant("wiring", "", "exit", 1, f"{shipped}\nimport os\nos._exit(3)\n")
+    assert judged(deadly, "wiring.places").by == "crash"
+    assert judged(deadly, "wiring.places").state == hunt.KILLED
+
+
+def test_lists_of_another_shape_are_not_the_same() -> None:
+    assert equivalent._flat([[1], [2]]) != equivalent._flat([[1, 2], []])
