@@ -109,6 +109,7 @@ def _spread(axes: "Axes", spread: Mapping[str, int]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("lasted, us")
+    axes.set_ylim(top=30 * axes.get_ylim()[1])  # room for the names of the limits
     axes.set_ylabel("how many", color=FAINT)
     axes.set_title("how long it lasted", pad=22)
     told_apart = [Patch(color=colour, label=label) for label, colour in SPREADS.items()]

@@ -175,7 +175,26 @@ def an_opening_that_nobody_reads(at_work: WorkingStation, _: Scan) -> Iterable[l
         yield [BusFault("nack", None, 0, None), opening]
 
 
+def a_contact_that_lies(at_work: WorkingStation, _: Scan) -> Iterable[list[Fault]]:
+    for gun, module in sorted(at_work.closed):
+        yield [Injection("aux-stuck-open", gun, module, at_us=at_work.cabinet.now_us)]
+
+
+def writes_that_are_lost(*_: object) -> Iterable[list[Fault]]:
+    yield [BusFault("drop_write", None, 0, None)]
+
+
+def coils_written_wrong(_: WorkingStation, watched: Scan) -> Iterable[list[Fault]]:
+    for number, sent in enumerate(watched.transfers):
+        if bits("drop_write", sent):
+            for bit in bits("flip_write", sent):
+                yield [BusFault("flip_write", None, number, 1, bit)]
+
+
 SHOWN_BY = {
+    "accepts any read-back": coils_written_wrong,
+    "ignores a failed write": writes_that_are_lost,
+    "forgets to latch": a_contact_that_lies,
     "a retry hides a fault": an_opening_that_nobody_reads,
     "no debounce": contacts_misread,
 }
