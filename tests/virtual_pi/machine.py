@@ -92,7 +92,7 @@ class Machine:
             ["setpriv", "--pdeathsig", "KILL", *qemu], stdin=subprocess.DEVNULL
         )
         self.usb, self._console, self.lines, self._power = (
-            _connected(path) for path in sockets.values()
+            _connected(path, self._qemu) for path in sockets.values()
         )
         self._power_answers = self._power.makefile()
         self._power_answers.readline()
@@ -158,13 +158,13 @@ class Machine:
             pass
 
 
-def _connected(path: Path) -> socket.socket:
+def _connected(path: Path, qemu: "subprocess.Popen[bytes]") -> socket.socket:
     stream = socket.socket(socket.AF_UNIX)
-    for _ in range(600):
+    while qemu.poll() is None:
         try:
             stream.connect(str(path))
         except OSError:
             time.sleep(0.1)
         else:
             return stream
-    raise TimeoutError(f"QEMU does not open {path}")
+    raise RuntimeError(f"QEMU does not start: exit {qemu.returncode}")
