@@ -166,6 +166,8 @@ class Cabinet:
         self._noisy: list[list[Contactor]] = [[] for _ in self._at]
         self._noise_seed = draw.getrandbits(32)
 
+        self.watchdog_held = False
+        """Something else holds the watchdog line: no edge gets through."""
         self._disturbed_us = -NEVER_US
         self._estop_healthy = True
         self._watchdog_us: int | None = None

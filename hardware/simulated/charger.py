@@ -105,7 +105,7 @@ class SimulatedCharger:
 
     def next_event_ms(self) -> int | None:
         """The last whole millisecond before something in the plant moves by itself."""
-        starves = self.pins.watchdog_held and self.cabinet.watchdog_fed
+        starves = self.cabinet.watchdog_held and self.cabinet.watchdog_fed
         event_us = self.cabinet.now_us if starves else self.cabinet.next_event_us()
         return None if event_us is None else event_us // US_PER_MS
 
@@ -119,7 +119,7 @@ class SimulatedCharger:
         """Scans that change nothing would go on until then: the watchdog is petted, and the offers
         are renewed."""
         until_us = until_ms * US_PER_MS
-        if not self.pins.watchdog_held:
+        if not self.cabinet.watchdog_held:
             self.cabinet.watchdog_fed_until(until_us)
         for gun, power_w in enumerate(offer_w, start=1):
             self.cabinet.offer(gun, power_w, until_us + lifetime_ms * US_PER_MS)

@@ -395,10 +395,10 @@ class Monitor(Observer):
             text = (
                 f"gun {gun} is offered {offer_w / 1000:g} kW, {live_w / 1000:g} kW are live on it"
             )
-            dead_w = sum(u.power_w for u in self._cabinet.on_gun[gun] if u.enabled and u.dead)
-            unknowable = not self._cabinet.status_wired and offer_w <= live_w + dead_w
+            unseen_w = sum(u.power_w for u in self._cabinet.on_gun[gun] if self._unseen_off(u))
+            unknowable = not self._cabinet.status_wired and offer_w <= live_w + unseen_w
             if unknowable and cause == COMMAND:
-                cause = "module dead"
+                cause = HELD if self._cabinet.watchdog_held else "module dead"
             if cause != COMMAND:
                 record = self._note("exposure", "S6", gun, None, 0, cause, text)
             else:
@@ -469,6 +469,12 @@ class Monitor(Observer):
         since_us = cabinet.now_us - self._powered_us.get(module, -NEVER_US)
         runs = unit.stuck_on or since_us <= cabinet.timing.module_discharge_ms * 1000
         return runs and not cabinet.status_wired and self._waited(unit)
+
+    def _unseen_off(self, unit: PowerModule) -> bool:
+        """Only a status input would show that it gives nothing: it is dead, or its enable is high
+        and cut by a watchdog whose line something else holds."""
+        cut = self._cabinet.watchdog_held and unit.wire and not unit.enabled
+        return cut or (unit.enabled and unit.dead)
 
     def _waited(self, unit: PowerModule) -> bool:
         return not unit.enabled and self._cabinet.now_us - unit.disabled_us >= self._decay_us

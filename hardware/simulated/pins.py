@@ -122,11 +122,6 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
         self.wired = frozenset({*self._enables, *self._inputs, reset_pin, watchdog_pin})
         cabinet.status_wired = bool(status_pins)
 
-    @property
-    def watchdog_held(self) -> bool:
-        """Something else holds the watchdog line: no edge gets through."""
-        return self._watchdog_pin in self._held
-
     def swap_enables(self, one: int, other: int) -> None:
         """These two modules' enables hang on each other's lines. KeyError if there is none."""
         pins = {module: pin for pin, module in self._enables.items()}
@@ -178,6 +173,7 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
             self._held.pop(line, None)
         else:
             self._held[line] = level
+        self._cabinet.watchdog_held = self._watchdog_pin in self._held
         # Let go, a line that we drive high is high by our own deed.
         cause = COMMAND if level is None and driven else HELD
         self._moves(line, was, driven if level is None else level, cause)

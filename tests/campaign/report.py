@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -181,6 +182,7 @@ class Whole:
             f" of CPU; a fault was followed for"
             f" {total.scans / max(total.count, 1):.2f} scans on the"
             f" average, until its station's state was one whose future was known.",
+            *self._longer_strays(1000 * least_ms),
             "",
             "| single fault | played | reported | longest wrong coil pattern, us |",
             "|---|---|---|---|",
@@ -207,6 +209,21 @@ class Whole:
             if seen.longest_ms > least_ms
         ]
         return "\n".join(rows)
+
+    def _longer_strays(self, limit_us: int) -> Iterator[str]:
+        """The faults after which a coil was wrong for longer than a contactor takes to move."""
+        longer = {name: us for name, us in self.total.stray_us.items() if us > limit_us}
+        if longer:
+            yield ""
+            yield (
+                f"Longer than {limit_us:,} us, the longest first: each is a fault that lasts, or a"
+                " second one, that corrupts, loses or delays the writes that would put the coil"
+                " right, too, until the next scan or until the expander is given up. What may have"
+                " moved by then is disabled by the scan that reads it:"
+            )
+            yield ""
+            ranked = sorted(longer.items(), key=lambda item: -item[1])
+            yield "; ".join(f"{name}: {us:,} us" for name, us in ranked[:TOLD]) + "."
 
     def _reported_doubles(self) -> int:
         return sum(count for name, count in self.total.reported.items() if " + " in name)

@@ -703,6 +703,26 @@ def test_without_status_inputs_nobody_can_know_a_dead_module(rig: Rig) -> None:
     assert rig.exposures == [("S6", "module dead", 1, None)]
 
 
+@pytest.mark.parametrize(
+    ("wired", "held", "kind"),
+    [(False, True, "exposures"), (True, True, "violations"), (False, False, "violations")],
+)
+def test_without_status_inputs_nobody_can_know_that_a_held_watchdog_line_cuts(
+    wired: bool, held: bool, kind: str
+) -> None:
+    rig = Rig()
+    rig.cabinet.status_wired = wired
+    rig.cabinet.watchdog_held = held
+    rig.cabinet.watchdog_fed_until(rig.cabinet.now_us)
+    rig.wait(150)
+    rig.close(1, 1)
+    rig.wait(60)
+    rig.enable(1)
+    rig.offer(1, 40_000)
+    rig.wait(100)
+    assert [(e.rule, e.gun) for e in getattr(rig.monitor, kind)] == [("S6", 1)]
+
+
 def test_with_status_inputs_counting_on_a_dead_module_is_s6(rig: Rig) -> None:
     rig.fault("module-dead 2")
     rig.connect(1, 1)
