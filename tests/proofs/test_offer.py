@@ -71,6 +71,34 @@ def test_a_rise_beyond_the_site_limit(monkeypatch: pytest.MonkeyPatch, small: St
     assert is_refuted(small, "site-limit")
 
 
+def test_a_rise_within_promises_that_are_beyond_the_site_limit(
+    monkeypatch: pytest.MonkeyPatch, small: Station
+) -> None:
+    """After a restart, the promises are; the offers must not follow them."""
+
+    sound = offer.raise_
+
+    def raise_(ops: Any, offers: Any, affordable_w: Any, site_limit_w: Any) -> list[Offer]:
+        beyond = sum(told.promise_w for told in offers) > site_limit_w
+        raised = sound(ops, offers, affordable_w, site_limit_w)
+        followed_w = [
+            offer.most(ops, told.offer_w, offer.least(ops, afford, told.promise_w))
+            for told, afford in zip(raised, affordable_w, strict=True)
+        ]
+        return [
+            told._replace(
+                offer_w=ops.ite(beyond, follows_w, told.offer_w),
+                pending_w=ops.ite(
+                    beyond, offer.most(ops, told.pending_w, follows_w), told.pending_w
+                ),
+            )
+            for told, follows_w in zip(raised, followed_w, strict=True)
+        ]
+
+    monkeypatch.setattr(offer, "raise_", raise_)
+    assert is_refuted(small, "site-limit")
+
+
 def test_a_rise_that_is_not_promised(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
     sound = offer.raise_
 
