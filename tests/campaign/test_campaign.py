@@ -13,6 +13,7 @@ from campaign.__main__ import kept_in
 from campaign.faults import BUS_KINDS, Fault
 from campaign.findings import SORTS, Findings
 from campaign.handover import MATRICES, Handover, any_change, representative
+from campaign.kill import kill_and_restart
 from campaign.life import Ahead, Exposed, Lives
 from campaign.picture import draw
 from campaign.plan import KILLED_CHANGES, STAGES, Piece, faults_in_scans, finite, pieces
@@ -64,6 +65,42 @@ def test_every_fault_of_one_scan_that_switches() -> None:
     assert found.count == faults_in_scans("ring")[scan]
     assert found.struck.total() > 0.95 * found.count
     assert 0 < max(found.stray_us.values()) < 5000
+
+
+def test_every_fault_is_as_many_as_counted_by_hand() -> None:
+    with representative("full") as handover:
+        *_, scan = (looked_at(handover)[1] for _, _ in zip(range(9), handover.each_scan()))  # noqa: B905
+        chips = list(handover.at_work.bus.chips)
+        every = Counter(map(faults.name, faults.every(scan, chips)))
+    sent = [[(message.flags, message.length) for message in one] for one in scan.transfers]
+    read = sum(length for one in sent for flags, length in one if flags)
+    written = sum(length for one in sent for flags, length in one if not flags)
+    assert every == {
+        "nack": len(sent),
+        "timeout": len(sent),
+        "flip_read": 8 * read,
+        "flip_write": 8 * written,
+        "nack_data": written,
+        "wrong_chip": 7 * len(sent),
+        "brown_out": len(chips) * sum(map(len, sent)),
+        "line_error": len(scan.accesses),
+        **Counter(f"line_{kind}" for kind in scan.accesses),
+        **({"drop_write": n} if (n := sum(one[0][1] > 1 for one in sent)) else {}),
+    }
+
+
+def test_a_process_is_killed_before_the_deed_that_was_named() -> None:
+    with any_change(3) as handover:
+        at_work, bus = handover.at_work, handover.at_work.bus
+        for deed in (0, 1, 4):
+            before = Snapshot(at_work)
+            made = bus.transactions
+            starts: list[int] = []
+            at_work.start = lambda: starts.append(bus.transactions - made)  # type: ignore[method-assign] # noqa: B023
+            kill_and_restart(at_work, deed, 0.02)
+            del at_work.start  # type: ignore[method-assign]
+            assert starts == [deed]  # the first deeds of a scan are all on the bus
+            before.restore()
 
 
 def test_a_sample_of_random_faults() -> None:
