@@ -20,8 +20,16 @@ from campaign.plan import KILLED_CHANGES, STAGES, Piece, faults_in_scans, finite
 from campaign.remembered import remembered
 from campaign.report import BEGIN, END, Whole, fill
 from campaign.snapshot import Snapshot
-from campaign.stages import every_fault, every_kill, looked_at, random_faults, suffer
-from campaign.state import state_of
+from campaign.stages import (
+    _on_the_way,
+    _wrong,
+    every_fault,
+    every_kill,
+    looked_at,
+    random_faults,
+    suffer,
+)
+from campaign.state import NOT_TOLD, state_of
 from hypothesis import given
 from hypothesis import strategies as st
 from sweep.branches import branch
@@ -160,6 +168,73 @@ def test_a_snapshot_brings_everything_back() -> None:
         assert state_of(at_work) == state
         at_work.go_on(1)
         assert state_of(at_work) == first
+
+
+def counted(thing: object) -> list[str]:
+    """Its fields that hold a yes or no and that nothing says have no bearing."""
+    kind = type(thing)
+    names = getattr(kind, "__slots__", None) or vars(thing)
+    told = NOT_TOLD.get(kind, {})
+    return [name for name in names if name not in told and isinstance(getattr(thing, name), bool)]
+
+
+def test_whatever_counts_tells_states_apart() -> None:
+    with any_change(2) as handover:
+        at_work = handover.at_work
+        cabinet, controller = at_work.cabinet, at_work.controller
+        before, state = Snapshot(at_work), state_of(at_work)
+        parts = [cabinet, cabinet.modules[3], *list(cabinet.contactors.values())[:3], controller]
+        parts += [controller.health, *controller._bank._outputs, *controller._bank._feedback]
+        flipped = 0
+        for part in parts:
+            for name in counted(part):
+                setattr(part, name, not getattr(part, name))
+                assert state_of(at_work).core != state.core, (part, name)
+                before.restore()
+                flipped += 1
+        assert flipped > 40
+        changes = [
+            lambda: controller.health.ages.__setitem__(
+                2, controller.health.ages[2]._replace(off_ms=40, stuck_ms=20)
+            ),
+            lambda: controller.health.silence.__setitem__(0, 4),
+            lambda: controller._offers.__setitem__(
+                0, controller._offers[0]._replace(promise_w=12_345)
+            ),
+            lambda: setattr(cabinet.vehicles[0], "offer_w", 12_345),
+            lambda: setattr(at_work.bus.chips[0x20], "pointer", 3),
+        ]
+        for change in changes[:-1]:
+            change()
+            assert state_of(at_work).core != state.core
+            before.restore()
+        changes[-1]()  # each transfer begins by setting the pointer
+        assert state_of(at_work) == state
+
+
+def test_what_must_leave_nothing_is_told_when_it_does_not() -> None:
+    with any_change(2) as handover:
+        right = handover.undisturbed
+        needed, moved = right.operations, right.operations + 2
+        once, misread = [BusFault("nack", None, 0)], [BusFault("flip_read", None, 0, 1, 0)]
+        failing, lasting = [LineFault("error")], [BusFault("nack", None, 0, None)]
+        allowed = 2 + 2 * _on_the_way(handover)
+
+        def wrong(chosen: list[Fault], **ahead: object) -> list[str]:
+            return list(_wrong(handover, chosen, right._replace(**ahead)))  # type: ignore[arg-type]
+
+        for chosen in (once, misread, failing, lasting):
+            assert not wrong(chosen, operations=needed)
+        assert wrong(once, operations=moved) == ["2 needless operations"]
+        assert not wrong(misread, operations=needed + allowed)
+        assert wrong(misread, operations=needed + allowed + 1)
+        assert not wrong(failing, operations=moved)
+        for chosen in (once, misread, failing):
+            assert wrong(chosen, feeds={1: (9,)})
+            assert wrong(chosen, reported=("contactor 1:1 is welded",))
+            assert not wrong(chosen, reported=("the I2C bus is disturbed: twice",))
+        assert wrong(lasting, feeds=None) == ["neither fed as decided nor reported"]
+        assert not wrong(lasting, feeds=None, reported=("contactor 1:1 is welded",))
 
 
 def test_a_controller_that_does_not_wait_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
