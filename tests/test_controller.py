@@ -11,6 +11,7 @@ from hardware.simulated import charger as charger_module
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.cabinet import COMMAND
 from verified_alloc.errors import BadInput
+from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.policies import constraint, flow
 from verified_alloc.station import Station
 
@@ -661,3 +662,23 @@ def test_a_brown_out_behind_the_last_look_of_a_scan_is_seen_in_the_next() -> Non
         at_work.go_on(0.1)
         assert "expanders 0x20 and 0x24 are lost" in reported(at_work)
         assert not at_work.bad()
+
+
+def test_a_module_stands_where_both_looks_show_it_or_else_where_it_was_sent() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 40})
+        settle(at_work)
+        controller = at_work.controller
+        ((module,),) = (held for held in at_work.live.values() if held)
+        before = controller._stand([])
+        assert before == {(1, module)}
+        open_ = (False,) * 6
+        gun_2 = tuple(gun == 2 for gun in range(1, 7))
+        off = Readings(True, False, False, open_, open_, open_)
+        once = off._replace(closed=gun_2)
+        twice = once._replace(closed_again=gun_2)
+        others = [off] * 8
+        others.insert(module - 1, once)
+        assert controller._stand(others) == before
+        others[module - 1] = twice
+        assert controller._stand(others) == {(2, module)}
