@@ -25,13 +25,8 @@ SPREADS = {
     STRAY + ONCE: "#e69f00",
 }
 DOUBLE, LASTING = "two at once", "one that lasts"
-SINGLE = [*(kind.replace("_", " ") for kind in BUS_KINDS), *(f"line {k}" for k in LINE_KINDS)]
-ROWS = [
-    *(name.replace("_", " ") for name in SINGLE),
-    LASTING,
-    DOUBLE,
-    "kill and restart",
-]
+SINGLE = (*BUS_KINDS, *(f"line_{kind}" for kind in LINE_KINDS))
+ROWS = [*(name.replace("_", " ") for name in SINGLE), LASTING, DOUBLE, "kill and restart"]
 
 
 def draw(path: Path, whole: "Whole") -> None:
