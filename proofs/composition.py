@@ -420,7 +420,7 @@ def lexicographic_in_numbers(station: Station) -> Claim:
 def lexicographic(station: Station) -> Claim:
     """What the obligations say of the rule's choice, and the guard of any other, are the facts
     about their numbers; of these `rule.lexicographic-in-numbers` speaks."""
-    of, scene = Numbers(station), full_matrix(station)
+    of, scene, power_w = Numbers(station), full_matrix(station), station.module_power_w
     ours, other = any_choice(station, "the rule"), any_choice(station)
     contactors = any_matrix(station).usable
     there = algebra.count(scene.module_usable)
@@ -434,18 +434,32 @@ def lexicographic(station: Station) -> Claim:
     def real(fact: Any) -> Any:
         return put_in(fact, names, [*values, there, left])
 
+    def power(held: Any) -> Any:
+        return guard.powers(algebra, held, power_w)[0]
+
     accepted = judged(algebra, scene, other)
     alone, together = no_more_than_there_is(scene, other.held)
-    proved = [
+    links = [
         implies(and_(accepted.exclusive, accepted.usable), alone),
         implies(together, real(of.all_there)),
     ]
     parts: list[Any] = [alone, together, *assumed_of_the_limit(station)]
+    # With equal modules the power of a row is its number times one's, for all rows alike.
+    row, any_w = algebra.bools("row", len(station.modules)), z3.Int("W")
+    as_counted = power(row) == algebra.count(row) * power_w[0]
+    proved = [*links, as_counted]
     for gun in scene.order:
         # What the lemmas say of one gun is what its numbers say; so is what the guard says.
         has, is_let = _of_one_gun(station, scene, gun, ours, other)
-        proved += [implies(has, real(of.ours_of(gun))), implies(is_let, real(of.other_of(gun)))]
-        parts += [*conjuncts(has), *conjuncts(is_let)]
+        for held, says, fact in (
+            (ours.held[gun], has, of.ours_of(gun)),
+            (other.held[gun], is_let, of.other_of(gun)),
+        ):
+            counted = put_in(as_counted, row, held)
+            step = implies(and_(says, counted), real(fact))
+            proved.append(put_in(step, power(held), any_w))
+            links += [step, counted]
+            parts += [*conjuncts(says), counted]
     facts, best = list(map(real, of.facts)), list(map(real, of.best))
     _, assumed, _ = scene.by_turns()
     invariant = needed(scene, ours.held)
@@ -459,7 +473,7 @@ def lexicographic(station: Station) -> Claim:
         implies(alone, together),
         implies(and_(*map(real, of.running), *facts), and_(*best)),
     ]
-    theorem = implies(and_(*says, *accepted, *proved), and_(*best))
+    theorem = implies(and_(*says, *accepted, *links), and_(*best))
     return Claim(
         (),
         and_(*proved, opaque(theorem, [*parts, *facts, *best])),
