@@ -137,7 +137,7 @@ class Bench:
                 f"{monitor.summary()}\n{bus.transactions} I2C messages, {bus.wire_bytes} bytes,"
                 f" {len(bus.faults_hit)} faults struck; longest wrong coil pattern"
                 f" {monitor.longest_stray_us / 1000:.1f} ms; longest exposure"
-                f" {worst and f'{worst.duration_ms:.0f} ms: {worst.text}'}"
+                f" {f'{worst.duration_ms:.0f} ms: {worst.text}' if worst else 'none'}"
             )
 
     # What goes on -------------------------------------------------------------------------

@@ -31,7 +31,7 @@ TOOLS = {
 ON_BOARD = (
     *("bin", "sbin", "lib/aarch64-linux-gnu", "lib/ld-linux-aarch64.so.1", "lib/modules"),
     *("usr/bin/python3", f"usr/bin/python{PYTHON}", "usr/lib/python3", f"usr/lib/python{PYTHON}"),
-    *("usr/lib/aarch64-linux-gnu", "usr/local", "usr/bin/nice"),
+    *("usr/lib/aarch64-linux-gnu", "usr/local"),
 )
 """Of Debian, what the machine uses. All of it lies in its memory, a Pi's gigabyte."""
 
