@@ -1,4 +1,4 @@
-"""`python3 -m verified_alloc` once it is told to, with everything loaded before: beside a station that
+"""`python3 -m verified_alloc` once it is told to, with all loaded before: beside a station that
 scans, the one emulated processor has no time for that, where a Pi has four."""
 
 import runpy
