@@ -571,6 +571,8 @@ def joined_guns_get_nothing(station: Station, assumed: Assumed) -> Claim:
         step.overdue,
     )
     read = step.before.readings
+    beside = ("enabled on a third gun", and_(writes.enable, welded[0], welded[-1]))
+    third = (beside,) if count > 2 else ()
     return Claim(
         laws(assumed, step),
         and_(
@@ -589,8 +591,9 @@ def joined_guns_get_nothing(station: Station, assumed: Assumed) -> Claim:
         ),
         story(step),
         (
-            ("enabled on a third gun", and_(writes.enable, welded[0], welded[1])),
-            ("another module locks a third", and_(by_others[-1], welded[0], welded[1])),
+            ("two guns are joined", and_(welded[0], welded[-1])),
+            ("another module locks one", by_others[-1]),
+            *third,
         ),
     )
 

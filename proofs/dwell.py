@@ -14,7 +14,7 @@ import z3
 from proofs import algebra, properties
 from proofs.algebra import and_, iff, implies, not_
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
-from proofs.scene import Property, Scene, any_matrix, in_model, table
+from proofs.scene import Property, Scene, any_matrix, in_model, on_the_reference, table
 from verified_alloc.kernel import dwell, invariants, ops, rule
 from verified_alloc.station import Station
 
@@ -238,6 +238,8 @@ def _dwell(
     expected: str = PROVED,
     applies: Callable[[Station], bool] = lambda station: True,
 ) -> Obligation:
+    if expected == REFUTED:
+        claim, domain = on_the_reference(claim), f"{domain}; on the reference station"
     return Obligation(
         f"dwell.{name}", sentence, proves, domain, (), expected, BUDGET, claim, applies
     )
@@ -290,7 +292,6 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         BOTH,
         "outside its domain: a module dwells",
         expected=REFUTED,
-        applies=lambda station: len(station.guns) > 1,
     ),
     _dwell(
         "lowest-number-first.dwelling",

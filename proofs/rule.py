@@ -20,6 +20,7 @@ from proofs.scene import (
     in_model,
     judged,
     limited,
+    on_the_reference,
     round_demands,
     table,
 )
@@ -267,16 +268,14 @@ def _rule(
     applies: Any = lambda station: True,
     proves: tuple[str, ...] = (),
 ) -> Obligation:
-    return Obligation(
-        f"rule.{name}",
+    return _claim(
+        name,
         sentence,
-        ("rule.documented", "rule.take", *proves),
-        domain,
-        (),
-        expected,
-        BUDGET,
         about_the_rule(sentence, build, holds, readable, given),
-        applies,
+        domain,
+        expected=expected,
+        applies=applies,
+        proves=("rule.documented", "rule.take", *proves),
     )
 
 
@@ -290,6 +289,8 @@ def _claim(
     applies: Any = lambda station: True,
     proves: tuple[str, ...] = ("rule.documented", "rule.take"),
 ) -> Obligation:
+    if expected == REFUTED:
+        claim, domain = on_the_reference(claim), f"{domain}; on the reference station"
     return Obligation(
         f"rule.{name}", sentence, proves, domain, (), expected, BUDGET, claim, applies
     )

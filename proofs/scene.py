@@ -193,6 +193,11 @@ def about_the_rule(
     return claim
 
 
+def on_the_reference(claim: Callable[[Station], Claim]) -> Callable[[Station], Claim]:
+    """Where what does not hold in general is shown: on a station of its own it may happen to."""
+    return lambda station: claim(Station.reference())
+
+
 def real_violation(
     scene: Scene, holds: Property, given: Callable[[Scene], Sequence[Any]]
 ) -> Scene | None:

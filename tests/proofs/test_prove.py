@@ -100,6 +100,24 @@ def test_a_selection_is_green_in_two_processes() -> None:
     ]
 
 
+def test_the_smallest_station_with_something_to_share_is_green() -> None:
+    """What does not hold in general is shown all the same, on the reference station."""
+    station = Station.from_tables(
+        {
+            "station": {
+                "name": "least",
+                "guns": 2,
+                "modules": 2,
+                "module_power_kw": 40,
+                "gun_max_power_kw": 80,
+            }
+        }
+    )
+    files = [file for file in manifest.NAMES if file not in ("constraint", "enumeration")]
+    results = prove.prove(station, only=files, jobs=1)
+    assert [result.id for result in results if result.state == prove.RED] == []
+
+
 def _takes_the_taken(
     over: Any, grant_w: Any, reached_w: Any, power_w: Any, free: Any, usable: Any
 ) -> Any:
