@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -265,6 +268,39 @@ def test_a_process_answers_as_the_scan_would() -> None:
             answered(solver, unfit)
         last = child_of(solver)
     assert not Path(f"/proc/{last}").exists()
+
+
+SCAN_OF_A_KILLED_PROCESS = """
+import time
+from verified_alloc.solver_process import SolverProcess
+
+with SolverProcess(at_once=True) as solver:
+    while solver._process is None:
+        time.sleep(0.01)
+    print(solver._process.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_it_ends_with_the_scan_even_if_that_is_killed() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SCAN_OF_A_KILLED_PROCESS], stdout=subprocess.PIPE, text=True
+    ) as scan:
+        assert scan.stdout is not None
+        solver = Path(f"/proc/{scan.stdout.readline().strip()}")
+        assert solver.exists()
+        scan.kill()
+    until_s = time.monotonic() + 60
+    while is_alive(solver) and time.monotonic() < until_s:
+        time.sleep(0.05)
+    assert not is_alive(solver)
+
+
+def is_alive(process: Path) -> bool:
+    """It is there and no zombie that nobody waits for."""
+    with suppress(OSError):
+        return "State:\tZ" not in (process / "status").read_text()
+    return False
 
 
 def test_a_process_that_cannot_be_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
