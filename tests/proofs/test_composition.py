@@ -1,12 +1,13 @@
 """What is composed rests on lemmas that exist, are proved wherever it is, and are all needed."""
 
 import re
+from itertools import product
 from typing import Any
 
 import pytest
 import z3
 
-from proofs import composition, manifest, turn
+from proofs import algebra, composition, manifest, turn
 from proofs.obligation import PROVED, REFUTED, Obligation
 from proofs.prove import vacuity
 from proofs.solver import decide
@@ -146,6 +147,45 @@ def test_without_counts_in_turn_they_do_not_add_up(
 ) -> None:
     without(monkeypatch, "rule.turn-counts")
     assert answer("rule.needed-or-all-that-was-left", small) == REFUTED
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_a_turn_that_is_half_specified_leaves_a_choice(
+    monkeypatch: pytest.MonkeyPatch, small: Station, rows: bool
+) -> None:
+    """Of the power that it is given, or of the modules that it takes."""
+    shipped, power_w = composition.lemma, small.module_power_w
+    one, other = turn.Turn(power_w), algebra.bools("other", len(power_w))
+    given_w = algebra.ints("given")
+    says = turn.row_as_specified(algebra, other, given_w, one.granted_w, one.free, power_w)
+    half = z3.And(*map(algebra.iff, other, one.row)) if rows else given_w == 0
+    monkeypatch.setattr(
+        composition,
+        "lemma",
+        lambda station, name: (
+            z3.Implies(says, half) if name == "rule.turn-is-specified" else shipped(station, name)
+        ),
+    )
+    assert answer("rule.specification-determines-the-output", small) == REFUTED
+
+
+def test_better_is_more_for_the_first_gun_that_differs() -> None:
+    for one, other in product(product(range(3), repeat=3), repeat=2):
+        assert any(composition.better(one, other)) == (one > other)
+
+
+def test_a_rule_that_is_not_its_turns_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, small: Station
+) -> None:
+    shipped = rule.documented
+
+    def only_together(over: Any, order: Any, *given: Any) -> rule.Choice:
+        choice = shipped(over, order, *given)
+        more_w = choice.delivered_w[-1] + (len(order) > 1)
+        return choice._replace(delivered_w=[*choice.delivered_w[:-1], more_w])
+
+    monkeypatch.setattr(rule, "documented", only_together)
+    assert answer("rule.turn-by-turn", small) == REFUTED
 
 
 def without(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:

@@ -162,6 +162,16 @@ def test_a_mode_that_is_not_reached_is_found_out(
     assert not any("opening" in case for case in empty)
 
 
+def test_a_cold_start_that_enables_is_refuted(
+    monkeypatch: pytest.MonkeyPatch, small: Station
+) -> None:
+    sound = switching.step
+    monkeypatch.setattr(
+        switching, "step", lambda *given: sound(*given)._replace(enable=or_(*given[4]))
+    )
+    assert answer(BY_ID["every-mode"], small) == REFUTED
+
+
 def test_a_stop_that_leaves_the_enable_on_is_refuted(
     monkeypatch: pytest.MonkeyPatch, small: Station
 ) -> None:
