@@ -168,6 +168,8 @@ class Cabinet:
 
         self.watchdog_held = False
         """Something else holds the watchdog line: no edge gets through."""
+        self.held_on: frozenset[int] = frozenset()
+        """Modules whose enable line something else holds high, whatever we drive."""
         self._disturbed_us = -NEVER_US
         self._estop_healthy = True
         self._watchdog_us: int | None = None
@@ -341,6 +343,8 @@ class Cabinet:
     def set_enable(self, module: int, on: bool, cause: str = COMMAND) -> None:
         """The enable line at the Pi goes high or low; the gates decide what the module sees."""
         unit = self.modules[module - 1]
+        held = {module} if on and cause == HELD else set()
+        self.held_on = self.held_on - {module} | held
         if unit.wire == on:
             return
         unit.wire = on

@@ -94,7 +94,6 @@ class Monitor(Observer):
         self._reaction_us = fault_reaction_ms * 1000
         self._watchdog_us = (cabinet.timing.watchdog_ms or 0) * 1000
         self._decay_us = cabinet.timing.current_decay_ms * 1000
-        self._held: set[int] = set()  # modules that something else has switched on
         self._open: dict[tuple[str, int], _Condition] = {}
         self._upset_us: dict[int, int] = {}
         self._powered_us: dict[int, int] = {}  # modules that something else has switched
@@ -170,10 +169,8 @@ class Monitor(Observer):
     def enabled(self, module: PowerModule, cause: str, gun_draw_w: int) -> None:
         """An enable rose or fell behind the gates."""
         closed = self._cabinet.guns_of[module.id]
-        self._held -= {module.id}
         if cause == HELD and module.enabled:
             self._powered_us[module.id] = self._cabinet.now_us
-            self._held |= {module.id}
         if cause != COMMAND and not module.enabled:
             for contactor in closed:
                 self._loss_us[contactor.gun] = self._cabinet.now_us
@@ -427,7 +424,7 @@ class Monitor(Observer):
         if rule == "S1":
             guns = [contactor.gun for contactor in self._cabinet.guns_of[module]]
             units = [unit for gun in guns for unit in self._cabinet.on_gun[gun] if unit.enabled]
-        return all(unit.id in self._held for unit in units)
+        return all(unit.id in self._cabinet.held_on for unit in units)
 
     def _end(self, key: tuple[str, int]) -> None:
         self._set_duration(self._open.pop(key).record)

@@ -73,7 +73,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["violations", "exposures", "makes", "breaks"], PAST),
         **dict.fromkeys(["broken_current_a", "longest_stray_us"], PAST),
         **dict.fromkeys(["_open", "_upset_us", "_powered_us", "_loss_us"], PARTS),
-        **dict.fromkeys(["_strayed_us", "_held"], PARTS),
+        "_strayed_us": PARTS,
     },
     SimulatedBus: {
         **dict.fromkeys(["_time", "_one_address_only", "_bit_rate_hz", "_overhead"], FIXED),
@@ -299,7 +299,6 @@ def _judge(monitor: Monitor, now_us: int) -> Any:
             for key, condition in sorted(monitor._open.items())
         ],
         _recent(monitor._strayed_us, now_us, monitor._reaction_us),
-        sorted(monitor._held),
     )
 
 

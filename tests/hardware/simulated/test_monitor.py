@@ -936,6 +936,21 @@ def test_what_something_else_holds_on_is_left_to_the_watchdog(rig: Rig) -> None:
     assert rig.violations == [("S3", None, 1)]
 
 
+@pytest.mark.parametrize(("line_held", "rules"), [(True, []), (False, ["S3"])])
+def test_nor_can_we_switch_off_what_was_on_when_its_line_was_held(
+    rig: Rig, line_held: bool, rules: list[str]
+) -> None:
+    rig.connect(1, 1)
+    if line_held:
+        rig.cabinet.set_enable(1, True, HELD)
+    rig.fault("spontaneous-open 1:1")
+    rig.offer(1, 0)
+    rig.wait(60 + TIMING.watchdog_ms)
+    assert [rule for rule, *_ in rig.violations] == rules
+    rig.wait(1)
+    assert [rule for rule, *_ in rig.violations] == ["S3"]
+
+
 @pytest.mark.parametrize("other_goes_off", [True, False])
 def test_but_not_what_the_controller_could_switch_off(rig: Rig, other_goes_off: bool) -> None:
     rig.connect(2, 2)
