@@ -22,6 +22,7 @@ from campaign.report import BEGIN, END, Whole, fill
 from campaign.snapshot import Snapshot
 from campaign.stages import (
     _on_the_way,
+    _taken_back,
     _wrong,
     every_fault,
     every_kill,
@@ -226,6 +227,16 @@ def test_what_must_leave_nothing_is_told_when_it_does_not() -> None:
         for chosen in (once, misread, failing, lasting):
             assert not wrong(chosen, operations=needed)
         assert wrong(once, operations=moved) == ["2 needless operations"]
+        idle = next(
+            contactor
+            for pair, contactor in handover.at_work.cabinet.contactors.items()
+            if not contactor.energised and pair[1] not in (right.feeds or {}).get(pair[0], ())
+        )
+        idle.energised = True
+        assert _taken_back(handover) == 1
+        assert not wrong(once, operations=moved)
+        assert wrong(once, operations=moved + 1) == ["3 needless operations"]
+        idle.energised = False
         assert not wrong(misread, operations=needed + allowed)
         assert wrong(misread, operations=needed + allowed + 1)
         assert not wrong(failing, operations=moved)
