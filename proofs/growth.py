@@ -18,7 +18,7 @@ from proofs.prove import GREEN, SKIPPED, Result
 from verified_alloc.station import Gun, Matrix, PowerModule, Station
 
 SIZES = ("6x9", "12x18", "24x48")
-LIMIT_S = 30
+LIMIT_S = 10
 PAGE = Path(__file__).parents[1] / "docs" / "proof-times.md"
 
 
