@@ -350,13 +350,16 @@ def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
     was, on_was = any_contactor_faults("before", 1), bools("stuck on before", 1)
     dead, counted = z3.Bool("dead before"), bools("counted closed", 1)
     now = diagnosis.contactor_faults(algebra, times, read, ages, was)
-    closed = diagnosis.counts_closed(algebra, read, now.welded, counted)
+    seen, ran_on = bools("contact read", 1), z3.Bool("runs on before")
+    shown = diagnosis.contacts_seen(algebra, read, seen)
+    closed = diagnosis.counts_closed(algebra, shown, now.welded, counted)
+    runs_on = diagnosis.runs_on(algebra, times, ages, closed, ran_on)
     module = diagnosis.module_faults(algebra, times, ages, closed, ModuleFaults(dead, on_was))
     latch, count = read.latch[0], ages.mismatch[0]
     welds = z3.And(read.valid, z3.Not(latch), count > times.release_mismatch)
     opens = z3.And(read.valid, latch, count > times.operate_mismatch)
-    reads_open = z3.And(read.valid, z3.Not(read.closed[0]), z3.Not(read.closed_again[0]))
-    reads_closed = z3.And(read.valid, read.closed[0], read.closed_again[0])
+    reads_open = z3.And(seen[0], z3.Not(read.closed[0]), z3.Not(read.closed_again[0]))
+    reads_closed = z3.And(seen[0], read.closed[0], read.closed_again[0])
     too_long_ms = times.module_off_timeout_ms
     return Claim(
         (),
@@ -366,9 +369,16 @@ def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
             closed[0] == z3.Or(now.welded[0], reads_closed, z3.And(counted[0], z3.Not(reads_open))),
             module.dead == z3.Or(dead, ages.silent_ms >= too_long_ms),
             module.stuck_on[0] == z3.Or(on_was[0], z3.And(ages.stuck_ms >= too_long_ms, closed[0])),
+            runs_on == z3.Or(ran_on, z3.And(ages.stuck_ms >= too_long_ms, z3.Not(closed[0]))),
         ),
         None,
-        (("welded", welds), ("failed open", opens), ("dead", module.dead)),
+        (
+            ("welded", welds),
+            ("failed open", opens),
+            ("dead", module.dead),
+            ("closed where the module's reading is invalid", and_(not_(read.valid), reads_closed)),
+            ("not read, and counts as before", and_(not_(seen[0]), counted[0], closed[0])),
+        ),
     )
 
 
@@ -745,10 +755,13 @@ OBLIGATIONS = (
     obligation(
         "diagnosis.faults-as-specified",
         "What latches is this: welded and failed open beyond their limits, dead and stuck on beyond"
-        " module_off_timeout_ms; a contactor counts as closed once read so, until read open.",
+        " module_off_timeout_ms, on a gun or on none; a contactor counts as closed once its contact"
+        " is read so, until it is read open, whatever else of the module was read.",
         (
             "diagnosis.contactor_faults",
             "diagnosis.module_faults",
+            "diagnosis.runs_on",
+            "diagnosis.contacts_seen",
             "diagnosis.counts_closed",
         ),
         faults_as_specified,

@@ -108,8 +108,12 @@ class Health:
             self._contactors[m] = diagnosis.contactor_faults(
                 ops, self._timing, module, self.ages[m], self._contactors[m]
             )
+            read = [at is None or seen[at] for at in self._expanders[m]]
             self._closed[m] = diagnosis.counts_closed(
-                ops, self._contacts(m, module, seen), self._contactors[m].welded, self._closed[m]
+                ops,
+                diagnosis.contacts_seen(ops, module, read),
+                self._contactors[m].welded,
+                self._closed[m],
             )
             self._modules[m] = diagnosis.module_faults(
                 ops, self._timing, self.ages[m], self._closed[m], self._modules[m]
@@ -135,7 +139,7 @@ class Health:
         self._runs_on |= {
             m
             for m, (ages, closed) in enumerate(zip(self.ages, self._closed, strict=True), 1)
-            if ages.stuck_ms >= self._timing.module_off_timeout_ms and not any(closed)
+            if diagnosis.runs_on(ops, self._timing, ages, closed, m in self._runs_on)
         }
         self._enables_high |= {m for m, count in enumerate(self._astray, 1) if count > limit}
         return self._latch(expanders, self.latched.emergency_stop or stop_pressed)
@@ -193,20 +197,6 @@ class Health:
     def describe(self) -> list[str]:
         """Everything that is latched, in words."""
         return describe(self._station, Latched(), self.latched)
-
-    def _contacts(self, m: int, module: Readings, seen: Sequence[bool]) -> Readings:
-        """Each contact as far as it was read, whatever else of the module was: one that was not
-        shows neither open nor closed."""
-        if all(seen):
-            return module._replace(valid=True)
-        unread = [at is not None and not seen[at] for at in self._expanders[m]]
-        return module._replace(
-            valid=True,
-            closed=[closed and not no for closed, no in zip(module.closed, unread, strict=True)],
-            closed_again=[
-                closed or no for closed, no in zip(module.closed_again, unread, strict=True)
-            ],
-        )
 
     def _grew(
         self,

@@ -196,6 +196,19 @@ def contactor_faults(
     )
 
 
+def contacts_seen(ops: Ops, readings: Readings, seen: Sequence[bool]) -> Readings:
+    """For `counts_closed`: each contact as far as it was read (`seen`, by gun), whatever else of
+    the module was. One that was not shows neither open nor closed."""
+    return readings._replace(
+        valid=True,
+        closed=[ops.and_(closed, read) for closed, read in zip(readings.closed, seen, strict=True)],
+        closed_again=[
+            ops.or_(closed, ops.not_(read))
+            for closed, read in zip(readings.closed_again, seen, strict=True)
+        ],
+    )
+
+
 def counts_closed(
     ops: Ops, readings: Readings, welded: Sequence[bool], before: Sequence[bool]
 ) -> list[bool]:
@@ -226,6 +239,13 @@ def module_faults(
             for was, contact in zip(before.stuck_on, closed, strict=True)
         ],
     )
+
+
+def runs_on(ops: Ops, timing: Timing, ages: Ages, closed: Sequence[bool], before: bool) -> bool:
+    """A module that is stuck on for `module_off_timeout_ms` with no contactor that counts as closed
+    latches too: it locks no gun."""
+    stuck = ages.stuck_ms >= timing.module_off_timeout_ms
+    return ops.or_(before, ops.and_(stuck, ops.not_(ops.or_(*closed))))
 
 
 def locked(ops: Ops, closed: Matrix, stuck_on: Matrix) -> list[bool]:
