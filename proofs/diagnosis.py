@@ -353,7 +353,9 @@ def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
     seen, ran_on = bools("contact read", 1), z3.Bool("runs on before")
     shown = diagnosis.contacts_seen(algebra, read, seen)
     closed = diagnosis.counts_closed(algebra, shown, now.welded, counted)
-    runs_on = diagnosis.runs_on(algebra, times, ages, closed, ran_on)
+    whole = diagnosis.counts_closed(algebra, read, now.welded, counted)
+    two = bools("counts closed", 2)
+    runs_on = diagnosis.runs_on(algebra, times, ages, two, ran_on)
     module = diagnosis.module_faults(algebra, times, ages, closed, ModuleFaults(dead, on_was))
     latch, count = read.latch[0], ages.mismatch[0]
     welds = z3.And(read.valid, z3.Not(latch), count > times.release_mismatch)
@@ -367,9 +369,10 @@ def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
             now.welded[0] == z3.Or(was.welded[0], welds),
             now.failed_open[0] == z3.Or(was.failed_open[0], opens),
             closed[0] == z3.Or(now.welded[0], reads_closed, z3.And(counted[0], z3.Not(reads_open))),
+            z3.Implies(read.valid == seen[0], whole[0] == closed[0]),
             module.dead == z3.Or(dead, ages.silent_ms >= too_long_ms),
             module.stuck_on[0] == z3.Or(on_was[0], z3.And(ages.stuck_ms >= too_long_ms, closed[0])),
-            runs_on == z3.Or(ran_on, z3.And(ages.stuck_ms >= too_long_ms, z3.Not(closed[0]))),
+            runs_on == z3.Or(ran_on, z3.And(ages.stuck_ms >= too_long_ms, z3.Not(z3.Or(two)))),
         ),
         None,
         (
