@@ -55,6 +55,8 @@ class BankReading(NamedTuple):
     """By position: the contacts were read twice, whatever the coils' expander says."""
     heeded: tuple[bool, ...]
     """By position: what was last written has been verified."""
+    doubted: tuple[bool, ...]
+    """By position: a write has gone wrong, and nothing since has shown what the coils are."""
     lost: tuple[bool, ...]
     """By position: the registers are not as configured; `configure` it once all on it is off."""
     latch: tuple[bool, ...]
@@ -70,7 +72,8 @@ class BusEvent(NamedTuple):
 
     at_s: float
     kind: str
-    """no answer | odd reading | write not verified | rewritten | latch changed | lost"""
+    """no answer | odd reading | write not verified | rewritten | latch changed | lost | answers again
+    """
     address: int
 
 
@@ -119,8 +122,10 @@ class ContactorController:
         self._looks: list[_Look] = []
         self._scrubbed = 0  # looked over so far, all chips counted round and round
         self._scrub_each_scan = scrubs_each_scan(needed, scan_ms)
+        self._reads = 0
         self._abandoned: set[Chip] = set()
         self._unverified: set[Chip] = set()
+        self._doubted: set[Chip] = set()
         self._failed_at_s = inf  # the first failed verify in the call under way
 
     @property
@@ -175,6 +180,7 @@ class ContactorController:
         cleared and configured. One that does not answer is left out; back later, it is lost.
         """
         self._abandoned.clear()
+        self._doubted.clear()
         for chip in self._chips():
             chip.known = chip.lost = False
         for output, bits in zip(self._outputs, self._bits, strict=True):
@@ -203,7 +209,7 @@ class ContactorController:
         True: both are in service, all latches 0. Otherwise what failed stays as it was reported.
         """
         output, feedback = self._outputs[position], self._feedback[position]
-        self._abandoned -= {output, feedback}
+        self._abandoned.discard(output)
         output.word = 0
         return all(
             [
@@ -213,12 +219,10 @@ class ContactorController:
         )
 
     def abandon(self, position: int) -> None:
-        """Ask nothing of this position's coils any more, until they are configured, and of its
-        contacts only as long as they answer: a contactor that closes by itself still shows."""
+        """Ask nothing of this position's coils any more, until they are configured. Its contacts
+        are read as long as they answer, and now and then tried when they do not: a contactor that
+        closes all the same still shows."""
         self._abandoned.add(self._outputs[position])
-        feedback = self._feedback[position]
-        if feedback.suspect or not feedback.in_service:
-            self._abandoned.add(feedback)
 
     # The scan: reading.
 
@@ -232,20 +236,26 @@ class ContactorController:
         """
         sound: list[_Look] = []
         suspects: list[_Look] = []
+        given_up = self._given_up()
         for chip in self._chips():
             chip.begin_scan()
         for look in (*self._looks, *self._scrub(scans)):
             chip = look[0]
-            if not chip.lost and chip not in self._abandoned:
+            if not chip.lost and chip not in self._abandoned and chip not in given_up:
                 (suspects if chip.suspect else sound).append(look)
         self._take(sound, 1 + self.READ_RETRIES, deadline_s)
         if suspects:
             self._take(suspects, 1 + self.READ_RETRIES, deadline_s, patient=False)
+        if given_up and clock.now_s() < deadline_s:
+            self._try_again(given_up[self._reads % len(given_up)])
+        self._reads += 1
+        self._doubted -= {output for output in self._outputs if output.answered}
         pairs = list(zip(self._outputs, self._feedback, strict=True))
         return BankReading(
             tuple(output.answered and feedback.answered for output, feedback in pairs),
             tuple(feedback.answered for feedback in self._feedback),
             tuple(output not in self._unverified for output in self._outputs),
+            tuple(output in self._doubted for output in self._outputs),
             tuple(output.lost or feedback.lost for output, feedback in pairs),
             self._by_contactor([output.word for output in self._outputs]),
             self._by_contactor([feedback.pins for feedback in self._feedback]),
@@ -289,6 +299,23 @@ class ContactorController:
             ]
             if not looks:
                 return
+
+    def _given_up(self) -> list[FeedbackChip]:
+        """Of abandoned positions, those whose contacts did not answer when they were last read."""
+        if not self._abandoned:
+            return []
+        return [
+            feedback
+            for output, feedback in zip(self._outputs, self._feedback, strict=True)
+            if output in self._abandoned and feedback.suspect
+        ]
+
+    def _try_again(self, chip: FeedbackChip) -> None:
+        """One transfer, and silence is no news. If it is answered, the next scan reads the chip."""
+        with suppress(OSError):
+            if chip.answers():
+                chip.suspect = False
+                chip.note("answers again")
 
     # Between scans: measuring.
 
@@ -341,10 +368,12 @@ class ContactorController:
         if not chip.in_service or chip in self._abandoned or self._out_of_time():
             return False
         begun_s = clock.now_s()
+        self._doubted.add(chip)
         shown = self._write_word(chip, word)
         if shown == (word, word):
             chip.word = word
             self._unverified.discard(chip)
+            self._doubted.discard(chip)
             return True
         self._failed_at_s = min(self._failed_at_s, clock.now_s())
         chip.note("write not verified")
@@ -372,6 +401,7 @@ class ContactorController:
         chip.suspect = not verified
         if verified:
             self._unverified.discard(chip)
+            self._doubted.discard(chip)
         return verified
 
     def _write_word(self, chip: OutputChip, word: int) -> Shown | None:
@@ -396,6 +426,7 @@ class ContactorController:
                 self._unverified.discard(chip)
             else:
                 self._unverified.add(chip)
+                self._doubted.add(chip)
 
     def _restore(self, chip: OutputChip, word: int, stray_inputs: int, begun_s: float) -> bool:
         """Bring latches and directions back to what they must be; True: a reading shows them.
@@ -472,6 +503,7 @@ class ContactorController:
             begun_s = clock.now_s()
             try:
                 if step():
+                    self._doubted.discard(chip)
                     chip.enter_service()
                     return True
                 chip.lost = True  # it answers

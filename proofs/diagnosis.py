@@ -351,7 +351,8 @@ def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
     dead, counted = z3.Bool("dead before"), bools("counted closed", 1)
     now = diagnosis.contactor_faults(algebra, times, read, ages, was)
     seen, ran_on = bools("contact read", 1), z3.Bool("runs on before")
-    shown = diagnosis.contacts_seen(algebra, read, seen)
+    doubted = bools("coil in doubt", 1)
+    shown = diagnosis.contacts_seen(algebra, read, seen, doubted)
     closed = diagnosis.counts_closed(algebra, shown, now.welded, counted)
     whole = diagnosis.counts_closed(algebra, read, now.welded, counted)
     two = bools("counts closed", 2)
@@ -361,7 +362,9 @@ def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
     welds = z3.And(read.valid, z3.Not(latch), count > times.release_mismatch)
     opens = z3.And(read.valid, latch, count > times.operate_mismatch)
     reads_open = z3.And(seen[0], z3.Not(read.closed[0]), z3.Not(read.closed_again[0]))
-    reads_closed = z3.And(seen[0], read.closed[0], read.closed_again[0])
+    reads_closed = z3.If(
+        seen[0], z3.And(read.closed[0], read.closed_again[0]), z3.Or(latch, doubted[0])
+    )
     too_long_ms = times.module_off_timeout_ms
     return Claim(
         (),
@@ -369,7 +372,7 @@ def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
             now.welded[0] == z3.Or(was.welded[0], welds),
             now.failed_open[0] == z3.Or(was.failed_open[0], opens),
             closed[0] == z3.Or(now.welded[0], reads_closed, z3.And(counted[0], z3.Not(reads_open))),
-            z3.Implies(read.valid == seen[0], whole[0] == closed[0]),
+            z3.Implies(z3.And(read.valid, seen[0]), whole[0] == closed[0]),
             module.dead == z3.Or(dead, ages.silent_ms >= too_long_ms),
             module.stuck_on[0] == z3.Or(on_was[0], z3.And(ages.stuck_ms >= too_long_ms, closed[0])),
             runs_on == z3.Or(ran_on, z3.And(ages.stuck_ms >= too_long_ms, z3.Not(z3.Or(two)))),
@@ -381,6 +384,7 @@ def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
             ("dead", module.dead),
             ("closed where the module's reading is invalid", and_(not_(read.valid), reads_closed)),
             ("not read, and counts as before", and_(not_(seen[0]), counted[0], closed[0])),
+            ("not read, its coil in doubt", and_(not_(seen[0]), not_(latch), doubted[0])),
         ),
     )
 
@@ -759,7 +763,8 @@ OBLIGATIONS = (
         "diagnosis.faults-as-specified",
         "What latches is this: welded and failed open beyond their limits, dead and stuck on beyond"
         " module_off_timeout_ms, on a gun or on none; a contactor counts as closed once its contact"
-        " is read so, until it is read open, whatever else of the module was read.",
+        " is read so, or cannot be read while its coil is on or in doubt, until it is read open,"
+        " whatever else of the module was read.",
         (
             "diagnosis.contactor_faults",
             "diagnosis.module_faults",

@@ -1,5 +1,6 @@
 """The controller on the simulated charger; what counts is what the cabinet shows."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -7,6 +8,7 @@ import pytest
 from sweep.stations import REFERENCE, strictly_documented, without_status_inputs
 from sweep.working_station import WorkingStation
 
+from hardware import clock
 from hardware.simulated import charger as charger_module
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.cabinet import COMMAND
@@ -650,6 +652,37 @@ def test_an_expander_that_takes_no_writes_is_lost() -> None:
         assert "expanders 0x20 and 0x24 are lost" in reported(at_work)
         assert at_work.live[1]
         assert at_work.live[2]
+        assert not at_work.bad()
+
+
+def test_nobody_is_fed_while_coils_are_in_doubt_whose_contacts_cannot_be_read() -> None:
+    """The write that closes 2:5 fails, and its two expanders never answer again: nobody can say
+    which of their coils are on, nor which of their contactors are closed."""
+    silent, blind = (BusFault("nack", address, 0, None) for address in (0x21, 0x25))
+    with WorkingStation(strictly_documented()) as at_work:
+        at_work.ask({1: 160})
+        settle(at_work)
+        bank = at_work.controller._bank
+        write = bank.write
+
+        def fails(coils: Sequence[bool]) -> frozenset[int]:
+            if list(coils) != list(bank.read(clock.now_s() + 1).latch):
+                del bank.write  # type: ignore[method-assign]
+                at_work.bus.inject(silent)
+                at_work.bus.inject(blind)
+            return write(coils)
+
+        bank.write = fails  # type: ignore[method-assign]
+        at_work.ask({2: 40})
+        at_work.go_on(SETTLING_S)
+        assert "expanders 0x21 and 0x25 are lost" in reported(at_work)
+        assert at_work.state.locked == (1, 2, 3, 4, 5, 6)
+        assert not any(at_work.live.values())
+
+        at_work.bus.clear(blind)
+        at_work.go_on(SETTLING_S)
+        assert at_work.state.locked == ()
+        assert {gun: len(fed) for gun, fed in at_work.live.items() if fed} == {1: 4, 2: 1}
         assert not at_work.bad()
 
 

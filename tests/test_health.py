@@ -35,6 +35,7 @@ class Patient:
         scans: int = 1,
         answered: Sequence[bool] = (True,) * 4,
         seen: Sequence[bool] = (True,) * 4,
+        doubted: Sequence[bool] = (False,) * 4,
         lost: Sequence[bool] = (False,) * 4,
         stop_pressed: bool = False,
         astray: Sequence[bool] = (False,) * 9,
@@ -44,7 +45,7 @@ class Patient:
         for _ in range(scans):
             readings = [reading, *([OFF] * 8)]
             said += self.health.update(
-                readings, answered, seen, lost, astray, stop_pressed, SCAN_MS, 1
+                readings, answered, seen, doubted, lost, astray, stop_pressed, SCAN_MS, 1
             )
         self.said += said
         return said
@@ -238,11 +239,14 @@ def test_a_contact_that_is_seen_closed_counts_whatever_else_cannot_be_read() -> 
     """Module 3 is on two expanders: of guns 1 and 2 on the first, of guns 3 to 6 on the second."""
     health = Health(REFERENCE, Latched())
 
-    def update(closed: tuple[bool, ...], *seen: bool) -> None:
-        reading = OFF._replace(valid=all(seen), closed=closed, closed_again=closed)
-        answered = (*seen, True, True)
+    def update(
+        closed: tuple[bool, ...], *seen: bool, latch: tuple[bool, ...] = OPEN, doubt: bool = False
+    ) -> None:
+        reading = OFF._replace(valid=all(seen), closed=closed, closed_again=closed, latch=latch)
+        answered, doubted = (*seen, True, True), (False, doubt, False, False)
         readings = [OFF, OFF, reading, *([OFF] * 6)]
-        health.update(readings, answered, answered, (False,) * 4, (False,) * 9, False, SCAN_MS, 1)
+        lines = (False,) * 9
+        health.update(readings, answered, answered, doubted, (False,) * 4, lines, False, SCAN_MS, 1)
 
     joined = tuple(gun in (1, 4) for gun in GUNS)
     update(only(2), True, True)
@@ -251,4 +255,13 @@ def test_a_contact_that_is_seen_closed_counts_whatever_else_cannot_be_read() -> 
     update(OPEN, True, False)
     assert not any(health.locked)
     update(joined, False, False)
+    assert not any(health.locked)
+
+    # Nor can be read what a coil has done: one that was last seen on, or of which nobody knows.
+    for unknown, guns in (({"latch": joined}, (1, 4)), ({"doubt": True}, GUNS)):
+        update(OPEN, False, False, **unknown)
+        assert health.locked == [gun in guns for gun in GUNS]
+        update(OPEN, True, True)
+        assert not any(health.locked)
+    update(OPEN, True, True, doubt=True)
     assert not any(health.locked)

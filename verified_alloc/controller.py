@@ -359,6 +359,7 @@ class Controller:
             readings,
             list(map(and_, bank.answered, bank.heeded)),
             bank.seen,
+            bank.doubted,
             bank.lost,
             self._astray,
             self._supervision.stopped,

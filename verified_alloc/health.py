@@ -88,6 +88,7 @@ class Health:
         readings: Sequence[Readings],
         obeyed: Sequence[bool],
         seen: Sequence[bool],
+        doubted: Sequence[bool],
         lost: Sequence[bool],
         astray: Sequence[bool],
         stop_pressed: bool,
@@ -96,8 +97,9 @@ class Health:
     ) -> list[str]:
         """Take in one scan; what has newly been latched, in words. `obeyed`, by expander: it gave
         valid answers in this scan, and took what the last one wrote. `seen`, by expander: its
-        contacts were read, and count as closed or not whatever its coils say. `astray`, by module:
-        its enable line was high when the last scan ended, and should not have been."""
+        contacts were read, and count as closed or not whatever its coils say. `doubted`, by
+        expander: what its coils are is not known. `astray`, by module: its enable line was high
+        when the last scan ended, and should not have been."""
         before = [(ages.mismatch, ages.latch) for ages in self.ages], self.silence
         for m, module in enumerate(readings):
             off = not module.enabled and not module.reports_on
@@ -109,9 +111,10 @@ class Health:
                 ops, self._timing, module, self.ages[m], self._contactors[m]
             )
             read = [at is None or seen[at] for at in self._expanders[m]]
+            doubt = [at is not None and doubted[at] for at in self._expanders[m]]
             self._closed[m] = diagnosis.counts_closed(
                 ops,
-                diagnosis.contacts_seen(ops, module, read),
+                diagnosis.contacts_seen(ops, module, read, doubt),
                 self._contactors[m].welded,
                 self._closed[m],
             )

@@ -71,6 +71,9 @@ class Observer:
     def failed(self, module: PowerModule, cause: str) -> None:
         """A module died, ran on its own, or recovered."""
 
+    def looked_at(self, module: int) -> None:
+        """Somebody looked at a line that showed this module on."""
+
     def offered(self, gun: int, cause: str) -> None:
         """The offer to a gun changed or expired."""
 
@@ -385,7 +388,10 @@ class Cabinet:
 
     def status(self, module: int) -> bool:
         """The module's status line: high while its output is on."""
-        return self.modules[module - 1].status(self.now_us)
+        on = self.modules[module - 1].status(self.now_us)
+        if on:
+            self.observer.looked_at(module)
+        return on
 
     def current_ma(self, module: int) -> int:
         """Current out of the module: its share of what the vehicle draws, or what still decays."""

@@ -79,6 +79,14 @@ class _Condition:
     postponed: bool = False
 
 
+class _Run(NamedTuple):
+    """A module runs, or has run, though nobody commanded it."""
+
+    began_us: int
+    off_us: int
+    """When it was last told off before."""
+
+
 class Monitor(Observer):
     """Attach to a cabinet and read `violations` and `exposures`."""
 
@@ -97,6 +105,8 @@ class Monitor(Observer):
         self._open: dict[tuple[str, int], _Condition] = {}
         self._upset_us: dict[int, int] = {}
         self._powered_us: dict[int, int] = {}  # modules that something else has switched
+        self._unseen_runs: dict[int, _Run] = {}
+        """By module, as long as no line that showed it was looked at."""
         self._loss_us: dict[int, int] = {}
         self._strayed_us: dict[tuple[int, int], int] = {}
         cabinet.observer = self
@@ -170,7 +180,9 @@ class Monitor(Observer):
         """An enable rose or fell behind the gates."""
         closed = self._cabinet.guns_of[module.id]
         if cause == HELD and module.enabled:
-            self._powered_us[module.id] = self._cabinet.now_us
+            self._runs_by_itself(module)
+        elif module.enabled:
+            self._unseen_runs.pop(module.id, None)
         if cause != COMMAND and not module.enabled:
             for contactor in closed:
                 self._loss_us[contactor.gun] = self._cabinet.now_us
@@ -187,13 +199,17 @@ class Monitor(Observer):
     def failed(self, module: PowerModule, cause: str) -> None:
         """A module died, ran on its own, or recovered."""
         if not module.enabled:
-            self._powered_us[module.id] = self._cabinet.now_us
+            self._runs_by_itself(module)
         if module.stuck_on and not module.enabled and not module.dead:
             self._note_stuck(module)
         for contactor in self._cabinet.guns_of[module.id]:
             if module.dead:
                 self._loss_us[contactor.gun] = self._cabinet.now_us
             self._review_offer(contactor.gun, cause)
+
+    def looked_at(self, module: int) -> None:
+        """A line showed the module on."""
+        self._unseen_runs.pop(module, None)
 
     def offered(self, gun: int, cause: str) -> None:
         """An offer changed or expired."""
@@ -340,6 +356,13 @@ class Monitor(Observer):
                     return f"auxiliary contact {contactor.gun}:{unit.id} lies"
         return None
 
+    def _runs_by_itself(self, module: PowerModule) -> None:
+        """Something else switched the module, which we had told off."""
+        now_us = self._cabinet.now_us
+        self._powered_us[module.id] = now_us
+        if module.running and module.changed_us == now_us:
+            self._unseen_runs[module.id] = _Run(now_us, module.disabled_us)
+
     # States that last ---------------------------------------------------------------------
 
     def _review_contacts(self, record: _Record | None, cause: str) -> None:
@@ -461,8 +484,14 @@ class Monitor(Observer):
 
     def _hidden(self, module: int) -> bool:
         """Whether the module runs, or has just run, though it has been told off for long enough,
-        and nothing that is wired shows it."""
+        and nothing that is wired shows it: there is no status input, or the run was so brief that
+        no look fell into it."""
         cabinet, unit = self._cabinet, self._cabinet.modules[module - 1]
+        run = self._unseen_runs.get(module)
+        if run is not None and cabinet.now_us - run.off_us >= self._decay_us:
+            until_us = cabinet.now_us if unit.running else unit.changed_us
+            if until_us - run.began_us <= self._reaction_us:
+                return True
         since_us = cabinet.now_us - self._powered_us.get(module, -NEVER_US)
         runs = unit.stuck_on or since_us <= cabinet.timing.module_discharge_ms * 1000
         return runs and not cabinet.status_wired and self._waited(unit)

@@ -140,6 +140,8 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
         """The level that is on a line against what its pin would show by itself, if it is any
         other's deed: what the plant puts on an input, or whatever holds it."""
         held = self._held.get(line)
+        if held and line in self._enables:
+            self._cabinet.observer.looked_at(self._enables[line])
         if held is not None or output:
             return held
         source = self._inputs.get(line)

@@ -6,7 +6,7 @@ is found to have no bearing is named here, with the reason; a field that is not 
 full, so a new one can cost branches that could have ended, and no wrong answer.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from hashlib import blake2b
 from operator import attrgetter
@@ -73,7 +73,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["violations", "exposures", "makes", "breaks"], PAST),
         **dict.fromkeys(["broken_current_a", "longest_stray_us"], PAST),
         **dict.fromkeys(["_open", "_upset_us", "_powered_us", "_loss_us"], PARTS),
-        "_strayed_us": PARTS,
+        **dict.fromkeys(["_strayed_us", "_unseen_runs"], PARTS),
     },
     SimulatedBus: {
         **dict.fromkeys(["_time", "_one_address_only", "_bit_rate_hz", "_overhead"], FIXED),
@@ -125,7 +125,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["events", "counts"], PAST),
         "_scrub_each_scan": FIXED,
         **dict.fromkeys(["_outputs", "_feedback", "_abandoned", "_scrubbed"], PARTS),
-        "_unverified": PARTS,
+        **dict.fromkeys(["_unverified", "_doubted", "_reads"], PARTS),
         "_failed_at_s": SCRATCH,
     },
     OutputChip: CHIP,
@@ -164,6 +164,7 @@ def state_of(at_work: WorkingStation) -> State:
         _recent(monitor._upset_us, now_us, reaction_us),
         _recent(monitor._powered_us, now_us, max(reaction_us, discharge_us)),
         _recent(monitor._loss_us, now_us, reaction_us),
+        list(_unseen(monitor, now_us)),
         min(now_us - max(struck_us, cabinet._disturbed_us), AFTERMATH_US + 1),
     )
     return State(_digest(core), _digest(excuses), bool(monitor._open))
@@ -302,6 +303,19 @@ def _judge(monitor: Monitor, now_us: int) -> Any:
     )
 
 
+def _unseen(monitor: Monitor, now_us: int) -> Iterator[tuple[int, int, int]]:
+    """Runs that nobody has seen, as long as they leave something at the module's terminals."""
+    for module, run in sorted(monitor._unseen_runs.items()):
+        unit = monitor._cabinet.modules[module - 1]
+        if unit.running or unit.discharging_v(now_us) or unit.decaying_ma(now_us):
+            until_us = now_us if unit.running else unit.changed_us
+            yield (
+                module,
+                min(until_us - run.began_us, monitor._reaction_us + 1),
+                min(now_us - run.off_us, monitor._decay_us),
+            )
+
+
 # The wires.
 
 
@@ -405,6 +419,8 @@ def _bank(bank: ContactorController, bus: SimulatedBus) -> Any:
         [_told(chip) for chip in bank._feedback],
         sorted(chip.device.address for chip in bank._abandoned),
         sorted(chip.device.address for chip in bank._unverified),
+        sorted(chip.device.address for chip in bank._doubted),
+        (given_up := len(bank._given_up())) and bank._reads % given_up,
     )
 
 

@@ -558,20 +558,67 @@ def test_of_an_abandoned_position_only_the_contacts_are_asked(bench):
     assert station.read().answered == (True,) * 4
 
 
-def test_an_abandoned_position_that_shows_no_contacts_is_asked_nothing(bench):
+def test_contacts_of_abandoned_positions_are_tried_in_turn_until_they_answer(bench):
     station = bench().running(OLD)
-    station.bus.chips[0x24].held_in_reset = True
+    for position in (0, 1):
+        station.bus.chips[FEEDBACK[position]].held_in_reset = True
     station.read()
-    station.bank.abandon(0)
-    station.bus.chips[0x24].held_in_reset = False
-    transactions = station.bank.transactions
-    reading = station.read()
-    assert reading.answered == reading.seen == (False, True, True, True)
-    assert station.bank.write(NONE) == {0}
+    for position in (0, 1):
+        station.bank.abandon(position)
+    told = station.bank.counts.total()
+    for _ in range(2):
+        transactions = station.bank.transactions
+        reading = station.read()
+        assert reading.answered == reading.seen == (False, False, True, True)
+        assert station.bank.transactions <= transactions + 1 + FULL_READ - 6
+    assert station.bank.counts.total() == told  # a chip that stays silent is no news
+    assert station.bank.write(NONE) == {0, 1}
     assert station.shows(0, OLD)
-    assert station.bank.transactions == transactions + FULL_READ - 3 + 3
+    assert station.shows(1, OLD)
+    for position in (0, 1):
+        station.bus.chips[FEEDBACK[position]].held_in_reset = False
+    seen = [station.read().seen for _ in range(4)]
+    assert (False, False, True, True) in seen  # one answers at first
+    assert seen[-1] == (True,) * 4
+    assert station.bank.counts["answers again"] == 2
+    assert station.read().answered == (False, False, True, True)
     assert station.bank.configure(0)
+    assert station.bank.configure(1)
     assert station.read().answered == (True,) * 4
+
+
+@pytest.mark.parametrize("strikes", [dict(kind="nack"), dict(kind="flip_write", bit=8)])
+def test_coils_are_in_doubt_from_a_write_that_failed_until_they_are_seen(bench, strikes):
+    station = bench().running(OLD)
+    fault = BusFault(address=0x21, at_transaction=0, count=None, **strikes)
+    station.bus.inject(fault)
+    assert 1 in station.bank.write(NEW)
+    assert station.read().doubted == (False, True, False, False)
+    station.bank.abandon(1)
+    station.bus.clear(fault)
+    assert station.read().doubted == (False, True, False, False)
+    assert station.bank.configure(1)
+    assert station.read().doubted == (False,) * 4
+
+
+def test_coils_that_are_read_again_are_in_doubt_no_longer(bench):
+    station = bench().running(OLD)
+    fault = BusFault("nack", 0x21, 0, None)
+    station.bus.inject(fault)
+    assert station.bank.write(NEW) == {1}
+    station.bus.clear(fault)
+    reading = station.read()
+    assert reading.answered == (True,) * 4
+    assert reading.doubted == (False,) * 4
+
+
+def test_nobody_doubts_coils_that_were_not_written(bench):
+    station = bench().running(OLD)
+    station.bus.chips[0x21].held_in_reset = True
+    station.read()
+    station.bank.abandon(1)
+    assert station.bank.write(NONE) == {1}
+    assert station.read().doubted == (False,) * 4
 
 
 def test_configuring_a_dead_chip_says_so(bench):

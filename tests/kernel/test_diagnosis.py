@@ -133,6 +133,18 @@ def test_what_counts_as_closed() -> None:
     assert counts(reading(), NONE, on(0)) == []
 
 
+def test_a_contact_that_is_not_read_shows_what_its_coil_may_have_done() -> None:
+    read = reading(closed=on(0), again=on(0, 1), latch=on(1))
+    for seen, doubted, closed in (
+        ((True,) * 3, (True,) * 3, [0]),
+        (on(0), NONE, [0, 1]),
+        (NONE, NONE, [1]),
+        (NONE, on(2), [1, 2]),
+    ):
+        shown = diagnosis.contacts_seen(ops, read._replace(valid=False), seen, doubted)
+        assert diagnosis.counts_closed(ops, shown, NONE, NONE) == [g in closed for g in range(3)]
+
+
 def test_joined_guns_are_both_locked_and_a_stuck_module_locks_its_gun() -> None:
     assert diagnosis.locked(ops, [on(0), on(1)], [NONE, NONE]) == [False] * 3
     assert diagnosis.locked(ops, [on(0, 2), on(1)], [NONE, NONE]) == [True, False, True]

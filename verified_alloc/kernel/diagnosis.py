@@ -196,12 +196,20 @@ def contactor_faults(
     )
 
 
-def contacts_seen(ops: Ops, readings: Readings, seen: Sequence[bool]) -> Readings:
+def contacts_seen(
+    ops: Ops, readings: Readings, seen: Sequence[bool], doubted: Sequence[bool]
+) -> Readings:
     """For `counts_closed`: each contact as far as it was read (`seen`, by gun), whatever else of
-    the module was. One that was not shows neither open nor closed."""
+    the module was. One that was not shows closed where its coil was last seen on, or nobody knows
+    what it is (`doubted`, by gun); else neither open nor closed."""
     return readings._replace(
         valid=True,
-        closed=[ops.and_(closed, read) for closed, read in zip(readings.closed, seen, strict=True)],
+        closed=[
+            ops.or_(ops.and_(read, closed), ops.and_(ops.not_(read), ops.or_(latch, doubt)))
+            for closed, latch, read, doubt in zip(
+                readings.closed, readings.latch, seen, doubted, strict=True
+            )
+        ],
         closed_again=[
             ops.or_(closed, ops.not_(read))
             for closed, read in zip(readings.closed_again, seen, strict=True)

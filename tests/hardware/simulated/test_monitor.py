@@ -846,6 +846,98 @@ def test_what_a_module_that_has_run_by_itself_has_left_shows_by_its_status_only(
     assert [(e.rule, e.gun, e.module) for e in getattr(rig.monitor, kind)][-1] == ("S9", 1, 1)
 
 
+def brief_run(rig: Rig, by: str, ms: float = 6) -> None:
+    """Module 1 runs by itself: by a fault of its own, or by its line."""
+    if by == "itself":
+        rig.fault(f"module-stuck-on 1 for {ms}ms")
+    else:
+        rig.cabinet.set_enable(1, True, HELD)
+        rig.wait(ms)
+        rig.cabinet.set_enable(1, False, HELD)
+
+
+@pytest.mark.parametrize("by", ["itself", "line"])
+def test_nobody_can_know_of_a_run_so_brief_that_no_look_fell_into_it(rig: Rig, by: str) -> None:
+    rig.wait(1500)
+    rig.cabinet.status(1)
+    brief_run(rig, by)
+    rig.wait(100)
+    rig.cabinet.status(1)
+    rig.close(1, 1)
+    rig.wait(60)
+    assert rig.violations == []
+    assert ("S9", "command", 1, 1) in rig.exposures
+
+
+@pytest.mark.parametrize("by", ["itself", "line"])
+def test_nobody_can_know_of_a_brief_current_under_a_contact(rig: Rig, by: str) -> None:
+    rig.close(1, 1)
+    rig.wait(1500)
+    rig.offer(1, 40_000)  # the vehicle draws what it can get
+    brief_run(rig, by)
+    rig.wait(62)
+    rig.open(1, 1)
+    rig.wait(60)
+    assert "S2" not in {rule for rule, _, _ in rig.violations}
+    assert ("S2", 1, 1) in {(rule, gun, module) for rule, _, gun, module in rig.exposures}
+
+
+def test_what_a_look_at_its_status_has_shown_is_known(rig: Rig) -> None:
+    rig.wait(1500)
+    brief_run(rig, "itself")
+    rig.wait(5)
+    assert rig.cabinet.status(1)
+    rig.wait(100)
+    rig.close(1, 1)
+    rig.wait(60)
+    assert rig.violations == [("S9", 1, 1)]
+
+
+def test_a_run_in_which_any_scan_looks_is_known_though_nobody_looked(rig: Rig) -> None:
+    rig.wait(1500)
+    brief_run(rig, "line", 61)
+    rig.wait(100)
+    rig.close(1, 1)
+    rig.wait(60)
+    assert ("S9", 1, 1) in rig.violations
+
+
+def test_a_brief_run_excuses_no_second_contactor(rig: Rig) -> None:
+    rig.close(2, 1)
+    rig.wait(1500)
+    brief_run(rig, "itself")
+    rig.wait(100)
+    rig.close(1, 1)
+    rig.wait(60)
+    assert ("S1", 1, 1) in rig.violations
+
+
+def test_a_brief_run_excuses_nothing_before_the_current_of_the_last_is_gone(rig: Rig) -> None:
+    rig.connect(1, 1)
+    rig.disable(1)
+    rig.wait(1)
+    brief_run(rig, "itself")
+    rig.wait(70)
+    rig.open(1, 1)
+    rig.wait(60)
+    assert ("S2", 1, 1) in rig.violations
+
+
+def test_a_brief_run_excuses_nothing_of_a_module_that_has_been_enabled_since(rig: Rig) -> None:
+    rig.close(1, 1)
+    rig.wait(1500)
+    rig.offer(1, 40_000)
+    brief_run(rig, "itself")
+    rig.wait(8)
+    rig.enable(1)
+    rig.wait(42)
+    rig.disable(1)
+    rig.wait(20)
+    rig.open(1, 1)
+    rig.wait(60)
+    assert ("S2", 1, 1) in rig.violations
+
+
 def test_without_status_inputs_a_second_contactor_is_s1_all_the_same(rig: Rig) -> None:
     rig.close(1, 1)
     rig.wait(60)

@@ -210,3 +210,25 @@ def test_a_line_that_is_let_go_rises_by_the_deed_of_who_drives_it_high() -> None
     board.wait(60)
     assert ("S2", 1, 1) in [(e.rule, e.gun, e.module) for e in board.monitor.violations]
     enable.off()
+
+
+def test_a_look_that_shows_a_module_on_is_told(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    board.cabinet.watchdog_fed_until(10**9)
+    enable, status = board.output(17), board.input(5)
+    monkeypatch.setattr(board.cabinet.observer, "looked_at", seen.append)
+    assert not enable.value
+    assert not status.value
+    board.pins.hold(17, True)
+    assert not status.value  # it has not risen yet
+    assert seen == []
+    assert enable.value
+    assert seen == [2]
+    board.wait(10)
+    assert status.value
+    assert seen == [2, 2]
+    board.pins.hold(17, False)
+    assert not enable.value
+    assert seen == [2, 2]
