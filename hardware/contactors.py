@@ -72,8 +72,8 @@ class BusEvent(NamedTuple):
 
     at_s: float
     kind: str
-    """no answer | odd reading | write not verified | rewritten | latch changed | lost | answers again
-    """
+    """no answer | answers again | odd reading | write not verified | rewritten | latch changed |
+    lost"""
     address: int
 
 

@@ -587,7 +587,7 @@ def test_contacts_of_abandoned_positions_are_tried_in_turn_until_they_answer(ben
     assert station.read().answered == (True,) * 4
 
 
-@pytest.mark.parametrize("strikes", [dict(kind="nack"), dict(kind="flip_write", bit=8)])
+@pytest.mark.parametrize("strikes", [{"kind": "nack"}, {"kind": "flip_write", "bit": 8}])
 def test_coils_are_in_doubt_from_a_write_that_failed_until_they_are_seen(bench, strikes):
     station = bench().running(OLD)
     fault = BusFault(address=0x21, at_transaction=0, count=None, **strikes)
