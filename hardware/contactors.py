@@ -412,21 +412,32 @@ class ContactorController:
             return None
 
     def _verify_others(self, culprit: Chip, stray_inputs: int = 0) -> None:
-        """Verify all output chips in service but this one, to which a write may have gone astray.
+        """Verify all output chips but this one, abandoned ones too: a write may have gone astray
+        to any of them.
 
         An inverted address bit is the likeliest way, hence the order. stray_inputs: what that
         write would make of IODIR.
         """
         begun_s = self._failed_at_s
         for chip in sorted(self._outputs, key=lambda chip: _distance(chip, culprit)):
-            if chip is culprit or not chip.in_service or chip in self._abandoned:
+            if chip is culprit or not chip.known or (chip.lost and self._drives_nothing(chip)):
                 continue
             # Of a suspect chip the word is not certain, and rewriting an old one could close.
-            if not chip.suspect and self._restore(chip, chip.word, stray_inputs, begun_s):
+            sure = chip.in_service and not chip.suspect
+            if sure and self._restore(chip, chip.word, stray_inputs, begun_s):
                 self._unverified.discard(chip)
+                self._doubted.discard(chip)
             else:
                 self._unverified.add(chip)
                 self._doubted.add(chip)
+
+    def _drives_nothing(self, chip: OutputChip) -> bool:
+        """A look shows all its pins as inputs: whatever its latches hold, no coil hears of it."""
+        try:
+            return not self._out_of_time() and chip.device.read_outputs().inputs == ALL_PINS
+        except OSError:
+            chip.note("no answer")
+            return False
 
     def _restore(self, chip: OutputChip, word: int, stray_inputs: int, begun_s: float) -> bool:
         """Bring latches and directions back to what they must be; True: a reading shows them.

@@ -23,9 +23,7 @@ from campaign import picture, report
 from campaign.bars import Bars
 from campaign.findings import Findings
 from campaign.plan import STAGES, Piece, finite, pieces
-from campaign.remembered import remembered
-
-from verified_alloc.kernel import switching
+from campaign.remembered import remember
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("verified_alloc", "hardware", "tests/campaign", "tests/sweep")
@@ -112,7 +110,7 @@ def _play(
     stages = tuple(asked.only) if asked.only else STAGES
     coming = filterfalse(frozenset(done).__contains__, pieces(stages, asked.seed))
     running: dict[Future[Findings], Piece] = {}
-    switching.live = remembered(switching.live)
+    remember()
     gc.freeze()
     context = get_context("fork")  # what is imported by now need not be imported again
     with ProcessPoolExecutor(asked.workers, context, _end_with_the_campaign) as pool:

@@ -612,6 +612,36 @@ def test_coils_that_are_read_again_are_in_doubt_no_longer(bench):
     assert reading.doubted == (False,) * 4
 
 
+def test_a_word_that_strays_to_an_abandoned_chip_is_put_right(bench):
+    station = bench().running(OLD)
+    station.bank.abandon(2)
+    begun_us = station.time.now_us
+    station.strike("wrong_chip", 0, bit=1, address=0x20)  # to 0x22
+    only_first = [new if k < 14 else old for k, (new, old) in enumerate(zip(NEW, OLD, strict=True))]
+    assert station.bank.write(only_first) == frozenset()
+    assert station.bus.faults_hit
+    assert all(station.shows(position, only_first) for position in range(4))
+    assert 0 < station.longest_wrong_us(begun_us, OLD, only_first) < 1_100
+    assert station.read().doubted == (False,) * 4
+
+
+@pytest.mark.parametrize("inputs", [0xFF, 0x00])
+def test_a_word_that_may_have_strayed_to_a_lost_chip_is_in_doubt_unless_it_drives_nothing(
+    bench, inputs
+):
+    station = bench().running(OLD)
+    station.raw_write(0x22, 0x0A, 0x02)  # the other polarity of its interrupts: lost
+    for _ in range(30):
+        station.read()
+    assert station.read().lost == (False, False, True, False)
+    station.raw_write(0x22, 0x00, inputs, inputs)
+    station.bank.abandon(2)
+    station.strike("wrong_chip", 0, bit=1, address=0x20)
+    station.bank.write(NEW)
+    assert station.bus.faults_hit
+    assert station.read().doubted == (False, False, not inputs, False)
+
+
 def test_nobody_doubts_coils_that_were_not_written(bench):
     station = bench().running(OLD)
     station.bus.chips[0x21].held_in_reset = True
