@@ -29,6 +29,8 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ("verified_alloc", "hardware", "tests/campaign", "tests/sweep")
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 UNIT_S = {"s": 1, "min": 60, "h": 3600}
+AT_RANDOM = 0.2
+"""Of the budget, at least: what has an end is broken off for it, and goes on in the next run."""
 
 
 def main() -> int:
@@ -107,8 +109,7 @@ def _play(
     asked: argparse.Namespace, done: Set[Piece], began_s: float
 ) -> Iterator[tuple[Piece, Findings]]:
     """Play what has not been played until the budget is up."""
-    stages = tuple(asked.only) if asked.only else STAGES
-    coming = filterfalse(frozenset(done).__contains__, pieces(stages, asked.seed))
+    coming = _coming(asked, frozenset(done), began_s)
     running: dict[Future[Findings], Piece] = {}
     remember()
     gc.freeze()
@@ -124,6 +125,15 @@ def _play(
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()
+
+
+def _coming(asked: argparse.Namespace, done: Set[Piece], began_s: float) -> Iterator[Piece]:
+    """What is to be played next, at any time."""
+    stages = tuple(asked.only) if asked.only else STAGES
+    enough_s = began_s + asked.budget * (1 - AT_RANDOM * ("random" in stages))
+    for piece in filterfalse(done.__contains__, pieces(stages, asked.seed)):
+        if piece.stage == "random" or time.monotonic() < enough_s:
+            yield piece
 
 
 def _end_with_the_campaign() -> None:

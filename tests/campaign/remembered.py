@@ -71,6 +71,10 @@ def _valid(answered: Bools, contactors: Sequence[int]) -> Question:
     return (*contactors, *answered)
 
 
+def _next_coils(may_switch: Bools, wanted: Bools, verified: Bools) -> Question:
+    return (*may_switch, *wanted, *verified)
+
+
 ASKED: dict[tuple[Any, str], Key] = {
     (switching, "live"): _live,
     (switching, "step"): _step,
@@ -82,6 +86,7 @@ ASKED: dict[tuple[Any, str], Key] = {
     (offer, "affordable"): _affordable,
     (offer, "hold"): _hold,
     (wiring, "valid"): _valid,
+    (wiring, "next_coils"): _next_coils,
 }
 """By function, all that its answer depends on; the algebra is always Python's."""
 MOST = 100_000

@@ -2,6 +2,8 @@
 
 import json
 import random
+import time
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 from campaign import faults
-from campaign.__main__ import kept_in
+from campaign.__main__ import _coming, kept_in
 from campaign.faults import BUS_KINDS, Fault
 from campaign.findings import SORTS, Findings
 from campaign.handover import MATRICES, Handover, any_change, representative
@@ -321,6 +323,25 @@ def test_the_pieces_of_a_campaign() -> None:
     assert stages == ["every"] * len(every) + ["kill"] * 200 + ["random"] * 5
     ours, others = (set(islice(pieces(("random",), seed), 1000)) for seed in (0, 1))
     assert not ours & others
+
+
+@pytest.mark.parametrize(
+    ("spent", "only", "first"),
+    [
+        (0.7, None, "every"),
+        (0.9, None, "random"),
+        (0.9, ["every", "kill"], "every"),
+        (0.9, ["kill"], "kill"),
+    ],
+)
+def test_of_a_short_budget_something_is_left_for_what_is_random(
+    spent: float, only: list[str] | None, first: str
+) -> None:
+    asked = Namespace(budget=1000.0, only=only, seed=0)
+    coming = _coming(asked, {Piece("random", "", 0)}, time.monotonic() - spent * asked.budget)
+    piece = next(coming)
+    assert piece.stage == first
+    assert piece != Piece("random", "", 0)
 
 
 def test_what_cannot_be_played_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
