@@ -676,6 +676,7 @@ def test_nobody_is_fed_while_coils_are_in_doubt_whose_contacts_cannot_be_read() 
         at_work.ask({2: 40})
         at_work.go_on(SETTLING_S)
         assert "expanders 0x21 and 0x25 are lost" in reported(at_work)
+        assert "guns 1, 2, 3, 4, 5, 6 are locked until they are read" in reported(at_work)
         assert at_work.state.locked == (1, 2, 3, 4, 5, 6)
         assert not any(at_work.live.values())
 

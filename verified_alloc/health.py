@@ -78,6 +78,7 @@ class Health:
         self._out = {"gun": latched.guns_out, "module": latched.modules_out}
         self._stop_told = latched.stop_told
         self._closed = [[False] * len(guns) for _ in modules]
+        self._unknown: frozenset[int] = frozenset()
         self.locked = [False] * len(guns)
         self.counting = False
         """A mismatch or a silence is being counted, and may latch in one of the next scans."""
@@ -145,7 +146,11 @@ class Health:
             if diagnosis.runs_on(ops, self._timing, ages, closed, m in self._runs_on)
         }
         self._enables_high |= {m for m, count in enumerate(self._astray, 1) if count > limit}
-        return self._latch(expanders, self.latched.emergency_stop or stop_pressed)
+        news = self._latch(expanders, self.latched.emergency_stop or stop_pressed)
+        unknown = frozenset(at for at in expanders if doubted[at] and not seen[at])
+        news += [self._tell_unknown(at) for at in sorted(unknown - self._unknown)]
+        self._unknown = unknown
+        return news
 
     def clear_contactor(self, gun: int, module: int) -> None:
         """Forget that this contactor is welded or failed open; it must have been inspected. Refused
@@ -200,6 +205,19 @@ class Health:
     def describe(self) -> list[str]:
         """Everything that is latched, in words."""
         return describe(self._station, Latched(), self.latched)
+
+    def _tell_unknown(self, expander: int) -> str:
+        hardware = self._station.hardware
+        guns = {
+            gun
+            for k, (gun, _) in enumerate(self._station.contactors)
+            if wiring.place(k).expander == expander
+        }
+        return (
+            f"nobody knows which contactors of expanders {hardware.output_expanders[expander]:#x}"
+            f" and {hardware.feedback_expanders[expander]:#x} are closed; guns"
+            f" {', '.join(map(str, sorted(guns)))} are locked until they are read or cleared"
+        )
 
     def _grew(
         self,
