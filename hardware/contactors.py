@@ -514,7 +514,6 @@ class ContactorController:
             begun_s = clock.now_s()
             try:
                 if step():
-                    self._doubted.discard(chip)
                     chip.enter_service()
                     return True
                 chip.lost = True  # it answers

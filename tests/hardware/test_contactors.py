@@ -575,11 +575,15 @@ def test_contacts_of_abandoned_positions_are_tried_in_turn_until_they_answer(ben
     assert station.bank.write(NONE) == {0, 1}
     assert station.shows(0, OLD)
     assert station.shows(1, OLD)
-    for position in (0, 1):
-        station.bus.chips[FEEDBACK[position]].held_in_reset = False
-    seen = [station.read().seen for _ in range(4)]
-    assert (False, False, True, True) in seen  # one answers at first
-    assert seen[-1] == (True,) * 4
+    station.bus.chips[FEEDBACK[1]].held_in_reset = False
+    assert [station.read().seen[1] for _ in range(3)][-1]
+    wrong = BusFault("flip_read", FEEDBACK[0], 0, None, 0)  # it answers, but not as configured
+    station.bus.inject(wrong)
+    station.bus.chips[FEEDBACK[0]].held_in_reset = False
+    for _ in range(5):
+        assert station.read().seen == (False, True, True, True)
+    station.bus.clear(wrong)
+    assert [station.read().seen for _ in range(2)][-1] == (True,) * 4
     assert station.bank.counts["answers again"] == 2
     assert station.read().answered == (False, False, True, True)
     assert station.bank.configure(0)

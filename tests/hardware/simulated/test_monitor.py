@@ -902,6 +902,17 @@ def test_a_run_in_which_any_scan_looks_is_known_though_nobody_looked(rig: Rig) -
     assert ("S9", 1, 1) in rig.violations
 
 
+def test_a_long_run_is_no_shorter_for_a_line_that_is_held_meanwhile(rig: Rig) -> None:
+    rig.wait(1500)
+    rig.fault("module-stuck-on 1 for 300ms")
+    rig.wait(250)
+    brief_run(rig, "line")
+    rig.wait(144)
+    rig.close(1, 1)
+    rig.wait(60)
+    assert ("S9", 1, 1) in rig.violations
+
+
 def test_a_brief_run_excuses_no_second_contactor(rig: Rig) -> None:
     rig.close(2, 1)
     rig.wait(1500)
