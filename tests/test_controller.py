@@ -12,8 +12,9 @@ from hardware import clock
 from hardware.simulated import charger as charger_module
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.cabinet import COMMAND
+from hardware.simulated.faults import Injection
 from verified_alloc.errors import BadInput
-from verified_alloc.kernel.diagnosis import Readings
+from verified_alloc.kernel.diagnosis import NOT_SO, Readings
 from verified_alloc.policies import constraint, flow
 from verified_alloc.station import Station
 
@@ -652,6 +653,23 @@ def test_an_expander_that_takes_no_writes_is_lost() -> None:
         assert "expanders 0x20 and 0x24 are lost" in reported(at_work)
         assert at_work.live[1]
         assert at_work.live[2]
+        assert not at_work.bad()
+
+
+def test_a_module_that_only_the_last_look_of_a_scan_shows_on_has_to_discharge_again() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.go_on(2)
+        at_work.wait()
+        at_us = at_work.cabinet.now_us + 200
+        at_work.charger.inject(Injection("module-stuck-on", module=1, at_us=at_us, for_us=11_000))
+        off_ms = [[ages.off_ms for ages in at_work.controller.health.ages[:2]]]
+        for _ in range(2):
+            at_work.scan(skip=False)
+            off_ms.append([ages.off_ms for ages in at_work.controller.health.ages[:2]])
+        (before, other), *after = off_ms
+        assert before > REFERENCE.timing.module_discharge_ms
+        assert after == [[NOT_SO, other + 20], [0, other + 40]]
+        assert at_work.controller.health.lines_off_ms[0] == 0
         assert not at_work.bad()
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 
 from campaign.life import Ahead, Lives
+from campaign.slow_solver import SlowSolver
 from campaign.snapshot import Snapshot
 from sweep.changes import arrived, random_changes
 from sweep.stations import quick, without_status_inputs
@@ -18,6 +19,9 @@ from verified_alloc.station import Station
 
 MATRICES = ("full", "ring", "half", "list")
 POLICIES = ("documented", "priority")
+BESIDE = 0.1
+"""Of all random changes, those that a solver beside the scan decides, for unequal modules."""
+ANSWERS_AFTER_SCANS = (1, 3, 12)
 BEFORE: Mapping[int, float] = {1: 160, 3: 120, 5: 80}
 AFTER: Mapping[int, float] = {1: 40, 2: 240, 5: 0}
 """Modules leave guns and come to others, others stay."""
@@ -72,6 +76,14 @@ def station(matrix: str, policy: str = "documented", status_inputs: bool = True)
     return made if status_inputs else without_status_inputs(made)
 
 
+def _unequal(station: Station) -> Station:
+    """The same with two smaller modules, decided by a policy that needs a constraint solver."""
+    *alike, one, other = station.modules
+    smaller = (replace(one, power_w=20_000), replace(other, power_w=30_000))
+    policy = replace(station.policy, name="fair")
+    return replace(station, modules=(*alike, *smaller), policy=policy)
+
+
 @contextmanager
 def representative(matrix: str) -> Iterator[Handover]:
     """The one handover of this matrix in which every fault is played."""
@@ -87,8 +99,11 @@ def any_change(seed: int, policies: Sequence[str] = POLICIES) -> Iterator[Handov
     """Any matrix, any demands, from a station at rest or in the middle of another change."""
     draw = random.Random(f"handover {seed}")
     made = station(draw.choice(MATRICES), draw.choice(policies), draw.random() < 0.8)
+    solver = None
+    if policies is POLICIES and draw.random() < BESIDE:
+        made, solver = _unequal(made), SlowSolver(draw.choice(ANSWERS_AFTER_SCANS))
     demands = random_changes(made, seed)
-    with WorkingStation(made, seed=seed) as at_work:
+    with WorkingStation(made, seed=seed, solve=solver) as at_work:
         at_work.ask(next(demands))
         at_work.go_on(draw.choice([2, 0.3 * draw.random()]))
         before = allocate(made, at_work.asked_kw).modules

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from campaign.slow_solver import SlowSolver
 from sweep.working_station import WorkingStation
 
 from hardware.contactors import ContactorController
@@ -24,7 +25,7 @@ from hardware.simulated.monitor import Monitor
 from hardware.simulated.pins import CabinetPin, CabinetPins
 from hardware.simulated.power_module import PowerModule
 from hardware.simulated.vehicle import Vehicle
-from verified_alloc.controller import Controller
+from verified_alloc.controller import SOLVER_DEADLINE_MS, Controller
 from verified_alloc.demand import DemandProcessor
 from verified_alloc.dwell import Dwell
 from verified_alloc.health import Health, kernel_timing
@@ -101,7 +102,8 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["_stopping_ms", "_stop_ms", "_inputs", "_allocation"], PARTS),
         **dict.fromkeys(["_before", "_switched", "_calm_scans"], SKIPPING),
         **dict.fromkeys(["_stood", "_worn"], SCRATCH),  # each decision is made in its scan
-        "_solve": FIXED,
+        "_solve": PARTS,
+        "_undecided_ms": PARTS,
         "_wear": "a decision is told of it by the thousand operations, which no change reaches",
         "_oddities": PAST,
         "_disturbance": "decides nothing: it tells that many transfers were tried again",
@@ -158,6 +160,7 @@ def state_of(at_work: WorkingStation) -> State:
         _lines(at_work.charger.pins),
         _controller(at_work.controller, at_work.bus, now_ms),
         at_work.silent and sorted(at_work.silent),
+        isinstance(at_work._solve, SlowSolver) and (at_work._solve.question, at_work._solve.asked),
     )
     struck_us = at_work.bus.last_struck_us() or -AFTERMATH_US
     excuses = (
@@ -373,6 +376,8 @@ def _controller(controller: Controller, bus: SimulatedBus, now_ms: int) -> Any:
             for gun, since_ms in zip(dwell._gun, dwell._since_ms, strict=True)
         ],
         now_ms - controller._last_ms,
+        controller._undecided_ms is not None
+        and min(now_ms - controller._undecided_ms, SOLVER_DEADLINE_MS),
         min(controller._stopping_ms, 2 * lead_ms + 1),
         min(controller._stop_ms, timing.module_off_timeout_ms + timing.current_decay_ms),
         allocation and (allocation.modules, allocation.delivered_w),
