@@ -758,8 +758,8 @@ OBLIGATIONS = (
     obligation(
         "diagnosis.ages-as-specified",
         "The ages are exactly this: how long off, stuck on, silent and settled have been shown scan"
-        " after scan, 0 in the first, none while not shown; and the mismatches of this latch. A module"
-        " that the last look of the scan shows on is not off.",
+        " after scan, 0 in the first, none while not shown; and the mismatches of this latch. A"
+        " module that the last look of the scan shows on is not off.",
         (
             "diagnosis.ages",
             "diagnosis.off_at_last_look",
