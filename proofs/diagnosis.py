@@ -376,6 +376,7 @@ def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
             now.failed_open[0] == z3.Or(was.failed_open[0], opens),
             closed[0] == z3.Or(now.welded[0], reads_closed, z3.And(counted[0], z3.Not(reads_open))),
             z3.Implies(z3.And(read.valid, seen[0]), whole[0] == closed[0]),
+            z3.Implies(z3.Not(read.valid), whole[0] == z3.Or(now.welded[0], counted[0])),
             module.dead == z3.Or(dead, ages.silent_ms >= too_long_ms),
             module.stuck_on[0] == z3.Or(on_was[0], z3.And(ages.stuck_ms >= too_long_ms, closed[0])),
             runs_on == z3.Or(ran_on, z3.And(ages.stuck_ms >= too_long_ms, z3.Not(z3.Or(two)))),
