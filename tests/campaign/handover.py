@@ -19,7 +19,7 @@ from verified_alloc.station import Station
 
 MATRICES = ("full", "ring", "half", "list")
 POLICIES = ("documented", "priority")
-BESIDE = 0.1
+BESIDE = 0.05
 """Of all random changes, those that a solver beside the scan decides, for unequal modules."""
 ANSWERS_AFTER_SCANS = (1, 3, 12)
 BEFORE: Mapping[int, float] = {1: 160, 3: 120, 5: 80}

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from campaign import faults
 from campaign.faults import Fault, Scan
@@ -20,7 +21,7 @@ from hardware.simulated.faults import Injection
 PASSING = ("the I2C bus is disturbed", ENDED)
 """What is told and not latched."""
 JOINED = re.compile(r"is joined with|joins guns|contactor .* closed while module .* is on gun")
-AT_A_SCAN = 20
+AT_A_SCAN = 30
 """Random faults from one snapshot."""
 
 
@@ -131,7 +132,8 @@ def _wrong(handover: Handover, chosen: Sequence[Fault], ahead: Ahead) -> Iterato
     if (passes or ends) and latched:
         yield f"reported: {latched}"
     # From idle a solver chooses other modules than from where they stood.
-    same = _numbers if ends and handover.at_work.station.policy.name != "documented" else _modules
+    others = ends and handover.at_work.station.policy.name != "documented"
+    same = partial(_worth, handover) if others else _modules
     if (passes or ends) and same(ahead.feeds) != same(undisturbed):
         yield f"feeds {ahead.feeds}"
     misread = "flip_read" in faults.name(chosen[0])
@@ -144,8 +146,16 @@ def _modules(feeds: Connected | None) -> object:
     return feeds
 
 
-def _numbers(feeds: Connected | None) -> object:
-    return feeds and {gun: len(modules) for gun, modules in feeds.items()}
+def _worth(handover: Handover, feeds: Connected | None) -> object:
+    """By gun: how many modules, or where those differ, as much as it asked for of their power."""
+    power_w = handover.at_work.station.module_power_w
+    if len(set(power_w)) == 1:
+        return feeds and {gun: len(modules) for gun, modules in feeds.items()}
+    asked_kw = handover.at_work.asked_kw
+    return feeds and {
+        gun: min(1000 * asked_kw[gun], sum(power_w[module - 1] for module in modules))
+        for gun, modules in feeds.items()
+    }
 
 
 def _taken_back(handover: Handover) -> int:

@@ -9,7 +9,9 @@ full, so a new one can cost branches that could have ended, and no wrong answer.
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from hashlib import blake2b
+from io import BytesIO
 from operator import attrgetter
+from pickle import HIGHEST_PROTOCOL, Pickler
 from typing import Any, NamedTuple
 
 from campaign.slow_solver import SlowSolver
@@ -174,9 +176,11 @@ def state_of(at_work: WorkingStation) -> State:
 
 
 def _digest(value: object) -> bytes:
-    text = repr(value)
-    assert " at 0x" not in text, f"an object that does not say what it holds: {text}"
-    return blake2b(text.encode(), digest_size=16).digest()
+    told = BytesIO()
+    pickler = Pickler(told, HIGHEST_PROTOCOL)
+    pickler.fast = True  # by value: no reference to what came before
+    pickler.dump(value)
+    return blake2b(told.getbuffer(), digest_size=16).digest()
 
 
 @cache

@@ -23,10 +23,12 @@ from campaign.picture import draw
 from campaign.plan import KILLED_CHANGES, STAGES, Piece, faults_in_scans, finite, pieces
 from campaign.remembered import ASKED, remembered
 from campaign.report import BEGIN, END, Whole, fill
+from campaign.slow_solver import SlowSolver
 from campaign.snapshot import Snapshot
 from campaign.stages import (
     _on_the_way,
     _taken_back,
+    _worth,
     _wrong,
     every_fault,
     every_kill,
@@ -42,6 +44,7 @@ from hardware import HardwareError
 from hardware.simulated.bus import BusFault
 from hardware.simulated.faults import Injection
 from hardware.simulated.pins import LineFault
+from verified_alloc.allocate import KEPT
 from verified_alloc.kernel import switching
 
 
@@ -247,6 +250,55 @@ def test_what_must_leave_nothing_is_told_when_it_does_not() -> None:
             assert not wrong(chosen, reported=("the I2C bus is disturbed: twice",))
         assert wrong(lasting, feeds=None) == ["neither fed as decided nor reported"]
         assert not wrong(lasting, feeds=None, reported=("contactor 1:1 is welded",))
+
+
+def beside() -> int:
+    """The seed of a change that a solver beside the scan decides."""
+    for seed in range(10_000):
+        with any_change(seed) as handover:
+            if isinstance(handover.at_work._solve, SlowSolver):
+                return seed
+    raise AssertionError("no such change")
+
+
+def test_after_a_restart_a_solver_owes_as_much_power_of_whatever_modules() -> None:
+    with any_change(beside()) as handover:
+        *alike, one, other = handover.at_work.station.module_power_w
+        assert (set(alike), one, other) == ({40_000}, 20_000, 30_000)
+        handover.at_work.asked_kw = {1: 80, 2: 40}
+        owed = _worth(handover, {1: (1, 2), 2: (3,)})
+        assert owed == _worth(handover, {1: (1, 8, 9), 2: (4,)})
+        assert owed != _worth(handover, {1: (1, 8), 2: (4,)})
+        assert owed != _worth(handover, {1: (1, 2, 3), 2: ()})
+        assert _worth(handover, None) is None
+    with any_change(2) as handover:
+        assert len(set(handover.at_work.station.module_power_w)) == 1
+        assert _worth(handover, {1: (1, 2)}) == _worth(handover, {1: (3, 4)}) == {1: 2}
+
+
+def test_a_solver_beside_the_scan_can_be_put_back_to_where_it_was() -> None:
+    """Of equal states the future is equal, also while a question is under way."""
+    with any_change(beside()) as handover:
+        at_work, solver = handover.at_work, handover.at_work._solve
+        assert isinstance(solver, SlowSolver)
+        at_work.ask({gun: abs(240 - kw) for gun, kw in at_work.asked_kw.items()})
+        at_work.scan(skip=False)
+        at_work.wait()
+        assert at_work.state.allocation.policy == KEPT
+        before, state = Snapshot(at_work), state_of(at_work)
+        solver.asked += 1
+        assert state_of(at_work) != state
+        before.restore()
+        ends = []
+        for _ in range(2):
+            for _ in range(20):
+                at_work.scan(skip=False)
+                at_work.wait()
+            ends.append((state_of(at_work), at_work.state.allocation, at_work.live))
+            before.restore()
+            assert state_of(at_work) == state
+        assert ends[0] == ends[1]
+        assert ends[0][1].policy == "fair"
 
 
 def test_a_controller_that_does_not_wait_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
