@@ -324,8 +324,8 @@ def ages_as_specified(station: Station, assumed: Assumed) -> Claim:
         )
 
     idle = z3.Not(z3.Or(read.enabled, read.reports_on))
-    on_again = z3.Bool("reports on at the end of the scan")
-    at_last_ms = diagnosis.off_at_last_look(algebra, after.off_ms, on_again)
+    lines = z3.Bools("enabled_at_the_end_of_the_scan reports_on_at_the_end_of_the_scan")
+    at_last_ms = diagnosis.off_at_last_look(algebra, after.off_ms, *lines)
     return Claim(
         (
             plant.times_are_sane(times),
@@ -335,7 +335,7 @@ def ages_as_specified(station: Station, assumed: Assumed) -> Claim:
         ),
         and_(
             after.off_ms == since(z3.And(read.valid, idle), before.off_ms),
-            at_last_ms == z3.If(on_again, -1, after.off_ms),
+            at_last_ms == z3.If(z3.Or(*lines), -1, after.off_ms),
             after.stuck_ms == since(z3.And(read.reports_on, z3.Not(read.enabled)), before.stuck_ms),
             after.silent_ms
             == since(z3.And(read.enabled, z3.Not(read.reports_on)), before.silent_ms),
@@ -760,7 +760,7 @@ OBLIGATIONS = (
         "diagnosis.ages-as-specified",
         "The ages are exactly this: how long off, stuck on, silent and settled have been shown scan"
         " after scan, 0 in the first, none while not shown; and the mismatches of this latch. A"
-        " module that the last look of the scan shows on is not off.",
+        " module that the last look of the scan shows enabled or on is not off.",
         (
             "diagnosis.ages",
             "diagnosis.off_at_last_look",

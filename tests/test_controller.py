@@ -656,12 +656,21 @@ def test_an_expander_that_takes_no_writes_is_lost() -> None:
         assert not at_work.bad()
 
 
-def test_a_module_that_only_the_last_look_of_a_scan_shows_on_has_to_discharge_again() -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Injection("module-stuck-on", module=1, for_us=11_000),
+        Injection("line-high", line=REFERENCE.hardware.enable_pins[0], for_us=5_000),
+    ],
+    ids=lambda fault: fault.kind,
+)
+def test_a_module_that_only_the_last_look_of_a_scan_shows_on_has_to_discharge_again(
+    fault: Injection,
+) -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.go_on(2)
         at_work.wait()
-        at_us = at_work.cabinet.now_us + 200
-        at_work.charger.inject(Injection("module-stuck-on", module=1, at_us=at_us, for_us=11_000))
+        at_work.charger.inject(replace(fault, at_us=at_work.cabinet.now_us + 200))
         off_ms = [[ages.off_ms for ages in at_work.controller.health.ages[:2]]]
         for _ in range(2):
             at_work.scan(skip=False)

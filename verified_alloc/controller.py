@@ -331,7 +331,7 @@ class Controller:
         oddities, self._oddities = self._oddities, self._bank.counts.total()
         self._calm_scans = self._calm_scans + scans if oddities == self._oddities else 0
         left = self._lines.read()
-        self.health.look_again(left.reports_on)
+        self.health.look_again(left.enabled, left.reports_on)
         self._astray = [high and not on for high, on in zip(left.high, enabled, strict=True)]
         as_left = list(left.enabled) == enabled
         if as_left:

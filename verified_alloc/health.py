@@ -152,14 +152,14 @@ class Health:
         self._unknown = unknown
         return news
 
-    def look_again(self, reports_on: Sequence[bool]) -> None:
-        """Take in the modules' status at the end of a scan."""
-        for m, on in enumerate(reports_on):
+    def look_again(self, enabled: Sequence[bool], reports_on: Sequence[bool]) -> None:
+        """Take in the modules' lines at the end of a scan."""
+        for m, lines in enumerate(zip(enabled, reports_on, strict=True)):
             ages = self.ages[m]
-            off_ms = diagnosis.off_at_last_look(ops, ages.off_ms, on)
+            off_ms = diagnosis.off_at_last_look(ops, ages.off_ms, *lines)
             if off_ms != ages.off_ms:
                 self.ages[m] = ages._replace(off_ms=off_ms)
-            self.lines_off_ms[m] = diagnosis.off_at_last_look(ops, self.lines_off_ms[m], on)
+            self.lines_off_ms[m] = diagnosis.off_at_last_look(ops, self.lines_off_ms[m], *lines)
 
     def clear_contactor(self, gun: int, module: int) -> None:
         """Forget that this contactor is welded or failed open; it must have been inspected. Refused

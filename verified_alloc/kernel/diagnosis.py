@@ -177,10 +177,10 @@ def ages(
     )
 
 
-def off_at_last_look(ops: Ops, off_ms: int, reports_on: bool) -> int:
-    """`off_ms` at the end of a scan, which looks at the status once more: a module that it shows on
-    is not off, whatever it was when the scan began."""
-    return ops.ite(reports_on, NOT_SO, off_ms)
+def off_at_last_look(ops: Ops, off_ms: int, enabled: bool, reports_on: bool) -> int:
+    """`off_ms` at the end of a scan, which looks at the lines once more: a module that they show
+    enabled or on is not off, whatever it was when the scan began."""
+    return ops.ite(ops.or_(enabled, reports_on), NOT_SO, off_ms)
 
 
 def contactor_faults(
