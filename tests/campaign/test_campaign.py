@@ -332,7 +332,7 @@ def end_of_the_process(at_work: WorkingStation, real: bool) -> list[object]:
 
 
 def test_a_process_that_loses_a_line_ends_as_the_real_one() -> None:
-    with any_change(2) as handover:
+    with any_change(4) as handover:
         at_work = handover.at_work
         assert any(vehicle.offer_w for vehicle in at_work.cabinet.vehicles)
         ends = [branch(partial(end_of_the_process, at_work, real)) for real in (True, False)]
