@@ -217,15 +217,12 @@ class Health:
 
     def _tell_unknown(self, expander: int) -> str:
         hardware = self._station.hardware
-        guns = {
-            gun
-            for k, (gun, _) in enumerate(self._station.contactors)
-            if wiring.place(k).expander == expander
-        }
+        reached = [expander in column for column in zip(*self._expanders, strict=True)]
+        guns = [gun.id for gun, on_it in zip(self._station.guns, reached, strict=True) if on_it]
         return (
             f"nobody knows which contactors of expanders {hardware.output_expanders[expander]:#x}"
             f" and {hardware.feedback_expanders[expander]:#x} are closed; guns"
-            f" {', '.join(map(str, sorted(guns)))} are locked until they are read or cleared"
+            f" {', '.join(map(str, guns))} are locked until they are read or cleared"
         )
 
     def _grew(
