@@ -13,7 +13,7 @@ from proofs import acl2
 from proofs.certificate import Certificate, Refused, archive, check_archive, stem
 from proofs.finite import FINITE, Finite, certificate, empty_cases
 from verified_alloc.errors import BadInput
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 
 class Certified(NamedTuple):

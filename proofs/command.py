@@ -16,7 +16,7 @@ from proofs.hunt import Cost, Fate, Hunt, Score, gaps
 from proofs.mutants import files
 from proofs.prove import GREEN, RED, Result, prove, selected
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 
 def run(

@@ -18,7 +18,7 @@ from proofs.scene import Property, Scene, any_choice, any_matrix, full_matrix, j
 from proofs.solver import conjuncts, term
 from proofs.turn import Turn, row_as_specified, running
 from verified_alloc.kernel import guard, invariants, rule
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 Build = Callable[[Station], Scene]
 

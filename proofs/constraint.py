@@ -28,7 +28,7 @@ from verified_alloc.kernel import guard, ops
 from verified_alloc.policies import constraint
 from verified_alloc.policies.constraint import Model, Stages
 from verified_alloc.policies.problem import Problem
-from verified_alloc.station import POLICIES, Faults, Station, service
+from verified_alloc.station.model import POLICIES, Faults, Station, service
 
 BUDGET = 60_000_000
 MOST_SETS = 6

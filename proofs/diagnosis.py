@@ -38,7 +38,7 @@ from proofs.steps import (
 from verified_alloc.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import ContactorFaults, ModuleFaults, Timing
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 ITS_STATION = "this station's times and number of guns; one module"
 

@@ -16,7 +16,7 @@ from proofs.algebra import and_, iff, implies, not_
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from proofs.scene import Property, Scene, any_matrix, in_model, on_the_reference, table
 from verified_alloc.kernel import dwell, invariants, ops, rule
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 BUDGET = 40_000_000
 SHAPE = "any station of this size: every matrix and fault, any module powers above 0"

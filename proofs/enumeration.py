@@ -18,7 +18,7 @@ from proofs import algebra
 from proofs.obligation import PROVED, Claim, Obligation
 from proofs.scene import Scene, any_matrix, columns, equal, judged, kw, numbers
 from verified_alloc.kernel import guard, ops, rule
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 PARTS = 4
 POINTS = 100_000

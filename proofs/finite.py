@@ -35,7 +35,7 @@ from proofs.unary import UnaryCircuit
 from verified_alloc.kernel import diagnosis, guard, switching, wiring
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.kernel.switching import Writes
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 WATTS = 1 << 19
 MODULE_WATTS = 1 << 17

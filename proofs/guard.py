@@ -14,7 +14,7 @@ from proofs import algebra
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from proofs.scene import columns, in_model, kw, numbers
 from verified_alloc.kernel import guard, ops, rule
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 BUDGET = 40_000_000
 SHAPES = "every shape up to the station's, any module powers above 0"

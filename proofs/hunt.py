@@ -117,7 +117,7 @@ def _fate(
 ) -> tuple[str, str]:
     from proofs import manifest, prove, solver
     from proofs.obligation import UNKNOWN
-    from verified_alloc.station import Station
+    from verified_alloc.station.model import Station
 
     station = Station.reference()
     there = manifest.obligations()
@@ -250,7 +250,7 @@ def gaps(scores: Sequence[Score]) -> list[str]:
 def main() -> int:
     """The score by file, and all that were not killed; 1 if there is a gap."""
     from proofs import prove
-    from verified_alloc.station import Station
+    from verified_alloc.station.model import Station
 
     jobs = os.cpu_count() or 1
     shipped = prove.prove(Station.reference(), jobs=jobs)

@@ -12,7 +12,7 @@ import z3
 from proofs import algebra
 from proofs.obligation import PROVED, Claim, Obligation
 from verified_alloc.kernel import invariants, rule
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 BUDGET = 20_000_000
 

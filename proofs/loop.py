@@ -16,7 +16,7 @@ import z3
 from proofs import algebra, terms
 from proofs.obligation import PROVED, Claim, Obligation
 from verified_alloc.kernel import rule
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 BUDGET = 20_000_000
 POSITIVE = "any numbers of guns and modules, any order, matrix, site limit and powers above 0"

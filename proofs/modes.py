@@ -10,7 +10,7 @@ from proofs.obligation import Claim
 from proofs.steps import Assumed, Step, falls, laws, rises, step_from, story
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import ContactorFaults, ModuleFaults
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 GUNS = (0, 1)
 SCANS = 9

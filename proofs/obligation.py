@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 PROVED = "proved"
 REFUTED = "refuted"

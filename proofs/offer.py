@@ -18,7 +18,7 @@ from proofs.scene import in_model
 from proofs.steps import Assumed, obligation, without
 from verified_alloc.kernel import diagnosis, offer, ops
 from verified_alloc.kernel.offer import Offer
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 ANY_OFFERS = "any powers and times; one gun"
 ITS_STATION = "this station's guns and modules; any target, any live modules, any offers"

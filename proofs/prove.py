@@ -13,7 +13,7 @@ from proofs import manifest, solver
 from proofs.certificate import Certificate, Refused
 from proofs.finite import FINITE, certificate, empty_cases
 from proofs.obligation import PROVED, REFUTED, UNKNOWN, Claim, Obligation
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 COVER_BUDGET = 30_000_000
 SECOND_OPINION_S = 300.0

@@ -25,7 +25,7 @@ from proofs.scene import (
     table,
 )
 from verified_alloc.kernel import guard, invariants, ops, rule
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 BUDGET = 60_000_000
 ANY = "any station of this size: every matrix, every fault, modules and guns of these sizes"

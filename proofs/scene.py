@@ -10,7 +10,7 @@ from proofs import algebra, solver
 from proofs.algebra import not_
 from proofs.obligation import Claim
 from verified_alloc.kernel import guard, invariants, ops, rule
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 SEARCH = 2_000_000
 """The solver's resources for finding a counterexample that is easy to read."""

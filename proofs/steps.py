@@ -14,7 +14,7 @@ from proofs.scene import in_model
 from verified_alloc.kernel import ops, switching
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.kernel.switching import Writes
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 ANY_STATION = "any times; one module (they do not depend on each other) and as many guns"
 BUDGET = 60_000_000

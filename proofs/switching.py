@@ -45,7 +45,7 @@ from proofs.steps import (
 from verified_alloc.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 
 def pairs(step: Step) -> list[tuple[int, int]]:

@@ -19,7 +19,7 @@ from proofs.scene import (
     turn,
 )
 from verified_alloc.kernel import invariants, ops, rule
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 
 class Turn:

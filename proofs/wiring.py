@@ -9,7 +9,7 @@ import z3
 from proofs import algebra
 from proofs.obligation import PROVED, Claim, Obligation
 from verified_alloc.kernel import guard, wiring
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 BUDGET = 50_000_000
 ADDRESSES = 8

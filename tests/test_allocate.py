@@ -16,7 +16,7 @@ from verified_alloc.kernel import invariants, ops
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.policies import constraint, documented, flow
 from verified_alloc.policies.problem import Answer
-from verified_alloc.station import POLICIES, service
+from verified_alloc.station.model import POLICIES, service
 
 REFERENCE = Station.reference()
 UNEQUAL = Station.from_tables(tables(module=[{"id": 9, "power_kw": 20}]))

@@ -16,7 +16,7 @@ from hardware.simulated.faults import Injection
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel.diagnosis import NOT_SO, Readings
 from verified_alloc.policies import constraint, flow
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 SETTLING_S = 6
 DOCUMENTED = [

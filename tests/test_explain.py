@@ -10,7 +10,7 @@ from verified_alloc.allocate import decide
 from verified_alloc.explain import explain, kilowatts, modules, reasons
 from verified_alloc.policies import constraint
 from verified_alloc.policies.problem import NO_FAULTS
-from verified_alloc.station import service
+from verified_alloc.station.model import service
 
 REFERENCE = Station.reference()
 

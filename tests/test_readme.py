@@ -12,7 +12,8 @@ import pytest
 
 from hardware.simulated import faults
 from proofs import manifest
-from verified_alloc import Station, cli, station_file
+from verified_alloc import Station, cli
+from verified_alloc.station import file
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -135,7 +136,7 @@ def test_the_default_station_file_says_every_default() -> None:
         "name", "guns", "modules", "module_power_kw", "gun_max_power_kw"
     }  # fmt: skip
     for table in ("policy", "timing", "hardware"):
-        fields = station_file.TABLES[table].model_fields
+        fields = file.TABLES[table].model_fields
         assert told[table].keys() == {spec.alias or name for name, spec in fields.items()}
 
 

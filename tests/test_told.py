@@ -10,7 +10,7 @@ from sweep.stations import REFERENCE, strictly_documented
 from sweep.working_station import WorkingStation
 
 from verified_alloc.errors import BadInput
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 DOCUMENTED = replace(REFERENCE, policy=replace(REFERENCE.policy, name="documented"))
 LEAD_MS = REFERENCE.timing.offer_lead_ms

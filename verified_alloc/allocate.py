@@ -28,7 +28,7 @@ from verified_alloc.policies.problem import (
     Problem,
     Stage,
 )
-from verified_alloc.station import POLICIES, Faults, Pair, Station, number_in, service, usable
+from verified_alloc.station.model import POLICIES, Faults, Pair, Station, number_in, service, usable
 
 KEPT = "kept"
 """In place of a policy: what stands while a solver beside the scan is at work."""

@@ -26,7 +26,7 @@ from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
 from verified_alloc.policies.problem import NO_WEAR, Answer, NoAnswer, NotYet, Problem
 from verified_alloc.quiet import quiet_ms
-from verified_alloc.station import Faults, Pair, Station
+from verified_alloc.station.model import Faults, Pair, Station
 from verified_alloc.wear import Wear, in_steps
 from verified_alloc.wires import Wires
 

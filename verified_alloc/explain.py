@@ -15,7 +15,7 @@ from verified_alloc.demand import Asked
 from verified_alloc.kernel import ops, rule
 from verified_alloc.policies import conflict
 from verified_alloc.policies.problem import NO_FAULTS, Problem
-from verified_alloc.station import Faults, Station, service
+from verified_alloc.station.model import Faults, Station, service
 
 PREFERS = {
     "priority": "by priority the higher demand comes first",

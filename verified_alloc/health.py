@@ -16,7 +16,7 @@ from verified_alloc.kernel.diagnosis import (
     Readings,
     Timing,
 )
-from verified_alloc.station import Faults, Station, number_in
+from verified_alloc.station.model import Faults, Station, number_in
 
 SILENT_SCANS = 3
 """An expander that does not answer, or does not take what is written, for more scans in a row than

@@ -25,7 +25,7 @@ from verified_alloc.journal_file import (
     identity,
     older_parts,
 )
-from verified_alloc.station import (
+from verified_alloc.station.model import (
     Faults,
     Pair,
     Station,

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verified_alloc.controller import State
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 REFRESH_S = 0.2
 SENTENCES_SHOWN = 6

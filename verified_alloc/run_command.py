@@ -22,7 +22,7 @@ from verified_alloc.journal_file import check_journal
 from verified_alloc.run import MS_PER_DAY, Run, check_scan_time, simulated_charger
 from verified_alloc.service.opening import at_desk, can_serve
 from verified_alloc.service.settings import settings
-from verified_alloc.station import Doors, Station
+from verified_alloc.station.model import Doors, Station
 
 REFRESH_MS = 200
 HARDWARE = ("simulated", "pi")

@@ -8,7 +8,7 @@ from hardware.modules import LineReading, PowerModuleController
 from verified_alloc.kernel import ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings, Timing
 from verified_alloc.kernel.switching import Writes
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 
 class Wires:

@@ -15,7 +15,7 @@ from ratios import ratio
 
 from verified_alloc import Faults, Station, allocate, demand
 from verified_alloc.policies import documented
-from verified_alloc.station import service
+from verified_alloc.station.model import service
 
 STATION = Station.reference()
 SERVICE = service(STATION, Faults())

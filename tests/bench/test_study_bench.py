@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from verified_alloc.compare.traces import DemandTrace, read_trace
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 from verified_alloc.study.plan import Plan, Source, swept
 from verified_alloc.study.workers import here, in_processes
 

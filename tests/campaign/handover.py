@@ -15,7 +15,7 @@ from sweep.stations import quick, without_status_inputs
 from sweep.working_station import WorkingStation
 
 from verified_alloc.allocate import allocate
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 MATRICES = ("full", "ring", "half", "list")
 POLICIES = ("documented", "priority")

@@ -16,7 +16,7 @@ from typing import Any
 
 from gpiozero.pins import BoardInfo, HeaderInfo, PinInfo
 
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 CONSTANT = (
     *(str, bytes, int, float, type(None), type, range, weakref.ref, types.ModuleType),

@@ -17,7 +17,7 @@ from verified_alloc.compare.synthetic import synthetic_day
 from verified_alloc.compare.traces import DemandTrace
 from verified_alloc.controller import State
 from verified_alloc.run import MS_PER_DAY, Run, simulated_charger
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 DISTURBANCES_A_DAY = 200
 MOMENTARY = ("nack", "nack-data", "timeout")

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import floor
 
 from verified_alloc.compare.sessions import DEMAND_STEP_W, Session
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 
 @dataclass

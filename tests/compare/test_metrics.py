@@ -18,7 +18,7 @@ from verified_alloc.compare.crowd import DAY_MS
 from verified_alloc.compare.replay import Replay, replay
 from verified_alloc.compare.sessions import MJ_PER_KWH
 from verified_alloc.compare.traces import read_trace
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ import sys, threading
 from dataclasses import replace
 from verified_alloc import Station, allocate
 from verified_alloc.allocate import prepare
-from verified_alloc.station import PowerModule
+from verified_alloc.station.model import PowerModule
 
 station = Station.reference()
 if {unequal}:

@@ -14,7 +14,7 @@ from verified_alloc.errors import BadInput
 from verified_alloc.service.door import BURST, MOST_BODY_BYTES, Allowance, Door
 from verified_alloc.service.log import Journald, Once
 from verified_alloc.service.settings import settings
-from verified_alloc.station import Doors
+from verified_alloc.station.model import Doors
 
 TOKEN = "a token of many letters"
 

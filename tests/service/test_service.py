@@ -21,7 +21,7 @@ from verified_alloc.journal_reader import latest
 from verified_alloc.run import simulated_charger
 from verified_alloc.service.opening import at_desk
 from verified_alloc.service.settings import settings
-from verified_alloc.station import Doors, Station
+from verified_alloc.station.model import Doors, Station
 
 pytestmark = pytest.mark.xdist_group("service")  # one station for all of them
 

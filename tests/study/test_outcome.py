@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verified_alloc.compare.metrics import FIGURES
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 from verified_alloc.study.outcome import Outcome, answer, as_csv, outcomes, rows
 from verified_alloc.study.plan import Plan, Source, swept
 

@@ -12,7 +12,7 @@ from verified_alloc.compare.session_file import SessionFile, write_sessions
 from verified_alloc.compare.synthetic import BUILT_IN_CARS, synthetic_sessions
 from verified_alloc.compare.traces import DemandChange, DemandTrace
 from verified_alloc.errors import BadInput
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 from verified_alloc.study import plan as plan_module
 from verified_alloc.study.plan import Plan, Source, swept, synthetic_cars
 

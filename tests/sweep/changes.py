@@ -11,7 +11,7 @@ from sweep.working_station import Connected, WorkingStation
 
 from verified_alloc.allocate import decide
 from verified_alloc.demand import strictly
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 Demands = dict[int, int]
 

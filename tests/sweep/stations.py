@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 REFERENCE = Station.reference()
 

@@ -16,7 +16,7 @@ from sweep.stations import (
     without_status_inputs,
 )
 
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 STATIONS = (
     strictly_documented(),

@@ -13,7 +13,7 @@ from verified_alloc.controller import Controller, State
 from verified_alloc.demand import DemandProcessor
 from verified_alloc.policies.problem import NO_WEAR
 from verified_alloc.run import controlled, simulated_charger
-from verified_alloc.station import Pair, Station
+from verified_alloc.station.model import Pair, Station
 
 Connected = dict[int, tuple[int, ...]]
 

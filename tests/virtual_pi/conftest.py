@@ -9,7 +9,7 @@ from bench import Bench
 from image import CACHE, image, missing
 from machine import Machine
 
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 FOLDER = Path(__file__).parent
 STATION = "station.toml"

@@ -13,7 +13,7 @@ from controller import Controller
 from driver import Driver
 
 from hardware.simulated.bus import BusFault
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 STATION = Station.from_toml(Path(__file__).parent / "pi" / "station.toml")
 ENABLE = STATION.hardware.enable_pins[0]

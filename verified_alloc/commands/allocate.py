@@ -21,7 +21,7 @@ from verified_alloc.commands.options import (
     faults_of,
     station_of,
 )
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 if TYPE_CHECKING:
     from verified_alloc.allocate import Allocation

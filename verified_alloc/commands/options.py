@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.station import Faults, Pair, Station
+from verified_alloc.station.model import Faults, Pair, Station
 
 Demands = Annotated[
     list[str] | None,

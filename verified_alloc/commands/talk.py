@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verified_alloc.commands.options import AsJson, demands_of
-from verified_alloc.station import Doors
+from verified_alloc.station.model import Doors
 
 if TYPE_CHECKING:
     from verified_alloc.service.client import Client

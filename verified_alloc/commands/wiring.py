@@ -10,10 +10,10 @@ import typer
 
 from verified_alloc.commands.options import AsJson, StationOption, station_of
 from verified_alloc.errors import BadInput
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 if TYPE_CHECKING:
-    from verified_alloc.wiring_list import ContactorWires
+    from verified_alloc.station.wiring_list import ContactorWires
 
 
 def wiring(
@@ -32,7 +32,7 @@ def wiring(
     verified-alloc wiring --csv > wiring.csv
     verified-alloc wiring --svg wiring.svg
     """
-    from verified_alloc.wiring_list import wiring_list
+    from verified_alloc.station.wiring_list import wiring_list
 
     if as_csv and as_json:
         raise BadInput("--csv and --json: allowed is one of them")
@@ -52,7 +52,7 @@ def wiring(
 
 
 def _draw(station: Station, file: Path) -> None:
-    from verified_alloc.wiring_picture import wiring_picture
+    from verified_alloc.station.wiring_drawing import wiring_picture
 
     try:
         file.write_text(wiring_picture(station), encoding="utf-8")

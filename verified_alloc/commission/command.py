@@ -20,7 +20,7 @@ from verified_alloc.commission.walk import Walk
 from verified_alloc.errors import BadInput
 from verified_alloc.run import check_scan_time, ended_by_signals, simulated_charger, wires
 from verified_alloc.run_command import check_hardware
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 
 def commission(

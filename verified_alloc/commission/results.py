@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from math import ceil, floor
 from typing import Any
 
-from verified_alloc.station import Pair, Station, Timing
-from verified_alloc.wiring_list import pin_name
+from verified_alloc.station.model import Pair, Station, Timing
+from verified_alloc.station.wiring_list import pin_name
 
 CYCLES = 3
 """How often each contactor is closed and opened."""

@@ -23,7 +23,7 @@ from verified_alloc.commission.results import (
 from verified_alloc.health import kernel_timing
 from verified_alloc.kernel import diagnosis, ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings
-from verified_alloc.station import Pair, Station
+from verified_alloc.station.model import Pair, Station
 from verified_alloc.wires import Wires
 
 SCANS_A_LOOK = 3

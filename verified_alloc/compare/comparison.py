@@ -19,7 +19,7 @@ from verified_alloc.compare.traces import (
     sample_names,
 )
 from verified_alloc.errors import BadInput
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 BASELINE = "documented"
 WORTH_IT = 0.005

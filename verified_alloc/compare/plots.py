@@ -17,7 +17,7 @@ from verified_alloc.compare.comparison import Comparison
 from verified_alloc.compare.crowd import DAY_MS
 from verified_alloc.compare.replay import Replay
 from verified_alloc.compare.timeline import BINS, Timeline
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from verified_alloc.compare.comparison import HOUR_MS, WINDOW_HOURS, Comparison,
 from verified_alloc.compare.crowd import DAY_MS
 from verified_alloc.compare.replay import Replay
 from verified_alloc.compare.tables import shown_values
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 STYLE = """
 :root { color-scheme: light; }

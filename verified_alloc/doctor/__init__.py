@@ -9,7 +9,7 @@ from pathlib import Path
 from verified_alloc.doctor.assumptions import assumptions
 from verified_alloc.doctor.check import MET, UNMET, UNSEEN, Check
 from verified_alloc.doctor.machine import machine
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 __all__ = ["MET", "UNMET", "UNSEEN", "Check", "examine"]
 

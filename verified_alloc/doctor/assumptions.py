@@ -15,7 +15,7 @@ from hardware.contactors import ContactorController
 from hardware.modules import choose_pin_factory, claim_input, release
 from verified_alloc.doctor.check import MET, UNSEEN, Check, check
 from verified_alloc.kernel import wiring
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 SLEEPS = 50
 

@@ -16,7 +16,7 @@ from verified_alloc.fault_latch import FaultLatch, Latched
 from verified_alloc.health import describe
 from verified_alloc.install import UNIT
 from verified_alloc.kernel import wiring
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 
 def machine(station: Station, faults: Path, root: Path) -> Iterator[Check]:

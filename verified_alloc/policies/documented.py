@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from verified_alloc.demand import Asked
 from verified_alloc.kernel import dwell, ops, rule
 from verified_alloc.kernel.diagnosis import Service
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 
 def choose(

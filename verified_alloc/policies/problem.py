@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from verified_alloc.demand import Asked
 from verified_alloc.kernel.rule import Choice
-from verified_alloc.station import Faults, Pair, Station, service
+from verified_alloc.station.model import Faults, Pair, Station, service
 
 NO_FAULTS = Faults()
 ALL_OPEN: frozenset[Pair] = frozenset()

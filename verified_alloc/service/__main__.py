@@ -10,7 +10,7 @@ import sys
 
 from verified_alloc.service import log as logs
 from verified_alloc.service.settings import Settings
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 LAST_WORDS_S = 1.5
 """How long a service whose scan has died goes on saying so."""

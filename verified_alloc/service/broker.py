@@ -25,7 +25,7 @@ from verified_alloc.service.models import Hold, TimedAcknowledgement, TimedDeman
 from verified_alloc.service.picture import Painter
 from verified_alloc.service.seen import Seen
 from verified_alloc.service.settings import Broker
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 MOST_PAYLOAD_BYTES = 4096
 MESSAGES_QUEUED = 256

@@ -10,7 +10,7 @@ from typing import Any
 
 from verified_alloc import beside
 from verified_alloc.service.settings import Settings
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 LINE_BYTES = 1 << 18
 """What the kernel keeps of each direction of the line; when it is full, nothing more is sent."""

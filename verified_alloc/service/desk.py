@@ -24,7 +24,7 @@ from verified_alloc.player import Player
 from verified_alloc.service.child import Child
 from verified_alloc.service.seen import LATENESS_BOUNDS_MS, Lateness, Note, Seen
 from verified_alloc.service.site_limit import SiteLimit, site_limit
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 ORDERS_PER_SCAN = 16
 NOTES_KEPT = 40

@@ -43,7 +43,7 @@ from verified_alloc.service.models import (
 from verified_alloc.service.picture import Painter
 from verified_alloc.service.seen import Seen
 from verified_alloc.service.settings import Settings
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 STREAMS = 32
 STREAM_PAUSE_S = 0.1

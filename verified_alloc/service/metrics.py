@@ -12,7 +12,7 @@ from prometheus_client.core import (
 
 from verified_alloc.service.line import Line
 from verified_alloc.service.seen import LATENESS_BOUNDS_MS, Seen
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 PREFIX = "verified_alloc_"
 

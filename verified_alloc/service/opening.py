@@ -14,7 +14,7 @@ from verified_alloc.service import log
 from verified_alloc.service.child import Child
 from verified_alloc.service.desk import Desk
 from verified_alloc.service.settings import Settings, listen
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 LIBRARIES = ("fastapi", "uvicorn", "aiomqtt", "prometheus_client")
 

@@ -23,7 +23,7 @@ from verified_alloc.service.models import (
     StationView,
 )
 from verified_alloc.service.seen import Seen
-from verified_alloc.station import Pair, Station, service
+from verified_alloc.station.model import Pair, Station, service
 
 
 class Painter:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.station import Doors
+from verified_alloc.station.model import Doors
 
 SHORTEST_TOKEN = 16
 LONGEST_SECRET = 1000

@@ -11,7 +11,7 @@ from verified_alloc.service.http import Past, application
 from verified_alloc.service.line import Line
 from verified_alloc.service.picture import Painter
 from verified_alloc.service.settings import Settings
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 CONNECTIONS = 256
 

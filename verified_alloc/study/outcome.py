@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from verified_alloc.compare.metrics import FIGURES
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 from verified_alloc.study.plan import Plan
 from verified_alloc.study.store import Result
 

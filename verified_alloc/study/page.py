@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 from verified_alloc.compare.report import STYLE
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 from verified_alloc.study import picture
 from verified_alloc.study.outcome import Outcome, answer
 from verified_alloc.study.plan import Plan

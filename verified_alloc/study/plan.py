@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from verified_alloc.compare.sessions import MJ_PER_KWH, Battery, Session
 from verified_alloc.compare.synthetic import BUILT_IN_CARS, synthetic_sessions
 from verified_alloc.compare.traces import DemandTrace
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 MATRICES = ("full", "half", "ring")
 ROOMS = ("*.py", "kernel/*.py", "policies/*.py", "compare/*.py")

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from verified_alloc.kernel import wiring
-from verified_alloc.station import Station
+from verified_alloc.station.model import Station
 
 # Pins of the MCP23017's 28-pin packages (Microchip DS20001952, table 1-1).
 _FIRST_PIN_OF_PORT_A, _FIRST_PIN_OF_PORT_B = 21, 1

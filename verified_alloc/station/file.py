@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.station import (
+from verified_alloc.station.model import (
     POLICIES,
     Doors,
     Gun,

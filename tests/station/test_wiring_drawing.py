@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from verified_alloc import Station, cli
-from verified_alloc.wiring_list import wiring_list
-from verified_alloc.wiring_picture import HEIGHT, WIDTH, wiring_picture
+from verified_alloc.station.wiring_drawing import HEIGHT, WIDTH, wiring_picture
+from verified_alloc.station.wiring_list import wiring_list
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -77,5 +77,5 @@ def test_the_command_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_one_in_the_docs_is_up_to_date() -> None:
-    docs = Path(__file__).parents[1] / "docs"
+    docs = Path(__file__).parents[2] / "docs"
     assert (docs / "wiring.svg").read_text() == wiring_picture(Station.reference())

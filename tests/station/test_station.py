@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stations import faults_of, stations, tables
 
 from verified_alloc import BadInput, Faults, Station
-from verified_alloc.station import Hardware, Matrix, Timing, service, usable
+from verified_alloc.station.model import Hardware, Matrix, Timing, service, usable
 
 DOCUMENTED = """
 [station]

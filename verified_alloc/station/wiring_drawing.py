@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from html import escape
 
 from verified_alloc.kernel import wiring
-from verified_alloc.station import Station
-from verified_alloc.wiring_list import (
+from verified_alloc.station.model import Station
+from verified_alloc.station.wiring_list import (
     HEADER_PINS,
     ContactorWires,
     package_pin,

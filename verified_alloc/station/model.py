@@ -189,22 +189,22 @@ class Station:
     def from_toml(path: str | Path) -> "Station":
         """The station that a file describes; `BadInput` names the key, the value and what is
         allowed."""
-        from verified_alloc import station_file
+        from verified_alloc.station import file
 
-        return station_file.read(path)
+        return file.read(path)
 
     @staticmethod
     def from_tables(tables: Mapping[str, Any]) -> "Station":
         """The station that the tables of a station file describe; `BadInput` as `from_toml`."""
-        from verified_alloc import station_file
+        from verified_alloc.station import file
 
-        return station_file.station(tables)
+        return file.station(tables)
 
     def to_tables(self) -> dict[str, Any]:
         """The tables of a station file that describes this station, fit for JSON."""
-        from verified_alloc import station_file
+        from verified_alloc.station import file
 
-        return station_file.tables(self)
+        return file.tables(self)
 
     @cached_property
     def _hash(self) -> int:
