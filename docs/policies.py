@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verified_alloc import Faults, Station, allocate
-from verified_alloc.station.model import POLICIES, Matrix
+from verified_alloc.station.parts import POLICIES, Matrix
 
 PAGE = Path(__file__).with_suffix(".md")
 BEGIN, END = "<!-- gain: filled by docs/policies.py -->", "<!-- end of gain -->"

@@ -28,7 +28,9 @@ from verified_alloc.kernel import guard, ops
 from verified_alloc.policies import constraint
 from verified_alloc.policies.constraint import Model, Stages
 from verified_alloc.policies.problem import Problem
-from verified_alloc.station.model import POLICIES, Faults, Station, service
+from verified_alloc.station.faults import Faults, usable_after
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import POLICIES
 
 BUDGET = 60_000_000
 MOST_SETS = 6
@@ -193,7 +195,7 @@ def world(case: Case, model: Model) -> Both:
 
 def verdict(case: Case, held: Any, delivered_w: Sequence[Any], of: Both) -> guard.Verdict:
     """The shipped guard on an allocation."""
-    station, left = case.station, service(case.station, case.faults)
+    station, left = case.station, usable_after(case.station, case.faults)
     return guard.judge(
         algebra,
         held,
@@ -329,7 +331,7 @@ def _says_of_gun(
     case: Case, held: Any, delivered_w: Sequence[Any], of: Both, gun: int
 ) -> tuple[Any, ...]:
     """Conditions 2 to 4 of the shipped guard, for one gun."""
-    station, left = case.station, service(case.station, case.faults)
+    station, left = case.station, usable_after(case.station, case.faults)
     one = guard.judge(
         algebra,
         [held[gun]],

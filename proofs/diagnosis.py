@@ -631,7 +631,7 @@ def service_is_as_designed(station: Station, assumed: Assumed) -> Claim:
         [and_(exists[gun][m], z3.Bool(f"welded {gun + 1}:{m + 1}")) for m in all_modules]
         for gun in all_guns
     ]
-    left = diagnosis.service(algebra, exists, module_failed, gun_out, failed_open, welded)
+    left = diagnosis.usable_after(algebra, exists, module_failed, gun_out, failed_open, welded)
     every = [left.usable[gun][m] for gun in all_guns for m in all_modules]
 
     def others(gun: int, m: int) -> Any:
@@ -833,11 +833,11 @@ OBLIGATIONS = (
         " station's number of guns",
     ),
     obligation(
-        "diagnosis.service",
+        "diagnosis.usable-after",
         "A failed module serves nobody; a gun that is out gets nothing; a failed-open contactor"
         " does not exist; a welded one binds its module; two welds take out the module and its"
         " guns; a failed module takes out the gun it is welded to; nothing else is lost.",
-        ("diagnosis.service",),
+        ("diagnosis.usable_after",),
         service_is_as_designed,
         domain="this station's size; any matrix, any faults",
     ),

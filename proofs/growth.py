@@ -15,7 +15,8 @@ from typing import Any
 
 from proofs import manifest, prove
 from proofs.prove import GREEN, SKIPPED, Result
-from verified_alloc.station.model import Gun, Matrix, PowerModule, Station
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Gun, Matrix, PowerModule
 
 SIZES = ("6x9", "12x18", "24x48")
 LIMIT_S = 10

@@ -119,7 +119,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "bridge-stays-locked",
         "locked-for-cause",
         "joined-guns-get-nothing",
-        "service",
+        "usable-after",
         "ages-are-sound.without-A2",
         "ages-are-sound.without-A9",
         "ages-are-sound.without-A10",

@@ -16,7 +16,8 @@ from verified_alloc.kernel import invariants, ops
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.policies import constraint, documented, flow
 from verified_alloc.policies.problem import Answer
-from verified_alloc.station.model import POLICIES, service
+from verified_alloc.station.faults import usable_after
+from verified_alloc.station.parts import POLICIES
 
 REFERENCE = Station.reference()
 UNEQUAL = Station.from_tables(tables(module=[{"id": 9, "power_kw": 20}]))
@@ -142,7 +143,7 @@ def test_any_station_any_faults_any_state(data: st.DataObject) -> None:
     healthy = set(station.contactors) - faults.welded - faults.failed_open
     assert a.operations == len((then - now) & healthy) + len((now - then) & healthy)
     busy = {module for _, module in then}
-    left = service(station, faults)
+    left = usable_after(station, faults)
     can = {m.id for m in station.modules if any(row[m.id - 1] for row in left.usable)}
     assert a.idle_modules == tuple(sorted(can - busy))
 
@@ -155,7 +156,7 @@ def test_the_documented_invariants_hold(data: st.DataObject) -> None:
     asked = demand.told(station, data.draw(demands_of(station)))
     a = decide(station, asked, faults=faults)
 
-    left = service(station, faults)
+    left = usable_after(station, faults)
     held = station.grid((gun, module) for gun, row in a.modules.items() for module in row)
     delivered_w = list(a.delivered_w.values())
     granted_w = [
@@ -311,7 +312,7 @@ def test_whatever_goes_wrong_in_a_solver_the_rule_answers(monkeypatch: pytest.Mo
 
 def test_a_wrong_order_is_not_accepted() -> None:
     asked = demand.told(REFERENCE, {1: 80, 2: 240})
-    left = service(REFERENCE, Faults())
+    left = usable_after(REFERENCE, Faults())
     wrong = asked._replace(order=(1, 2, 3, 4, 5, 6))
     for order in (asked, wrong):
         choice = documented.choose(REFERENCE, left, order, {})
@@ -333,7 +334,7 @@ def test_reservations_never_cost_safety(data: st.DataObject) -> None:
     assert (a.policy, a.fallback_from) == (policy, None)
     pairs = [(gun, module) for gun, row in a.modules.items() for module in row]
     assert len({module for _, module in pairs}) == len(pairs)
-    left = service(station, faults)
+    left = usable_after(station, faults)
     assert all(left.usable[gun - 1][module - 1] for gun, module in pairs)
     for gun, power_w in a.delivered_w.items():
         assert power_w <= asked.demand_w[gun - 1]

@@ -10,7 +10,7 @@ from verified_alloc.allocate import decide
 from verified_alloc.explain import explain, kilowatts, modules, reasons
 from verified_alloc.policies import constraint
 from verified_alloc.policies.problem import NO_FAULTS
-from verified_alloc.station.model import service
+from verified_alloc.station.faults import usable_after
 
 REFERENCE = Station.reference()
 
@@ -180,7 +180,7 @@ def test_what_is_said_is_so(data: st.DataObject) -> None:
     answer = allocate(station, demands, faults=faults)
     assert explanation.allocation == answer
     assert list(explanation.guns) == list(answer.modules)
-    left = service(station, faults)
+    left = usable_after(station, faults)
     places = [reason.served for reason in explanation.guns.values() if reason.served is not None]
     assert sorted(places) == list(range(1, len(places) + 1))
     for gun, reason in explanation.guns.items():

@@ -29,7 +29,9 @@ from verified_alloc.journal import Journal, why
 from verified_alloc.journal_file import TABLES, JournalFile, older_parts, part
 from verified_alloc.journal_reader import latest, read_journal
 from verified_alloc.run import Run, simulated_charger
-from verified_alloc.station.model import Faults, Policy, Station
+from verified_alloc.station.faults import Faults
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Policy
 from verified_alloc.summary import Summary
 
 REFERENCE = replace(Station.reference(), policy=Policy("documented"))

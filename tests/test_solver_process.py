@@ -26,7 +26,9 @@ from verified_alloc.policies import constraint
 from verified_alloc.policies.problem import Answer, NoAnswer, NotYet, Problem
 from verified_alloc.run import Run, simulated_charger
 from verified_alloc.solver_process import SolverProcess
-from verified_alloc.station.model import Faults, PowerModule, Station
+from verified_alloc.station.faults import Faults
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import PowerModule
 
 UNEQUAL = replace(
     REFERENCE,

@@ -15,7 +15,7 @@ from verified_alloc.journal import Journal
 from verified_alloc.journal_reader import operations_so_far
 from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.policies.problem import NO_WEAR
-from verified_alloc.station.model import Pair
+from verified_alloc.station.parts import Pair
 from verified_alloc.wear import STEP, Wear, in_steps
 
 STATION = replace(REFERENCE, timing=replace(REFERENCE.timing, minimum_dwell_s=0))

@@ -13,7 +13,7 @@ from verified_alloc import demand
 from verified_alloc.demand import Asked
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.kernel import dwell, guard, ops
-from verified_alloc.kernel.diagnosis import Service
+from verified_alloc.kernel.diagnosis import Usable
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.policies import documented, flow
 from verified_alloc.policies.optimality import is_optimal
@@ -28,7 +28,9 @@ from verified_alloc.policies.problem import (
     Problem,
     Stage,
 )
-from verified_alloc.station.model import POLICIES, Faults, Pair, Station, number_in, service, usable
+from verified_alloc.station.faults import Faults, usable, usable_after
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import POLICIES, Pair, number_in
 
 KEPT = "kept"
 """In place of a policy: what stands while a solver beside the scan is at work."""
@@ -130,7 +132,7 @@ def decide(
             f"policy.minimum_modules = {station.policy.minimum_modules} with policy documented:"
             " allowed is 0"
         )
-    left = service(station, faults)
+    left = usable_after(station, faults)
     if reserved:
         reserved = _staying(station, left, asked, reserved)
     refused = None
@@ -158,7 +160,7 @@ def keep(
     """What stands while a solver is at work: of the modules that it has at `present`, each gun
     keeps those that it still can use and needs, and none comes to it. It is the rule's choice on
     these contactors alone, so the guard accepts it (`rule.guard-accepts`)."""
-    left = service(station, faults)
+    left = usable_after(station, faults)
     has = station.grid((gun, module) for gun, modules in present.items() for module in modules)
     usable = [list(map(and_, *rows)) for rows in zip(left.usable, has, strict=True)]
     choice = documented.choose(station, left._replace(usable=usable), asked, NONE_RESERVED)
@@ -172,7 +174,7 @@ def _answer(problem: Problem, name: str, solve: Solve | None) -> Answer:
     """What a policy answers: by the rule, or by a solver. `NoAnswer`, whatever goes wrong in a
     solver: there is the rule to fall back on."""
     if name == "documented":
-        left = service(problem.station, problem.faults)
+        left = usable_after(problem.station, problem.faults)
         return Answer(
             documented.choose(problem.station, left, problem.asked, problem.reserved), "rule"
         )
@@ -206,7 +208,7 @@ def prepare(station: Station) -> None:
         Thread(target=import_module, args=("ortools.sat.python.cp_model",), daemon=True).start()
 
 
-def accepted(station: Station, left: Service, asked: Asked, choice: Choice) -> bool:
+def accepted(station: Station, left: Usable, asked: Asked, choice: Choice) -> bool:
     """The proved guard accepts this choice, and the order it was made in is a sorted one."""
     verdict = guard.judge(
         ops,
@@ -237,7 +239,7 @@ def _nothing(station: Station) -> Answer:
 
 
 def _staying(
-    station: Station, left: Service, asked: Asked, reserved: Mapping[int, int]
+    station: Station, left: Usable, asked: Asked, reserved: Mapping[int, int]
 ) -> Mapping[int, int]:
     """The reservations that stand."""
     numbers = range(1, len(station.modules) + 1)

@@ -26,11 +26,13 @@ from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
 from verified_alloc.policies.problem import NO_WEAR, Answer, NoAnswer, NotYet, Problem
 from verified_alloc.quiet import quiet_ms
-from verified_alloc.station.model import Faults, Pair, Station
+from verified_alloc.station.faults import Faults
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
 from verified_alloc.wear import Wear, in_steps
 from verified_alloc.wires import Wires
 
-Matrix = list[list[bool]]
+BoolMatrix = list[list[bool]]
 SOLVER_DEADLINE_MS = 1000
 """For so long modules stay with what they have when a solver beside the scan is asked; then the
 documented rule stands in until it answers."""
@@ -376,7 +378,7 @@ class Controller:
             self.report(sentence)
 
     def _decide(
-        self, asked: Asked, readings: Sequence[Readings], live: Matrix, now_ms: int
+        self, asked: Asked, readings: Sequence[Readings], live: BoolMatrix, now_ms: int
     ) -> Allocation:
         """Allocate anew when demands, faults, the limit or the reserved modules have changed, and
         as long as a solver beside the scan has not answered."""
@@ -447,14 +449,14 @@ class Controller:
             }
         return frozenset(stand)
 
-    def _matrix(self, allocation: Allocation) -> Matrix:
+    def _matrix(self, allocation: Allocation) -> BoolMatrix:
         return [
             [module + 1 in allocation.modules[gun + 1] for module in self._modules]
             for gun in self._guns
         ]
 
     def _affordable(
-        self, allocation: Allocation, live: Matrix, target: Matrix, stop: bool
+        self, allocation: Allocation, live: BoolMatrix, target: BoolMatrix, stop: bool
     ) -> list[int]:
         return [
             offer.affordable(
@@ -485,8 +487,8 @@ class Controller:
         demand_w: Sequence[int],
         allocation: Allocation,
         readings: Sequence[Readings],
-        live: Matrix,
-        target: Matrix,
+        live: BoolMatrix,
+        target: BoolMatrix,
         stop: bool,
         enabled: Sequence[bool],
         verified: bool,

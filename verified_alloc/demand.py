@@ -6,7 +6,8 @@ from math import ceil
 from typing import NamedTuple
 
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.station.model import Station, number_in
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import number_in
 
 # Beyond every float; an integer of that many digits serves only to keep the charger busy.
 MOST_KW = Decimal(10) ** 309

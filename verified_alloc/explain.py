@@ -15,7 +15,8 @@ from verified_alloc.demand import Asked
 from verified_alloc.kernel import ops, rule
 from verified_alloc.policies import conflict
 from verified_alloc.policies.problem import NO_FAULTS, Problem
-from verified_alloc.station.model import Faults, Station, service
+from verified_alloc.station.faults import Faults, usable_after
+from verified_alloc.station.model import Station
 
 PREFERS = {
     "priority": "by priority the higher demand comes first",
@@ -85,7 +86,7 @@ def _reason(
     gun: int,
     before: Sequence[int],
 ) -> Reason:
-    left = service(station, faults)
+    left = usable_after(station, faults)
     demand_w, maximum_w = asked.demand_w[gun - 1], station.gun_max_w[gun - 1]
     wanted_w = min(demand_w, maximum_w)
     limit_left_w = station.limit_w - sum(allocation.delivered_w[other] for other in before)
@@ -160,7 +161,7 @@ def _conflict(
 ) -> str:
     """Those that cannot be had together, in a sentence."""
     guns = [gun, *(other + 1 for other in against.guns)]
-    rows = [service(problem.station, problem.faults).usable[other - 1] for other in guns]
+    rows = [usable_after(problem.station, problem.faults).usable[other - 1] for other in guns]
     usable = [m for m, can in enumerate(zip(*rows, strict=True), start=1) if any(can)]
     limit = f"the site limit of {kilowatts(problem.limit_w)}"
     if not against.guns:

@@ -16,7 +16,9 @@ from verified_alloc.kernel.diagnosis import (
     Readings,
     Timing,
 )
-from verified_alloc.station.model import Faults, Station, number_in
+from verified_alloc.station.faults import Faults
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import number_in
 
 SILENT_SCANS = 3
 """An expander that does not answer, or does not take what is written, for more scans in a row than

@@ -23,8 +23,8 @@ def install(station_file: str | None, root: str, dry_run: bool) -> int:
     station.check_wiring()
     check_scan_time(station)
     python = Path(sys.executable)
-    doors = station.doors
-    secrets = [file for file in (doors.token_file, doors.mqtt_password_file) if file]
+    service = station.service
+    secrets = [file for file in (service.token_file, service.mqtt_password_file) if file]
     text = unit(python, STATION, _patience_s(station), station.hardware.watchdog_device, secrets)
     if dry_run:
         print(text, end="")

@@ -19,7 +19,9 @@ from verified_alloc.demand import strictly
 from verified_alloc.errors import BadInput
 from verified_alloc.explain import kilowatts
 from verified_alloc.journal_file import JournalFile, Row
-from verified_alloc.station.model import Faults, Pair, Station
+from verified_alloc.station.faults import Faults
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
 from verified_alloc.summary import Incident
 
 CLOCK_MOVED_MS = 1_000

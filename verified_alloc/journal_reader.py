@@ -25,12 +25,9 @@ from verified_alloc.journal_file import (
     identity,
     older_parts,
 )
-from verified_alloc.station.model import (
-    Faults,
-    Pair,
-    Station,
-    usable,
-)
+from verified_alloc.station.faults import Faults, usable
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
 
 Values = tuple[Any, ...]
 

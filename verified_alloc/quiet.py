@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages
 from verified_alloc.kernel.offer import Offer
-from verified_alloc.station.model import Timing
+from verified_alloc.station.parts import Timing
 
 LONG_MS = 24 * 3600 * 1000
 

@@ -28,7 +28,8 @@ from verified_alloc.player import Player
 from verified_alloc.policies.problem import NO_WEAR
 from verified_alloc.service.desk import Desk
 from verified_alloc.solver_process import SolverProcess
-from verified_alloc.station.model import Pair, Station
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
 from verified_alloc.summary import J_PER_KWH, Incident, Summary
 
 MS_PER_DAY = 24 * 3600 * 1000

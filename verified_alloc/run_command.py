@@ -22,7 +22,8 @@ from verified_alloc.journal_file import check_journal
 from verified_alloc.run import MS_PER_DAY, Run, check_scan_time, simulated_charger
 from verified_alloc.service.opening import at_desk, can_serve
 from verified_alloc.service.settings import settings
-from verified_alloc.station.model import Doors, Station
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import ServiceConfig
 
 REFRESH_MS = 200
 HARDWARE = ("simulated", "pi")
@@ -69,7 +70,9 @@ def run(
     if journal_path is not None:
         check_journal(journal_path)
     serving = demands is None and service and can_serve(http)
-    wanted = settings(replace(station.doors, http=http or station.doors.http)) if serving else None
+    wanted = (
+        settings(replace(station.service, http=http or station.service.http)) if serving else None
+    )
     charger = simulated_charger(station, pace, seed) if simulated else None
     if charger is not None:
         for injection in injections:
@@ -81,7 +84,7 @@ def run(
                 _shown(station, live=pace is not None, until_ms=until_ms, quiet=as_json)
             )
             desk = None
-            by_default = http is None and station.doors.http == Doors.http
+            by_default = http is None and station.service.http == ServiceConfig.http
             if wanted is not None:
                 desk = stack.enter_context(at_desk(station, wanted, charger, by_default, note))
             summary = Run(

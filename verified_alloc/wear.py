@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from verified_alloc.kernel.diagnosis import Readings
-from verified_alloc.station.model import Pair
+from verified_alloc.station.parts import Pair
 
 STEP = 1000
 """Operations that a decision tells apart. Contactors live for a hundred thousand and more; a finer

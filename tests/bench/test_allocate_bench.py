@@ -15,10 +15,10 @@ from ratios import ratio
 
 from verified_alloc import Faults, Station, allocate, demand
 from verified_alloc.policies import documented
-from verified_alloc.station.model import service
+from verified_alloc.station.faults import usable_after
 
 STATION = Station.reference()
-SERVICE = service(STATION, Faults())
+SERVICE = usable_after(STATION, Faults())
 DRAW = random.Random(2)
 DEMANDS: list[dict[int, float]] = [
     {gun: DRAW.randint(0, 240) for gun in range(1, 7)} for _ in range(100)

@@ -24,7 +24,7 @@ from verified_alloc import Station, allocate, demand
 from verified_alloc.policies import constraint
 from verified_alloc.policies.problem import NotYet, Problem
 from verified_alloc.solver_process import SolverProcess
-from verified_alloc.station.model import PowerModule
+from verified_alloc.station.parts import PowerModule
 
 Demands = dict[int, int]
 Held = dict[int, tuple[int, ...]]

@@ -6,7 +6,7 @@ from typing import Any
 
 from verified_alloc.kernel import diagnosis, offer, switching, wiring
 from verified_alloc.kernel.diagnosis import Ages, ContactorFaults, ModuleFaults, Readings, Timing
-from verified_alloc.kernel.rule import Matrix
+from verified_alloc.kernel.ops import BoolMatrix
 
 Question = tuple[Hashable, ...]
 Key = Callable[..., Question]
@@ -61,7 +61,7 @@ def _affordable(
 
 
 def _hold(
-    live: Matrix, target: Matrix, promise_w: Sequence[int], module_power_w: Sequence[int]
+    live: BoolMatrix, target: BoolMatrix, promise_w: Sequence[int], module_power_w: Sequence[int]
 ) -> Question:
     rows = chain.from_iterable
     return (len(live), *rows(live), *rows(target), *promise_w, *module_power_w)

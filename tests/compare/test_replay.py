@@ -31,7 +31,8 @@ from verified_alloc.compare.sessions import MJ_PER_KWH, Session
 from verified_alloc.compare.traces import DemandChange, DemandTrace, read_trace
 from verified_alloc.demand import strictly
 from verified_alloc.run import Run, simulated_charger
-from verified_alloc.station.model import POLICIES, Matrix, Station
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import POLICIES, Matrix
 
 REFERENCE = Station.reference()
 DOCUMENTED = changed(REFERENCE, policy=changed(REFERENCE.policy, name="documented"))

@@ -162,7 +162,7 @@ def test_what_each_fault_takes_away() -> None:
         failed_open: list[list[bool]] = nothing,
         welded: list[list[bool]] = nothing,
     ) -> tuple[list[list[bool]], list[bool]]:
-        return diagnosis.service(ops, every, module_failed, gun_out, failed_open, welded)
+        return diagnosis.usable_after(ops, every, module_failed, gun_out, failed_open, welded)
 
     assert left() == (every, [True, True])
     assert left(module_failed=(True, False, False)) == ([[False, True, True]] * 2, [True, True])

@@ -14,7 +14,7 @@ from verified_alloc.errors import BadInput
 from verified_alloc.service.door import BURST, MOST_BODY_BYTES, Allowance, Door
 from verified_alloc.service.log import Journald, Once
 from verified_alloc.service.settings import settings
-from verified_alloc.station.model import Doors
+from verified_alloc.station.parts import ServiceConfig
 
 TOKEN = "a token of many letters"
 
@@ -193,7 +193,7 @@ def token_file(tmp_path: Path) -> Path:
 
 
 def test_a_token_comes_from_its_file(token_file: Path) -> None:
-    told = settings(Doors(http="0.0.0.0:80", token_file=str(token_file)))
+    told = settings(ServiceConfig(http="0.0.0.0:80", token_file=str(token_file)))
     assert (told.host, told.port, told.token) == ("0.0.0.0", 80, TOKEN)
 
 
@@ -211,32 +211,32 @@ def test_a_token_file_that_is_refused(token_file: Path, content: str, mode: int,
     token_file.write_text(content)
     token_file.chmod(mode)
     with pytest.raises(BadInput, match=said) as refused:
-        settings(Doors(token_file=str(token_file)))
+        settings(ServiceConfig(token_file=str(token_file)))
     assert TOKEN not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("doors", "said"),
+    ("config", "said"),
     [
-        (Doors(http="8080"), "allowed is HOST:PORT"),
-        (Doors(http=":8080"), "allowed is HOST:PORT"),
-        (Doors(http="[::]:8080"), "only loopback"),
-        (Doors(token_file="/nowhere"), "no such file"),
-        (Doors(mqtt="broker"), "allowed is mqtt://"),
-        (Doors(mqtt="http://broker"), "allowed is mqtt://"),
-        (Doors(mqtt="mqtt://user:word@broker"), "allowed is mqtt://"),
-        (Doors(mqtt="mqtt://broker:x"), "allowed is mqtt://"),
-        (Doors(mqtt="mqtt://broker", mqtt_topic="a/#"), "allowed is a topic"),
-        (Doors(mqtt="mqtt://broker", mqtt_ca_file="/nowhere"), "allowed is a file"),
+        (ServiceConfig(http="8080"), "allowed is HOST:PORT"),
+        (ServiceConfig(http=":8080"), "allowed is HOST:PORT"),
+        (ServiceConfig(http="[::]:8080"), "only loopback"),
+        (ServiceConfig(token_file="/nowhere"), "no such file"),
+        (ServiceConfig(mqtt="broker"), "allowed is mqtt://"),
+        (ServiceConfig(mqtt="http://broker"), "allowed is mqtt://"),
+        (ServiceConfig(mqtt="mqtt://user:word@broker"), "allowed is mqtt://"),
+        (ServiceConfig(mqtt="mqtt://broker:x"), "allowed is mqtt://"),
+        (ServiceConfig(mqtt="mqtt://broker", mqtt_topic="a/#"), "allowed is a topic"),
+        (ServiceConfig(mqtt="mqtt://broker", mqtt_ca_file="/nowhere"), "allowed is a file"),
     ],
 )
-def test_doors_that_are_refused(doors: Doors, said: str) -> None:
+def test_configs_that_are_refused(config: ServiceConfig, said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        settings(doors)
+        settings(config)
 
 
 def test_a_broker() -> None:
-    broker = settings(Doors(mqtt="mqtts://broker.example", mqtt_user="station")).broker
+    broker = settings(ServiceConfig(mqtt="mqtts://broker.example", mqtt_user="station")).broker
     assert broker is not None
     assert (broker.host, broker.port, broker.tls) == ("broker.example", 8883, True)
     assert (broker.user, broker.password, broker.topic) == ("station", None, "verified-alloc")

@@ -21,7 +21,8 @@ from verified_alloc.journal_reader import latest
 from verified_alloc.run import simulated_charger
 from verified_alloc.service.opening import at_desk
 from verified_alloc.service.settings import settings
-from verified_alloc.station.model import Doors, Station
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import ServiceConfig
 
 pytestmark = pytest.mark.xdist_group("service")  # one station for all of them
 
@@ -427,7 +428,7 @@ def test_a_simulated_station_whose_default_port_is_taken_takes_another() -> None
         at = f"127.0.0.1:{taken.getsockname()[1]}"
         station = Station.reference()
         notes: list[str] = []
-        wanted = settings(Doors(http=at))
+        wanted = settings(ServiceConfig(http=at))
         with at_desk(station, wanted, simulated_charger(station), True, notes.append):
             assert notes[0] == f"http {at} is taken"
             assert re.fullmatch(r"Dashboard: http://127\.0\.0\.1:\d+/", notes[1])

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from stations import faults_of, stations, tables
 
 from verified_alloc import BadInput, Faults, Station
-from verified_alloc.station.model import Hardware, Matrix, Timing, service, usable
+from verified_alloc.station.faults import usable, usable_after
+from verified_alloc.station.parts import Hardware, Matrix, Timing
 
 DOCUMENTED = """
 [station]
@@ -162,8 +163,8 @@ def test_its_tables_describe_the_same_station(station: Station) -> None:
 def test_tables_of_a_station_of_many_modules_and_of_one_without_status_pins() -> None:
     large = {"station": {"modules": 12}, "gun": [{"id": 2, "max_power_kw": 90.125}]}
     bare = {"hardware": {"status_pins": [], "reset_pin": 4}, "policy": {"name": "fair"}}
-    doors = {"service": {"http": "0.0.0.0:80", "mqtt": "mqtts://broker:8883"}}
-    for told in (large, bare, doors):
+    service = {"service": {"http": "0.0.0.0:80", "mqtt": "mqtts://broker:8883"}}
+    for told in (large, bare, service):
         station = Station.from_tables(tables(**told))
         assert Station.from_tables(station.to_tables()) == station
 
@@ -498,7 +499,7 @@ def test_what_the_faults_leave(data: st.DataObject) -> None:
     """The contract's words, pair by pair."""
     station = data.draw(stations())
     faults = data.draw(faults_of(station))
-    left = service(station, faults)
+    left = usable_after(station, faults)
     welds = {m.id: {g for g, module in faults.welded if module == m.id} for m in station.modules}
     dead = {m for m, guns in welds.items() if m in faults.modules or len(guns) > 1}
     out = faults.guns | {gun for module in dead for gun in welds[module]}

@@ -10,7 +10,7 @@ import pytest
 from hardware.simulated.charger import SimulatedCharger
 from verified_alloc import Station, cli
 from verified_alloc.run import simulated_charger
-from verified_alloc.station.model import PowerModule
+from verified_alloc.station.parts import PowerModule
 from verified_alloc.station.wiring_list import HEADER_PINS, wiring_list
 
 # What is printed beside the header on every board, pin 1 first; blank is power or ground.

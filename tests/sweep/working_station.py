@@ -13,7 +13,8 @@ from verified_alloc.controller import Controller, State
 from verified_alloc.demand import DemandProcessor
 from verified_alloc.policies.problem import NO_WEAR
 from verified_alloc.run import controlled, simulated_charger
-from verified_alloc.station.model import Pair, Station
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
 
 Connected = dict[int, tuple[int, ...]]
 

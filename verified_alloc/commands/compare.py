@@ -11,7 +11,8 @@ import typer
 
 from verified_alloc.commands.options import AsJson, names_of, number_of, station_of
 from verified_alloc.errors import BadInput
-from verified_alloc.station.model import POLICIES, Station
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import POLICIES
 
 if TYPE_CHECKING:
     from verified_alloc.compare.comparison import Comparison, Input

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.station.model import Faults, Pair, Station
+from verified_alloc.station.faults import Faults
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
 
 Demands = Annotated[
     list[str] | None,

@@ -23,7 +23,7 @@ from verified_alloc.commands.options import (
     station_of,
 )
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.station.model import POLICIES
+from verified_alloc.station.parts import POLICIES
 
 if TYPE_CHECKING:
     from verified_alloc.study.outcome import Outcome

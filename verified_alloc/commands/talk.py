@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verified_alloc.commands.options import AsJson, demands_of
-from verified_alloc.station.model import Doors
+from verified_alloc.station.parts import ServiceConfig
 
 if TYPE_CHECKING:
     from verified_alloc.service.client import Client
@@ -22,7 +22,9 @@ TokenFile = Annotated[
 ]
 
 
-def status(at: At = Doors.http, token_file: TokenFile = None, as_json: AsJson = False) -> int:
+def status(
+    at: At = ServiceConfig.http, token_file: TokenFile = None, as_json: AsJson = False
+) -> int:
     """What a running station does now.
 
     \b
@@ -38,7 +40,7 @@ def demand(
         bool,
         typer.Option("--keep", help="Refresh it until Ctrl-C, then ask for 0."),
     ] = False,
-    at: At = Doors.http,
+    at: At = ServiceConfig.http,
     token_file: TokenFile = None,
 ) -> int:
     """Tell a running station what guns ask for.
@@ -58,7 +60,7 @@ def clear(
     faults: Annotated[
         list[str], typer.Argument(metavar="FAULT...", help="As status names it: contactor-2:1.")
     ],
-    at: At = Doors.http,
+    at: At = ServiceConfig.http,
     token_file: TokenFile = None,
 ) -> int:
     """Clear latched faults of a running station, whose causes are gone.

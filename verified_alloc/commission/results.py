@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from math import ceil, floor
 from typing import Any
 
-from verified_alloc.station.model import Pair, Station, Timing
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair, Timing
 from verified_alloc.station.wiring_list import pin_name
 
 CYCLES = 3

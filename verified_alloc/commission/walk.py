@@ -23,7 +23,8 @@ from verified_alloc.commission.results import (
 from verified_alloc.health import kernel_timing
 from verified_alloc.kernel import diagnosis, ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings
-from verified_alloc.station.model import Pair, Station
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
 from verified_alloc.wires import Wires
 
 SCANS_A_LOOK = 3

@@ -21,7 +21,8 @@ from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Readings, Timing
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
 from verified_alloc.policies.problem import ALL_OPEN, NO_WEAR
-from verified_alloc.station.model import Pair, Station
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
 
 NEVER_MS = 1 << 62
 NOBODY = -1

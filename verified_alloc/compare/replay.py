@@ -14,7 +14,8 @@ from verified_alloc.compare.crowd import DAY_MS, NEVER_MS, Cars, Crowd, Served, 
 from verified_alloc.compare.sessions import MJ_PER_KWH, Session
 from verified_alloc.compare.timeline import Recorder, Timeline
 from verified_alloc.compare.traces import DemandTrace, TraceFile
-from verified_alloc.station.model import Pair, Station
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
 
 PATIENCE_PERCENT = 50
 """How much longer than planned a driver stays for what is missing; chosen."""

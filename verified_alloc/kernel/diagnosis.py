@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from verified_alloc.kernel.guard import at_most_one
-from verified_alloc.kernel.ops import Ops
-from verified_alloc.kernel.rule import Matrix, least, most
+from verified_alloc.kernel.ops import BoolMatrix, Ops
+from verified_alloc.kernel.rule import least, most
 
 GOOD_SCANS_PER_MISMATCH = 4
 NOT_SO = -1
@@ -83,7 +83,7 @@ class ModuleFaults(NamedTuple):
     """By gun: it reported on long after its enable fell, with this contactor closed."""
 
 
-class Service(NamedTuple):
+class Usable(NamedTuple):
     """What can be used: `usable[gun][module]`, and the guns in service."""
 
     usable: list[list[bool]]
@@ -262,7 +262,7 @@ def runs_on(ops: Ops, timing: Timing, ages: Ages, closed: Sequence[bool], before
     return ops.or_(before, ops.and_(stuck, ops.not_(ops.or_(*closed))))
 
 
-def locked(ops: Ops, closed: Matrix, stuck_on: Matrix) -> list[bool]:
+def locked(ops: Ops, closed: BoolMatrix, stuck_on: BoolMatrix) -> list[bool]:
     """By gun: joined to another gun by a module with two closed contactors, or on a module that
     does not switch off. Both matrices are `[module][gun]`."""
     joins = [ops.not_(at_most_one(ops, row)) for row in closed]
@@ -276,14 +276,14 @@ def locked(ops: Ops, closed: Matrix, stuck_on: Matrix) -> list[bool]:
     ]
 
 
-def service(
+def usable_after(
     ops: Ops,
-    exists: Matrix,
+    exists: BoolMatrix,
     module_failed: Sequence[bool],
     gun_out: Sequence[bool],
-    failed_open: Matrix,
-    welded: Matrix,
-) -> Service:
+    failed_open: BoolMatrix,
+    welded: BoolMatrix,
+) -> Usable:
     """What the faults leave, all matrices `[gun][module]`.
 
     A failed module serves nobody; a gun that is out gets nothing; a failed-open contactor does not
@@ -312,4 +312,4 @@ def service(
         ]
         for gun, serves in enumerate(in_service)
     ]
-    return Service(usable, in_service)
+    return Usable(usable, in_service)

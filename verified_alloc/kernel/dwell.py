@@ -7,8 +7,7 @@ the gun is counted outside.
 from collections.abc import Sequence
 
 from verified_alloc.kernel import rule
-from verified_alloc.kernel.ops import Ops
-from verified_alloc.kernel.rule import Matrix
+from verified_alloc.kernel.ops import BoolMatrix, Ops
 
 
 def stays(
@@ -28,7 +27,7 @@ def stays(
     return row
 
 
-def left(ops: Ops, usable: Matrix, staying: Matrix) -> list[list[bool]]:
+def left(ops: Ops, usable: BoolMatrix, staying: BoolMatrix) -> list[list[bool]]:
     """What each gun can use while modules stay: those that stay on it, or on none."""
     movable = [ops.not_(ops.or_(*column)) for column in zip(*staying, strict=True)]
     return [

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from verified_alloc.kernel.ops import Ops
-
-Matrix = Sequence[Sequence[bool]]
+from verified_alloc.kernel.ops import BoolMatrix, Ops
 
 
 class Verdict(NamedTuple):
@@ -31,12 +29,12 @@ def at_most_one(ops: Ops, bits: Sequence[bool]) -> bool:
     return count <= 1
 
 
-def exclusive(ops: Ops, held: Matrix) -> bool:
+def exclusive(ops: Ops, held: BoolMatrix) -> bool:
     """(1) A module is on one gun at most."""
     return ops.and_(*[at_most_one(ops, column) for column in zip(*held, strict=True)])
 
 
-def only_usable(ops: Ops, held: Matrix, usable: Matrix) -> bool:
+def only_usable(ops: Ops, held: BoolMatrix, usable: BoolMatrix) -> bool:
     """(2) Every contactor used exists and is healthy, welds respected: what `usable` says."""
     return ops.and_(
         *[
@@ -48,7 +46,7 @@ def only_usable(ops: Ops, held: Matrix, usable: Matrix) -> bool:
 
 
 def only_wanted(
-    ops: Ops, held: Matrix, demand_w: Sequence[int], in_service: Sequence[bool]
+    ops: Ops, held: BoolMatrix, demand_w: Sequence[int], in_service: Sequence[bool]
 ) -> bool:
     """(3) Only guns in service with demand have modules."""
     return ops.and_(
@@ -99,12 +97,12 @@ def within_limit(delivered_w: Sequence[int], site_limit_w: int) -> bool:
 
 def judge(
     ops: Ops,
-    held: Matrix,
+    held: BoolMatrix,
     delivered_w: Sequence[int],
     demand_w: Sequence[int],
     gun_max_w: Sequence[int],
     module_power_w: Sequence[int],
-    usable: Matrix,
+    usable: BoolMatrix,
     in_service: Sequence[bool],
     site_limit_w: int,
 ) -> Verdict:

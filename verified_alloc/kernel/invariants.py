@@ -9,8 +9,8 @@ what the documented rule does beyond that.
 from collections.abc import Sequence
 
 from verified_alloc.kernel import guard
-from verified_alloc.kernel.ops import Ops
-from verified_alloc.kernel.rule import Matrix, least, need
+from verified_alloc.kernel.ops import BoolMatrix, Ops
+from verified_alloc.kernel.rule import least, need
 
 
 def granted(ops: Ops, demand_w: int, gun_max_w: int) -> int:
@@ -32,13 +32,13 @@ def count(ops: Ops, bits: Sequence[bool]) -> int:
     return total
 
 
-def one_gun_per_module(ops: Ops, held: Matrix) -> bool:
+def one_gun_per_module(ops: Ops, held: BoolMatrix) -> bool:
     """A module is on one gun at most. Any station."""
     return guard.exclusive(ops, held)
 
 
 def gun_cap(
-    ops: Ops, held: Matrix, gun_max_w: Sequence[int], module_power_w: Sequence[int]
+    ops: Ops, held: BoolMatrix, gun_max_w: Sequence[int], module_power_w: Sequence[int]
 ) -> bool:
     """A gun's modules without the last stay below its maximum (equal modules that divide it: all of
     them together stay within it). Any station."""
@@ -52,7 +52,7 @@ def gun_cap(
 
 def up_to_demand(
     ops: Ops,
-    held: Matrix,
+    held: BoolMatrix,
     delivered_w: Sequence[int],
     granted_w: Sequence[int],
     module_power_w: Sequence[int],
@@ -67,7 +67,7 @@ def up_to_demand(
 
 
 def no_waste(
-    ops: Ops, held: Matrix, delivered_w: Sequence[int], module_power_w: Sequence[int]
+    ops: Ops, held: BoolMatrix, delivered_w: Sequence[int], module_power_w: Sequence[int]
 ) -> bool:
     """No gun holds a last module without which it could be given the same. Any station."""
     return ops.and_(
@@ -85,7 +85,7 @@ def no_waste(
 def needed_or_all_that_was_left(
     ops: Ops,
     order: Sequence[int],
-    held: Matrix,
+    held: BoolMatrix,
     granted_w: Sequence[int],
     usable_module: Sequence[bool],
     module_power_w: Sequence[int],
@@ -118,10 +118,10 @@ def higher_demand_first(
 
 def idle_only_if_met(
     ops: Ops,
-    held: Matrix,
+    held: BoolMatrix,
     delivered_w: Sequence[int],
     granted_w: Sequence[int],
-    usable: Matrix,
+    usable: BoolMatrix,
 ) -> bool:
     """A module idles only when every gun that could use it is given all it may have. Any station,
     without a site limit."""
@@ -139,7 +139,9 @@ def idle_only_if_met(
     )
 
 
-def lowest_number_first(ops: Ops, order: Sequence[int], held: Matrix, usable: Matrix) -> bool:
+def lowest_number_first(
+    ops: Ops, order: Sequence[int], held: BoolMatrix, usable: BoolMatrix
+) -> bool:
     """Below every module that a gun holds, each lower-numbered one that it could use is held too,
     by itself or by a gun served before it. Any station."""
     return ops.and_(

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.ops import Ops
-from verified_alloc.kernel.rule import Matrix, least, most
+from verified_alloc.kernel.ops import BoolMatrix, Ops
+from verified_alloc.kernel.rule import least, most
 
 
 class Offer(NamedTuple):
@@ -62,8 +62,8 @@ def affordable(
 
 def hold(
     ops: Ops,
-    live: Matrix,
-    target: Matrix,
+    live: BoolMatrix,
+    target: BoolMatrix,
     promise_w: Sequence[int],
     module_power_w: Sequence[int],
 ) -> list[list[bool]]:

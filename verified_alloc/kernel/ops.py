@@ -1,6 +1,10 @@
 """The algebra on plain ints and bools: what runs in the charger."""
 
+from collections.abc import Sequence
 from typing import Protocol
+
+BoolMatrix = Sequence[Sequence[bool]]
+"""Rows of bits; what a row is, says who uses it."""
 
 
 class Ops(Protocol):

@@ -9,9 +9,7 @@ taken exactly while the grant is above n - 1 modules' power. (The original listi
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from verified_alloc.kernel.ops import Ops
-
-Matrix = Sequence[Sequence[bool]]
+from verified_alloc.kernel.ops import BoolMatrix, Ops
 
 
 class Choice(NamedTuple):
@@ -61,7 +59,7 @@ def documented(
     demand_w: Sequence[int],
     gun_max_w: Sequence[int],
     module_power_w: Sequence[int],
-    usable: Matrix,
+    usable: BoolMatrix,
     site_limit_w: int,
     looks_at: Sequence[Sequence[int]] | None = None,
 ) -> Choice:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from verified_alloc.demand import Asked
 from verified_alloc.kernel import dwell, ops, rule
-from verified_alloc.kernel.diagnosis import Service
+from verified_alloc.kernel.diagnosis import Usable
 from verified_alloc.station.model import Station
 
 
 def choose(
-    station: Station, service: Service, asked: Asked, reserved: Mapping[int, int]
+    station: Station, service: Usable, asked: Asked, reserved: Mapping[int, int]
 ) -> rule.Choice:
     """What the rule gives on what the faults leave.
 

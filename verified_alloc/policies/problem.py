@@ -13,7 +13,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from verified_alloc.demand import Asked
 from verified_alloc.kernel.rule import Choice
-from verified_alloc.station.model import Faults, Pair, Station, service
+from verified_alloc.station.faults import Faults, usable_after
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
 
 NO_FAULTS = Faults()
 ALL_OPEN: frozenset[Pair] = frozenset()
@@ -106,7 +108,10 @@ class Problem:
     @once
     def wanted_w(self) -> dict[int, int]:
         """min(demand, maximum) of each gun in service that wants power, as they are served."""
-        demand_w, in_service = self.asked.demand_w, service(self.station, self.faults).in_service
+        demand_w, in_service = (
+            self.asked.demand_w,
+            usable_after(self.station, self.faults).in_service,
+        )
         return {
             gun: min(demand_w[gun], self.station.gun_max_w[gun])
             for gun in (number - 1 for number in self.asked.order)
@@ -211,7 +216,7 @@ class Problem:
 
     def _need_alone(self, gun: int) -> int:
         """The fewest modules that reach what it wants, largest first; all if they do not."""
-        usable = service(self.station, self.faults).usable[gun]
+        usable = usable_after(self.station, self.faults).usable[gun]
         powers_w = [
             power_w for power_w, can in zip(self.station.module_power_w, usable, strict=True) if can
         ]
@@ -265,7 +270,7 @@ def _reached_alike(
 ) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
     """The guns and the modules that exactly they can use."""
     reached: dict[tuple[bool, ...], list[int]] = {}
-    for module, column in enumerate(zip(*service(station, faults).usable, strict=True)):
+    for module, column in enumerate(zip(*usable_after(station, faults).usable, strict=True)):
         reached.setdefault(column, []).append(module)
     return tuple(
         (tuple(gun for gun, can in enumerate(column) if can), tuple(modules))

@@ -23,7 +23,9 @@ from verified_alloc.service.models import (
     StationView,
 )
 from verified_alloc.service.seen import Seen
-from verified_alloc.station.model import Pair, Station, service
+from verified_alloc.station.faults import usable_after
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
 
 
 class Painter:
@@ -239,7 +241,7 @@ class Painter:
 
     def _capability_w(self, seen: Seen, gun: int) -> int:
         state = seen.state
-        left = service(self._station, state.faults)
+        left = usable_after(self._station, state.faults)
         if state.stopped or gun in state.locked or not left.in_service[gun - 1]:
             return 0
         usable = [m for m, can in enumerate(left.usable[gun - 1], start=1) if can]

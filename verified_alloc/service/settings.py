@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.station.model import Doors
+from verified_alloc.station.parts import ServiceConfig
 
 SHORTEST_TOKEN = 16
 LONGEST_SECRET = 1000
@@ -38,21 +38,21 @@ class Settings(NamedTuple):
     broker: Broker | None
 
 
-def settings(doors: Doors) -> Settings:
-    """The doors of a station file; `BadInput` names the key, its value and what is allowed."""
-    host, port = address(doors.http) if doors.http else (None, 0)
-    token = secret("service.token_file", doors.token_file) if doors.token_file else None
+def settings(config: ServiceConfig) -> Settings:
+    """The `[service]` table of a station file; `BadInput` names key, value and what is allowed."""
+    host, port = address(config.http) if config.http else (None, 0)
+    token = secret("service.token_file", config.token_file) if config.token_file else None
     if token is not None and len(token) < SHORTEST_TOKEN:
         raise BadInput(
-            f"service.token_file {doors.token_file}: its token is too short; allowed are"
+            f"service.token_file {config.token_file}: its token is too short; allowed are"
             f" {SHORTEST_TOKEN} characters or more"
         )
     if host is not None and token is None and not is_loopback(host):
         raise BadInput(
-            f"service.http = {shown(doors.http)}: allowed without service.token_file is only"
+            f"service.http = {shown(config.http)}: allowed without service.token_file is only"
             " loopback, as 127.0.0.1:8080"
         )
-    return Settings(host, port, token, _broker(doors) if doors.mqtt else None)
+    return Settings(host, port, token, _broker(config) if config.mqtt else None)
 
 
 def address(text: str) -> tuple[str, int]:
@@ -80,30 +80,30 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=128)
 
 
-def _broker(doors: Doors) -> Broker:
+def _broker(config: ServiceConfig) -> Broker:
     form = "allowed is mqtt://HOST[:PORT] or mqtts://HOST[:PORT]"
     try:
-        url = urlsplit(doors.mqtt)
+        url = urlsplit(config.mqtt)
         port = url.port
     except ValueError:
-        raise BadInput(f"service.mqtt = {shown(doors.mqtt)}: {form}") from None
+        raise BadInput(f"service.mqtt = {shown(config.mqtt)}: {form}") from None
     if url.scheme not in PORTS or not url.hostname or url.path or url.username or port == 0:
-        raise BadInput(f"service.mqtt = {shown(doors.mqtt)}: {form}")
-    topic = doors.mqtt_topic
+        raise BadInput(f"service.mqtt = {shown(config.mqtt)}: {form}")
+    topic = config.mqtt_topic
     if not topic or set(topic) & set("+#$") or topic != topic.strip("/") or len(topic) > 100:
         raise BadInput(
             f"service.mqtt_topic = {shown(topic)}: allowed is a topic without + # $, at most 100"
             " characters, no / at its ends"
         )
-    password_file = doors.mqtt_password_file
-    if doors.mqtt_ca_file and not Path(doors.mqtt_ca_file).is_file():
-        raise BadInput(f"service.mqtt_ca_file {shown(doors.mqtt_ca_file)}: allowed is a file")
+    password_file = config.mqtt_password_file
+    if config.mqtt_ca_file and not Path(config.mqtt_ca_file).is_file():
+        raise BadInput(f"service.mqtt_ca_file {shown(config.mqtt_ca_file)}: allowed is a file")
     return Broker(
         host=url.hostname,
         port=port or PORTS[url.scheme],
         tls=url.scheme == "mqtts",
-        ca_file=doors.mqtt_ca_file or None,
-        user=doors.mqtt_user or None,
+        ca_file=config.mqtt_ca_file or None,
+        user=config.mqtt_user or None,
         password=secret("service.mqtt_password_file", password_file) if password_file else None,
         topic=topic,
     )

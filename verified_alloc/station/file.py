@@ -1,4 +1,4 @@
-"""The door for station files: TOML in, a `Station` out, or `BadInput` with one line that names the
+"""The door for station files: TOML in, its parts out, or `BadInput` with one line that names the
 key, its value and what is allowed."""
 
 import tomllib
@@ -12,15 +12,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.station.model import (
+from verified_alloc.station.parts import (
     POLICIES,
-    Doors,
     Gun,
     Hardware,
     Matrix,
     Policy,
     PowerModule,
-    Station,
+    ServiceConfig,
+    StationParts,
     Timing,
     number_in,
 )
@@ -194,13 +194,13 @@ class HardwareTable(_Table):
 class ServiceTable(_Table):
     """[service]"""
 
-    http: Text = Doors.http
-    token_file: Text = Doors.token_file
-    mqtt: Text = Doors.mqtt
-    mqtt_topic: Text = Doors.mqtt_topic
-    mqtt_user: Text = Doors.mqtt_user
-    mqtt_password_file: Text = Doors.mqtt_password_file
-    mqtt_ca_file: Text = Doors.mqtt_ca_file
+    http: Text = ServiceConfig.http
+    token_file: Text = ServiceConfig.token_file
+    mqtt: Text = ServiceConfig.mqtt
+    mqtt_topic: Text = ServiceConfig.mqtt_topic
+    mqtt_user: Text = ServiceConfig.mqtt_user
+    mqtt_password_file: Text = ServiceConfig.mqtt_password_file
+    mqtt_ca_file: Text = ServiceConfig.mqtt_ca_file
 
 
 class Document(_Table):
@@ -228,7 +228,7 @@ TABLES: dict[str, type[_Table]] = {
 }
 
 
-def read(path: str | Path) -> Station:
+def read(path: str | Path) -> StationParts:
     """The station that a TOML file describes."""
     try:
         tables = tomllib.loads(Path(path).read_bytes().decode(), parse_float=Decimal)
@@ -243,19 +243,19 @@ def read(path: str | Path) -> Station:
     except (ValueError, RecursionError) as error:
         raise BadInput(f"station file {path}: not TOML: {_one_line(error)}") from None
     try:
-        return station(tables)
+        return parts(tables)
     except BadInput as error:
         raise BadInput(f"station file {path}: {error}") from None
 
 
-def station(tables: Mapping[str, Any]) -> Station:
+def parts(tables: Mapping[str, Any]) -> StationParts:
     """The station that the tables of such a file describe."""
     try:
         document = Document.model_validate(dict(tables))
     except ValidationError as error:
         raise BadInput(_in_a_line(error)) from None
     about = document.station
-    return Station(
+    return StationParts(
         name=about.name,
         guns=tuple(_guns(document)),
         modules=tuple(_modules(document)),
@@ -264,19 +264,20 @@ def station(tables: Mapping[str, Any]) -> Station:
         policy=Policy(**document.policy.model_dump()),
         timing=_timing(document.timing),
         hardware=_hardware(document.hardware, about.modules),
-        doors=Doors(**document.service.model_dump()),
+        service=ServiceConfig(**document.service.model_dump()),
     )
 
 
-def tables(station: Station) -> dict[str, Any]:
+def tables(station: StationParts) -> dict[str, Any]:
     """The other way: the tables that describe this station, every key written out."""
-    power_w, max_w = station.module_power_w, station.gun_max_w
+    power_w = station.modules[0].power_w
+    max_w = station.guns[0].max_power_w
     about = {
         "name": station.name,
         "guns": len(station.guns),
         "modules": len(station.modules),
-        "module_power_kw": _kw(power_w[0]),
-        "gun_max_power_kw": _kw(max_w[0]),
+        "module_power_kw": _kw(power_w),
+        "gun_max_power_kw": _kw(max_w),
     }
     if station.site_limit_w is not None:
         about["site_limit_kw"] = _kw(station.site_limit_w)
@@ -293,18 +294,18 @@ def tables(station: Station) -> dict[str, Any]:
         "gun": [
             {"id": gun.id, "max_power_kw": _kw(gun.max_power_w)}
             for gun in station.guns
-            if gun.max_power_w != max_w[0]
+            if gun.max_power_w != max_w
         ],
         "module": [
             {"id": module.id, "power_kw": _kw(module.power_w)}
             for module in station.modules
-            if module.power_w != power_w[0]
+            if module.power_w != power_w
         ],
         "matrix": matrix,
         "policy": policy,
         "timing": asdict(station.timing),
         "hardware": hardware,
-        "service": asdict(station.doors),
+        "service": asdict(station.service),
     }
 
 

@@ -1,0 +1,173 @@
+"""The parts of a station and how they are wired and timed, as its file gives them.
+
+Everything here is frozen, hashable and integer. Guns and modules are numbered from 1; a contactor
+is a pair `(gun, module)`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Gun:
+    """A charging gun and the most power it may give, W."""
+
+    id: int
+    max_power_w: int
+
+
+@dataclass(frozen=True)
+class PowerModule:
+    """A DC power module (PM) and its power, W."""
+
+    id: int
+    power_w: int
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Which gun reaches which module: a contactor for every `x` of the picture.
+
+    For 6 guns and 9 modules (`full`: every gun reaches every module):
+
+        ring   PM 1 2 3 4 5 6 7 8 9      half   PM 1 2 3 4 5 6 7 8 9
+        gun 1     x x x x . . . . .      gun 1     x x x x x x . . .
+        gun 2     . x x x x . . . .      gun 2     x x x x x x . . .
+        gun 3     . . . x x x x . .      gun 3     x x x x x x . . .
+        gun 4     . . . . x x x x .      gun 4     . . . x x x x x x
+        gun 5     x . . . . . x x x      gun 5     . . . x x x x x x
+        gun 6     x x . . . . . x x      gun 6     . . . x x x x x x
+
+    `reach[gun - 1]` are the modules of a gun, ascending.
+    """
+
+    kind: str
+    reach: tuple[tuple[int, ...], ...]
+    module_count: int
+
+    @staticmethod
+    def full(guns: int, modules: int) -> "Matrix":
+        """Every gun reaches every module."""
+        return Matrix("full", (tuple(range(1, modules + 1)),) * guns, modules)
+
+    @staticmethod
+    def ring(guns: int, modules: int) -> "Matrix":
+        """The modules lie on a circle, cut into one share for each gun. A gun reaches three shares'
+        worth of modules, from its own share on: its own and those of the next two guns."""
+        width = min(modules, max(1, 3 * modules // guns))
+        starts = [gun * modules // guns for gun in range(guns)]
+        reach = (sorted((start + step) % modules + 1 for step in range(width)) for start in starts)
+        return Matrix("ring", tuple(map(tuple, reach)), modules)
+
+    @staticmethod
+    def half(guns: int, modules: int) -> "Matrix":
+        """Two halves with a common middle: the first half of the guns reaches the first two thirds
+        of the modules, the others the last two thirds (thirds rounded up)."""
+        width = -(-2 * modules // 3)
+        first = tuple(range(1, width + 1))
+        last = tuple(range(modules - width + 1, modules + 1))
+        reach = tuple(first if 2 * gun < guns else last for gun in range(guns))
+        return Matrix("half", reach, modules)
+
+    @staticmethod
+    def listed(reach: Iterable[Iterable[int]], modules: int) -> "Matrix":
+        """The modules of each gun, gun 1 first."""
+        return Matrix("list", tuple(tuple(sorted(row)) for row in reach), modules)
+
+    def picture(self) -> str:
+        """A line for each gun, an `x` for each contactor."""
+        modules = range(1, self.module_count + 1)
+        width = len(str(self.module_count))
+        label = len(f"gun {len(self.reach)}")
+        lines = [" ".join([f"{'PM':>{label}}", *(f"{module:>{width}}" for module in modules)])]
+        for gun, row in enumerate(self.reach, start=1):
+            marks = ("x" if module in row else "." for module in modules)
+            lines.append(" ".join([f"gun {gun}".ljust(label), *(f"{m:>{width}}" for m in marks)]))
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What `run` decides by."""
+
+    name: str = "priority"
+    minimum_modules: int = 0
+    priority_deadband_w: int = 5_000
+
+
+POLICIES = ("documented", "priority", "max-power", "fair")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times of the scan, the contactors and the modules, in what their names say."""
+
+    scan_ms: int = 20
+    contactor_operate_ms: int = 40
+    contactor_release_ms: int = 40
+    contactor_min_response_ms: int = 5
+    current_decay_ms: int = 200
+    module_discharge_ms: int = 1000
+    module_off_timeout_ms: int = 1000
+    offer_lead_ms: int = 1000
+    fault_reaction_ms: int = 60
+    minimum_dwell_s: int = 10
+    demand_timeout_s: int = 10
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where the Pi's wires go: I2C addresses, and BCM numbers of GPIO lines, module 1 first.
+
+    An empty `status_pins` means that none is wired; an empty `enable_pins`, that the station is
+    only calculated with (`Station.check_wiring` refuses it).
+    """
+
+    i2c_bus: int = 1
+    output_expanders: tuple[int, ...] = (0x20, 0x21, 0x22, 0x23)
+    feedback_expanders: tuple[int, ...] = (0x24, 0x25, 0x26, 0x27)
+    enable_pins: tuple[int, ...] = (16, 17, 18, 19, 20, 21, 22, 23, 24)
+    status_pins: tuple[int, ...] = (4, 5, 6, 7, 8, 9, 10, 11, 12)
+    reset_pin: int = 25
+    watchdog_pin: int = 26
+    estop_pin: int = 27
+    watchdog_device: str = ""
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """Where the service listens and to whom it speaks; an empty text means none.
+
+    `http` is HOST:PORT; other than on loopback it needs a token, the content of `token_file`.
+    `mqtt` is the broker, mqtt://HOST:PORT or with TLS mqtts://HOST:PORT.
+    """
+
+    http: str = "127.0.0.1:8080"
+    token_file: str = ""
+    mqtt: str = ""
+    mqtt_topic: str = "verified-alloc"
+    mqtt_user: str = ""
+    mqtt_password_file: str = ""
+    mqtt_ca_file: str = ""
+
+
+@dataclass(frozen=True)
+class StationParts:
+    """All that a station file says."""
+
+    name: str
+    guns: tuple[Gun, ...]
+    modules: tuple[PowerModule, ...]
+    matrix: Matrix
+    site_limit_w: int | None = None
+    policy: Policy = field(default_factory=Policy)
+    timing: Timing = field(default_factory=Timing)
+    hardware: Hardware = field(default_factory=Hardware)
+    service: ServiceConfig = field(default_factory=ServiceConfig)
+
+
+def number_in(value: object, count: int) -> bool:
+    """It is the number of one of so many guns or modules."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= count
