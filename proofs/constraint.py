@@ -23,11 +23,11 @@ import z3
 from proofs import algebra, cpmodel
 from proofs.algebra import and_, bools, implies, ints, or_
 from proofs.obligation import PROVED, Claim, Obligation
-from verified_alloc.demand import Asked, strictly
+from verified_alloc.decide.demand import Asked, strictly
+from verified_alloc.decide.policies import constraint
+from verified_alloc.decide.policies.constraint import Model, Stages
+from verified_alloc.decide.policies.problem import Problem
 from verified_alloc.kernel import guard, ops
-from verified_alloc.policies import constraint
-from verified_alloc.policies.constraint import Model, Stages
-from verified_alloc.policies.problem import Problem
 from verified_alloc.station.faults import Faults, usable_after
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import POLICIES

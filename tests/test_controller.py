@@ -13,9 +13,9 @@ from hardware.simulated import charger as charger_module
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.cabinet import COMMAND
 from hardware.simulated.faults import Injection
+from verified_alloc.decide.policies import constraint, flow
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel.diagnosis import NOT_SO, Readings
-from verified_alloc.policies import constraint, flow
 from verified_alloc.station.model import Station
 
 SETTLING_S = 6

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 from verified_alloc import journal as journal_module
-from verified_alloc.allocate import decide
 from verified_alloc.cli import main
 from verified_alloc.compare.traces import DemandTrace, read_trace
 from verified_alloc.controller import Inputs, State
-from verified_alloc.demand import strictly
+from verified_alloc.decide.allocate import decide
+from verified_alloc.decide.demand import strictly
 from verified_alloc.errors import BadInput
 from verified_alloc.journal import Journal, why
 from verified_alloc.journal_file import TABLES, JournalFile, older_parts, part

@@ -13,8 +13,9 @@ from hardware import clock
 from hardware.contactors import BankReading, ContactorController
 from hardware.modules import PowerModuleController
 from hardware.supervision import Supervision
-from verified_alloc.allocate import Allocation, Solve, decide, keep, prepare
-from verified_alloc.demand import Asked, DemandProcessor, check_gun, strictly
+from verified_alloc.decide.allocate import Allocation, Solve, decide, keep, prepare
+from verified_alloc.decide.demand import Asked, DemandProcessor, check_gun, strictly
+from verified_alloc.decide.policies.problem import NO_WEAR, Answer, NoAnswer, NotYet, Problem
 from verified_alloc.disturbance import Disturbance
 from verified_alloc.dwell import Dwell
 from verified_alloc.errors import BadInput
@@ -24,7 +25,6 @@ from verified_alloc.kernel import diagnosis, offer, ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
-from verified_alloc.policies.problem import NO_WEAR, Answer, NoAnswer, NotYet, Problem
 from verified_alloc.quiet import quiet_ms
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station

@@ -13,11 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from verified_alloc.allocate import Allocation
 from verified_alloc.controller import Inputs, State
-from verified_alloc.demand import strictly
+from verified_alloc.decide.allocate import Allocation
+from verified_alloc.decide.demand import strictly
+from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput
-from verified_alloc.explain import kilowatts
 from verified_alloc.journal_file import JournalFile, Row
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station

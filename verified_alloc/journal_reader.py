@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from verified_alloc.allocate import Allocation
 from verified_alloc.compare.traces import DemandChange, DemandTrace
 from verified_alloc.controller import Inputs
-from verified_alloc.demand import Asked, by_rank
+from verified_alloc.decide.allocate import Allocation
+from verified_alloc.decide.demand import Asked, by_rank
+from verified_alloc.decide.explain import Explanation, reasons
 from verified_alloc.errors import BadInput
-from verified_alloc.explain import Explanation, reasons
 from verified_alloc.journal_file import (
     APPLICATION_ID,
     TABLES,

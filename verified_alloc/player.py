@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from verified_alloc.compare.traces import DemandTrace
-from verified_alloc.demand import DemandProcessor
+from verified_alloc.decide.demand import DemandProcessor
 
 
 class Player:

@@ -12,10 +12,10 @@ from hardware import HardwareError, MissingExtra
 from hardware.simulated import faults
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
-from verified_alloc.allocate import decide
 from verified_alloc.compare.traces import DemandTrace, read_trace
 from verified_alloc.controller import State
-from verified_alloc.demand import strictly
+from verified_alloc.decide.allocate import decide
+from verified_alloc.decide.demand import strictly
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.journal import Journal
 from verified_alloc.journal_file import check_journal

@@ -13,8 +13,9 @@ import pytest
 from listing import listing
 from ratios import ratio
 
-from verified_alloc import Faults, Station, allocate, demand
-from verified_alloc.policies import documented
+from verified_alloc import Faults, Station, allocate
+from verified_alloc.decide import demand
+from verified_alloc.decide.policies import documented
 from verified_alloc.station.faults import usable_after
 
 STATION = Station.reference()

@@ -20,10 +20,11 @@ from typing import Any
 import pytest
 from ratios import ratio
 
-from verified_alloc import Station, allocate, demand
-from verified_alloc.policies import constraint
-from verified_alloc.policies.problem import NotYet, Problem
-from verified_alloc.solver_process import SolverProcess
+from verified_alloc import Station, allocate
+from verified_alloc.decide import demand
+from verified_alloc.decide.policies import constraint
+from verified_alloc.decide.policies.problem import NotYet, Problem
+from verified_alloc.decide.policies.process import SolverProcess
 from verified_alloc.station.parts import PowerModule
 
 Demands = dict[int, int]

@@ -14,7 +14,7 @@ from sweep.changes import arrived, random_changes
 from sweep.stations import quick, without_status_inputs
 from sweep.working_station import WorkingStation
 
-from verified_alloc.allocate import allocate
+from verified_alloc.decide.allocate import allocate
 from verified_alloc.station.model import Station
 
 MATRICES = ("full", "ring", "half", "list")

@@ -3,8 +3,8 @@ was: it answers so many scans after a question."""
 
 from hashlib import blake2b
 
-from verified_alloc.policies import constraint
-from verified_alloc.policies.problem import Answer, NotYet, Problem
+from verified_alloc.decide.policies import constraint
+from verified_alloc.decide.policies.problem import Answer, NotYet, Problem
 
 _ANSWERS: dict[bytes, Answer] = {}
 """By question, in this process."""

@@ -44,7 +44,7 @@ from hardware import HardwareError
 from hardware.simulated.bus import BusFault
 from hardware.simulated.faults import Injection
 from hardware.simulated.pins import LineFault
-from verified_alloc.allocate import KEPT
+from verified_alloc.decide.allocate import KEPT
 from verified_alloc.kernel import switching
 
 

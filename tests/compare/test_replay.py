@@ -29,7 +29,7 @@ from verified_alloc.compare.crowd import DAY_MS, Served
 from verified_alloc.compare.replay import Replay, replay
 from verified_alloc.compare.sessions import MJ_PER_KWH, Session
 from verified_alloc.compare.traces import DemandChange, DemandTrace, read_trace
-from verified_alloc.demand import strictly
+from verified_alloc.decide.demand import strictly
 from verified_alloc.run import Run, simulated_charger
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import POLICIES, Matrix

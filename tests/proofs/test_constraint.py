@@ -10,9 +10,9 @@ from proofs import constraint as proofs
 from proofs import manifest, prove, solver
 from proofs.obligation import PROVED, REFUTED, Claim
 from verified_alloc import Station
-from verified_alloc.policies import constraint
-from verified_alloc.policies.constraint import Model
-from verified_alloc.policies.problem import Problem
+from verified_alloc.decide.policies import constraint
+from verified_alloc.decide.policies.constraint import Model
+from verified_alloc.decide.policies.problem import Problem
 
 ALLOWS = manifest.obligations()["constraint.allows-what-the-guard-accepts"]
 LIMITED = manifest.obligations()["constraint.allows-what-the-guard-accepts.site-limit"]

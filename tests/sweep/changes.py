@@ -9,8 +9,8 @@ from typing import NamedTuple
 from listing import listing
 from sweep.working_station import Connected, WorkingStation
 
-from verified_alloc.allocate import decide
-from verified_alloc.demand import strictly
+from verified_alloc.decide.allocate import decide
+from verified_alloc.decide.demand import strictly
 from verified_alloc.station.model import Station
 
 Demands = dict[int, int]

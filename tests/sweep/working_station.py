@@ -8,10 +8,10 @@ from typing import Self
 
 from hardware import clock
 from hardware.simulated.faults import parse
-from verified_alloc.allocate import Solve
 from verified_alloc.controller import Controller, State
-from verified_alloc.demand import DemandProcessor
-from verified_alloc.policies.problem import NO_WEAR
+from verified_alloc.decide.allocate import Solve
+from verified_alloc.decide.demand import DemandProcessor
+from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.run import controlled, simulated_charger
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair

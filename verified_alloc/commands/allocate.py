@@ -24,7 +24,7 @@ from verified_alloc.commands.options import (
 from verified_alloc.station.model import Station
 
 if TYPE_CHECKING:
-    from verified_alloc.allocate import Allocation
+    from verified_alloc.decide.allocate import Allocation
 
 
 def allocate(
@@ -45,7 +45,7 @@ def allocate(
     verified-alloc allocate --demand 1=240 --failed-module 3 --welded 2:5 --json
     verified-alloc allocate --demand 1=80 --current '{"2": [1, 2]}' --station site.toml
     """
-    from verified_alloc.allocate import allocate
+    from verified_alloc.decide.allocate import allocate
 
     place = station_of(station)
     demands = demands_of(demand)
@@ -63,7 +63,7 @@ def result_of(
     station: Station, demands: dict[int, Decimal], answer: "Allocation"
 ) -> dict[str, Any]:
     """The result of `allocate` as the contract has it, powers in kW."""
-    from verified_alloc.demand import watts
+    from verified_alloc.decide.demand import watts
 
     guns = [
         {
@@ -97,7 +97,7 @@ def how(answer: "Allocation") -> str:
 
 
 def _print_allocation(result: dict[str, Any], policy: str) -> None:
-    from verified_alloc.explain import modules
+    from verified_alloc.decide.explain import modules
 
     heads = ("gun", "asks kW", "modules", "connected kW", "delivered kW", "unmet kW")
     powers = ("connected_kw", "delivered_kw", "unmet_kw")

@@ -37,7 +37,7 @@ def explain(
     verified-alloc explain --demand 1=160 --demand 3=120 --demand 5=80
     verified-alloc explain --demand 1=240 --demand 2=100 --failed-module 3 --json
     """
-    from verified_alloc.explain import explain
+    from verified_alloc.decide.explain import explain
 
     place = station_of(station)
     demands = demands_of(demand)

@@ -2,8 +2,8 @@
 
 from importlib.metadata import version
 
-from verified_alloc import explain
-from verified_alloc.explain import Explanation
+from verified_alloc.decide import explain
+from verified_alloc.decide.explain import Explanation
 from verified_alloc.fault_latch import Latched
 from verified_alloc.health import describe
 from verified_alloc.service.models import (

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from verified_alloc.policies.problem import Answer, NoAnswer, Problem, Stage
+from verified_alloc.decide.policies.problem import Answer, NoAnswer, Problem, Stage
 
 if TYPE_CHECKING:
     from ortools.sat.python.cp_model import CpModel, CpSolver, IntVar, LinearExprT

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from verified_alloc.demand import Asked
+from verified_alloc.decide.demand import Asked
 from verified_alloc.kernel import dwell, ops, rule
 from verified_alloc.kernel.diagnosis import Usable
 from verified_alloc.station.model import Station

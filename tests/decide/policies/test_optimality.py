@@ -3,12 +3,12 @@
 from itertools import islice
 
 import pytest
-from policies.brute_force import Case, assignments, best, bounds_w, in_order, some_case
+from decide.policies.brute_force import Case, assignments, best, bounds_w, in_order, some_case
 
-from verified_alloc.demand import strictly
+from verified_alloc.decide.demand import strictly
+from verified_alloc.decide.policies.optimality import is_optimal
+from verified_alloc.decide.policies.problem import Problem
 from verified_alloc.kernel.rule import Choice
-from verified_alloc.policies.optimality import is_optimal
-from verified_alloc.policies.problem import Problem
 
 POLICIES = ("priority", "max-power", "fair")
 

@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from verified_alloc.demand import Asked
+from verified_alloc.decide.demand import Asked
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.station.faults import Faults, usable_after
 from verified_alloc.station.model import Station

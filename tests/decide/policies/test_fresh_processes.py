@@ -41,7 +41,7 @@ NEEDED = """
 import sys, threading
 from dataclasses import replace
 from verified_alloc import Station, allocate
-from verified_alloc.allocate import prepare
+from verified_alloc.decide.allocate import prepare
 from verified_alloc.station.model import PowerModule
 
 station = Station.reference()

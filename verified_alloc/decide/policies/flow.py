@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from heapq import heappop, heappush
 
-from verified_alloc.policies.problem import Answer, Problem
+from verified_alloc.decide.policies.problem import Answer, Problem
 
 IDLE = -1
 """In place of a gun."""

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from verified_alloc.policies import constraint
-from verified_alloc.policies.problem import NoAnswer, Problem
+from verified_alloc.decide.policies import constraint
+from verified_alloc.decide.policies.problem import NoAnswer, Problem
 
 
 class Conflict(NamedTuple):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 
-from verified_alloc import demand
-from verified_alloc.allocate import KEPT, Allocation, allocate
-from verified_alloc.demand import Asked
+from verified_alloc.decide import demand
+from verified_alloc.decide.allocate import KEPT, Allocation, allocate
+from verified_alloc.decide.demand import Asked
+from verified_alloc.decide.policies import conflict
+from verified_alloc.decide.policies.problem import NO_FAULTS, Problem
 from verified_alloc.kernel import ops, rule
-from verified_alloc.policies import conflict
-from verified_alloc.policies.problem import NO_FAULTS, Problem
 from verified_alloc.station.faults import Faults, usable_after
 from verified_alloc.station.model import Station
 

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from policies.brute_force import Case, assignments, best, bounds_w, some_case
-from policies.test_optimality import problem
+from decide.policies.brute_force import Case, assignments, best, bounds_w, some_case
+from decide.policies.test_optimality import problem
 
-from verified_alloc import Station, explain
-from verified_alloc.policies import conflict
+from verified_alloc import Station
+from verified_alloc.decide import explain
+from verified_alloc.decide.policies import conflict
 
 
 def possible(case: Case, least_w: dict[int, int], limited: bool) -> bool:

@@ -5,7 +5,7 @@ import signal
 import sys
 from multiprocessing.connection import Connection
 
-from verified_alloc.policies.problem import Answer, Problem
+from verified_alloc.decide.policies.problem import Answer, Problem
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
 
 
 def _answer(problem: Problem, policy: str) -> Answer | Exception:
-    from verified_alloc.policies import constraint
+    from verified_alloc.decide.policies import constraint
 
     try:
         return constraint.solve(problem, policy)

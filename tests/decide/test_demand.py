@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stations import tables
 
 from verified_alloc import BadInput, Station
-from verified_alloc.demand import DemandProcessor, by_rank, strictly, told, watts
+from verified_alloc.decide.demand import DemandProcessor, by_rank, strictly, told, watts
 
 
 def processor(deadband_kw: float = 0, timeout_s: int = 10) -> DemandProcessor:

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from listing import listing
 from stations import demands_of, faults_of, states_of, stations, tables
 
-from verified_alloc import BadInput, Faults, Station, allocate, demand
-from verified_alloc.allocate import accepted, decide
+from verified_alloc import BadInput, Faults, Station, allocate
+from verified_alloc.decide import demand
+from verified_alloc.decide.allocate import accepted, decide
+from verified_alloc.decide.policies import constraint, documented, flow
+from verified_alloc.decide.policies.problem import Answer
 from verified_alloc.kernel import invariants, ops
 from verified_alloc.kernel.rule import Choice
-from verified_alloc.policies import constraint, documented, flow
-from verified_alloc.policies.problem import Answer
 from verified_alloc.station.faults import usable_after
 from verified_alloc.station.parts import POLICIES
 

@@ -4,7 +4,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
-from policies.brute_force import Case, best, some_case
+from decide.policies.brute_force import Case, best, some_case
 from sweep.progress import Progress
 
 from verified_alloc import Faults, Station, allocate

@@ -15,17 +15,17 @@ import pytest
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
-from verified_alloc import demand
-from verified_alloc.allocate import KEPT, decide, keep
 from verified_alloc.compare.traces import DemandChange, DemandTrace
 from verified_alloc.controller import SOLVER_DEADLINE_MS, State
-from verified_alloc.explain import reasons
+from verified_alloc.decide import demand
+from verified_alloc.decide.allocate import KEPT, decide, keep
+from verified_alloc.decide.explain import reasons
+from verified_alloc.decide.policies import constraint
+from verified_alloc.decide.policies.problem import Answer, NoAnswer, NotYet, Problem
+from verified_alloc.decide.policies.process import SolverProcess
 from verified_alloc.journal import Journal
 from verified_alloc.journal_reader import read_journal
-from verified_alloc.policies import constraint
-from verified_alloc.policies.problem import Answer, NoAnswer, NotYet, Problem
 from verified_alloc.run import Run, simulated_charger
-from verified_alloc.solver_process import SolverProcess
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import PowerModule
@@ -274,7 +274,7 @@ def test_a_process_answers_as_the_scan_would() -> None:
 
 SCAN_OF_A_KILLED_PROCESS = """
 import time
-from verified_alloc.solver_process import SolverProcess
+from verified_alloc.decide.policies.process import SolverProcess
 
 with SolverProcess(at_once=True) as solver:
     while solver._process is None:

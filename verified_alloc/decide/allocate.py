@@ -9,15 +9,11 @@ from itertools import compress
 from operator import and_, sub
 from threading import Thread
 
-from verified_alloc import demand
-from verified_alloc.demand import Asked
-from verified_alloc.errors import BadInput, shown
-from verified_alloc.kernel import dwell, guard, ops
-from verified_alloc.kernel.diagnosis import Usable
-from verified_alloc.kernel.rule import Choice
-from verified_alloc.policies import documented, flow
-from verified_alloc.policies.optimality import is_optimal
-from verified_alloc.policies.problem import (
+from verified_alloc.decide import demand
+from verified_alloc.decide.demand import Asked
+from verified_alloc.decide.policies import documented, flow
+from verified_alloc.decide.policies.optimality import is_optimal
+from verified_alloc.decide.policies.problem import (
     ALL_OPEN,
     NO_FAULTS,
     NO_WEAR,
@@ -28,6 +24,10 @@ from verified_alloc.policies.problem import (
     Problem,
     Stage,
 )
+from verified_alloc.errors import BadInput, shown
+from verified_alloc.kernel import dwell, guard, ops
+from verified_alloc.kernel.diagnosis import Usable
+from verified_alloc.kernel.rule import Choice
 from verified_alloc.station.faults import Faults, usable, usable_after
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import POLICIES, Pair, number_in
@@ -179,7 +179,7 @@ def _answer(problem: Problem, name: str, solve: Solve | None) -> Answer:
             documented.choose(problem.station, left, problem.asked, problem.reserved), "rule"
         )
     try:
-        from verified_alloc.policies import constraint
+        from verified_alloc.decide.policies import constraint
 
         choice, method, stages, _ = flow.solve(problem, name) or (solve or constraint.solve)(
             problem, name

@@ -8,8 +8,8 @@ This shares with the methods that find allocations only what the question is.
 from collections.abc import Mapping, Sequence
 from itertools import compress
 
+from verified_alloc.decide.policies.problem import Problem
 from verified_alloc.kernel.rule import Choice
-from verified_alloc.policies.problem import Problem
 
 IDLE = -1
 """In place of a gun: on none."""

@@ -1,0 +1,1 @@
+"""Who gets what: demands, policies, guard, and why it was so decided."""
