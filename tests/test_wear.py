@@ -12,8 +12,8 @@ from sweep.working_station import WorkingStation
 from verified_alloc.decide import demand
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.policies.problem import NO_WEAR
-from verified_alloc.journal import Journal
-from verified_alloc.journal_reader import operations_so_far
+from verified_alloc.journal.reader import operations_so_far
+from verified_alloc.journal.recorder import Journal
 from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.station.parts import Pair
 from verified_alloc.wear import STEP, Wear, in_steps

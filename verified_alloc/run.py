@@ -24,7 +24,7 @@ from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.decide.policies.process import SolverProcess
 from verified_alloc.errors import BadInput
 from verified_alloc.fault_latch import FaultLatch
-from verified_alloc.journal import Journal
+from verified_alloc.journal.recorder import Journal
 from verified_alloc.kernel import wiring
 from verified_alloc.player import Player
 from verified_alloc.service.desk import Desk

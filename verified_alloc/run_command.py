@@ -17,8 +17,8 @@ from verified_alloc.controller import State
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.demand import strictly
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.journal import Journal
-from verified_alloc.journal_file import check_journal
+from verified_alloc.journal.database import check_journal
+from verified_alloc.journal.recorder import Journal
 from verified_alloc.run import MS_PER_DAY, Run, check_scan_time, simulated_charger
 from verified_alloc.service.opening import at_desk, can_serve
 from verified_alloc.service.settings import settings

@@ -17,7 +17,7 @@ import pytest
 from service.served import ENVIRONMENT, PROGRAM, Served, eventually
 
 from verified_alloc import cli
-from verified_alloc.journal_reader import latest
+from verified_alloc.journal.reader import latest
 from verified_alloc.run import simulated_charger
 from verified_alloc.service.opening import at_desk
 from verified_alloc.service.settings import settings

@@ -206,7 +206,7 @@ def _begins(path: str, magic: bytes) -> bool:
 
 
 def _journal(path: str, guns: int | None) -> Input:
-    from verified_alloc.journal_reader import read_journal
+    from verified_alloc.journal.reader import read_journal
 
     recorded = read_journal(path)
     trace = recorded.trace

@@ -23,8 +23,8 @@ from verified_alloc.decide.explain import reasons
 from verified_alloc.decide.policies import constraint
 from verified_alloc.decide.policies.problem import Answer, NoAnswer, NotYet, Problem
 from verified_alloc.decide.policies.process import SolverProcess
-from verified_alloc.journal import Journal
-from verified_alloc.journal_reader import read_journal
+from verified_alloc.journal.reader import read_journal
+from verified_alloc.journal.recorder import Journal
 from verified_alloc.run import Run, simulated_charger
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station

@@ -18,7 +18,7 @@ from verified_alloc.decide.allocate import Allocation
 from verified_alloc.decide.demand import strictly
 from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput
-from verified_alloc.journal_file import JournalFile, Row
+from verified_alloc.journal.database import JournalFile, Row
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
@@ -235,7 +235,7 @@ def why(before: Inputs, now: Inputs, stale: Collection[int]) -> list[str]:
 
 def _operations_before(path: Path, station: Station) -> dict[Pair, int]:
     """What the journal knows; whatever is wrong with it must not keep a station from starting."""
-    from verified_alloc.journal_reader import operations_so_far
+    from verified_alloc.journal.reader import operations_so_far
 
     with suppress(BadInput, OSError):
         told = operations_so_far(path)

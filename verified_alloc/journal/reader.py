@@ -18,7 +18,7 @@ from verified_alloc.decide.allocate import Allocation
 from verified_alloc.decide.demand import Asked, by_rank
 from verified_alloc.decide.explain import Explanation, reasons
 from verified_alloc.errors import BadInput
-from verified_alloc.journal_file import (
+from verified_alloc.journal.database import (
     APPLICATION_ID,
     TABLES,
     VERSION,

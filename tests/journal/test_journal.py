@@ -18,16 +18,16 @@ from typing import Any
 
 import pytest
 
-from verified_alloc import journal as journal_module
 from verified_alloc.cli import main
 from verified_alloc.compare.traces import DemandTrace, read_trace
 from verified_alloc.controller import Inputs, State
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.demand import strictly
 from verified_alloc.errors import BadInput
-from verified_alloc.journal import Journal, why
-from verified_alloc.journal_file import TABLES, JournalFile, older_parts, part
-from verified_alloc.journal_reader import latest, read_journal
+from verified_alloc.journal import recorder as journal_module
+from verified_alloc.journal.database import TABLES, JournalFile, older_parts, part
+from verified_alloc.journal.reader import latest, read_journal
+from verified_alloc.journal.recorder import Journal, why
 from verified_alloc.run import Run, simulated_charger
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
@@ -224,7 +224,7 @@ def test_runs_of_another_station_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_page_about_it_names_every_column() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "journal.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "journal.md").read_text()
     told = dict(re.findall(r"^\| `(\w+)` \| `([\w, ]+)` \|", page, flags=re.MULTILINE))
     assert told == {
         table: ", ".join(column.split()[0] for column in columns.split(","))
