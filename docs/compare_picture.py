@@ -4,8 +4,8 @@ from pathlib import Path
 
 from verified_alloc.compare import metrics, plots
 from verified_alloc.compare.replay import replay
-from verified_alloc.compare.traces import read_trace
 from verified_alloc.station.model import Station
+from verified_alloc.workload.traces import read_trace
 
 POLICIES = ("documented", "max-power")
 

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from hardware.simulated import faults
-from verified_alloc.compare.traces import read_trace
 from verified_alloc.controller import State
 from verified_alloc.live import LiveTable
 from verified_alloc.run import Run, simulated_charger
 from verified_alloc.station.model import Station
+from verified_alloc.workload.traces import read_trace
 
 MOMENT_MS = 713_270
 FAULTS = ("weld 2:1 @ 0s", "module-dead 4 @ 10min")

@@ -15,11 +15,11 @@ import pytest
 from sweep.stations import REFERENCE, quick, some_station
 
 from hardware.simulated.faults import Injection, parse
-from verified_alloc.compare.traces import DemandChange, DemandTrace
 from verified_alloc.controller import State
 from verified_alloc.run import MS_PER_DAY, Run, simulated_charger
 from verified_alloc.station.model import Station
 from verified_alloc.summary import Summary
+from verified_alloc.workload.traces import DemandChange, DemandTrace
 
 PLANT_FAULTS = (
     "weld",

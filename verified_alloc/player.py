@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from verified_alloc.compare.traces import DemandTrace
 from verified_alloc.decide.demand import DemandProcessor
+from verified_alloc.workload.traces import DemandTrace
 
 
 class Player:

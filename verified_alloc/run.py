@@ -16,7 +16,6 @@ from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
 from hardware.simulated.monitor import Event
 from hardware.supervision import Supervision
-from verified_alloc.compare.traces import DemandTrace
 from verified_alloc.controller import Controller, State
 from verified_alloc.decide.allocate import Solve, needs_constraints
 from verified_alloc.decide.demand import DemandProcessor
@@ -31,6 +30,7 @@ from verified_alloc.service.desk import Desk
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
 from verified_alloc.summary import J_PER_KWH, Incident, Summary
+from verified_alloc.workload.traces import DemandTrace
 
 MS_PER_DAY = 24 * 3600 * 1000
 SCANS_TO_BE_OFF = 10

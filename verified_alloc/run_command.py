@@ -12,7 +12,6 @@ from hardware import HardwareError, MissingExtra
 from hardware.simulated import faults
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
-from verified_alloc.compare.traces import DemandTrace, read_trace
 from verified_alloc.controller import State
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.demand import strictly
@@ -24,6 +23,7 @@ from verified_alloc.service.opening import at_desk, can_serve
 from verified_alloc.service.settings import settings
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import ServiceConfig
+from verified_alloc.workload.traces import DemandTrace, read_trace
 
 REFRESH_MS = 200
 HARDWARE = ("simulated", "pi")
@@ -170,7 +170,7 @@ def _trace(station: Station, demands: str | None, simulated: bool, seed: int) ->
         return read_trace(demands, guns)
     if not simulated:
         return DemandTrace(())
-    from verified_alloc.compare.synthetic import synthetic_day
+    from verified_alloc.workload.synthetic import synthetic_day
 
     day = synthetic_day(seed + 1, len(guns)).trace
     return day.excerpt(day.busiest_ms(), day.last_ms)

@@ -7,9 +7,9 @@ from typing import Any
 
 from verified_alloc import Station, allocate
 from verified_alloc.compare.replay import replay
-from verified_alloc.compare.session_file import SessionFile, write_sessions
-from verified_alloc.compare.sessions import Session, demand_steps
-from verified_alloc.compare.synthetic import BUILT_IN_CARS, synthetic_sessions
+from verified_alloc.workload.session_file import SessionFile, write_sessions
+from verified_alloc.workload.sessions import Session, demand_steps
+from verified_alloc.workload.synthetic import BUILT_IN_CARS, synthetic_sessions
 
 STATION = Station.reference()
 POLICIES = ("documented", "max-power", "fair")

@@ -9,8 +9,8 @@ from sweep.changes import documented_target, random_changes
 from sweep.stations import REFERENCE, strictly_documented
 from sweep.working_station import WorkingStation
 
-from verified_alloc.compare.traces import read_trace
 from verified_alloc.run import Run, simulated_charger
+from verified_alloc.workload.traces import read_trace
 
 SCAN_MS = 2.0
 REPLAY_SPEED = 200

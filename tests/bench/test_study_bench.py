@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from verified_alloc.compare.traces import DemandTrace, read_trace
 from verified_alloc.station.model import Station
 from verified_alloc.study.plan import Plan, Source, swept
 from verified_alloc.study.workers import here, in_processes
+from verified_alloc.workload.traces import DemandTrace, read_trace
 
 STATIONS = 200
 SPEED_UP = 1.8

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import floor
 
-from verified_alloc.compare.sessions import DEMAND_STEP_W, Session
 from verified_alloc.station.model import Station
+from verified_alloc.workload.sessions import DEMAND_STEP_W, Session
 
 
 @dataclass

@@ -3,22 +3,22 @@
 from dataclasses import replace as changed
 
 import pytest
-from compare.some_sessions import (
-    at_once,
-    session,
-    sessions_for,
-)
 from compare.test_replay import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stations import stations
+from workload.some_sessions import (
+    at_once,
+    session,
+    sessions_for,
+)
 
 from verified_alloc.compare import metrics
 from verified_alloc.compare.crowd import DAY_MS
 from verified_alloc.compare.replay import Replay, replay
-from verified_alloc.compare.sessions import MJ_PER_KWH
-from verified_alloc.compare.traces import read_trace
 from verified_alloc.station.model import Station
+from verified_alloc.workload.sessions import MJ_PER_KWH
+from verified_alloc.workload.traces import read_trace
 
 
 @pytest.fixture(scope="module")

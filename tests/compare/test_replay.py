@@ -9,7 +9,11 @@ from dataclasses import replace as changed
 
 import pytest
 from compare.by_the_second import curve_w, simulate, stepped_w
-from compare.some_sessions import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stations import stations
+from sweep.stations import quick, some_station
+from workload.some_sessions import (
     MINUTE_MS,
     MONDAY_MS,
     at_once,
@@ -18,21 +22,17 @@ from compare.some_sessions import (
     some_sessions,
     with_battery,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from stations import stations
-from sweep.stations import quick, some_station
 
 from verified_alloc import wear
 from verified_alloc.compare.charger import Charger, Deciding
 from verified_alloc.compare.crowd import DAY_MS, Served
 from verified_alloc.compare.replay import Replay, replay
-from verified_alloc.compare.sessions import MJ_PER_KWH, Session
-from verified_alloc.compare.traces import DemandChange, DemandTrace, read_trace
 from verified_alloc.decide.demand import strictly
 from verified_alloc.run import Run, simulated_charger
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import POLICIES, Matrix
+from verified_alloc.workload.sessions import MJ_PER_KWH, Session
+from verified_alloc.workload.traces import DemandChange, DemandTrace, read_trace
 
 REFERENCE = Station.reference()
 DOCUMENTED = changed(REFERENCE, policy=changed(REFERENCE.policy, name="documented"))

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 
 from verified_alloc.cli import main
-from verified_alloc.compare.traces import DemandTrace, read_trace
 from verified_alloc.controller import Inputs, State
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.demand import strictly
@@ -33,6 +32,7 @@ from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Policy
 from verified_alloc.summary import Summary
+from verified_alloc.workload.traces import DemandTrace, read_trace
 
 REFERENCE = replace(Station.reference(), policy=Policy("documented"))
 GUNS = range(1, 7)

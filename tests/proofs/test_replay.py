@@ -27,11 +27,11 @@ from proofs.plant import (
     Scan,
 )
 from verified_alloc import Station, run
-from verified_alloc.compare.traces import DemandChange, DemandTrace
 from verified_alloc.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import Readings, Timing
 from verified_alloc.kernel.switching import Writes
+from verified_alloc.workload.traces import DemandChange, DemandTrace
 
 LONG_AGO_US = -(10**12)
 HANDOVER = DemandTrace(

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from verified_alloc.compare.session_file import SessionFile, write_sessions
-from verified_alloc.compare.synthetic import BUILT_IN_CARS, synthetic_sessions
-from verified_alloc.compare.traces import DemandChange, DemandTrace
 from verified_alloc.errors import BadInput
 from verified_alloc.station.model import Station
 from verified_alloc.study import plan as plan_module
 from verified_alloc.study.plan import Plan, Source, swept, synthetic_cars
+from verified_alloc.workload.session_file import SessionFile, write_sessions
+from verified_alloc.workload.synthetic import BUILT_IN_CARS, synthetic_sessions
+from verified_alloc.workload.traces import DemandChange, DemandTrace
 
 REFERENCE = Station.reference()
 SOURCE = Source("trace", 6, DemandTrace((DemandChange(0, 1, 40_000), DemandChange(9000, 1, 0))))

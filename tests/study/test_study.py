@@ -16,11 +16,11 @@ import pytest
 
 from verified_alloc.cli import main
 from verified_alloc.compare.replay import replay
-from verified_alloc.compare.traces import DemandTrace, read_trace, write_trace
 from verified_alloc.station.model import Station
 from verified_alloc.study import workers
 from verified_alloc.study.plan import Plan, Source, swept
 from verified_alloc.study.workers import WorkLost, here, in_processes, on_dask
+from verified_alloc.workload.traces import DemandTrace, read_trace, write_trace
 
 OUTPUTS = ("study.csv", "study.html", "study.png")
 SWEEP = ["--modules", "3,6", "--matrix", "full,ring", "--policies", "documented", "--seeds", "1-3"]

@@ -80,8 +80,8 @@ def compare(
     verified-alloc compare sessions.csv --station full.toml --station ring.toml --csv
     """
     from verified_alloc.compare import comparison, tables
-    from verified_alloc.compare.cars import read_cars
-    from verified_alloc.compare.synthetic import BUILT_IN_CARS
+    from verified_alloc.workload.cars import read_cars
+    from verified_alloc.workload.synthetic import BUILT_IN_CARS
 
     if as_json + as_csv + as_markdown > 1:
         raise BadInput("--json, --csv, --markdown: allowed is one of them")

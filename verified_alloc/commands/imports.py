@@ -12,7 +12,7 @@ from verified_alloc.commands.options import number_of
 from verified_alloc.errors import BadInput
 
 if TYPE_CHECKING:
-    from verified_alloc.compare.session_file import SessionRow
+    from verified_alloc.workload.session_file import SessionRow
 
 group = typer.Typer(
     help="Make a file of sessions for compare, from public data or out of thin air.",
@@ -48,9 +48,9 @@ def epfl(
     verified-alloc import epfl epfl_sessions.csv --overlay 5 --out sessions.csv
     verified-alloc compare sessions.csv --policies documented,max-power
     """
-    from verified_alloc.compare.cars import read_cars
-    from verified_alloc.compare.epfl import overlay as overlaid
-    from verified_alloc.compare.epfl import read_epfl
+    from verified_alloc.workload.cars import read_cars
+    from verified_alloc.workload.epfl import overlay as overlaid
+    from verified_alloc.workload.epfl import read_epfl
 
     folded = number_of("--overlay", overlay)
     sessions, left_out = read_epfl(file, read_cars(curves) if curves else None)
@@ -82,7 +82,7 @@ def synthetic(
     verified-alloc import synthetic --days 7 --seed 3 --out week.csv
     verified-alloc compare week.csv --report week.html
     """
-    from verified_alloc.compare.synthetic import synthetic_sessions
+    from verified_alloc.workload.synthetic import synthetic_sessions
 
     rows = synthetic_sessions(
         number_of("--seed", seed), number_of("--guns", guns), number_of("--days", days)
@@ -92,7 +92,7 @@ def synthetic(
 
 
 def _write(sessions: "Sequence[SessionRow]", out: str | None) -> None:
-    from verified_alloc.compare.session_file import write_sessions
+    from verified_alloc.workload.session_file import write_sessions
 
     if out is None:
         write_sessions(sessions, sys.stdout)

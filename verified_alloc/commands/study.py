@@ -154,8 +154,8 @@ def _source(file: str | None, guns: int) -> "Source":
     if file is None:
         return Source("synthetic days", guns)
     from verified_alloc.compare.comparison import read_input
-    from verified_alloc.compare.synthetic import BUILT_IN_CARS
-    from verified_alloc.compare.traces import DemandTrace, TraceFile
+    from verified_alloc.workload.synthetic import BUILT_IN_CARS
+    from verified_alloc.workload.traces import DemandTrace, TraceFile
 
     demands = read_input(file, guns, BUILT_IN_CARS).demands
     if isinstance(demands, TraceFile):

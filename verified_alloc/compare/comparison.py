@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from dataclasses import replace as changed
 
 from verified_alloc.compare import metrics
-from verified_alloc.compare.cars import CarType
-from verified_alloc.compare.csv_rows import Skipped, csv_file, rows
 from verified_alloc.compare.replay import Replay, replay
-from verified_alloc.compare.session_file import NEEDED, SessionFile
-from verified_alloc.compare.sessions import Session
-from verified_alloc.compare.traces import (
+from verified_alloc.errors import BadInput
+from verified_alloc.station.model import Station
+from verified_alloc.workload.cars import CarType
+from verified_alloc.workload.csv_rows import Skipped, csv_file, rows
+from verified_alloc.workload.session_file import NEEDED, SessionFile
+from verified_alloc.workload.sessions import Session
+from verified_alloc.workload.traces import (
     COLUMNS,
     DemandChange,
     DemandTrace,
     TraceFile,
     sample_names,
 )
-from verified_alloc.errors import BadInput
-from verified_alloc.station.model import Station
 
 BASELINE = "documented"
 WORTH_IT = 0.005

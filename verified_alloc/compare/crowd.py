@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple, Protocol
 
-from verified_alloc.compare.sessions import DemandStep, Session, demand_steps
-from verified_alloc.compare.traces import DemandTrace, TraceFile
 from verified_alloc.errors import BadInput
 from verified_alloc.station.model import Station
+from verified_alloc.workload.sessions import DemandStep, Session, demand_steps
+from verified_alloc.workload.traces import DemandTrace, TraceFile
 
 NEVER_MS = 1 << 62
 DAY_MS = 24 * 3600 * 1000

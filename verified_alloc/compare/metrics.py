@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from verified_alloc.compare.replay import Replay
-from verified_alloc.compare.sessions import MJ_PER_KWH
+from verified_alloc.workload.sessions import MJ_PER_KWH
 
 MS_PER_YEAR = 365.25 * 24 * 3600 * 1000
 RATED_OPERATIONS = 200_000

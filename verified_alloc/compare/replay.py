@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from verified_alloc.compare.charger import NOBODY, Charger
 from verified_alloc.compare.crowd import DAY_MS, NEVER_MS, Cars, Crowd, Served, Told
-from verified_alloc.compare.sessions import MJ_PER_KWH, Session
 from verified_alloc.compare.timeline import Recorder, Timeline
-from verified_alloc.compare.traces import DemandTrace, TraceFile
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
+from verified_alloc.workload.sessions import MJ_PER_KWH, Session
+from verified_alloc.workload.traces import DemandTrace, TraceFile
 
 PATIENCE_PERCENT = 50
 """How much longer than planned a driver stays for what is missing; chosen."""

@@ -8,7 +8,7 @@ from typing import Any
 from verified_alloc.compare import metrics
 from verified_alloc.compare.comparison import Comparison, answer
 from verified_alloc.compare.replay import Replay
-from verified_alloc.compare.sessions import MJ_PER_KWH
+from verified_alloc.workload.sessions import MJ_PER_KWH
 
 Row = tuple[str, ...]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from verified_alloc.compare.traces import DemandChange, DemandTrace
 from verified_alloc.controller import Inputs
 from verified_alloc.decide.allocate import Allocation
 from verified_alloc.decide.demand import Asked, by_rank
@@ -28,6 +27,7 @@ from verified_alloc.journal.database import (
 from verified_alloc.station.faults import Faults, usable
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
+from verified_alloc.workload.traces import DemandChange, DemandTrace
 
 Values = tuple[Any, ...]
 

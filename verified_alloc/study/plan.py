@@ -8,10 +8,10 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from verified_alloc.compare.sessions import MJ_PER_KWH, Battery, Session
-from verified_alloc.compare.synthetic import BUILT_IN_CARS, synthetic_sessions
-from verified_alloc.compare.traces import DemandTrace
 from verified_alloc.station.model import Station
+from verified_alloc.workload.sessions import MJ_PER_KWH, Battery, Session
+from verified_alloc.workload.synthetic import BUILT_IN_CARS, synthetic_sessions
+from verified_alloc.workload.traces import DemandTrace
 
 MATRICES = ("full", "half", "ring")
 ROOMS = ("*.py", "kernel/*.py", "policies/*.py", "compare/*.py")

@@ -15,7 +15,6 @@ import pytest
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
-from verified_alloc.compare.traces import DemandChange, DemandTrace
 from verified_alloc.controller import SOLVER_DEADLINE_MS, State
 from verified_alloc.decide import demand
 from verified_alloc.decide.allocate import KEPT, decide, keep
@@ -29,6 +28,7 @@ from verified_alloc.run import Run, simulated_charger
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import PowerModule
+from verified_alloc.workload.traces import DemandChange, DemandTrace
 
 UNEQUAL = replace(
     REFERENCE,

@@ -3,11 +3,11 @@
 from itertools import pairwise
 
 from compare.by_the_second import curve_w
-from compare.some_sessions import session, with_battery
 from hypothesis import given
 from hypothesis import strategies as st
+from workload.some_sessions import session, with_battery
 
-from verified_alloc.compare.sessions import DEMAND_STEP_W, demand_steps
+from verified_alloc.workload.sessions import DEMAND_STEP_W, demand_steps
 
 CARS = st.builds(
     lambda kwh, kw, capacity, soc: with_battery(session(0, 60, kwh, kw), capacity, soc),

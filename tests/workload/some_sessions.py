@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from verified_alloc.compare.cars import typical_curve
-from verified_alloc.compare.sessions import MJ_PER_KWH, Battery, Session
 from verified_alloc.station.model import Station
+from verified_alloc.workload.cars import typical_curve
+from verified_alloc.workload.sessions import MJ_PER_KWH, Battery, Session
 
 MONDAY_MS = 1_704_067_200_000
 MINUTE_MS = 60_000

@@ -10,7 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO, cast
 
-from verified_alloc.compare.csv_rows import (
+from verified_alloc.errors import BadInput
+from verified_alloc.workload.csv_rows import (
     CsvFile,
     Skipped,
     ceiling_of_thousandths,
@@ -20,7 +21,6 @@ from verified_alloc.compare.csv_rows import (
     number,
     rows,
 )
-from verified_alloc.errors import BadInput
 
 COLUMNS = ("time_s", "gun", "demand_kw")
 HEADER = ",".join(COLUMNS)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from verified_alloc.compare.cars import CarType
-from verified_alloc.compare.session_file import SessionFile, SessionRow, write_sessions
-from verified_alloc.compare.sessions import MJ_PER_KWH, CurvePoint
 from verified_alloc.errors import BadInput
+from verified_alloc.workload.cars import CarType
+from verified_alloc.workload.session_file import SessionFile, SessionRow, write_sessions
+from verified_alloc.workload.sessions import MJ_PER_KWH, CurvePoint
 
 HEADER = "arrival,departure,energy_kwh,max_power_kw,gun,soc_arrival,capacity_kwh,car"
 GOOD = "2024-01-01 08:00:00,2024-01-01 08:30:00,20.5,150,2,30,77,"

@@ -5,7 +5,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from verified_alloc.compare.csv_rows import (
+from verified_alloc.errors import BadInput
+from verified_alloc.workload.csv_rows import (
     CsvFile,
     ceiling_of_thousandths,
     csv_file,
@@ -13,8 +14,7 @@ from verified_alloc.compare.csv_rows import (
     number,
     rows,
 )
-from verified_alloc.compare.sessions import MJ_PER_KWH, Curve, CurvePoint
-from verified_alloc.errors import BadInput
+from verified_alloc.workload.sessions import MJ_PER_KWH, Curve, CurvePoint
 
 CURVE_COLUMNS = ("brand", "model", "variant", "release_year", "usable_kwh", "soc_pct", "power_kw")
 ALLOWED = ",".join(CURVE_COLUMNS)

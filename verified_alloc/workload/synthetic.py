@@ -23,11 +23,11 @@ from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
-from verified_alloc.compare.cars import CarType
-from verified_alloc.compare.session_file import SessionRow
-from verified_alloc.compare.sessions import MJ_PER_KWH, CurvePoint
-from verified_alloc.compare.traces import HOUR_MS, DemandChange, DemandTrace, write_trace
 from verified_alloc.errors import BadInput
+from verified_alloc.workload.cars import CarType
+from verified_alloc.workload.session_file import SessionRow
+from verified_alloc.workload.sessions import MJ_PER_KWH, CurvePoint
+from verified_alloc.workload.traces import HOUR_MS, DemandChange, DemandTrace, write_trace
 
 DAY_S = 86_400
 FIRST_DAY_MS = 1_704_067_200_000

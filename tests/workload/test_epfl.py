@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from verified_alloc.compare.cars import read_cars
-from verified_alloc.compare.epfl import MS_PER_DAY, overlay, read_epfl
-from verified_alloc.compare.session_file import SessionFile, write_sessions
 from verified_alloc.errors import BadInput
+from verified_alloc.workload.cars import read_cars
+from verified_alloc.workload.epfl import MS_PER_DAY, overlay, read_epfl
+from verified_alloc.workload.session_file import SessionFile, write_sessions
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 PUBLIC = DATA / "epfl_sessions.csv"

@@ -6,7 +6,8 @@ from itertools import chain, groupby, pairwise
 
 import pytest
 
-from verified_alloc.compare.synthetic import (
+from verified_alloc.errors import BadInput
+from verified_alloc.workload.synthetic import (
     CAR_CLASSES,
     DAY_S,
     GUN_MAX_W,
@@ -21,8 +22,7 @@ from verified_alloc.compare.synthetic import (
     main,
     synthetic_day,
 )
-from verified_alloc.compare.traces import DemandChange, read_trace, sample
-from verified_alloc.errors import BadInput
+from verified_alloc.workload.traces import DemandChange, read_trace, sample
 
 GUNS = range(1, 7)
 SAMPLE_SEED = 1
@@ -48,7 +48,7 @@ def rows_of(day: Day, session: Session) -> list[DemandChange]:
 
 
 def test_the_samples_are_the_generators_bytes() -> None:
-    module = [sys.executable, "-m", "verified_alloc.compare.synthetic", "--seed", str(SAMPLE_SEED)]
+    module = [sys.executable, "-m", "verified_alloc.workload.synthetic", "--seed", str(SAMPLE_SEED)]
     for name, options in (("day", []), ("hour", ["--hour"])):
         made = subprocess.run([*module, *options], check=True, capture_output=True).stdout
         assert made == sample(name).read_bytes()

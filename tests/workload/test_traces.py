@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verified_alloc.compare.traces import (
+from verified_alloc.errors import BadInput
+from verified_alloc.workload.traces import (
     HOUR_MS,
     DemandChange,
     DemandTrace,
@@ -22,7 +23,6 @@ from verified_alloc.compare.traces import (
     sample_names,
     write_trace,
 )
-from verified_alloc.errors import BadInput
 
 GUNS = range(1, 7)
 HEADER = "time_s,gun,demand_kw\n"

@@ -7,8 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from verified_alloc.compare.cars import CarType, typical_curve
-from verified_alloc.compare.csv_rows import (
+from verified_alloc.errors import BadInput
+from verified_alloc.workload.cars import CarType, typical_curve
+from verified_alloc.workload.csv_rows import (
     CsvFile,
     Skipped,
     ceiling_of_thousandths,
@@ -18,8 +19,7 @@ from verified_alloc.compare.csv_rows import (
     number,
     rows,
 )
-from verified_alloc.compare.sessions import MJ_PER_KWH, Battery, Session
-from verified_alloc.errors import BadInput
+from verified_alloc.workload.sessions import MJ_PER_KWH, Battery, Session
 
 NEEDED = ("arrival", "departure", "energy_kwh", "max_power_kw")
 OPTIONAL = ("gun", "soc_arrival", "capacity_kwh", "car")

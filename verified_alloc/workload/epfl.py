@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
-from verified_alloc.compare.cars import CarType
-from verified_alloc.compare.csv_rows import csv_file, number, rows
-from verified_alloc.compare.session_file import SessionRow, time_ms_of
-from verified_alloc.compare.sessions import MJ_PER_KWH
 from verified_alloc.errors import BadInput
+from verified_alloc.workload.cars import CarType
+from verified_alloc.workload.csv_rows import csv_file, number, rows
+from verified_alloc.workload.session_file import SessionRow, time_ms_of
+from verified_alloc.workload.sessions import MJ_PER_KWH
 
 ARRIVAL, DEPARTURE = "Arrival", "Departure"
 ENERGY, REQUESTED = "Energy (Wh)", "Preq_max (W)"

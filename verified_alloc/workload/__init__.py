@@ -1,0 +1,1 @@
+"""What guns ask for: sessions, traces, imports, synthetic days."""
