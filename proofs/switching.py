@@ -42,7 +42,7 @@ from proofs.steps import (
     story,
     without,
 )
-from verified_alloc.health import kernel_timing
+from verified_alloc.control.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.station.model import Station

@@ -15,7 +15,7 @@ import pytest
 from sweep.stations import REFERENCE, quick, some_station
 
 from hardware.simulated.faults import Injection, parse
-from verified_alloc.controller import State
+from verified_alloc.control.controller import State
 from verified_alloc.run import MS_PER_DAY, Run, simulated_charger
 from verified_alloc.station.model import Station
 from verified_alloc.summary import Summary

@@ -16,16 +16,16 @@ from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
 from hardware.simulated.monitor import Event
 from hardware.supervision import Supervision
-from verified_alloc.controller import Controller, State
+from verified_alloc.control.controller import Controller, State
+from verified_alloc.control.fault_latch import FaultLatch
+from verified_alloc.control.trace_player import Player
 from verified_alloc.decide.allocate import Solve, needs_constraints
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.decide.policies.process import SolverProcess
 from verified_alloc.errors import BadInput
-from verified_alloc.fault_latch import FaultLatch
 from verified_alloc.journal.recorder import Journal
 from verified_alloc.kernel import wiring
-from verified_alloc.player import Player
 from verified_alloc.service.desk import Desk
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair

@@ -27,10 +27,10 @@ from hardware.simulated.monitor import Monitor
 from hardware.simulated.pins import CabinetPin, CabinetPins
 from hardware.simulated.power_module import PowerModule
 from hardware.simulated.vehicle import Vehicle
-from verified_alloc.controller import SOLVER_DEADLINE_MS, Controller
+from verified_alloc.control.controller import SOLVER_DEADLINE_MS, Controller
+from verified_alloc.control.dwell import Dwell
+from verified_alloc.control.health import Health, kernel_timing
 from verified_alloc.decide.demand import DemandProcessor
-from verified_alloc.dwell import Dwell
-from verified_alloc.health import Health, kernel_timing
 from verified_alloc.kernel.diagnosis import NOT_SO
 
 FIXED = "does not change in a run"

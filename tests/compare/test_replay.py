@@ -23,10 +23,10 @@ from workload.some_sessions import (
     with_battery,
 )
 
-from verified_alloc import wear
 from verified_alloc.compare.charger import Charger, Deciding
 from verified_alloc.compare.crowd import DAY_MS, Served
 from verified_alloc.compare.replay import Replay, replay
+from verified_alloc.control import wear
 from verified_alloc.decide.demand import strictly
 from verified_alloc.run import Run, simulated_charger
 from verified_alloc.station.model import Station

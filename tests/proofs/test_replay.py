@@ -27,7 +27,7 @@ from proofs.plant import (
     Scan,
 )
 from verified_alloc import Station, run
-from verified_alloc.health import kernel_timing
+from verified_alloc.control.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import Readings, Timing
 from verified_alloc.kernel.switching import Writes

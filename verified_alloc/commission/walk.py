@@ -20,12 +20,12 @@ from verified_alloc.commission.results import (
     ModuleResult,
     Results,
 )
-from verified_alloc.health import kernel_timing
+from verified_alloc.control.health import kernel_timing
+from verified_alloc.control.wires import Wires
 from verified_alloc.kernel import diagnosis, ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
-from verified_alloc.wires import Wires
 
 SCANS_A_LOOK = 3
 """The walk scans so much less often than a station that works, to look in between."""

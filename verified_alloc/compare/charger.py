@@ -11,12 +11,12 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 
-from verified_alloc import wear
+from verified_alloc.control import wear
+from verified_alloc.control.dwell import Dwell
+from verified_alloc.control.health import kernel_timing
 from verified_alloc.decide.allocate import Allocation, decide
 from verified_alloc.decide.demand import Asked, DemandProcessor
 from verified_alloc.decide.policies.problem import ALL_OPEN, NO_WEAR
-from verified_alloc.dwell import Dwell
-from verified_alloc.health import kernel_timing
 from verified_alloc.kernel import offer, ops, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Readings, Timing
 from verified_alloc.kernel.offer import Offer

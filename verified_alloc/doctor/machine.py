@@ -9,11 +9,11 @@ from pathlib import Path
 
 from hardware import bus_time
 from hardware.heartbeat import TIMEOUT_S
+from verified_alloc.control.fault_latch import FaultLatch, Latched
+from verified_alloc.control.health import describe
 from verified_alloc.doctor.check import MET, UNMET, UNSEEN, Check, check
 from verified_alloc.doctor.config_txt import ConfigTxt
 from verified_alloc.errors import BadInput
-from verified_alloc.fault_latch import FaultLatch, Latched
-from verified_alloc.health import describe
 from verified_alloc.install import UNIT
 from verified_alloc.kernel import wiring
 from verified_alloc.station.model import Station

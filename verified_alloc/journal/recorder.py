@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from verified_alloc.controller import Inputs, State
+from verified_alloc.control.controller import Inputs, State
 from verified_alloc.decide.allocate import Allocation
 from verified_alloc.decide.demand import strictly
 from verified_alloc.decide.explain import kilowatts

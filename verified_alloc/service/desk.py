@@ -16,11 +16,11 @@ from typing import Any
 
 from hardware.simulated import faults as simulated_faults
 from hardware.simulated.charger import SimulatedCharger
-from verified_alloc.controller import Controller, State
+from verified_alloc.control.controller import Controller, State
+from verified_alloc.control.trace_player import Player
 from verified_alloc.decide.demand import check_gun, watts
 from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.player import Player
 from verified_alloc.service.child import Child
 from verified_alloc.service.seen import LATENESS_BOUNDS_MS, Lateness, Note, Seen
 from verified_alloc.service.site_limit import SiteLimit, site_limit

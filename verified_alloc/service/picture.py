@@ -2,10 +2,10 @@
 
 from importlib.metadata import version
 
+from verified_alloc.control.fault_latch import Latched
+from verified_alloc.control.health import describe
 from verified_alloc.decide import explain
 from verified_alloc.decide.explain import Explanation
-from verified_alloc.fault_latch import Latched
-from verified_alloc.health import describe
 from verified_alloc.service.models import (
     AssignedGun,
     Assignment,

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from verified_alloc.controller import State
-from verified_alloc.fault_latch import Latched
+from verified_alloc.control.controller import State
+from verified_alloc.control.fault_latch import Latched
 
 LATENESS_BOUNDS_MS = tuple(round(0.05 * 1.4**step, 3) for step in range(30))
 """Upper bounds of the buckets that a scan's lateness is counted in: 0.05 ms to 0.87 s."""

@@ -15,7 +15,7 @@ import pytest
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
-from verified_alloc.controller import SOLVER_DEADLINE_MS, State
+from verified_alloc.control.controller import SOLVER_DEADLINE_MS, State
 from verified_alloc.decide import demand
 from verified_alloc.decide.allocate import KEPT, decide, keep
 from verified_alloc.decide.explain import reasons

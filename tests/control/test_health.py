@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 from sweep.stations import REFERENCE
 
+from verified_alloc.control.fault_latch import Latched
+from verified_alloc.control.health import SILENT_SCANS, Health, describe
 from verified_alloc.errors import BadInput
-from verified_alloc.fault_latch import Latched
-from verified_alloc.health import SILENT_SCANS, Health, describe
 from verified_alloc.kernel.diagnosis import Readings
 
 GUNS, MODULES = range(6), range(9)

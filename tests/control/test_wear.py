@@ -9,6 +9,7 @@ from pathlib import Path
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
+from verified_alloc.control.wear import STEP, Wear, in_steps
 from verified_alloc.decide import demand
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.policies.problem import NO_WEAR
@@ -16,7 +17,6 @@ from verified_alloc.journal.reader import operations_so_far
 from verified_alloc.journal.recorder import Journal
 from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.station.parts import Pair
-from verified_alloc.wear import STEP, Wear, in_steps
 
 STATION = replace(REFERENCE, timing=replace(REFERENCE.timing, minimum_dwell_s=0))
 ONE_GUN_OFTEN = {(1, module): STEP for module in range(1, 7)}

@@ -13,24 +13,24 @@ from hardware import clock
 from hardware.contactors import BankReading, ContactorController
 from hardware.modules import PowerModuleController
 from hardware.supervision import Supervision
+from verified_alloc.control.bus_alarm import Disturbance
+from verified_alloc.control.dwell import Dwell
+from verified_alloc.control.fault_latch import FaultLatch
+from verified_alloc.control.health import Health, kernel_timing
+from verified_alloc.control.next_deadline import quiet_ms
+from verified_alloc.control.wear import Wear, in_steps
+from verified_alloc.control.wires import Wires
 from verified_alloc.decide.allocate import Allocation, Solve, decide, keep, prepare
 from verified_alloc.decide.demand import Asked, DemandProcessor, check_gun, strictly
 from verified_alloc.decide.policies.problem import NO_WEAR, Answer, NoAnswer, NotYet, Problem
-from verified_alloc.disturbance import Disturbance
-from verified_alloc.dwell import Dwell
 from verified_alloc.errors import BadInput
-from verified_alloc.fault_latch import FaultLatch
-from verified_alloc.health import Health, kernel_timing
 from verified_alloc.kernel import diagnosis, offer, ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
-from verified_alloc.quiet import quiet_ms
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
-from verified_alloc.wear import Wear, in_steps
-from verified_alloc.wires import Wires
 
 BoolMatrix = list[list[bool]]
 SOLVER_DEADLINE_MS = 1000

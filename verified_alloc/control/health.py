@@ -7,8 +7,8 @@ and turned into the faults that the allocation plans around.
 from collections.abc import Sequence
 from operator import gt
 
+from verified_alloc.control.fault_latch import Latched
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.fault_latch import Latched
 from verified_alloc.kernel import diagnosis, ops, wiring
 from verified_alloc.kernel.diagnosis import (
     ContactorFaults,

@@ -9,8 +9,8 @@ import pytest
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
+from verified_alloc.control.fault_latch import FaultLatch, Latched
 from verified_alloc.errors import BadInput
-from verified_alloc.fault_latch import FaultLatch, Latched
 
 SOME = Latched(
     welded=frozenset({(1, 1), (2, 9)}),

@@ -1,0 +1,1 @@
+"""The live station: effects of the proved scan carried to the wires."""
