@@ -12,8 +12,8 @@ from rich.terminal_theme import MONOKAI
 
 from hardware.simulated import faults
 from verified_alloc.control.controller import State
-from verified_alloc.live import LiveTable
-from verified_alloc.run import Run, simulated_charger
+from verified_alloc.run.loop import Run, simulated_charger
+from verified_alloc.run.terminal import LiveTable
 from verified_alloc.station.model import Station
 from verified_alloc.workload.traces import read_trace
 

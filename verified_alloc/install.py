@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hardware.systemd import unit
 from verified_alloc.errors import BadInput
-from verified_alloc.run import check_scan_time
+from verified_alloc.run.loop import check_scan_time
 from verified_alloc.station.model import Station
 
 STATION = Path("/etc/verified-alloc/station.toml")

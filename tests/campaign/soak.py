@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from hardware.simulated.faults import Injection, parse
 from verified_alloc.control.controller import State
-from verified_alloc.run import MS_PER_DAY, Run, simulated_charger
+from verified_alloc.run.loop import MS_PER_DAY, Run, simulated_charger
 from verified_alloc.station.model import Station
 from verified_alloc.workload.synthetic import synthetic_day
 from verified_alloc.workload.traces import DemandTrace

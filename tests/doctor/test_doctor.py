@@ -14,7 +14,7 @@ from hardware.simulated.faults import parse
 from proofs import plant
 from verified_alloc import Station, cli
 from verified_alloc.doctor import MET, UNMET, UNSEEN, Check, examine
-from verified_alloc.run import simulated_charger
+from verified_alloc.run.loop import simulated_charger
 
 STATION = Station.reference()
 CONFIG = """# as Raspberry Pi OS has it, and what the README asks for

@@ -27,11 +27,11 @@ from verified_alloc.journal import recorder as journal_module
 from verified_alloc.journal.database import TABLES, JournalFile, older_parts, part
 from verified_alloc.journal.reader import latest, read_journal
 from verified_alloc.journal.recorder import Journal, why
-from verified_alloc.run import Run, simulated_charger
+from verified_alloc.run.loop import Run, simulated_charger
+from verified_alloc.run.summary import Summary
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Policy
-from verified_alloc.summary import Summary
 from verified_alloc.workload.traces import DemandTrace, read_trace
 
 REFERENCE = replace(Station.reference(), policy=Policy("documented"))

@@ -26,11 +26,12 @@ from proofs.plant import (
     Module,
     Scan,
 )
-from verified_alloc import Station, run
+from verified_alloc import Station
 from verified_alloc.control.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import Readings, Timing
 from verified_alloc.kernel.switching import Writes
+from verified_alloc.run import loop
 from verified_alloc.workload.traces import DemandChange, DemandTrace
 
 LONG_AGO_US = -(10**12)
@@ -188,7 +189,7 @@ def recorded(
     monkeypatch: pytest.MonkeyPatch, station: Station, trace: DemandTrace, *faults: str
 ) -> Recorder:
     """Play that trace, with those faults."""
-    charger = run.simulated_charger(station)
+    charger = loop.simulated_charger(station)
     recorder = Recorder(station, charger)
     real_floating, real_step = charger.cabinet.floating_word, switching.step
     real_lines, real_chips = PowerModuleController.read, ContactorController.read
@@ -215,7 +216,7 @@ def recorded(
     monkeypatch.setattr(PowerModuleController, "read", read_lines)
     monkeypatch.setattr(ContactorController, "read", read_chips)
     monkeypatch.setattr(switching, "step", step)
-    run.Run(
+    loop.Run(
         station,
         charger,
         trace,

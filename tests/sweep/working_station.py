@@ -12,7 +12,7 @@ from verified_alloc.control.controller import Controller, State
 from verified_alloc.decide.allocate import Solve
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
-from verified_alloc.run import controlled, simulated_charger
+from verified_alloc.run.loop import controlled, simulated_charger
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
 

@@ -1,4 +1,4 @@
-"""The command `run`: its options; what it does is `verified_alloc.run_command`."""
+"""The command `run`: its options; what it does is `verified_alloc.run.command`."""
 
 from typing import Annotated
 
@@ -87,9 +87,9 @@ def run(
     estop; nack, nack-data, timeout, flip-read, flip-write, wrong-chip, drop-write, brown-out
     EXPANDER; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21 @ 10s for 500ms'.
     """
-    from verified_alloc import run_command
+    from verified_alloc.run import command
 
-    return run_command.run(
+    return command.run(
         station_of(station),
         demands=demands,
         hardware=hardware,

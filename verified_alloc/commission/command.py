@@ -18,8 +18,8 @@ from verified_alloc.commission.page import page
 from verified_alloc.commission.results import CYCLES, Results, as_json
 from verified_alloc.commission.walk import Walk
 from verified_alloc.errors import BadInput
-from verified_alloc.run import check_scan_time, ended_by_signals, simulated_charger, wires
-from verified_alloc.run_command import check_hardware
+from verified_alloc.run.command import check_hardware
+from verified_alloc.run.loop import check_scan_time, ended_by_signals, simulated_charger, wires
 from verified_alloc.station.model import Station
 
 

@@ -19,10 +19,10 @@ from verified_alloc.decide.demand import strictly
 from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput
 from verified_alloc.journal.database import JournalFile, Row
+from verified_alloc.run.summary import Incident
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
-from verified_alloc.summary import Incident
 
 CLOCK_MOVED_MS = 1_000
 ALIVE_MS = 600_000

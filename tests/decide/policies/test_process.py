@@ -24,7 +24,7 @@ from verified_alloc.decide.policies.problem import Answer, NoAnswer, NotYet, Pro
 from verified_alloc.decide.policies.process import SolverProcess
 from verified_alloc.journal.reader import read_journal
 from verified_alloc.journal.recorder import Journal
-from verified_alloc.run import Run, simulated_charger
+from verified_alloc.run.loop import Run, simulated_charger
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import PowerModule

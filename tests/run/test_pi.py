@@ -12,7 +12,7 @@ import pytest
 
 from hardware import bus_time
 from verified_alloc import Station, cli
-from verified_alloc.run import simulated_charger
+from verified_alloc.run.loop import simulated_charger
 
 ENABLES = Station.reference().hardware.enable_pins
 WATCHDOG_PIN = Station.reference().hardware.watchdog_pin

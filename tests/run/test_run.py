@@ -16,9 +16,9 @@ from sweep.stations import REFERENCE, quick, some_station
 
 from hardware.simulated.faults import Injection, parse
 from verified_alloc.control.controller import State
-from verified_alloc.run import MS_PER_DAY, Run, simulated_charger
+from verified_alloc.run.loop import MS_PER_DAY, Run, simulated_charger
+from verified_alloc.run.summary import Summary
 from verified_alloc.station.model import Station
-from verified_alloc.summary import Summary
 from verified_alloc.workload.traces import DemandChange, DemandTrace
 
 PLANT_FAULTS = (

@@ -18,7 +18,7 @@ from verified_alloc.decide.demand import strictly
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.journal.database import check_journal
 from verified_alloc.journal.recorder import Journal
-from verified_alloc.run import MS_PER_DAY, Run, check_scan_time, simulated_charger
+from verified_alloc.run.loop import MS_PER_DAY, Run, check_scan_time, simulated_charger
 from verified_alloc.service.opening import at_desk, can_serve
 from verified_alloc.service.settings import settings
 from verified_alloc.station.model import Station
@@ -185,7 +185,7 @@ def _shown(
     if quiet:
         yield _silent, _silent
     elif live and sys.stdout.isatty():
-        from verified_alloc.live import LiveTable
+        from verified_alloc.run.terminal import LiveTable
 
         with LiveTable(station) as table:
             yield table.watch, table.note

@@ -1,0 +1,1 @@
+"""The command `run`: the loop over scans, what a person sees of it, and its summary."""
