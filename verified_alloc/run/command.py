@@ -19,8 +19,8 @@ from verified_alloc.errors import BadInput, shown
 from verified_alloc.journal.database import check_journal
 from verified_alloc.journal.recorder import Journal
 from verified_alloc.run.loop import MS_PER_DAY, Run, check_scan_time, simulated_charger
-from verified_alloc.service.opening import at_desk, can_serve
 from verified_alloc.service.settings import settings
+from verified_alloc.service.start import at_desk, can_serve
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import ServiceConfig
 from verified_alloc.workload.traces import DemandTrace, read_trace

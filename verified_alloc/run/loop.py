@@ -27,7 +27,7 @@ from verified_alloc.errors import BadInput
 from verified_alloc.journal.recorder import Journal
 from verified_alloc.kernel import wiring
 from verified_alloc.run.summary import J_PER_KWH, Incident, Summary
-from verified_alloc.service.desk import Desk
+from verified_alloc.service.orders import Desk
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
 from verified_alloc.workload.traces import DemandTrace

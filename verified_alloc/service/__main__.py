@@ -26,18 +26,18 @@ async def serve(
     simulated: bool,
 ) -> int:
     """Until the scan ends: 0 if it did so in good order, else 3."""
-    from verified_alloc.service.line import Line
-    from verified_alloc.service.picture import Painter
+    from verified_alloc.service.scan_link import Line
+    from verified_alloc.service.views import Painter
 
     line = Line(end)
     painter = Painter(station, simulated)
     tasks = []
     if settings.broker is not None:
-        from verified_alloc.service.broker import speak
+        from verified_alloc.service.mqtt import speak
 
         tasks.append(asyncio.create_task(speak(settings.broker, station, line, painter)))
     if listening is not None:
-        from verified_alloc.service.web import web_server
+        from verified_alloc.service.server import web_server
 
         tasks.append(asyncio.create_task(web_server(listening, station, settings, line, painter)))
     os.nice(5)  # from now on the scan comes first

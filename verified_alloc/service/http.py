@@ -14,8 +14,6 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from verified_alloc.errors import BadInput
-from verified_alloc.service.door import Door
-from verified_alloc.service.line import Busy, Line
 from verified_alloc.service.metrics import Metrics
 from verified_alloc.service.models import (
     Acknowledgement,
@@ -40,9 +38,11 @@ from verified_alloc.service.models import (
     StationView,
     said_of,
 )
-from verified_alloc.service.picture import Painter
-from verified_alloc.service.seen import Seen
+from verified_alloc.service.request_guard import Door
+from verified_alloc.service.scan_link import Busy, Line
 from verified_alloc.service.settings import Settings
+from verified_alloc.service.snapshot import Seen
+from verified_alloc.service.views import Painter
 from verified_alloc.station.model import Station
 
 STREAMS = 32

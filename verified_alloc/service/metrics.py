@@ -10,8 +10,8 @@ from prometheus_client.core import (
     Metric,
 )
 
-from verified_alloc.service.line import Line
-from verified_alloc.service.seen import LATENESS_BOUNDS_MS, Seen
+from verified_alloc.service.scan_link import Line
+from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Seen
 from verified_alloc.station.model import Station
 
 PREFIX = "verified_alloc_"

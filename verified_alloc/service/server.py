@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import uvicorn
 
 from verified_alloc.service.http import Past, application
-from verified_alloc.service.line import Line
-from verified_alloc.service.picture import Painter
+from verified_alloc.service.scan_link import Line
 from verified_alloc.service.settings import Settings
+from verified_alloc.service.views import Painter
 from verified_alloc.station.model import Station
 
 CONNECTIONS = 256

@@ -22,7 +22,7 @@ from verified_alloc.service.models import (
     StateView,
     StationView,
 )
-from verified_alloc.service.seen import Seen
+from verified_alloc.service.snapshot import Seen
 from verified_alloc.station.faults import usable_after
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair

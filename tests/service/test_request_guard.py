@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from verified_alloc.errors import BadInput
-from verified_alloc.service.door import BURST, MOST_BODY_BYTES, Allowance, Door
 from verified_alloc.service.log import Journald, Once
+from verified_alloc.service.request_guard import BURST, MOST_BODY_BYTES, Allowance, Door
 from verified_alloc.service.settings import settings
 from verified_alloc.station.parts import ServiceConfig
 
@@ -127,7 +127,7 @@ def test_a_caller_that_comes_too_often_waits_and_others_do_not(
 def test_too_many_requests_are_refused_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     behind, refused = Behind(), Counter[str]()
     door = Door(behind, None, "127.0.0.1", refused)
-    monkeypatch.setattr("verified_alloc.service.door.time.monotonic", lambda: 0.0)
+    monkeypatch.setattr("verified_alloc.service.request_guard.time.monotonic", lambda: 0.0)
     codes = Counter(asked(door).status_code for _ in range(round(BURST) + 10))
     assert codes == {200: round(BURST), 429: 10}
     assert refused == {"too often": 10}

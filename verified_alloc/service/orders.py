@@ -21,9 +21,9 @@ from verified_alloc.control.trace_player import Player
 from verified_alloc.decide.demand import check_gun, watts
 from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.service.child import Child
-from verified_alloc.service.seen import LATENESS_BOUNDS_MS, Lateness, Note, Seen
+from verified_alloc.service.service_process import Child
 from verified_alloc.service.site_limit import SiteLimit, site_limit
+from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Lateness, Note, Seen
 from verified_alloc.station.model import Station
 
 ORDERS_PER_SCAN = 16

@@ -11,8 +11,8 @@ from hardware import DeviceLost
 from hardware.simulated.charger import SimulatedCharger
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.service import log
-from verified_alloc.service.child import Child
-from verified_alloc.service.desk import Desk
+from verified_alloc.service.orders import Desk
+from verified_alloc.service.service_process import Child
 from verified_alloc.service.settings import Settings, listen
 from verified_alloc.station.model import Station
 

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from verified_alloc.errors import BadInput
-from verified_alloc.service.seen import Seen
+from verified_alloc.service.snapshot import Seen
 
 PACKET_BYTES = 1 << 18
 ORDERS_UNDER_WAY = 256

@@ -20,11 +20,11 @@ from paho.mqtt.properties import Properties
 from pydantic import BaseModel, ValidationError
 
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.service.line import Busy, Line
 from verified_alloc.service.models import Hold, TimedAcknowledgement, TimedDemand, said_of
-from verified_alloc.service.picture import Painter
-from verified_alloc.service.seen import Seen
+from verified_alloc.service.scan_link import Busy, Line
 from verified_alloc.service.settings import Broker
+from verified_alloc.service.snapshot import Seen
+from verified_alloc.service.views import Painter
 from verified_alloc.station.model import Station
 
 MOST_PAYLOAD_BYTES = 4096
