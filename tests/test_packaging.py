@@ -110,9 +110,9 @@ def test_types_samples_and_licence_travel_along(wheel: Path) -> None:
         names = set(archive.namelist())
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
     assert "hardware/systemd/verified-alloc.service" in names
-    samples = {path.name for path in (ROOT / "verified_alloc/compare/samples").glob("*.csv")}
+    samples = {path.name for path in (ROOT / "verified_alloc/workload/samples").glob("*.csv")}
     assert "day.csv" in samples
-    assert {f"verified_alloc/compare/samples/{sample}" for sample in samples} <= names
+    assert {f"verified_alloc/workload/samples/{sample}" for sample in samples} <= names
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 
 

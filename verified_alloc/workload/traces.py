@@ -158,7 +158,7 @@ def write_trace(trace: DemandTrace, out: TextIO) -> None:
 
 
 def _samples() -> Traversable:
-    return resources.files("verified_alloc.compare") / "samples"
+    return resources.files("verified_alloc.workload") / "samples"
 
 
 def _one_of_samples() -> str:
