@@ -14,7 +14,7 @@ from workload.some_sessions import (
 )
 
 from verified_alloc.compare import metrics
-from verified_alloc.compare.crowd import DAY_MS
+from verified_alloc.compare.demand_source import DAY_MS
 from verified_alloc.compare.replay import Replay, replay
 from verified_alloc.station.model import Station
 from verified_alloc.workload.sessions import MJ_PER_KWH

@@ -23,8 +23,8 @@ from workload.some_sessions import (
     with_battery,
 )
 
-from verified_alloc.compare.charger import Charger, Deciding
-from verified_alloc.compare.crowd import DAY_MS, Served
+from verified_alloc.compare.demand_source import DAY_MS, Served
+from verified_alloc.compare.ideal_charger import Charger, Deciding
 from verified_alloc.compare.replay import Replay, replay
 from verified_alloc.control import wear
 from verified_alloc.decide.demand import strictly

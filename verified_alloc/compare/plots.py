@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_alloc.compare import metrics
 from verified_alloc.compare.comparison import Comparison
-from verified_alloc.compare.crowd import DAY_MS
+from verified_alloc.compare.demand_source import DAY_MS
 from verified_alloc.compare.replay import Replay
 from verified_alloc.compare.timeline import BINS, Timeline
 from verified_alloc.station.model import Station

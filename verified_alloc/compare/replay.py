@@ -9,8 +9,8 @@ memory does not grow with the length of the input.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from verified_alloc.compare.charger import NOBODY, Charger
-from verified_alloc.compare.crowd import DAY_MS, NEVER_MS, Cars, Crowd, Served, Told
+from verified_alloc.compare.demand_source import DAY_MS, NEVER_MS, Cars, Crowd, Served, Told
+from verified_alloc.compare.ideal_charger import NOBODY, Charger
 from verified_alloc.compare.timeline import Recorder, Timeline
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair

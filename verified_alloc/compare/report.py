@@ -7,7 +7,7 @@ from pathlib import Path
 
 from verified_alloc.compare import metrics, plots
 from verified_alloc.compare.comparison import HOUR_MS, WINDOW_HOURS, Comparison, answer
-from verified_alloc.compare.crowd import DAY_MS
+from verified_alloc.compare.demand_source import DAY_MS
 from verified_alloc.compare.replay import Replay
 from verified_alloc.compare.tables import shown_values
 from verified_alloc.station.model import Station
