@@ -236,8 +236,8 @@ def _progress(done: int, total: int) -> Iterator[Callable[[int], None]]:
 
 def _write(folder: Path, plan: "Plan", found: "Sequence[Outcome]") -> None:
     from verified_alloc.study.outcome import as_csv
-    from verified_alloc.study.page import page
-    from verified_alloc.study.picture import as_png
+    from verified_alloc.study.plots import as_png
+    from verified_alloc.study.report import page
 
     try:
         (folder / "study.csv").write_text(as_csv(found), encoding="utf-8")
@@ -250,7 +250,7 @@ def _write(folder: Path, plan: "Plan", found: "Sequence[Outcome]") -> None:
 
 def _print(folder: Path, plan: "Plan", found: "Sequence[Outcome]") -> None:
     from verified_alloc.study.outcome import answer
-    from verified_alloc.study.page import describe
+    from verified_alloc.study.report import describe
 
     print(answer(found))
     print()

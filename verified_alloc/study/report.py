@@ -5,7 +5,7 @@ from html import escape
 
 from verified_alloc.compare.report import STYLE
 from verified_alloc.station.model import Station
-from verified_alloc.study import picture
+from verified_alloc.study import plots
 from verified_alloc.study.outcome import Outcome, answer
 from verified_alloc.study.plan import Plan
 
@@ -48,7 +48,7 @@ def _parts(plan: Plan, found: Sequence[Outcome]) -> Iterator[str]:
     yield f'<p class="answer">{escape(answer(found))}</p>'
     yield f'<p class="note">{escape(describe(plan))}</p>'
     yield "<h2>Energy unmet, and what it costs to have less</h2>"
-    yield f"<figure>{picture.as_svg(found)}</figure>"
+    yield f"<figure>{plots.as_svg(found)}</figure>"
     yield (
         '<p class="note">Left and low is better. Filled: nothing in the study is better in one of'
         " unmet energy, contactors and module power and as good in the others; a thin line spans"
