@@ -16,13 +16,13 @@ from verified_alloc.commands import (
     compare,
     doctor,
     explain,
-    imports,
+    import_sessions,
     install_service,
     off,
     prove,
+    remote,
     run,
     study,
-    talk,
     wiring,
 )
 from verified_alloc.errors import BadInput
@@ -56,9 +56,9 @@ for command in (
     allocate.allocate,
     explain.explain,
     run.run,
-    talk.status,
-    talk.demand,
-    talk.clear,
+    remote.status,
+    remote.demand,
+    remote.clear,
     wiring.wiring,
     commission.commission,
     doctor.doctor,
@@ -69,7 +69,7 @@ for command in (
     study.study,
 ):
     app.command()(command)
-app.add_typer(imports.group, name="import")
+app.add_typer(import_sessions.group, name="import")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from hardware import HardwareError, MissingExtra
 from hardware.simulated import faults, miswiring
 from hardware.simulated.charger import SimulatedCharger
-from verified_alloc.commission.page import page
+from verified_alloc.commission.report import page
 from verified_alloc.commission.results import CYCLES, Results, as_json
 from verified_alloc.commission.walk import Walk
 from verified_alloc.errors import BadInput

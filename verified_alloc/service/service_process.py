@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from verified_alloc import beside
+from verified_alloc import process
 from verified_alloc.service.settings import Settings
 from verified_alloc.station.model import Station
 
@@ -108,7 +108,7 @@ class Child:
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINE_BYTES)
             passed = [theirs] if self._listening is None else [theirs, self._listening]
-            self._process = beside.start("verified_alloc.service", passed)
+            self._process = process.start("verified_alloc.service", passed)
         self._line = ours
         ours.send(self._hello)
 

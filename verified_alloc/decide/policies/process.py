@@ -7,7 +7,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
-from verified_alloc import beside
+from verified_alloc import process
 from verified_alloc.decide.policies.problem import Answer, NoAnswer, NotYet, Problem
 
 Question = tuple[Problem, str]
@@ -90,7 +90,7 @@ class SolverProcess:
                 return None
             ours, theirs = socket.socketpair()
             with theirs:
-                self._process = beside.start("verified_alloc.decide.policies", [theirs])
+                self._process = process.start("verified_alloc.decide.policies", [theirs])
             self._line = Connection(ours.detach())
         return self._line
 
