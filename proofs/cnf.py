@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from proofs.circuit import TRUE, Circuit
+from proofs.algebras.circuit import TRUE, Circuit
 
 Clause = tuple[int, ...]
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import algebra, manifest, properties
-from proofs.algebra import and_, iff, implies, not_
+from proofs import manifest, properties
+from proofs.algebras import z3_terms
+from proofs.algebras.z3_terms import and_, iff, implies, not_
 from proofs.obligation import Claim
 from proofs.scene import Property, Scene, any_choice, any_matrix, full_matrix, judged, limited
 from proofs.solver import conjuncts, term
@@ -61,7 +62,7 @@ def of_the_rule(station: Station, name: str, build: Build, ours: rule.Choice) ->
 
 def left_over(station: Station, build: Build, ours: rule.Choice) -> list[Any]:
     """The limit, as the rule's choice draws on it, and what `rule.limit-is-kept` says of it."""
-    scene, given_w = build(station), algebra.ints("given", len(station.guns))
+    scene, given_w = build(station), z3_terms.ints("given", len(station.guns))
     _, _, left_w = scene.by_turns()
     kept = put_in(lemma(station, "rule.limit-is-kept"), given_w, ours.delivered_w)
     kept = put_in(kept, limited(station).limit_w, scene.limit_w)
@@ -102,7 +103,7 @@ def specification_by_turns(station: Station) -> Claim:
     """The specification of the whole says, gun by gun, what the specification of a turn says."""
     scene, other = any_matrix(station), any_choice(station)
     return Claim(
-        (specified(algebra, scene, other),),
+        (specified(z3_terms, scene, other),),
         and_(*[row_in_turn(station, scene, other, gun) for gun in scene.order]),
     )
 
@@ -110,10 +111,10 @@ def specification_by_turns(station: Station) -> Claim:
 def row_in_turn(station: Station, scene: Scene, choice: rule.Choice, gun: int) -> Any:
     """What is specified of that gun's turn."""
     return row_as_specified(
-        algebra,
+        z3_terms,
         choice.held[gun],
         choice.delivered_w[gun],
-        scene.granted_w(algebra)[gun],
+        scene.granted_w(z3_terms)[gun],
         free_before(scene, choice.held, gun),
         station.module_power_w,
     )
@@ -151,13 +152,15 @@ def specification_determines(station: Station) -> Claim:
         ],
     ]
     meets = [
-        holds(algebra, scene, choice)
+        holds(z3_terms, scene, choice)
         for choice in (ours, other)
         for holds in SPECIFICATION.values()
     ]
     same = map(iff, _flat(ours.held), _flat(other.held))
     given = [a == b for a, b in zip(ours.delivered_w, other.delivered_w, strict=True)]
-    theorem = implies(and_(*map(term, says), specified(algebra, scene, other)), and_(*same, *given))
+    theorem = implies(
+        and_(*map(term, says), specified(z3_terms, scene, other)), and_(*same, *given)
+    )
     assumed = assumed_of_the_limit(station)
     return Claim((), opaque(theorem, [*rows.values(), *meets, *assumed]))
 
@@ -165,12 +168,12 @@ def specification_determines(station: Station) -> Claim:
 def _turn_is_specified(station: Station, scene: Scene, choice: rule.Choice, gun: int) -> Any:
     """`rule.turn-is-specified` for that gun in that allocation, with functions for what a turn
     takes and is given."""
-    one, granted_w = Turn(station.module_power_w), algebra.ints("granted")
+    one, granted_w = Turn(station.module_power_w), z3_terms.ints("granted")
     modules = range(len(station.modules))
     inputs = [z3.IntSort(), *[z3.BoolSort() for _ in modules]]
     takes = [z3.Function(f"a turn takes {m + 1}", *inputs, z3.BoolSort()) for m in modules]
     given = z3.Function("a turn is given", *inputs, z3.IntSort())
-    others = algebra.bools("other", len(modules)), algebra.ints("given")
+    others = z3_terms.bools("other", len(modules)), z3_terms.ints("given")
     says = put_in(
         lemma(station, "rule.turn-is-specified"),
         [*one.row, one.delivered_w, one.granted_w],
@@ -180,7 +183,7 @@ def _turn_is_specified(station: Station, scene: Scene, choice: rule.Choice, gun:
         says,
         [granted_w, one.free, others],
         [
-            scene.granted_w(algebra)[gun],
+            scene.granted_w(z3_terms)[gun],
             free_before(scene, choice.held, gun),
             choice.held[gun],
             choice.delivered_w[gun],
@@ -194,10 +197,10 @@ def _turn_is_specified(station: Station, scene: Scene, choice: rule.Choice, gun:
 def needed(scene: Scene, held: Sequence[Any], guns: Sequence[int] | None = None) -> Any:
     """These guns in turn hold what they need, or all that is left (the documented invariant)."""
     return invariants.needed_or_all_that_was_left(
-        algebra,
+        z3_terms,
         scene.order if guns is None else guns,
         held,
-        scene.granted_w(algebra),
+        scene.granted_w(z3_terms),
         scene.module_usable,
         scene.module_power_w,
     )
@@ -226,17 +229,17 @@ def in_turn(
     station: Station, scene: Scene, gun: int, free: Sequence[Any], row: Sequence[Any]
 ) -> InTurn:
     """One gun's turn, where these modules are not taken yet."""
-    one, granted_w = Turn(station.module_power_w), scene.granted_w(algebra)[gun]
+    one, granted_w = Turn(station.module_power_w), scene.granted_w(z3_terms)[gun]
     its_own = one.put_in(scene, gun, free, scene.by_turns()[2][gun])
-    names = algebra.bools("row", len(row))
+    names = z3_terms.bools("row", len(row))
     says = put_in(lemma(station, "rule.turn-counts"), one.row, names)
     left = [and_(bit, not_(takes)) for bit, takes in zip(free, row, strict=True)]
     counts = (
-        algebra.count(row),
-        *[algebra.count(map(and_, bits, scene.module_usable)) for bits in (free, left)],
+        z3_terms.count(row),
+        *[z3_terms.count(map(and_, bits, scene.module_usable)) for bits in (free, left)],
     )
     turn_needs, needs = (
-        rule.need(algebra, power_w, station.module_power_w)
+        rule.need(z3_terms, power_w, station.module_power_w)
         for power_w in (z3.substitute(one.granted_w, *its_own), granted_w)
     )
     serves = scene.in_service[gun]
@@ -246,7 +249,7 @@ def in_turn(
         and_(implies(serves, turn_needs == needs), implies(not_(serves), needs == 0)),
         counts,
         and_(
-            counts[0] == rule.least(algebra, needs, counts[1]), counts[2] == counts[1] - counts[0]
+            counts[0] == rule.least(z3_terms, needs, counts[1]), counts[2] == counts[1] - counts[0]
         ),
     )
 
@@ -258,15 +261,15 @@ def counted(station: Station) -> Claim:
     ours = any_choice(station, "the rule")
     _, assumed, _ = scene.by_turns()
     # Any modules are free for a gun; in fact, those that were and that the one before left.
-    free = algebra.bools("free for gun", len(guns), len(station.modules))
+    free = z3_terms.bools("free for gun", len(guns), len(station.modules))
     free[0] = [True] * len(station.modules)
     in_fact = [free[0]]
     for row in ours.held[:-1]:
         in_fact.append(
             [and_(bit, not_(takes)) for bit, takes in zip(in_fact[-1], row, strict=True)]
         )
-    needs, taken = algebra.ints("needs", 2), algebra.ints("taken", len(guns))
-    there = algebra.ints("there", len(guns) + 1)
+    needs, taken = z3_terms.ints("needs", 2), z3_terms.ints("taken", len(guns))
+    there = z3_terms.ints("there", len(guns) + 1)
     proved: list[Any] = []
     numbers: list[Any] = []
     for gun in guns:
@@ -280,7 +283,7 @@ def counted(station: Station) -> Claim:
         numbers.append(put_in(one.step, one.counts, [taken[gun], there[gun], there[gun + 1]]))
     turns = [in_turn(station, scene, gun, in_fact[gun], ours.held[gun]) for gun in guns]
     invariant = needed(scene, ours.held)
-    rows = [*map(algebra.count, ours.held), algebra.count(scene.module_usable)]
+    rows = [*map(z3_terms.count, ours.held), z3_terms.count(scene.module_usable)]
     adds_up = implies(and_(*numbers), put_in(invariant, rows, [*taken, there[0]]))
     real = [turns[0].counts[1], *[one.counts[2] for one in turns]]
     says = [put_in(adds_up, [*taken, there], [*rows[:-1], real]), *assumed]
@@ -295,8 +298,8 @@ def no_more_than_there_is(scene: Scene, held: Any) -> tuple[Any, Any]:
     """That guns share nothing and use only what is usable, and that they hold together no more than
     there is."""
     usable = [scene.module_usable] * len(held)
-    alone = and_(guard.exclusive(algebra, held), guard.only_usable(algebra, held, usable))
-    together = algebra.total(map(algebra.count, held)) <= algebra.count(scene.module_usable)
+    alone = and_(guard.exclusive(z3_terms, held), guard.only_usable(z3_terms, held, usable))
+    together = z3_terms.total(map(z3_terms.count, held)) <= z3_terms.count(scene.module_usable)
     return alone, together
 
 
@@ -306,7 +309,7 @@ def at_most_all(station: Station) -> Claim:
     scene, held = full_matrix(station), any_choice(station).held
     alone, together = no_more_than_there_is(scene, held)
     per_module = [
-        algebra.count(column) <= algebra.ite(usable, 1, 0)
+        z3_terms.count(column) <= z3_terms.ite(usable, 1, 0)
         for column, usable in zip(zip(*held, strict=True), scene.module_usable, strict=True)
     ]
     bits = [*_flat(held), *scene.module_usable]
@@ -327,20 +330,20 @@ class Numbers:
         self.guns = range(len(station.guns))
         guns, modules = len(station.guns), len(station.modules)
         self.power_w = station.module_power_w
-        self.granted_w = algebra.ints("granted", guns)
-        self.ours, self.other = algebra.ints("ours", guns), algebra.ints("other", guns)
-        self.ours_w, self.other_w = algebra.ints("ours W", guns), algebra.ints("other W", guns)
-        self.modules, self.left = algebra.ints("modules"), algebra.ints("left", guns + 1)
-        self._rows = algebra.bools("row", guns, modules)
-        self._usable = algebra.bools("module", modules)
+        self.granted_w = z3_terms.ints("granted", guns)
+        self.ours, self.other = z3_terms.ints("ours", guns), z3_terms.ints("other", guns)
+        self.ours_w, self.other_w = z3_terms.ints("ours W", guns), z3_terms.ints("other W", guns)
+        self.modules, self.left = z3_terms.ints("modules"), z3_terms.ints("left", guns + 1)
+        self._rows = z3_terms.bools("row", guns, modules)
+        self._usable = z3_terms.bools("module", modules)
 
     def needed(self, guns: Sequence[int], there: Any) -> Any:
         """The invariant about these guns in turn, where so many modules are there."""
         says = invariants.needed_or_all_that_was_left(
-            algebra, guns, self._rows, self.granted_w, self._usable, self.power_w
+            z3_terms, guns, self._rows, self.granted_w, self._usable, self.power_w
         )
-        rows = [algebra.count(row) for row in self._rows]
-        return put_in(says, [*rows, algebra.count(self._usable)], [*self.ours, there])
+        rows = [z3_terms.count(row) for row in self._rows]
+        return put_in(says, [*rows, z3_terms.count(self._usable)], [*self.ours, there])
 
     @property
     def running(self) -> list[Any]:
@@ -355,7 +358,7 @@ class Numbers:
             granted_w >= 0,
             ours >= 0,
             ours <= len(self.power_w),
-            self.ours_w[gun] == rule.least(algebra, granted_w, ours * self.power_w[0]),
+            self.ours_w[gun] == rule.least(z3_terms, granted_w, ours * self.power_w[0]),
         )
 
     def other_of(self, gun: int) -> Any:
@@ -371,7 +374,7 @@ class Numbers:
     @property
     def all_there(self) -> Any:
         """There are no more modules than these."""
-        return and_(self.modules <= len(self.power_w), algebra.total(self.other) <= self.modules)
+        return and_(self.modules <= len(self.power_w), z3_terms.total(self.other) <= self.modules)
 
     @property
     def facts(self) -> list[Any]:
@@ -423,21 +426,21 @@ def lexicographic(station: Station) -> Claim:
     of, scene, power_w = Numbers(station), full_matrix(station), station.module_power_w
     ours, other = any_choice(station, "the rule"), any_choice(station)
     contactors = any_matrix(station).usable
-    there = algebra.count(scene.module_usable)
-    ours_n, other_n = (list(map(algebra.count, choice.held)) for choice in (ours, other))
+    there = z3_terms.count(scene.module_usable)
+    ours_n, other_n = (list(map(z3_terms.count, choice.held)) for choice in (ours, other))
     left = [there]
     for taken in ours_n:
         left.append(left[-1] - taken)
     names = (of.granted_w, of.ours, of.other, of.ours_w, of.other_w, of.modules, of.left)
-    values = (scene.granted_w(algebra), ours_n, other_n, *[c.delivered_w for c in (ours, other)])
+    values = (scene.granted_w(z3_terms), ours_n, other_n, *[c.delivered_w for c in (ours, other)])
 
     def real(fact: Any) -> Any:
         return put_in(fact, names, [*values, there, left])
 
     def power(held: Any) -> Any:
-        return guard.powers(algebra, held, power_w)[0]
+        return guard.powers(z3_terms, held, power_w)[0]
 
-    accepted = judged(algebra, scene, other)
+    accepted = judged(z3_terms, scene, other)
     alone, together = no_more_than_there_is(scene, other.held)
     links = [
         implies(and_(accepted.exclusive, accepted.usable), alone),
@@ -445,8 +448,8 @@ def lexicographic(station: Station) -> Claim:
     ]
     parts: list[Any] = [alone, together, *assumed_of_the_limit(station)]
     # With equal modules the power of a row is its number times one's, for all rows alike.
-    row, any_w = algebra.bools("row", len(station.modules)), z3.Int("W")
-    as_counted = power(row) == algebra.count(row) * power_w[0]
+    row, any_w = z3_terms.bools("row", len(station.modules)), z3.Int("W")
+    as_counted = power(row) == z3_terms.count(row) * power_w[0]
     proved = [*links, as_counted]
     for gun in scene.order:
         # What the lemmas say of one gun is what its numbers say; so is what the guard says.
@@ -487,15 +490,15 @@ def _of_one_gun(
     """What the lemmas say of the rule's choice, and the guard of the other, for one gun."""
     power_w, serves = station.module_power_w, [scene.in_service[gun]]
     demand_w, maximum_w = [scene.demand_w[gun]], [scene.gun_max_w[gun]]
-    granted_w = [invariants.granted(algebra, demand_w[0], maximum_w[0])]
+    granted_w = [invariants.granted(z3_terms, demand_w[0], maximum_w[0])]
     row, given_w, usable = [ours.held[gun]], [ours.delivered_w[gun]], [scene.usable[gun]]
     has = and_(
-        invariants.up_to_demand(algebra, row, given_w, granted_w, power_w),
-        guard.only_usable(algebra, row, usable),
+        invariants.up_to_demand(z3_terms, row, given_w, granted_w, power_w),
+        guard.only_usable(z3_terms, row, usable),
     )
     row, given_w = [other.held[gun]], [other.delivered_w[gun]]
     verdict = guard.judge(
-        algebra, row, given_w, demand_w, maximum_w, power_w, usable, serves, scene.limit_w
+        z3_terms, row, given_w, demand_w, maximum_w, power_w, usable, serves, scene.limit_w
     )
     return has, and_(verdict.usable, verdict.wanted, verdict.fitting)
 
@@ -504,7 +507,7 @@ def better(other_w: Sequence[Any], ours_w: Sequence[Any]) -> list[Any]:
     """Lexicographically more, in the order of the guns: gun by gun, that it is the first to be
     given more."""
     return [
-        algebra.and_(
+        z3_terms.and_(
             other_w[gun] > ours_w[gun],
             *[other_w[before] == ours_w[before] for before in range(gun)],
         )

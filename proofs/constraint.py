@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import algebra, cpmodel
-from proofs.algebra import and_, bools, implies, ints, or_
+from proofs import cpmodel
+from proofs.algebras import z3_terms
+from proofs.algebras.z3_terms import and_, bools, implies, ints, or_
 from proofs.obligation import PROVED, Claim, Obligation
 from verified_alloc.decide.demand import Asked, strictly
 from verified_alloc.decide.policies import constraint
@@ -179,7 +180,7 @@ def world(case: Case, model: Model) -> Both:
         gun: z3.If(demand_w[gun] < station.gun_max_w[gun], demand_w[gun], station.gun_max_w[gun])
         for gun in model.problem.order
     }
-    total_w = algebra.total(wanted_w.values())
+    total_w = z3_terms.total(wanted_w.values())
     return Both(
         demand_w,
         wanted_w,
@@ -197,7 +198,7 @@ def verdict(case: Case, held: Any, delivered_w: Sequence[Any], of: Both) -> guar
     """The shipped guard on an allocation."""
     station, left = case.station, usable_after(case.station, case.faults)
     return guard.judge(
-        algebra,
+        z3_terms,
         held,
         delivered_w,
         of.demand_w,
@@ -269,7 +270,7 @@ def sound(case: Case, model: Model) -> list[Any]:
     delivered_w: list[Any] = [z3.IntVal(0)] * len(case.station.guns)
     for gun, variable in model.delivered_w.items():
         delivered_w[gun] = terms[variable.index]
-    accepted = verdict(case, labels(algebra, model, on), delivered_w, of)
+    accepted = verdict(case, labels(z3_terms, model, on), delivered_w, of)
     goals = [part for condition in accepted for part in _parts(condition)]
     return [implies(and_(of.given, *feasible), goal) for goal in goals]
 
@@ -293,7 +294,7 @@ def complete(case: Case, model: Model) -> list[Any]:
     about: list[set[int]] = [set() for _ in terms]
     for (place, gun), variable in model.on.items():
         modules = model.problem.classes[place].modules
-        terms[variable.index] = algebra.count(held[gun][module] for module in modules)
+        terms[variable.index] = z3_terms.count(held[gun][module] for module in modules)
         about[variable.index] = {gun}
     for gun, variable in model.delivered_w.items():
         terms[variable.index], about[variable.index] = delivered_w[gun], {gun}
@@ -333,7 +334,7 @@ def _says_of_gun(
     """Conditions 2 to 4 of the shipped guard, for one gun."""
     station, left = case.station, usable_after(case.station, case.faults)
     one = guard.judge(
-        algebra,
+        z3_terms,
         [held[gun]],
         [delivered_w[gun]],
         [of.demand_w[gun]],

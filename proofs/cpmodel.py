@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs.algebra import and_, implies, not_, or_
+from proofs.algebras.z3_terms import and_, implies, not_, or_
 
 UNBOUNDED = (-(1 << 63), (1 << 63) - 1)
 """OR-Tools' least and greatest integers: no bound."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import z3
 
-from proofs import algebra, plant
-from proofs.algebra import and_, bools, iff, implies, not_, or_
+from proofs import plant
+from proofs.algebras import z3_terms
+from proofs.algebras.z3_terms import and_, bools, iff, implies, not_, or_
 from proofs.obligation import Claim
 from proofs.plant import (
     CHIPS,
@@ -105,7 +106,7 @@ def invalid_forgets(station: Station, assumed: Assumed) -> Claim:
     now = step.after
     ages = now.ages
     before = any_contactor_faults("before", len(step.target))
-    after = diagnosis.contactor_faults(algebra, step.times, now.readings, ages, before)
+    after = diagnosis.contactor_faults(z3_terms, step.times, now.readings, ages, before)
     unknown = [age == diagnosis.NOT_SO for age in (ages.off_ms, *ages.settled_ms)]
     invalid = not_(now.readings.valid)
     return Claim(
@@ -188,7 +189,7 @@ def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
         given.append(plant.spaced(scan_ms, step.during.passed_ms, phase_ms, next_phase_ms))
     none = ContactorFaults([False] * len(step.target), [False] * len(step.target))
     latched = flat(
-        diagnosis.contactor_faults(algebra, times, step.after.readings, step.after.ages, none)
+        diagnosis.contactor_faults(z3_terms, times, step.after.readings, step.after.ages, none)
     )
     return Claim(
         tuple(given),
@@ -202,7 +203,7 @@ def four_good_scans_for_a_bad_one(station: Station, assumed: Assumed) -> Claim:
     """S8's count, in numbers."""
     wrong = z3.Bool("wrong")
     before, scans, limit = (z3.Int(name) for name in ("before", "scans", "limit"))
-    after = diagnosis.tally(algebra, wrong, before, scans, limit)
+    after = diagnosis.tally(z3_terms, wrong, before, scans, limit)
     return Claim(
         (before >= 0, scans >= 1, limit >= 0),
         and_(
@@ -232,9 +233,9 @@ def one_flip_more(station: Station, assumed: Assumed) -> Claim:
     times = kernel_timing(station)
     now = plant.scan("now", 1)
     seen = plant.readings("flipped", 1)
-    ages = diagnosis.ages(algebra, times, seen, now.ages, algebra.ints("elapsed"), 1)
+    ages = diagnosis.ages(z3_terms, times, seen, now.ages, z3_terms.ints("elapsed"), 1)
     none = ContactorFaults([False], [False])
-    latched = flat(diagnosis.contactor_faults(algebra, times, seen, ages, none))
+    latched = flat(diagnosis.contactor_faults(z3_terms, times, seen, ages, none))
     return Claim(
         (
             counted_for_cause(station, times, now, 0),
@@ -278,11 +279,11 @@ def stuck_for_long(times: Timing, name: str) -> Claim:
         given += [
             read.valid,
             iff(read.latch[0], coil),
-            not_(diagnosis.agree(algebra, read.latch[0], read.closed[0], read.closed_again[0])),
+            not_(diagnosis.agree(z3_terms, read.latch[0], read.closed[0], read.closed_again[0])),
         ]
         elapsed_ms = z3.Int(f"{name}, elapsed {number}")
-        ages = diagnosis.ages(algebra, times, read, ages, elapsed_ms, 1)
-        faults = diagnosis.contactor_faults(algebra, times, read, ages, faults)
+        ages = diagnosis.ages(z3_terms, times, read, ages, elapsed_ms, 1)
+        faults = diagnosis.contactor_faults(z3_terms, times, read, ages, faults)
     return Claim(
         tuple(given),
         and_(
@@ -299,7 +300,7 @@ def ages_as_specified(station: Station, assumed: Assumed) -> Claim:
     times, count = plant.timing(), len(station.guns)
     before, read = plant.ages("before", count), plant.readings("now", count)
     elapsed_ms, scans = z3.Int("elapsed_ms"), z3.Int("scans")
-    after = diagnosis.ages(algebra, times, read, before, elapsed_ms, scans)
+    after = diagnosis.ages(z3_terms, times, read, before, elapsed_ms, scans)
     limit = z3.If(
         times.operate_mismatch > times.release_mismatch,
         times.operate_mismatch,
@@ -325,7 +326,7 @@ def ages_as_specified(station: Station, assumed: Assumed) -> Claim:
 
     idle = z3.Not(z3.Or(read.enabled, read.reports_on))
     lines = z3.Bools("enabled_at_the_end_of_the_scan reports_on_at_the_end_of_the_scan")
-    at_last_ms = diagnosis.off_at_last_look(algebra, after.off_ms, *lines)
+    at_last_ms = diagnosis.off_at_last_look(z3_terms, after.off_ms, *lines)
     return Claim(
         (
             plant.times_are_sane(times),
@@ -352,15 +353,15 @@ def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
     ages, read = plant.ages("now", 1), plant.readings("now", 1)
     was, on_was = any_contactor_faults("before", 1), bools("stuck on before", 1)
     dead, counted = z3.Bool("dead before"), bools("counted closed", 1)
-    now = diagnosis.contactor_faults(algebra, times, read, ages, was)
+    now = diagnosis.contactor_faults(z3_terms, times, read, ages, was)
     seen, ran_on = bools("contact read", 1), z3.Bool("runs on before")
     doubted = bools("coil in doubt", 1)
-    shown = diagnosis.contacts_seen(algebra, read, seen, doubted)
-    closed = diagnosis.counts_closed(algebra, shown, now.welded, counted)
-    whole = diagnosis.counts_closed(algebra, read, now.welded, counted)
+    shown = diagnosis.contacts_seen(z3_terms, read, seen, doubted)
+    closed = diagnosis.counts_closed(z3_terms, shown, now.welded, counted)
+    whole = diagnosis.counts_closed(z3_terms, read, now.welded, counted)
     two = bools("counts closed", 2)
-    runs_on = diagnosis.runs_on(algebra, times, ages, two, ran_on)
-    module = diagnosis.module_faults(algebra, times, ages, closed, ModuleFaults(dead, on_was))
+    runs_on = diagnosis.runs_on(z3_terms, times, ages, two, ran_on)
+    module = diagnosis.module_faults(z3_terms, times, ages, closed, ModuleFaults(dead, on_was))
     latch, count = read.latch[0], ages.mismatch[0]
     welds = z3.And(read.valid, z3.Not(latch), count > times.release_mismatch)
     opens = z3.And(read.valid, latch, count > times.operate_mismatch)
@@ -398,13 +399,13 @@ def latched_for_cause(station: Station, assumed: Assumed) -> Claim:
     times = plant.timing()
     before = plant.ages("before", 1)
     read = plant.readings("now", 1)
-    ages = diagnosis.ages(algebra, times, read, before, algebra.ints("elapsed"), 1)
+    ages = diagnosis.ages(z3_terms, times, read, before, z3_terms.ints("elapsed"), 1)
     was = any_contactor_faults("before", 1)
-    now = diagnosis.contactor_faults(algebra, times, read, ages, was)
+    now = diagnosis.contactor_faults(z3_terms, times, read, ages, was)
 
     def explained(counted: Any, faults: ContactorFaults) -> Any:
         """What is not latched has not been counted beyond its limit."""
-        limit = algebra.ite(counted.latch[0], times.operate_mismatch, times.release_mismatch)
+        limit = z3_terms.ite(counted.latch[0], times.operate_mismatch, times.release_mismatch)
         return or_(*flat(faults), counted.mismatch[0] <= limit)
 
     shows_closed = or_(read.closed[0], read.closed_again[0])
@@ -433,10 +434,12 @@ def latched_stays(station: Station, assumed: Assumed) -> Claim:
     step = any_step(station)
     count = len(step.target)
     was = any_contactor_faults("before", count)
-    now = diagnosis.contactor_faults(algebra, step.times, step.after.readings, step.after.ages, was)
+    now = diagnosis.contactor_faults(
+        z3_terms, step.times, step.after.readings, step.after.ages, was
+    )
     on_before = ModuleFaults(z3.Bool("dead before"), bools("stuck on before", count))
     closed = bools("counts closed", count)
-    on_now = diagnosis.module_faults(algebra, step.times, step.after.ages, closed, on_before)
+    on_now = diagnosis.module_faults(z3_terms, step.times, step.after.ages, closed, on_before)
     return Claim(
         laws(assumed, step),
         and_(
@@ -455,10 +458,10 @@ def stuck_on_is_locked(station: Station, assumed: Assumed) -> Claim:
     count = len(step.target)
     now = step.before
     counted = bools("counted closed", count)
-    closed = diagnosis.counts_closed(algebra, now.readings, [False] * count, counted)
+    closed = diagnosis.counts_closed(z3_terms, now.readings, [False] * count, counted)
     before = ModuleFaults(False, bools("stuck on before", count))
-    faults = diagnosis.module_faults(algebra, step.times, now.ages, closed, before)
-    lock = diagnosis.locked(algebra, [closed], [faults.stuck_on])
+    faults = diagnosis.module_faults(z3_terms, step.times, now.ages, closed, before)
+    lock = diagnosis.locked(z3_terms, [closed], [faults.stuck_on])
     too_long = now.ages.stuck_ms >= step.times.module_off_timeout_ms
     return Claim(
         laws(assumed, step),
@@ -488,10 +491,10 @@ def welds_lock(station: Station, assumed: Assumed) -> Claim:
     stuck_on = matrix("stuck on, module", modules, count)
     before = matrix("counted closed, module", modules, count)
     closed = [
-        diagnosis.counts_closed(algebra, read, row, was)
+        diagnosis.counts_closed(z3_terms, read, row, was)
         for read, row, was in zip(reads, welded, before, strict=True)
     ]
-    lock = diagnosis.locked(algebra, closed, stuck_on)
+    lock = diagnosis.locked(z3_terms, closed, stuck_on)
     joined = [(row[a], row[b], a, b) for row in welded for a in range(count) for b in range(a)]
     return Claim(
         (),
@@ -509,8 +512,8 @@ def bridge_stays_locked(station: Station, assumed: Assumed) -> Claim:
     step = any_step(station)
     now, count = step.before, len(step.target)
     before = bools("counted closed", count)
-    closed = diagnosis.counts_closed(algebra, now.readings, [False] * count, before)
-    lock = diagnosis.locked(algebra, [closed], [[False] * count])
+    closed = diagnosis.counts_closed(z3_terms, now.readings, [False] * count, before)
+    lock = diagnosis.locked(z3_terms, [closed], [[False] * count])
     stays = [
         and_(before[gun], now.closed_first[gun], now.closed_second[gun]) for gun in range(count)
     ]
@@ -544,7 +547,7 @@ def only_cause_locks(station: Station, assumed: Assumed) -> Claim:
     modules, count = len(station.modules), len(station.guns)
     closed = matrix("closed, module", modules, count)
     stuck_on = matrix("stuck on, module", modules, count)
-    lock = diagnosis.locked(algebra, closed, stuck_on)
+    lock = diagnosis.locked(z3_terms, closed, stuck_on)
 
     def joined(row: Sequence[Any], gun: int) -> Any:
         return and_(row[gun], or_(*[bit for other, bit in enumerate(row) if other != gun]))
@@ -575,14 +578,14 @@ def joined_guns_get_nothing(station: Station, assumed: Assumed) -> Claim:
     welded = bools("welded, the joining module", count)
     joining = plant.readings("the joining module", count)
     closed = [
-        diagnosis.counts_closed(algebra, joining, welded, bools("counted closed", count)),
-        diagnosis.counts_closed(algebra, step.before.readings, [False] * count, [False] * count),
+        diagnosis.counts_closed(z3_terms, joining, welded, bools("counted closed", count)),
+        diagnosis.counts_closed(z3_terms, step.before.readings, [False] * count, [False] * count),
     ]
     # Whatever all other modules lock besides.
     by_others = bools("locked by another module", count)
-    lock = diagnosis.locked(algebra, closed, [[False] * count, by_others])
+    lock = diagnosis.locked(z3_terms, closed, [[False] * count, by_others])
     writes = switching.step(
-        algebra,
+        z3_terms,
         step.times,
         step.before.readings,
         step.before.ages,
@@ -631,7 +634,7 @@ def service_is_as_designed(station: Station, assumed: Assumed) -> Claim:
         [and_(exists[gun][m], z3.Bool(f"welded {gun + 1}:{m + 1}")) for m in all_modules]
         for gun in all_guns
     ]
-    left = diagnosis.usable_after(algebra, exists, module_failed, gun_out, failed_open, welded)
+    left = diagnosis.usable_after(z3_terms, exists, module_failed, gun_out, failed_open, welded)
     every = [left.usable[gun][m] for gun in all_guns for m in all_modules]
 
     def others(gun: int, m: int) -> Any:

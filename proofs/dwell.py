@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import algebra, properties
-from proofs.algebra import and_, iff, implies, not_
+from proofs import properties
+from proofs.algebras import z3_terms
+from proofs.algebras.z3_terms import and_, iff, implies, not_
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from proofs.scene import Property, Scene, any_matrix, in_model, on_the_reference, table
 from verified_alloc.kernel import dwell, invariants, ops, rule
@@ -34,7 +35,7 @@ class Case(NamedTuple):
     def staying(self) -> list[list[Any]]:
         """The shipped function, gun by gun."""
         return [
-            dwell.stays(algebra, dwells, usable, wanted_w, self.power_w)
+            dwell.stays(z3_terms, dwells, usable, wanted_w, self.power_w)
             for dwells, usable, wanted_w in zip(
                 self.dwells, self.usable, self.wanted_w, strict=True
             )
@@ -43,17 +44,17 @@ class Case(NamedTuple):
     @property
     def on_one_gun(self) -> list[Any]:
         """A module dwells on the gun that it feeds: on one."""
-        return [algebra.count(column) <= 1 for column in zip(*self.dwells, strict=True)]
+        return [z3_terms.count(column) <= 1 for column in zip(*self.dwells, strict=True)]
 
 
 def case(station: Station) -> Case:
     """Everything free."""
     guns, modules = len(station.guns), len(station.modules)
     return Case(
-        algebra.bools("dwells", guns, modules),
-        algebra.bools("usable", guns, modules),
-        algebra.ints("wanted", guns),
-        algebra.ints("power", modules),
+        z3_terms.bools("dwells", guns, modules),
+        z3_terms.bools("usable", guns, modules),
+        z3_terms.ints("wanted", guns),
+        z3_terms.ints("power", modules),
     )
 
 
@@ -62,13 +63,13 @@ def as_long_as_needed(station: Station) -> Claim:
     modules = range(len(station.modules))
     of = case(station)
     dwells, usable, wanted_w = of.dwells[0], of.usable[0], of.wanted_w[0]
-    row = dwell.stays(algebra, dwells, usable, wanted_w, of.power_w)
+    row = dwell.stays(z3_terms, dwells, usable, wanted_w, of.power_w)
     there = [and_(dwells[m], usable[m]) for m in modules]
-    given_w = [algebra.ite(there[m], of.power_w[m], 0) for m in modules]
+    given_w = [z3_terms.ite(there[m], of.power_w[m], 0) for m in modules]
     return Claim(
         tuple(power > 0 for power in of.power_w),
         and_(
-            *[iff(row[m], and_(there[m], algebra.total(given_w[:m]) < wanted_w)) for m in modules]
+            *[iff(row[m], and_(there[m], z3_terms.total(given_w[:m]) < wanted_w)) for m in modules]
         ),
         covers=(
             (
@@ -85,7 +86,7 @@ def left_to_its_gun(station: Station) -> Claim:
     """A gun can use what it could, but for what stays on another."""
     of = case(station)
     staying = of.staying
-    left = dwell.left(algebra, of.usable, staying)
+    left = dwell.left(z3_terms, of.usable, staying)
     guns, modules = range(len(station.guns)), range(len(station.modules))
     return Claim(
         tuple(of.on_one_gun),
@@ -111,12 +112,12 @@ def taken_first(station: Station) -> Claim:
     in the order of their numbers, and are free for it (`dwell.left-to-its-gun`)."""
     modules = range(len(station.modules))
     of = case(station)
-    dwells, usable, can = of.dwells[0], of.usable[0], algebra.bools("can", len(modules))
-    demand_w, maximum_w, left_w = algebra.ints("turn", 3)
-    wanted_w = rule.least(algebra, demand_w, maximum_w)
-    staying = dwell.stays(algebra, dwells, usable, wanted_w, of.power_w)
+    dwells, usable, can = of.dwells[0], of.usable[0], z3_terms.bools("can", len(modules))
+    demand_w, maximum_w, left_w = z3_terms.ints("turn", 3)
+    wanted_w = rule.least(z3_terms, demand_w, maximum_w)
+    staying = dwell.stays(z3_terms, dwells, usable, wanted_w, of.power_w)
     first = [implies(later, before) for before, later in pairwise(staying)]
-    choice = rule.documented(algebra, [0], [demand_w], [maximum_w], of.power_w, [can], left_w)
+    choice = rule.documented(z3_terms, [0], [demand_w], [maximum_w], of.power_w, [can], left_w)
     return Claim(
         (
             *[power > 0 for power in of.power_w],
@@ -140,16 +141,16 @@ def idle_only_if_met(station: Station) -> Claim:
     """From what its parts say of any allocation; nothing else is known of this one."""
     of = case(station)
     guns, modules = range(len(station.guns)), range(len(station.modules))
-    held = algebra.bools("held", len(guns), len(modules))
-    given_w, staying = algebra.ints("given", len(guns)), of.staying
-    left = dwell.left(algebra, of.usable, staying)
+    held = z3_terms.bools("held", len(guns), len(modules))
+    given_w, staying = z3_terms.ints("given", len(guns)), of.staying
+    left = dwell.left(z3_terms, of.usable, staying)
     return Claim(
         (
             *of.on_one_gun,
-            invariants.idle_only_if_met(algebra, held, given_w, of.wanted_w, left),
+            invariants.idle_only_if_met(z3_terms, held, given_w, of.wanted_w, left),
             *[implies(staying[g][m], held[g][m]) for g in guns for m in modules],
         ),
-        invariants.idle_only_if_met(algebra, held, given_w, of.wanted_w, of.usable),
+        invariants.idle_only_if_met(z3_terms, held, given_w, of.wanted_w, of.usable),
     )
 
 
@@ -158,7 +159,7 @@ def none_dwells(station: Station) -> Claim:
     of = case(station)
     nobody = of._replace(dwells=[[False] * len(row) for row in of.dwells])
     staying = nobody.staying
-    left = dwell.left(algebra, of.usable, staying)
+    left = dwell.left(z3_terms, of.usable, staying)
     return Claim(
         (),
         and_(
@@ -212,7 +213,7 @@ def lost_meanwhile(gun: int, module: int, holds: Property) -> Callable[[Station]
 
         return Claim(
             (*scene.hypotheses, *_easy_to_read(scene)),
-            z3.And(holds(algebra, scene, decided(algebra, scene))),
+            z3.And(holds(z3_terms, scene, decided(z3_terms, scene))),
             show,
         )
 
@@ -220,7 +221,7 @@ def lost_meanwhile(gun: int, module: int, holds: Property) -> Callable[[Station]
 
 
 def _easy_to_read(scene: Scene) -> Sequence[Any]:
-    tens = algebra.ints("tens of kW", len(scene.demand_w))
+    tens = z3_terms.ints("tens of kW", len(scene.demand_w))
     return [
         *[demand == 10_000 * ten for demand, ten in zip(scene.demand_w, tens, strict=True)],
         *[demand >= 0 for demand in scene.demand_w],

@@ -14,7 +14,7 @@ from typing import Any
 
 import z3
 
-from proofs import algebra
+from proofs.algebras import z3_terms
 from proofs.obligation import PROVED, Claim, Obligation
 from proofs.scene import Scene, any_matrix, columns, equal, judged, kw, numbers
 from verified_alloc.kernel import guard, ops, rule
@@ -190,9 +190,9 @@ def _differences(station: Station, chance: random.Random) -> Iterator[str]:
 def algebras_agree(station: Station) -> Claim:
     """The theorems' terms, with numbers put in, against the plain run on these numbers."""
     scene = any_matrix(station, limited=True)
-    choice = scene.choice(algebra)
+    choice = scene.choice(z3_terms)
     outputs: list[Any] = [bit for row in choice.held for bit in row]
-    outputs += [*choice.delivered_w, *judged(algebra, scene, choice)]
+    outputs += [*choice.delivered_w, *judged(z3_terms, scene, choice)]
     chance = random.Random(2)
     for _ in range(AGREEING):
         plain, values = _point(scene, chance)

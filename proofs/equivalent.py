@@ -13,7 +13,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import z3
 
-from proofs import algebra, solver
+from proofs import solver
+from proofs.algebras import z3_terms
 from proofs.mutants import PACKAGE, Mutant, folder
 from proofs.obligation import PROVED, Claim
 
@@ -106,7 +107,7 @@ def _inputs(function: Any) -> Iterator[dict[str, Any]]:
 
 def _free(name: str, kind: Any) -> Any:
     if name == "ops":
-        return algebra
+        return z3_terms
     if kind is bool:
         return z3.Bool(name)
     if kind is int:
@@ -125,6 +126,6 @@ def _flat(value: Any) -> list[Any]:
 
 
 def _equal(a: Any, b: Any) -> Any:
-    if algebra.same(a, b):
+    if z3_terms.same(a, b):
         return True
     return solver.term(a) == solver.term(b)

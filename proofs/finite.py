@@ -1,6 +1,6 @@
 """The finite core: claims that are decided on circuits, so that a certificate can be archived.
 
-Each claim is a function of an algebra with inputs (`proofs.circuit.Circuit`), and runs the shipped
+Each claim is a function of an algebra with inputs (`proofs.algebras.circuit.Circuit`), and runs the shipped
 functions on it. What the numbers stand for:
 
 Rule. Powers are counted in half units, the unit being the greatest common divisor of all module
@@ -26,12 +26,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from proofs import properties
+from proofs.algebras.circuit import Circuit
+from proofs.algebras.unary import UnaryCircuit
 from proofs.certificate import Certificate, certify, satisfiable
-from proofs.circuit import Circuit
 from proofs.cnf import conjunction, counterexample
 from proofs.obligation import Claim
 from proofs.scene import Property, Scene
-from proofs.unary import UnaryCircuit
 from verified_alloc.kernel import diagnosis, guard, switching, wiring
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.kernel.switching import Writes

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import algebra
+from proofs.algebras import z3_terms
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from proofs.scene import columns, in_model, kw, numbers
 from verified_alloc.kernel import guard, ops, rule
@@ -36,14 +36,14 @@ class Case(NamedTuple):
 def case(guns: int, modules: int) -> Case:
     """Everything free."""
     return Case(
-        algebra.bools("held", guns, modules),
-        algebra.ints("delivered", guns),
-        algebra.ints("demand", guns),
-        algebra.ints("maximum", guns),
-        algebra.ints("power", modules),
-        algebra.bools("usable", guns, modules),
-        algebra.bools("gun", guns),
-        algebra.ints("limit"),
+        z3_terms.bools("held", guns, modules),
+        z3_terms.ints("delivered", guns),
+        z3_terms.ints("demand", guns),
+        z3_terms.ints("maximum", guns),
+        z3_terms.ints("power", modules),
+        z3_terms.bools("usable", guns, modules),
+        z3_terms.bools("gun", guns),
+        z3_terms.ints("limit"),
     )
 
 
@@ -100,16 +100,18 @@ def delivered_within_means(of: Case) -> Any:
     ):
         powers = [z3.If(held, power, 0) for held, power in zip(row, of.module_power_w, strict=True)]
         clauses += [delivered >= 0, delivered <= demand, delivered <= maximum]
-        clauses.append(delivered <= algebra.total(powers))
+        clauses.append(delivered <= z3_terms.total(powers))
         for module, held in enumerate(row):
             highest = z3.And(held, *[z3.Not(higher) for higher in row[module + 1 :]])
-            clauses.append(z3.Implies(highest, z3.Not(delivered <= algebra.total(powers[:module]))))
+            clauses.append(
+                z3.Implies(highest, z3.Not(delivered <= z3_terms.total(powers[:module])))
+            )
     return z3.And(*clauses)
 
 
 def total_within_limit(of: Case) -> Any:
     """(5) The total is within the site limit."""
-    return algebra.total(of.delivered_w) <= of.site_limit_w
+    return z3_terms.total(of.delivered_w) <= of.site_limit_w
 
 
 CONDITIONS = (
@@ -135,7 +137,7 @@ def condition(number: int) -> Any:
 
     def claim(station: Station) -> Claim:
         cases = [case(*shape) for shape in _shapes(station)]
-        same = [_term(guard.judge(algebra, *of)[number]) == CONDITIONS[number](of) for of in cases]
+        same = [_term(guard.judge(z3_terms, *of)[number]) == CONDITIONS[number](of) for of in cases]
 
         def show(model: Any) -> str:
             wrong = next(
@@ -174,7 +176,7 @@ def _term(value: Any) -> Any:
 def both_ways(station: Station) -> Claim:
     """All fields together, on the station's own shape, each named by its proved meaning."""
     of = case(len(station.guns), len(station.modules))
-    verdict = guard.judge(algebra, *of)
+    verdict = guard.judge(z3_terms, *of)
     # It accepts where all fields are true.
     same = [_term(bit) == holds(of) for bit, holds in zip(verdict, CONDITIONS, strict=True)]
 
@@ -218,9 +220,9 @@ def at_most_one(station: Station) -> Claim:
     most = max(len(station.guns), len(station.modules))
     same = []
     for size in range(most + 1):
-        bits = algebra.bools("bit", size) if size else []
+        bits = z3_terms.bools("bit", size) if size else []
         same.append(
-            _term(guard.at_most_one(algebra, bits))
+            _term(guard.at_most_one(z3_terms, bits))
             == z3.And(z3.BoolVal(True), *_pairs_exclude(bits))
         )
     return Claim((), z3.And(*same))
@@ -234,7 +236,7 @@ def sorted_order(station: Station) -> Claim:
     """For every order of the guns: accepted exactly when each gun stands before all that it beats.
     Lists that are not an order of the guns are never accepted."""
     guns = len(station.guns)
-    rank = algebra.ints("rank", guns)
+    rank = z3_terms.ints("rank", guns)
 
     def beats(a: int, b: int) -> Any:
         return z3.Or(rank[a] > rank[b], rank[a] == rank[b]) if a < b else rank[a] > rank[b]
@@ -244,7 +246,7 @@ def sorted_order(station: Station) -> Claim:
     # The ranks may be any, so that an order differs from another only in which ties it allows:
     # each stretch of neighbours is proved, and that `beats` carries over them.
     same = [
-        _term(guard.sorted_order(algebra, order, rank))
+        _term(guard.sorted_order(z3_terms, order, rank))
         == z3.And(*[beats(a, b) for a, b in pairwise(order)])
         for order in orders
     ]
@@ -257,7 +259,7 @@ def sorted_order(station: Station) -> Claim:
     ]
     total = [beats(a, b) != beats(b, a) for a in first for b in first if a < b]
     never = [
-        guard.sorted_order(algebra, listed, rank) is False
+        guard.sorted_order(z3_terms, listed, rank) is False
         for listed in [
             *[(*first[:place], other, *first[place + 1 :]) for place in first for other in first],
             first[:-1],
@@ -271,7 +273,7 @@ def sorted_order(station: Station) -> Claim:
 def bridge_is_refused(station: Station) -> Claim:
     """Whatever else is said: a second gun on one module is refused."""
     of = case(len(station.guns), len(station.modules))
-    accepted = guard.judge(algebra, *of)
+    accepted = guard.judge(z3_terms, *of)
     guns = range(len(of.held))
     bridged = z3.Or(
         *[
@@ -290,12 +292,12 @@ def other_look_on_unequal_modules(station: Station) -> Claim:
     a module that, by number, it could do without."""
     half_w = station.module_power_w[0] // 2
     powers = (station.module_power_w[0], half_w)
-    demand = algebra.ints("demand")
+    demand = z3_terms.ints("demand")
     choice = rule.documented(
-        algebra, [0], [demand], [sum(powers)], powers, [[True, True]], sum(powers), [[1, 0]]
+        z3_terms, [0], [demand], [sum(powers)], powers, [[True, True]], sum(powers), [[1, 0]]
     )
     verdict = guard.judge(
-        algebra, *choice, [demand], [sum(powers)], powers, [[True, True]], [True], sum(powers)
+        z3_terms, *choice, [demand], [sum(powers)], powers, [[True, True]], [True], sum(powers)
     )
 
     def show(model: Any) -> str:
@@ -318,8 +320,8 @@ def other_look_on_equal_modules(station: Station) -> Claim:
     `rule.any-station`.)"""
     power_w = station.module_power_w
     modules = list(range(len(power_w)))
-    demand, maximum, left = algebra.ints("watts", 3)
-    free = algebra.bools("free", len(modules))
+    demand, maximum, left = z3_terms.ints("watts", 3)
+    free = z3_terms.bools("free", len(modules))
     accepted = []
     half = len(modules) // 2
     for order in (
@@ -327,9 +329,9 @@ def other_look_on_equal_modules(station: Station) -> Claim:
         [*modules[half:], *modules[:half]],
         [*modules[1::2], *modules[::2]],
     ):
-        choice = rule.documented(algebra, [0], [demand], [maximum], power_w, [free], left, [order])
+        choice = rule.documented(z3_terms, [0], [demand], [maximum], power_w, [free], left, [order])
         of = Case(*choice, [demand], [maximum], power_w, [free], [True], left)
-        accepted.append(z3.And(*map(_term, guard.judge(algebra, *of))))
+        accepted.append(z3.And(*map(_term, guard.judge(z3_terms, *of))))
     return Claim((demand >= 0, maximum >= 0, left >= 0), z3.And(*accepted))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import z3
 
-from proofs import algebra
+from proofs.algebras import z3_terms
 from proofs.obligation import PROVED, Claim, Obligation
 from verified_alloc.kernel import invariants, rule
 from verified_alloc.station.model import Station
@@ -24,12 +24,12 @@ class Case:
         self.guns, self.modules = range(len(station.guns)), range(len(station.modules))
         guns, modules = len(self.guns), len(self.modules)
         self.power_w = station.module_power_w
-        self.held = algebra.bools("held", guns, modules)
-        self.usable = algebra.bools("usable", guns, modules)
-        self.healthy = algebra.bools("module", modules)
-        self.delivered_w = algebra.ints("delivered", guns)
-        self.granted_w = algebra.ints("granted", guns)
-        self.gun_max_w = algebra.ints("maximum", guns)
+        self.held = z3_terms.bools("held", guns, modules)
+        self.usable = z3_terms.bools("usable", guns, modules)
+        self.healthy = z3_terms.bools("module", modules)
+        self.delivered_w = z3_terms.ints("delivered", guns)
+        self.granted_w = z3_terms.ints("granted", guns)
+        self.gun_max_w = z3_terms.ints("maximum", guns)
         self.orders = (
             list(self.guns),
             list(reversed(self.guns)),
@@ -39,7 +39,7 @@ class Case:
     def power(self, gun: int, upto: int | None = None) -> Any:
         """The power of a gun's modules (below the module `upto`)."""
         modules = self.modules if upto is None else self.modules[:upto]
-        return algebra.total(z3.If(self.held[gun][m], self.power_w[m], 0) for m in modules)
+        return z3_terms.total(z3.If(self.held[gun][m], self.power_w[m], 0) for m in modules)
 
     def highest(self, gun: int, module: int) -> Any:
         """This is the gun's highest-numbered module."""
@@ -48,7 +48,7 @@ class Case:
 
     def number(self, gun: int) -> Any:
         """How many modules the gun holds."""
-        return algebra.count(self.held[gun])
+        return z3_terms.count(self.held[gun])
 
 
 def _same(both: Callable[[Case], list[tuple[Any, Any]]]) -> Callable[[Station], Claim]:
@@ -64,32 +64,32 @@ def granted(of: Case) -> list[tuple[Any, Any]]:
     """Of min(demand, maximum) and 0 the larger."""
     demand, maximum = of.granted_w[0], of.gun_max_w[0]
     smaller = z3.If(demand <= maximum, demand, maximum)
-    return [(invariants.granted(algebra, demand, maximum), z3.If(smaller >= 0, smaller, 0))]
+    return [(invariants.granted(z3_terms, demand, maximum), z3.If(smaller >= 0, smaller, 0))]
 
 
 def counting(of: Case) -> list[tuple[Any, Any]]:
     """Counting and implication, against Z3's own."""
     a, b = of.healthy[0], of.held[0][0]
     return [
-        (invariants.implies(algebra, a, b), z3.Implies(a, b)),
+        (invariants.implies(z3_terms, a, b), z3.Implies(a, b)),
         (
-            invariants.count(algebra, of.healthy),
-            algebra.total(z3.If(bit, 1, 0) for bit in of.healthy),
+            invariants.count(z3_terms, of.healthy),
+            z3_terms.total(z3.If(bit, 1, 0) for bit in of.healthy),
         ),
     ]
 
 
 def one_gun_per_module(of: Case) -> list[tuple[Any, Any]]:
     """At most one gun in each column."""
-    columns = [algebra.count(of.held[gun][m] for gun in of.guns) <= 1 for m in of.modules]
-    return [(invariants.one_gun_per_module(algebra, of.held), z3.And(*columns))]
+    columns = [z3_terms.count(of.held[gun][m] for gun in of.guns) <= 1 for m in of.modules]
+    return [(invariants.one_gun_per_module(z3_terms, of.held), z3.And(*columns))]
 
 
 def gun_cap(of: Case) -> list[tuple[Any, Any]]:
     """Below the highest module, less than the maximum."""
     return [
         (
-            invariants.gun_cap(algebra, of.held, of.gun_max_w, of.power_w),
+            invariants.gun_cap(z3_terms, of.held, of.gun_max_w, of.power_w),
             z3.And(
                 *[
                     z3.Implies(of.highest(gun, m), of.power(gun, m) < of.gun_max_w[gun])
@@ -109,7 +109,7 @@ def up_to_demand(of: Case) -> list[tuple[Any, Any]]:
         equal.append(z3.And(given <= power, given <= grant, z3.Or(given == power, given == grant)))
     return [
         (
-            invariants.up_to_demand(algebra, of.held, of.delivered_w, of.granted_w, of.power_w),
+            invariants.up_to_demand(z3_terms, of.held, of.delivered_w, of.granted_w, of.power_w),
             z3.And(*equal),
         )
     ]
@@ -119,7 +119,7 @@ def no_waste(of: Case) -> list[tuple[Any, Any]]:
     """More than the modules below the highest could give."""
     return [
         (
-            invariants.no_waste(algebra, of.held, of.delivered_w, of.power_w),
+            invariants.no_waste(z3_terms, of.held, of.delivered_w, of.power_w),
             z3.And(
                 *[
                     z3.Implies(of.highest(gun, m), of.delivered_w[gun] > of.power(gun, m))
@@ -137,17 +137,17 @@ def needed_or_left(of: Case) -> list[tuple[Any, Any]]:
     for order in of.orders:
         clauses = []
         for place, gun in enumerate(order):
-            before = algebra.total(of.number(other) for other in order[:place])
-            left = algebra.count(of.healthy) - before
-            needs = rule.need(algebra, of.granted_w[gun], of.power_w)
+            before = z3_terms.total(of.number(other) for other in order[:place])
+            left = z3_terms.count(of.healthy) - before
+            needs = rule.need(z3_terms, of.granted_w[gun], of.power_w)
             has = of.number(gun)
             clauses.append(z3.And(has <= needs, has <= left, z3.Or(has == needs, has == left)))
         says = invariants.needed_or_all_that_was_left(
-            algebra, order, of.held, of.granted_w, of.healthy, of.power_w
+            z3_terms, order, of.held, of.granted_w, of.healthy, of.power_w
         )
         # For any numbers in place of the counts, hence for the counts.
-        counts = [algebra.count(row) for row in (*of.held, of.healthy)]
-        numbers = list(zip(counts, algebra.ints("number", len(counts)), strict=True))
+        counts = [z3_terms.count(row) for row in (*of.held, of.healthy)]
+        numbers = list(zip(counts, z3_terms.ints("number", len(counts)), strict=True))
         both.append((z3.substitute(says, *numbers), z3.substitute(z3.And(*clauses), *numbers)))
     return both
 
@@ -164,7 +164,7 @@ def higher_demand_first(of: Case) -> list[tuple[Any, Any]]:
         ]
         both.append(
             (
-                invariants.higher_demand_first(algebra, order, of.delivered_w, of.granted_w),
+                invariants.higher_demand_first(z3_terms, order, of.delivered_w, of.granted_w),
                 z3.Not(z3.Or(*wrong)),
             )
         )
@@ -183,7 +183,7 @@ def idle_only_if_met(of: Case) -> list[tuple[Any, Any]]:
         clauses.append(z3.Implies(idle, z3.And(*met)))
     return [
         (
-            invariants.idle_only_if_met(algebra, of.held, of.delivered_w, of.granted_w, of.usable),
+            invariants.idle_only_if_met(z3_terms, of.held, of.delivered_w, of.granted_w, of.usable),
             z3.And(*clauses),
         )
     ]
@@ -203,7 +203,7 @@ def lowest_number_first(of: Case) -> list[tuple[Any, Any]]:
                     )
         both.append(
             (
-                invariants.lowest_number_first(algebra, order, of.held, of.usable),
+                invariants.lowest_number_first(z3_terms, order, of.held, of.usable),
                 z3.Not(z3.Or(*wrong)) if wrong else z3.BoolVal(True),
             )
         )

@@ -4,8 +4,9 @@ of them is about nothing."""
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from proofs import algebra, plant
-from proofs.algebra import and_, not_, or_
+from proofs import plant
+from proofs.algebras import z3_terms
+from proofs.algebras.z3_terms import and_, not_, or_
 from proofs.obligation import Claim
 from proofs.steps import Assumed, Step, falls, laws, rises, step_from, story
 from verified_alloc.kernel import diagnosis, switching
@@ -38,10 +39,10 @@ def cold_start() -> list[Seen]:
     found = []
     for number in range(1, SCANS + 1):
         read, ages = now.readings, now.ages
-        contactors = diagnosis.contactor_faults(algebra, times, read, ages, contactors)
-        closed = diagnosis.counts_closed(algebra, read, contactors.welded, closed)
-        module = diagnosis.module_faults(algebra, times, ages, closed, module)
-        locked = diagnosis.locked(algebra, [closed], [module.stuck_on])
+        contactors = diagnosis.contactor_faults(z3_terms, times, read, ages, contactors)
+        closed = diagnosis.counts_closed(z3_terms, read, contactors.welded, closed)
+        module = diagnosis.module_faults(z3_terms, times, ages, closed, module)
+        locked = diagnosis.locked(z3_terms, [closed], [module.stuck_on])
         step = step_from(times, now, f"scan {number}", locked)
         found.append(Seen(step, closed, contactors, module, locked))
         now = step.after
@@ -55,7 +56,7 @@ def enabled(seen: Seen) -> Any:
 
 def live(gun: int) -> Callable[[Seen], Any]:
     """The module feeds that gun."""
-    return lambda seen: switching.live(algebra, seen.step.before.readings, gun)
+    return lambda seen: switching.live(z3_terms, seen.step.before.readings, gun)
 
 
 def off(seen: Seen) -> Any:

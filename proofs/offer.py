@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import algebra, plant
-from proofs.algebra import and_, bools, count, implies, ints, not_, or_, total
+from proofs import plant
+from proofs.algebras import z3_terms
+from proofs.algebras.z3_terms import and_, bools, count, implies, ints, not_, or_, total
 from proofs.obligation import Claim
 from proofs.plant import ACKNOWLEDGES, CLOCK, OBEYS
 from proofs.scene import in_model
@@ -66,8 +67,8 @@ def ordered(told: Offer) -> Any:
 
 def cut_if(unverified: Any, lowered: Offer, later_w: Any) -> Offer:
     """The offer after writes of which one could not be verified, or all could."""
-    cut = offer.cut(algebra, lowered, later_w)
-    return Offer(*(algebra.ite(unverified, *pair) for pair in zip(cut, lowered, strict=True)))
+    cut = offer.cut(z3_terms, lowered, later_w)
+    return Offer(*(z3_terms.ite(unverified, *pair) for pair in zip(cut, lowered, strict=True)))
 
 
 def one_scan(assumed: Assumed) -> Told:
@@ -80,10 +81,10 @@ def one_scan(assumed: Assumed) -> Told:
     )
     acknowledged = z3.Bool("acknowledged")
     before = any_offer("before")
-    lowered = offer.lower(algebra, lead_ms, before, affordable_w, acknowledged, elapsed_ms)
+    lowered = offer.lower(z3_terms, lead_ms, before, affordable_w, acknowledged, elapsed_ms)
     unverified = z3.Bool("a write is not verified")
     cut = cut_if(unverified, lowered, later_w)
-    (raised,) = offer.raise_(algebra, [cut], [later_w], limit_w)
+    (raised,) = offer.raise_(z3_terms, [cut], [later_w], limit_w)
     laws: list[Any] = [
         lead_ms >= 0,
         elapsed_ms >= 0,
@@ -118,7 +119,7 @@ def one_scan(assumed: Assumed) -> Told:
 def remembered(lead_ms: Any, told: Offer, counted_ms: Any, told_w: Any, ago_ms: Any) -> Any:
     """What a gun was told is within its promise for as long as it may rely on it; and within what
     is pending, if it was still told after the wait began."""
-    waited_ms = algebra.ite(told.waited_ms > diagnosis.NOT_SO, told.waited_ms + counted_ms, 0)
+    waited_ms = z3_terms.ite(told.waited_ms > diagnosis.NOT_SO, told.waited_ms + counted_ms, 0)
     return and_(
         or_(ago_ms >= lead_ms, told_w <= told.promise_w),
         or_(ago_ms >= waited_ms, told_w <= told.pending_w),
@@ -232,16 +233,16 @@ def within_live_power(station: Station, assumed: Assumed) -> Claim:
     still = [and_(feeds, not_(gone)) for feeds, gone in zip(live, off, strict=True)]
 
     def affordable(feeding: list[Any]) -> Any:
-        return offer.affordable(algebra, grant_w, feeding, target, power_w, barred)
+        return offer.affordable(z3_terms, grant_w, feeding, target, power_w, barred)
 
     before = any_offer("before")
-    lowered = offer.lower(algebra, lead_ms, before, affordable(live), acknowledged, elapsed_ms)
+    lowered = offer.lower(z3_terms, lead_ms, before, affordable(live), acknowledged, elapsed_ms)
     unverified = z3.Bool("a write is not verified")
     cut = cut_if(unverified, lowered, affordable(still))
-    (raised,) = offer.raise_(algebra, [cut], [affordable(still)], room_w)
-    live_w = total(algebra.ite(bit, watts, 0) for bit, watts in zip(live, power_w, strict=True))
+    (raised,) = offer.raise_(z3_terms, [cut], [affordable(still)], room_w)
+    live_w = total(z3_terms.ite(bit, watts, 0) for bit, watts in zip(live, power_w, strict=True))
     still_w = total(
-        algebra.ite(and_(bit, keeps), watts, 0)
+        z3_terms.ite(and_(bit, keeps), watts, 0)
         for bit, keeps, watts in zip(still, target, power_w, strict=True)
     )
     return Claim(
@@ -305,12 +306,12 @@ def together(station: Station) -> Together:
     affordable_w = ints("affordable_w", len(station.guns))
     later_w = ints("affordable later", len(station.guns))
     lowered = [
-        offer.lower(algebra, lead_ms, told, afford, z3.Bool(f"gun {gun} acknowledged"), elapsed_ms)
+        offer.lower(z3_terms, lead_ms, told, afford, z3.Bool(f"gun {gun} acknowledged"), elapsed_ms)
         for gun, told, afford in zip(guns, before, affordable_w, strict=True)
     ]
     unverified = z3.Bool("a write is not verified")
     cut = [cut_if(unverified, told, later) for told, later in zip(lowered, later_w, strict=True)]
-    raised = offer.raise_(algebra, cut, later_w, limit_w)
+    raised = offer.raise_(z3_terms, cut, later_w, limit_w)
     laws = (
         elapsed_ms >= 0,
         *map(ordered, before),
@@ -392,7 +393,7 @@ def any_handover(station: Station) -> Held:
     promise_w = ints("promise_w", len(station.guns))
     power_w = list(station.module_power_w)
     exclusive = (*on_one_gun(live), *on_one_gun(target))
-    out = offer.hold(algebra, live, target, promise_w, power_w)
+    out = offer.hold(z3_terms, live, target, promise_w, power_w)
     return Held(live, target, promise_w, power_w, out, exclusive)
 
 
@@ -408,14 +409,14 @@ def leaving(held: Held, gun: int) -> Any:
 
 def target_w(held: Held, gun: int) -> Any:
     """The power of the live modules that the target leaves to this gun."""
-    stay = offer.staying(algebra, held.live[gun], held.target[gun])
-    return offer.power(algebra, stay, held.power_w)
+    stay = offer.staying(z3_terms, held.live[gun], held.target[gun])
+    return offer.power(z3_terms, stay, held.power_w)
 
 
 def stays_in_target(held: Held, gun: int) -> list[Any]:
     """Of this gun's live modules, just those stay that are in its target."""
     return [
-        implies(live, algebra.iff(out, target))
+        implies(live, z3_terms.iff(out, target))
         for out, live, target in zip(held.out[gun], held.live[gun], held.target[gun], strict=True)
     ]
 
@@ -424,7 +425,7 @@ def keeps_or_follows(held: Held, gun: int) -> Any:
     """The gun keeps its live modules and gets no others; or its promise is borne, it gets nothing
     but its target, and of its live modules just those stay that are in its target."""
     return or_(
-        and_(*map(algebra.iff, held.out[gun], held.live[gun])),
+        and_(*map(z3_terms.iff, held.out[gun], held.live[gun])),
         and_(
             held.promise_w[gun] <= target_w(held, gun),
             *map(implies, held.out[gun], held.target[gun]),
@@ -494,7 +495,7 @@ def hold_lets_go(station: Station, assumed: Assumed) -> Claim:
     held = any_handover(station)
     bears = [held.promise_w[gun] <= target_w(held, gun) for gun in range(len(station.guns))]
     same = [
-        algebra.iff(out, target)
+        z3_terms.iff(out, target)
         for out_row, target_row in zip(held.out, held.target, strict=True)
         for out, target in zip(out_row, target_row, strict=True)
     ]
@@ -545,9 +546,9 @@ def module_cap_of_any_station(station: Station, assumed: Assumed) -> Claim:
     own = [[gun == other for other in guns] for gun in guns]
     rows = [[live[gun], *own[gun]] for gun in guns], [[target[gun], *own[gun]] for gun in guns]
     powers: Any = [power_w, *rest_w]
-    out = offer.hold(algebra, *rows, promise_w, powers)
-    stays = offer.staying(algebra, rows[0][0], rows[1][0])
-    bears = promise_w[0] <= offer.power(algebra, stays, powers)
+    out = offer.hold(z3_terms, *rows, promise_w, powers)
+    stays = offer.staying(z3_terms, rows[0][0], rows[1][0])
+    bears = promise_w[0] <= offer.power(z3_terms, stays, powers)
     on, write, did = z3.Bool("enabled"), z3.Bool("enable written"), z3.Bool("its write is done")
     all_fell = z3.Bool("every enable that falls has fallen")
     then = enabled_then(on, write, did, all_fell)
@@ -561,16 +562,16 @@ def module_cap_of_any_station(station: Station, assumed: Assumed) -> Claim:
     grows = and_(all_fell, bears)
 
     def fits(enabled: Any, wanted: Any, after: Any) -> Any:
-        return algebra.ite(grows, after <= wanted, after <= enabled)
+        return z3_terms.ite(grows, after <= wanted, after <= enabled)
 
     return Claim(
         (),
         and_(
-            implies(given, implies(then, algebra.ite(grows, target[0], on))),
+            implies(given, implies(then, z3_terms.ite(grows, target[0], on))),
             implies(
                 and_(
                     fits(before, wanted, after),
-                    implies(then, algebra.ite(grows, target[0], on)),
+                    implies(then, z3_terms.ite(grows, target[0], on)),
                 ),
                 fits(before + count([on]), wanted + count([target[0]]), after + count([then])),
             ),
@@ -608,7 +609,7 @@ def handover_ends(station: Station, assumed: Assumed) -> Claim:
         )
         return and_(told.offer_w <= limit_w, or_(told.promise_w <= limit_w, old_wait, new_wait))
 
-    now_ms = algebra.ite(first, 0, since_ms + scan.elapsed_ms)
+    now_ms = z3_terms.ite(first, 0, since_ms + scan.elapsed_ms)
     return Claim(
         (
             *scan.laws,
@@ -640,11 +641,11 @@ def follows_at_once(station: Station, assumed: Assumed) -> Claim:
 
     def under_way(told: Offer, so_far_ms: Any) -> Any:
         """The wait began in the first scan, and is counted from the second."""
-        counted_ms = algebra.ite(told.waited_ms > diagnosis.NOT_SO, told.waited_ms, 0)
+        counted_ms = z3_terms.ite(told.waited_ms > diagnosis.NOT_SO, told.waited_ms, 0)
         begun = and_(told.pending_w <= limit_w, so_far_ms <= counted_ms)
         return or_(told.promise_w <= limit_w, begun)
 
-    now_ms = algebra.ite(
+    now_ms = z3_terms.ite(
         or_(first, scan.before.waited_ms <= diagnosis.NOT_SO), 0, since_ms + scan.elapsed_ms
     )
     return Claim(
@@ -655,7 +656,7 @@ def follows_at_once(station: Station, assumed: Assumed) -> Claim:
             since_ms >= 0,
             scan.affordable_w <= limit_w,
             scan.later_w <= limit_w,
-            algebra.ite(
+            z3_terms.ite(
                 first,
                 scan.before.pending_w == scan.before.promise_w,
                 under_way(scan.before, since_ms),

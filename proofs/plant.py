@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import algebra
-from proofs.algebra import and_, count, iff, implies, not_, or_
+from proofs.algebras import z3_terms
+from proofs.algebras.z3_terms import and_, count, iff, implies, not_, or_
 from verified_alloc.kernel import diagnosis
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.kernel.switching import Writes
@@ -218,36 +218,36 @@ def times_are_sane(times: Timing) -> Any:
 def module(name: str, guns: int) -> Module:
     """Any state."""
     return Module(
-        enable=algebra.bools(f"{name} enable"),
-        feeds=algebra.bools(f"{name} feeds"),
-        off_ms=algebra.ints(f"{name} off_ms"),
-        coil=algebra.bools(f"{name} coil", guns),
-        coil_ms=algebra.ints(f"{name} coil_ms", guns),
-        closed=algebra.bools(f"{name} closed", guns),
+        enable=z3_terms.bools(f"{name} enable"),
+        feeds=z3_terms.bools(f"{name} feeds"),
+        off_ms=z3_terms.ints(f"{name} off_ms"),
+        coil=z3_terms.bools(f"{name} coil", guns),
+        coil_ms=z3_terms.ints(f"{name} coil_ms", guns),
+        closed=z3_terms.bools(f"{name} closed", guns),
     )
 
 
 def readings(name: str, guns: int) -> Readings:
     """Any readings."""
     return Readings(
-        valid=algebra.bools(f"{name} valid"),
-        enabled=algebra.bools(f"{name} reads enabled"),
-        reports_on=algebra.bools(f"{name} reads on"),
-        latch=algebra.bools(f"{name} reads latch", guns),
-        closed=algebra.bools(f"{name} reads closed", guns),
-        closed_again=algebra.bools(f"{name} reads closed again", guns),
+        valid=z3_terms.bools(f"{name} valid"),
+        enabled=z3_terms.bools(f"{name} reads enabled"),
+        reports_on=z3_terms.bools(f"{name} reads on"),
+        latch=z3_terms.bools(f"{name} reads latch", guns),
+        closed=z3_terms.bools(f"{name} reads closed", guns),
+        closed_again=z3_terms.bools(f"{name} reads closed again", guns),
     )
 
 
 def ages(name: str, guns: int) -> Ages:
     """Any ages."""
     return Ages(
-        off_ms=algebra.ints(f"{name} age off"),
-        stuck_ms=algebra.ints(f"{name} age stuck"),
-        silent_ms=algebra.ints(f"{name} age silent"),
-        settled_ms=algebra.ints(f"{name} age settled", guns),
-        mismatch=algebra.ints(f"{name} mismatch", guns),
-        latch=algebra.bools(f"{name} mismatch counted for latch", guns),
+        off_ms=z3_terms.ints(f"{name} age off"),
+        stuck_ms=z3_terms.ints(f"{name} age stuck"),
+        silent_ms=z3_terms.ints(f"{name} age silent"),
+        settled_ms=z3_terms.ints(f"{name} age settled", guns),
+        mismatch=z3_terms.ints(f"{name} mismatch", guns),
+        latch=z3_terms.bools(f"{name} mismatch counted for latch", guns),
     )
 
 
@@ -255,14 +255,14 @@ def scan(name: str, guns: int, its_ages: Ages | None = None) -> Scan:
     """Any scan; its ages are any, or those given."""
     return Scan(
         module=module(name, guns),
-        closed_first=algebra.bools(f"{name} closed at first read", guns),
-        closed_second=algebra.bools(f"{name} closed at second read", guns),
-        closed_last=algebra.bools(f"{name} closed at writes", guns),
-        enable_last=algebra.bools(f"{name} enable at writes"),
-        feeds_last=algebra.bools(f"{name} feeds at writes"),
+        closed_first=z3_terms.bools(f"{name} closed at first read", guns),
+        closed_second=z3_terms.bools(f"{name} closed at second read", guns),
+        closed_last=z3_terms.bools(f"{name} closed at writes", guns),
+        enable_last=z3_terms.bools(f"{name} enable at writes"),
+        feeds_last=z3_terms.bools(f"{name} feeds at writes"),
         readings=readings(name, guns),
         ages=ages(name, guns) if its_ages is None else its_ages,
-        flips=algebra.bools(f"{name} flip", 2 * guns),
+        flips=z3_terms.bools(f"{name} flip", 2 * guns),
         status_wired=z3.Bool("status input wired"),
     )
 
@@ -270,14 +270,14 @@ def scan(name: str, guns: int, its_ages: Ages | None = None) -> Scan:
 def interval(name: str, guns: int) -> Interval:
     """Anything may happen."""
     return Interval(
-        passed_ms=algebra.ints(f"{name} passed_ms"),
-        elapsed_ms=algebra.ints(f"{name} elapsed_ms"),
-        scans=algebra.ints(f"{name} scans"),
-        enable_done=algebra.bools(f"{name} enable written"),
-        coil_done=algebra.bools(f"{name} coil written", guns),
-        corrupted=algebra.bools(f"{name} coil corrupted", guns),
-        fell=algebra.bools(f"{name} coil fell", guns),
-        restarted=algebra.bools(f"{name} restarted"),
+        passed_ms=z3_terms.ints(f"{name} passed_ms"),
+        elapsed_ms=z3_terms.ints(f"{name} elapsed_ms"),
+        scans=z3_terms.ints(f"{name} scans"),
+        enable_done=z3_terms.bools(f"{name} enable written"),
+        coil_done=z3_terms.bools(f"{name} coil written", guns),
+        corrupted=z3_terms.bools(f"{name} coil corrupted", guns),
+        fell=z3_terms.bools(f"{name} coil fell", guns),
+        restarted=z3_terms.bools(f"{name} restarted"),
     )
 
 
@@ -477,7 +477,7 @@ def next_scan(name: str, times: Timing, before: Scan, during: Interval) -> Scan:
     guns = len(before.module.coil)
     after = scan(name, guns)
     counted = diagnosis.ages(
-        algebra,
+        z3_terms,
         times,
         after.readings,
         known_before(during, before.ages),

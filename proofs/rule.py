@@ -7,7 +7,8 @@ from typing import Any
 
 import z3
 
-from proofs import algebra, composition, loop, properties, terms, turn
+from proofs import composition, loop, properties, turn
+from proofs.algebras import free_terms, z3_terms
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from proofs.scene import (
     Property,
@@ -43,8 +44,8 @@ def better_allocation(build: Any, readable: Any = lambda scene: ()) -> Any:
 
     def claim(station: Station) -> Claim:
         scene = build(station)
-        choice, other = scene.choice(algebra), any_choice(station)
-        accepted_too = algebra.and_(*judged(algebra, scene, other))
+        choice, other = scene.choice(z3_terms), any_choice(station)
+        accepted_too = z3_terms.and_(*judged(z3_terms, scene, other))
 
         def show(model: Any) -> str:
             plain, alternative = in_model(scene, model), rule.Choice(*in_model(other, model))
@@ -58,11 +59,11 @@ def better_allocation(build: Any, readable: Any = lambda scene: ()) -> Any:
             )
 
         return Claim(
-            (*scene.hypotheses, *readable(scene), properties.up_to_demand(algebra, scene, other)),
-            algebra.not_(
-                algebra.and_(
+            (*scene.hypotheses, *readable(scene), properties.up_to_demand(z3_terms, scene, other)),
+            z3_terms.not_(
+                z3_terms.and_(
                     accepted_too,
-                    algebra.or_(*composition.better(other.delivered_w, choice.delivered_w)),
+                    z3_terms.or_(*composition.better(other.delivered_w, choice.delivered_w)),
                 )
             ),
             show,
@@ -76,14 +77,14 @@ def better_allocation(build: Any, readable: Any = lambda scene: ()) -> Any:
 
 def need_is_the_ceiling(station: Station) -> Claim:
     """Against division; with unequal modules, against the smallest sufficient number."""
-    grant = algebra.ints("granted")
+    grant = z3_terms.ints("granted")
     powers = station.module_power_w
-    needs = rule.need(algebra, grant, powers)
+    needs = rule.need(z3_terms, grant, powers)
     reached = [sum(powers[:n]) for n in range(len(powers) + 1)]
-    smallest = algebra.and_(
+    smallest = z3_terms.and_(
         *[
             (needs == n)
-            == algebra.and_(
+            == z3_terms.and_(
                 True if n == 0 else grant > reached[n - 1],
                 True if n == len(powers) else grant <= reached[n],
             )
@@ -99,25 +100,25 @@ def need_is_the_ceiling(station: Station) -> Claim:
 
 def documented_ceiling(station: Station) -> Claim:
     """The listing's `min(9, max(1, ceil(min(demand, gun maximum) / module power)))`."""
-    demand = algebra.ints("demand")
+    demand = z3_terms.ints("demand")
     power_w, maximum_w = station.module_power_w[0], max(station.gun_max_w)
-    grant = invariants.granted(algebra, demand, maximum_w)
-    exact = (rule.least(algebra, demand, maximum_w) + power_w - 1) / power_w
+    grant = invariants.granted(z3_terms, demand, maximum_w)
+    exact = (rule.least(z3_terms, demand, maximum_w) + power_w - 1) / power_w
     most = len(station.modules)
     listed = z3.If(exact < 1, 1, z3.If(exact > most, most, exact))
-    return Claim((demand > 0,), rule.need(algebra, grant, station.module_power_w) == listed)
+    return Claim((demand > 0,), rule.need(z3_terms, grant, station.module_power_w) == listed)
 
 
 def order_is_only_a_naming(station: Station) -> Claim:
     """Every order, with the guns' data moved along, builds the very same terms; and all that is
     said of the choice says the same."""
     guns, modules = len(station.guns), len(station.modules)
-    demand, maximum = terms.names("demand", guns), terms.names("maximum", guns)
-    usable, limit = terms.names("usable", guns, modules), terms.names("limit")
-    powers, serves = terms.names("power", modules), terms.names("in service", guns)
-    held, given = terms.names("held", guns, modules), terms.names("given", guns)
-    healthy = terms.names("module", modules)
-    base = rule.documented(terms, range(guns), demand, maximum, powers, usable, limit)
+    demand, maximum = free_terms.names("demand", guns), free_terms.names("maximum", guns)
+    usable, limit = free_terms.names("usable", guns, modules), free_terms.names("limit")
+    powers, serves = free_terms.names("power", modules), free_terms.names("in service", guns)
+    held, given = free_terms.names("held", guns, modules), free_terms.names("given", guns)
+    healthy = free_terms.names("module", modules)
+    base = rule.documented(free_terms, range(guns), demand, maximum, powers, usable, limit)
     said = _said(range(guns), demand, maximum, powers, usable, limit, serves, held, given, healthy)
     every = 1 if guns <= 6 else guns * guns
     for number, order in enumerate(_orders(guns)):
@@ -127,7 +128,7 @@ def order_is_only_a_naming(station: Station) -> Claim:
             return [rows[position] for position in place]
 
         of_guns = moved(demand), moved(maximum), powers, moved(usable), limit
-        same = rule.documented(terms, order, *of_guns) == (
+        same = rule.documented(free_terms, order, *of_guns) == (
             moved(base.held),
             moved(base.delivered_w),
         )
@@ -150,16 +151,16 @@ def _said(
     healthy: Any,
 ) -> list[Any]:
     """All invariants and the guard's verdict on any allocation, where that is the order."""
-    granted = [invariants.granted(terms, *pair) for pair in zip(demand, maximum, strict=True)]
+    granted = [invariants.granted(free_terms, *pair) for pair in zip(demand, maximum, strict=True)]
     return [
-        invariants.gun_cap(terms, held, maximum, powers),
-        invariants.up_to_demand(terms, held, given, granted, powers),
-        invariants.no_waste(terms, held, given, powers),
-        invariants.needed_or_all_that_was_left(terms, order, held, granted, healthy, powers),
-        invariants.higher_demand_first(terms, order, given, granted),
-        invariants.idle_only_if_met(terms, held, given, granted, usable),
-        invariants.lowest_number_first(terms, order, held, usable),
-        *guard.judge(terms, held, given, demand, maximum, powers, usable, serves, limit),
+        invariants.gun_cap(free_terms, held, maximum, powers),
+        invariants.up_to_demand(free_terms, held, given, granted, powers),
+        invariants.no_waste(free_terms, held, given, powers),
+        invariants.needed_or_all_that_was_left(free_terms, order, held, granted, healthy, powers),
+        invariants.higher_demand_first(free_terms, order, given, granted),
+        invariants.idle_only_if_met(free_terms, held, given, granted, usable),
+        invariants.lowest_number_first(free_terms, order, held, usable),
+        *guard.judge(free_terms, held, given, demand, maximum, powers, usable, serves, limit),
     ]
 
 
@@ -222,11 +223,11 @@ def scenarios(station: Station) -> Claim:
 
 def _one_contactor_out(scene: Scene) -> list[Any]:
     contactors = [bit for row in scene.usable for bit in row]
-    return [*round_demands(scene), algebra.count(map(z3.Not, contactors)) <= 1]
+    return [*round_demands(scene), z3_terms.count(map(z3.Not, contactors)) <= 1]
 
 
 def _all_healthy(scene: Scene) -> list[Any]:
-    round_limit = scene.limit_w == 10_000 * algebra.ints("limit in tens of kW")
+    round_limit = scene.limit_w == 10_000 * z3_terms.ints("limit in tens of kW")
     return [*round_demands(scene), *[bit for row in scene.usable for bit in row], round_limit]
 
 
@@ -304,22 +305,22 @@ def sensible(scene: Scene) -> list[Any]:
 def whatever(station: Station) -> Claim:
     """Exclusive and usable however the comparisons of powers come out."""
     guns, modules = len(station.guns), len(station.modules)
-    usable = algebra.bools("contactor", guns, modules)
-    numbers_w: Any = [algebra.Whatever() for _ in range(max(guns, modules))]
+    usable = z3_terms.bools("contactor", guns, modules)
+    numbers_w: Any = [z3_terms.Whatever() for _ in range(max(guns, modules))]
     choice = rule.documented(
-        algebra,
+        z3_terms,
         range(guns),
         numbers_w[:guns],
         numbers_w[:guns],
         numbers_w[:modules],
         usable,
-        algebra.Whatever(),  # type: ignore[arg-type]
+        z3_terms.Whatever(),  # type: ignore[arg-type]
     )
     return Claim(
         (),
-        algebra.and_(
-            invariants.one_gun_per_module(algebra, choice.held),
-            guard.only_usable(algebra, choice.held, usable),
+        z3_terms.and_(
+            invariants.one_gun_per_module(z3_terms, choice.held),
+            guard.only_usable(z3_terms, choice.held, usable),
         ),
         covers=(("two guns hold modules", z3.And(z3.Or(*choice.held[0]), z3.Or(*choice.held[1]))),),
     )

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import algebra, solver
-from proofs.algebra import not_
+from proofs import solver
+from proofs.algebras import z3_terms
+from proofs.algebras.z3_terms import not_
 from proofs.obligation import Claim
 from verified_alloc.kernel import guard, invariants, ops, rule
 from verified_alloc.station.model import Station
@@ -68,7 +69,7 @@ class Scene(NamedTuple):
         the gun's maximum (`rule.limit-is-kept`): the choice, these hypotheses, and the names of
         what is left."""
         free: list[Any] = [True] * len(self.module_power_w)
-        names = algebra.ints("left for gun", len(self.demand_w))
+        names = z3_terms.ints("left for gun", len(self.demand_w))
         held, delivered_w, hypotheses = [], [], []
         for gun, left_w in zip(self.order, names, strict=True):
             hypotheses.append(left_w >= (0 if self.limited else self.gun_max_w[gun]))
@@ -80,15 +81,15 @@ class Scene(NamedTuple):
     def turn(self, gun: int, free: Sequence[Any], left_w: Any) -> tuple[Any, Any, list[Any]]:
         """One gun's turn: what it takes, what it is given, and what is free after it."""
         row, given_w = turn(
-            algebra,
+            z3_terms,
             self.demand_w[gun],
             self.gun_max_w[gun],
             self.module_power_w,
-            list(map(algebra.and_, free, self.usable[gun])),
+            list(map(z3_terms.and_, free, self.usable[gun])),
             left_w,
         )
         after = [
-            algebra.and_(was, algebra.not_(taken)) for was, taken in zip(free, row, strict=True)
+            z3_terms.and_(was, z3_terms.not_(taken)) for was, taken in zip(free, row, strict=True)
         ]
         return row, given_w, after
 
@@ -111,7 +112,7 @@ def any_matrix(station: Station, *, limited: bool = False) -> Scene:
     """Any demands, any contactors healthy: the station's matrix under every fault, and every other
     matrix of its size; with `limited`, any site limit, else none."""
     guns, modules = len(station.guns), len(station.modules)
-    usable = algebra.bools("contactor", guns, modules)
+    usable = z3_terms.bools("contactor", guns, modules)
     return _scene(station, usable, [True] * guns, [True] * modules, limited=limited)
 
 
@@ -123,9 +124,9 @@ def limited(station: Station) -> Scene:
 def full_matrix(station: Station) -> Scene:
     """Any demands, any modules and guns out of order, else a contactor between every two."""
     guns, modules = len(station.guns), len(station.modules)
-    healthy = algebra.bools("module", modules)
-    serves = algebra.bools("gun", guns)
-    usable = [[algebra.and_(gun, module) for module in healthy] for gun in serves]
+    healthy = z3_terms.bools("module", modules)
+    serves = z3_terms.bools("gun", guns)
+    usable = [[z3_terms.and_(gun, module) for module in healthy] for gun in serves]
     return _scene(station, usable, serves, healthy, limited=False)
 
 
@@ -136,15 +137,15 @@ def _scene(
     hypotheses: list[Any] = []
     if not equal(station.gun_max_w):
         # The n-th gun served may be any of them.
-        gun_max_w = algebra.ints("maximum", len(station.guns))
+        gun_max_w = z3_terms.ints("maximum", len(station.guns))
         sizes = sorted(set(station.gun_max_w))
         hypotheses += [z3.Or(*[term == size for size in sizes]) for term in gun_max_w]
-    limit_w: Any = algebra.total(gun_max_w)
+    limit_w: Any = z3_terms.total(gun_max_w)
     if limited:
-        limit_w = algebra.ints("limit")
+        limit_w = z3_terms.ints("limit")
         hypotheses.append(limit_w >= 0)
     return Scene(
-        algebra.ints("demand", len(station.guns)),
+        z3_terms.ints("demand", len(station.guns)),
         gun_max_w,
         station.module_power_w,
         usable,
@@ -159,8 +160,8 @@ def _scene(
 def any_choice(station: Station, whose: str = "other") -> rule.Choice:
     """Any allocation."""
     return rule.Choice(
-        algebra.bools(f"{whose} holds", len(station.guns), len(station.modules)),
-        algebra.ints(f"{whose} is given", len(station.guns)),
+        z3_terms.bools(f"{whose} holds", len(station.guns), len(station.modules)),
+        z3_terms.ints(f"{whose} is given", len(station.guns)),
     )
 
 
@@ -177,7 +178,7 @@ def about_the_rule(
 
     def claim(station: Station) -> Claim:
         scene = build(station)
-        choice, left = (scene.choice(algebra), []) if readable else scene.by_turns()[:2]
+        choice, left = (scene.choice(z3_terms), []) if readable else scene.by_turns()[:2]
 
         def show(model: Any) -> str:
             found = None if readable else real_violation(scene, holds, given)
@@ -185,7 +186,7 @@ def about_the_rule(
 
         return Claim(
             (*scene.hypotheses, *left, *given(scene), *(readable(scene) if readable else ())),
-            holds(algebra, scene, choice),
+            holds(z3_terms, scene, choice),
             show,
             (("a gun is given power", z3.Or(*[power > 0 for power in choice.delivered_w])),),
         )
@@ -203,9 +204,9 @@ def real_violation(
 ) -> Scene | None:
     """A scene with plain values in which the whole rule's choice has not this property, as easy to
     read as can be, if one is found."""
-    terms = [*scene.hypotheses, *given(scene), not_(holds(algebra, scene, scene.choice(algebra)))]
+    terms = [*scene.hypotheses, *given(scene), not_(holds(z3_terms, scene, scene.choice(z3_terms)))]
     healthy = [bit for row in scene.usable for bit in row]
-    most = [scene.limit_w >= algebra.total(scene.gun_max_w)] if scene.limited else []
+    most = [scene.limit_w >= z3_terms.total(scene.gun_max_w)] if scene.limited else []
     for easy in ([*round_demands(scene), *healthy, *most], round_demands(scene), []):
         answer, model, _, _ = solver.satisfiable(
             [solver.term(term) for term in (*terms, *easy)], SEARCH
@@ -218,7 +219,7 @@ def real_violation(
 
 def round_demands(scene: Scene) -> list[Any]:
     """Demands in whole tens of kW, sorted, within the maxima."""
-    tens = algebra.ints("tens of kW", len(scene.demand_w))
+    tens = z3_terms.ints("tens of kW", len(scene.demand_w))
     return [
         *[demand == 10_000 * ten for demand, ten in zip(scene.demand_w, tens, strict=True)],
         *[

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import algebra, plant
-from proofs.algebra import and_, iff, implies, not_, or_
+from proofs import plant
+from proofs.algebras import z3_terms
+from proofs.algebras.z3_terms import and_, iff, implies, not_, or_
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from proofs.plant import Interval, Scan
 from proofs.scene import in_model
@@ -41,12 +42,12 @@ def step_from(
 ) -> Step:
     """Whatever may follow after that scan, for whatever target; any guns are locked, or these."""
     guns = len(before.module.coil)
-    target = algebra.bools(f"{name} target", guns)
-    locked = algebra.bools(f"{name} locked", guns) if locked is None else locked
+    target = z3_terms.bools(f"{name} target", guns)
+    locked = z3_terms.bools(f"{name} locked", guns) if locked is None else locked
     stop = z3.Bool(f"{name} stop")
     overdue = z3.Bool(f"{name} overdue")
     writes = switching.step(
-        algebra, times, before.readings, before.ages, target, locked, stop, overdue
+        z3_terms, times, before.readings, before.ages, target, locked, stop, overdue
     )
     during = plant.interval(name, guns)
     after = plant.next_scan(f"{name} next", times, before, during)

@@ -11,9 +11,10 @@ from typing import Any
 
 import z3
 
-from proofs import algebra, modes, plant
 from proofs import diagnosis as proofs_of_diagnosis
-from proofs.algebra import and_, iff, implies, not_, or_
+from proofs import modes, plant
+from proofs.algebras import z3_terms
+from proofs.algebras.z3_terms import and_, iff, implies, not_, or_
 from proofs.obligation import REFUTED, Claim
 from proofs.plant import (
     CHIPS,
@@ -263,7 +264,7 @@ def enabled_blind(station: Station, assumed: Assumed) -> Claim:
         step,
         implies(
             step.writes.enable,
-            and_(*map(algebra.iff, now.closed_last, step.target)),
+            and_(*map(z3_terms.iff, now.closed_last, step.target)),
         ),
         *in_time,
         covers=(("it is enabled", step.writes.enable),),
@@ -373,7 +374,7 @@ def live_is_kept(station: Station, assumed: Assumed) -> Claim:
                     and_(
                         step.writes.enable,
                         step.target[gun],
-                        switching.live(algebra, step.after.readings, gun),
+                        switching.live(z3_terms, step.after.readings, gun),
                         then.target[gun],
                         one_at_most(then.target),
                         not_(or_(then.locked[gun], then.stop, then.overdue)),
@@ -399,7 +400,7 @@ def live_is_fed(station: Station, assumed: Assumed) -> Claim:
         and_(
             *[
                 implies(
-                    switching.live(algebra, now.readings, gun),
+                    switching.live(z3_terms, now.readings, gun),
                     and_(
                         now.module.enable,
                         feeds,
@@ -418,7 +419,7 @@ def live_is_fed(station: Station, assumed: Assumed) -> Claim:
                 for gun in guns(step)
             ]
         ),
-        covers=(("live on gun 1", switching.live(algebra, now.readings, 0)),),
+        covers=(("live on gun 1", switching.live(z3_terms, now.readings, 0)),),
     )
 
 
@@ -432,7 +433,7 @@ def overdue_comes_late(station: Station, assumed: Assumed) -> Claim:
                 switching.is_overdue(times, stop_ms),
                 and_(stop_ms >= times.module_off_timeout_ms, stop_ms >= times.current_decay_ms),
             ),
-            algebra.iff(
+            z3_terms.iff(
                 switching.is_overdue(times, stop_ms),
                 stop_ms >= times.module_off_timeout_ms + times.current_decay_ms,
             ),
@@ -481,9 +482,9 @@ def as_specified(station: Station, assumed: Assumed) -> Claim:
     return Claim(
         laws(assumed, step),
         and_(
-            algebra.iff(writes.enable, or_(*map(enabled_on, guns(step)))),
-            algebra.iff(writes.may_switch, or_(idle, step.overdue)),
-            *[algebra.iff(writes.coils[gun], closed_on(gun)) for gun in guns(step)],
+            z3_terms.iff(writes.enable, or_(*map(enabled_on, guns(step)))),
+            z3_terms.iff(writes.may_switch, or_(idle, step.overdue)),
+            *[z3_terms.iff(writes.coils[gun], closed_on(gun)) for gun in guns(step)],
         ),
         story(step),
         (("it is enabled", writes.enable), ("it may switch", writes.may_switch)),
@@ -525,7 +526,7 @@ def healthy_scan(station: Station, times: Timing, name: str, ages: Ages | None =
         readings=Readings(
             valid=True,
             enabled=state.enable,
-            reports_on=algebra.ite(now.status_wired, state.feeds, state.enable),
+            reports_on=z3_terms.ite(now.status_wired, state.feeds, state.enable),
             latch=state.coil,
             closed=state.closed,
             closed_again=state.closed,
@@ -539,7 +540,7 @@ def left_alone(station: Station, times: Timing, name: str, before: Scan, target:
     count, scan_ms = len(station.guns), station.timing.scan_ms
     nobody = [False] * count
     writes = switching.step(
-        algebra, times, before.readings, before.ages, target, nobody, False, False
+        z3_terms, times, before.readings, before.ages, target, nobody, False, False
     )
     during = plant.Interval(
         passed_ms=scan_ms,
@@ -552,7 +553,7 @@ def left_alone(station: Station, times: Timing, name: str, before: Scan, target:
         restarted=False,
     )
     after = healthy_scan(station, times, name)
-    ages = diagnosis.ages(algebra, times, after.readings, before.ages, scan_ms, 1)
+    ages = diagnosis.ages(z3_terms, times, after.readings, before.ages, scan_ms, 1)
     return Step(
         times, before, target, nobody, False, False, writes, during, after._replace(ages=ages)
     )
@@ -618,12 +619,12 @@ def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
     """Progress, from whatever is found: a number of scans left, below the stated one, of which each
     scan takes one off until the module is live; then it stays so."""
     times = kernel_timing(station)
-    target = algebra.bools("target", len(station.guns))
+    target = z3_terms.bools("target", len(station.guns))
     now = healthy_scan(station, times, "now")
     step = left_alone(station, times, "next", now, target)
     then = left_alone(station, times, "after that", step.after, target)
     world: list[Any] = [
-        algebra.count(target) == 1,
+        z3_terms.count(target) == 1,
         *plant.holds(assumed, times, now),
         *plant.passes(assumed, times, now, step.writes, step.during, step.after),
         *plant.holds(assumed, times, step.after),
@@ -639,7 +640,7 @@ def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
     on, still_off = now.module.enable, not_(step.after.module.enable)
     in_time = and_(known, not_(on), *within(station, step, left))
     live = [
-        implies(wants, switching.live(algebra, now.readings, gun))
+        implies(wants, switching.live(z3_terms, now.readings, gun))
         for gun, wants in enumerate(target)
     ]
     first = and_(*world, ages_are_sound(now))

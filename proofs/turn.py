@@ -5,7 +5,8 @@ from typing import Any
 
 import z3
 
-from proofs import algebra, solver
+from proofs import solver
+from proofs.algebras import z3_terms
 from proofs.obligation import Claim
 from proofs.scene import (
     Scene,
@@ -28,13 +29,13 @@ class Turn:
 
     def __init__(self, power_w: Sequence[int]) -> None:
         self.power_w = power_w
-        self.demand_w, self.maximum_w, self.left_w = algebra.ints("turn", 3)
-        self.free = algebra.bools("free", len(power_w))
+        self.demand_w, self.maximum_w, self.left_w = z3_terms.ints("turn", 3)
+        self.free = z3_terms.bools("free", len(power_w))
         self.row, self.delivered_w = turn(
-            algebra, self.demand_w, self.maximum_w, power_w, self.free, self.left_w
+            z3_terms, self.demand_w, self.maximum_w, power_w, self.free, self.left_w
         )
-        wanted = rule.least(algebra, self.demand_w, self.maximum_w)
-        self.granted_w = rule.least(algebra, wanted, self.left_w)
+        wanted = rule.least(z3_terms, self.demand_w, self.maximum_w)
+        self.granted_w = rule.least(z3_terms, wanted, self.left_w)
 
     def show(self, model: Any) -> str:
         """The turn in that model, as the shipped rule takes it on the plain values."""
@@ -56,7 +57,7 @@ class Turn:
         self, scene: Scene, gun: int, free: Sequence[Any], left_w: Any
     ) -> list[tuple[Any, Any]]:
         """What makes it that gun's turn, for `z3.substitute`."""
-        usable = map(algebra.and_, free, scene.usable[gun])
+        usable = map(z3_terms.and_, free, scene.usable[gun])
         names = [self.demand_w, self.maximum_w, self.left_w, *self.free]
         values = [scene.demand_w[gun], scene.gun_max_w[gun], left_w, *usable]
         return list(zip(names, map(solver.term, values), strict=True))
@@ -73,7 +74,7 @@ def turn_by_turn(station: Station) -> Claim:
     one = Turn(station.module_power_w)
     same: list[Any] = []
     for scene in _scenes(station):
-        choice, (turns, _, names) = scene.choice(algebra), scene.by_turns()
+        choice, (turns, _, names) = scene.choice(z3_terms), scene.by_turns()
         left_w = [scene.limit_w]
         for given_w in choice.delivered_w[:-1]:
             left_w.append(left_w[-1] - given_w)
@@ -83,7 +84,7 @@ def turn_by_turn(station: Station) -> Claim:
             ours = [*turns.held[gun], turns.delivered_w[gun]]
             of_gun = one.put_in(scene, gun, free, names[gun])
             same += [
-                algebra.same(z3.substitute(term, *of_gun), solver.term(bit))
+                z3_terms.same(z3.substitute(term, *of_gun), solver.term(bit))
                 for term, bit in zip([*one.row, one.delivered_w], ours, strict=True)
             ]
             whole = [*choice.held[gun], choice.delivered_w[gun]]
@@ -91,16 +92,16 @@ def turn_by_turn(station: Station) -> Claim:
                 z3.simplify(z3.substitute(solver.term(a), *put_in) == b)
                 for a, b in zip(ours, whole, strict=True)
             ]
-            free = list(map(algebra.and_, free, map(algebra.not_, turns.held[gun])))
-    return Claim((), algebra.and_(*same))
+            free = list(map(z3_terms.and_, free, map(z3_terms.not_, turns.held[gun])))
+    return Claim((), z3_terms.and_(*same))
 
 
 def bounded(given_w: Any, maximum_w: Any, left_w: Any) -> Any:
     """A gun is given nothing below 0, its maximum at most and what is left at most, where its
     maximum is not below 0 and the limit is not overdrawn."""
-    return algebra.implies(
-        algebra.and_(maximum_w >= 0, left_w >= 0),
-        algebra.and_(given_w >= 0, given_w <= maximum_w, given_w <= left_w),
+    return z3_terms.implies(
+        z3_terms.and_(maximum_w >= 0, left_w >= 0),
+        z3_terms.and_(given_w >= 0, given_w <= maximum_w, given_w <= left_w),
     )
 
 
@@ -123,26 +124,26 @@ def limit_is_kept(station: Station) -> Claim:
     one = Turn(station.module_power_w)
     kept = []
     for scene in _scenes(station):
-        given_w = algebra.ints("given", len(station.guns))
+        given_w = z3_terms.ints("given", len(station.guns))
         _, assumed, left_w = scene.by_turns()
         turns = running(scene, given_w, left_w)
-        within = algebra.total(given_w) <= scene.limit_w
-        kept.append(algebra.implies(algebra.and_(*turns), algebra.and_(*assumed, within)))
-    return Claim((), algebra.and_(bounded(one.delivered_w, one.maximum_w, one.left_w), *kept))
+        within = z3_terms.total(given_w) <= scene.limit_w
+        kept.append(z3_terms.implies(z3_terms.and_(*turns), z3_terms.and_(*assumed, within)))
+    return Claim((), z3_terms.and_(bounded(one.delivered_w, one.maximum_w, one.left_w), *kept))
 
 
 def turn_counts(station: Station) -> Claim:
     """The number of modules that a gun takes, and how many are left."""
     one = Turn(station.module_power_w)
-    taken, available = algebra.count(one.row), algebra.count(one.free)
-    left = algebra.count(
-        algebra.and_(free, algebra.not_(takes))
+    taken, available = z3_terms.count(one.row), z3_terms.count(one.free)
+    left = z3_terms.count(
+        z3_terms.and_(free, z3_terms.not_(takes))
         for free, takes in zip(one.free, one.row, strict=True)
     )
-    needs = rule.need(algebra, one.granted_w, one.power_w)
+    needs = rule.need(z3_terms, one.granted_w, one.power_w)
     return Claim(
         (),
-        algebra.and_(taken == rule.least(algebra, needs, available), left == available - taken),
+        z3_terms.and_(taken == rule.least(z3_terms, needs, available), left == available - taken),
         one.show,
     )
 
@@ -170,12 +171,14 @@ def row_as_specified(
 def turn_specified(station: Station) -> Claim:
     """The row that is specified is the one that the rule takes, and the other way round."""
     one = Turn(station.module_power_w)
-    other = algebra.bools("other", len(one.row))
-    given = algebra.ints("given")
-    matches = algebra.and_(given == one.delivered_w, *map(algebra.iff, other, one.row))
+    other = z3_terms.bools("other", len(one.row))
+    given = z3_terms.ints("given")
+    matches = z3_terms.and_(given == one.delivered_w, *map(z3_terms.iff, other, one.row))
     return Claim(
         (),
         matches
-        == row_as_specified(algebra, other, given, one.granted_w, one.free, station.module_power_w),
+        == row_as_specified(
+            z3_terms, other, given, one.granted_w, one.free, station.module_power_w
+        ),
         one.show,
     )

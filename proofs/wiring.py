@@ -6,7 +6,7 @@ from typing import Any
 
 import z3
 
-from proofs import algebra
+from proofs.algebras import z3_terms
 from proofs.obligation import PROVED, Claim, Obligation
 from verified_alloc.kernel import guard, wiring
 from verified_alloc.station.model import Station
@@ -65,13 +65,13 @@ def words_decode(station: Station) -> Claim:
 
     def faults() -> Iterator[str]:
         for number in counts(station):
-            coils = tuple(algebra.bools("coil", number)) if number else ()
+            coils = tuple(z3_terms.bools("coil", number)) if number else ()
             image = wiring.words(coils)
             if any(len(word) != 16 for word in image):
                 yield f"{number} coils: a word is not 16 bits"
                 continue
             back = wiring.coils(image, number)
-            if len(back) != number or not all(map(algebra.same, back, coils)):
+            if len(back) != number or not all(map(z3_terms.same, back, coils)):
                 yield f"{number} coils do not decode to themselves"
             used = {wiring.place(k) for k in range(number)}
             for expander, word in enumerate(image):
@@ -100,7 +100,7 @@ def _held_by(station: Station, coils: Any) -> list[list[Any]]:
 def allocation_decodes(station: Station) -> Claim:
     """Words of an allocation on this station's contactors, and the allocation that they make."""
     exists = station.grid(station.contactors)
-    held = algebra.bools("held", len(station.guns), len(station.modules))
+    held = z3_terms.bools("held", len(station.guns), len(station.modules))
     held = [
         [bit if there else False for bit, there in zip(row, reach, strict=True)]
         for row, reach in zip(held, exists, strict=True)
@@ -112,7 +112,7 @@ def allocation_decodes(station: Station) -> Claim:
     return Claim(
         (),
         all(
-            algebra.same(*pair)
+            z3_terms.same(*pair)
             for rows in zip(held, back, strict=True)
             for pair in zip(*rows, strict=True)
         )
@@ -125,14 +125,14 @@ def allocation_decodes(station: Station) -> Claim:
 def _scan(station: Station) -> tuple[Any, Any, Any, tuple[Any, ...]]:
     """A scan's may-switch bits by module, what is wanted, the verified latch, and the coils."""
     number = len(station.contactors)
-    may = algebra.bools("may switch", len(station.modules))
-    wanted, verified = algebra.bools("wanted", number), algebra.bools("latch", number)
+    may = z3_terms.bools("may switch", len(station.modules))
+    wanted, verified = z3_terms.bools("wanted", number), z3_terms.bools("latch", number)
     by_contactor = [may[module - 1] for _, module in station.contactors]
     return (
         by_contactor,
         wanted,
         verified,
-        wiring.next_coils(algebra, by_contactor, wanted, verified),
+        wiring.next_coils(z3_terms, by_contactor, wanted, verified),
     )
 
 
@@ -156,10 +156,10 @@ def partly_written(station: Station) -> Claim:
     whatever order, and wherever a crash falls between two bytes."""
     may, wanted, verified, coils = _scan(station)
     new, old = wiring.words(coils), wiring.words(verified)
-    took = algebra.bools("took", len(new), 2)
+    took = z3_terms.bools("took", len(new), 2)
     latched = tuple(
         tuple(
-            algebra.ite(took[expander][bit // 8], new[expander][bit], old[expander][bit])
+            z3_terms.ite(took[expander][bit // 8], new[expander][bit], old[expander][bit])
             for bit in range(16)
         )
         for expander in range(len(new))
@@ -190,12 +190,12 @@ def readings_cover(station: Station) -> Claim:
     """Against the place of each contactor."""
     contactors = station.contactors
     expanders = wiring.expanders(len(contactors))
-    answered = algebra.bools("answered", expanders)
+    answered = z3_terms.bools("answered", expanders)
     same = []
     for module in station.modules:
         numbers = [k for k, (_, m) in enumerate(contactors) if m == module.id]
         carries = [answered[k // 14] for k in numbers]
-        valid = wiring.valid(algebra, answered, numbers)
+        valid = wiring.valid(z3_terms, answered, numbers)
         same.append(
             (z3.BoolVal(valid) if isinstance(valid, bool) else valid) == z3.And(*carries, True)
         )
@@ -206,7 +206,7 @@ def one_bit_wrong(station: Station) -> Claim:
     """Every single bit of every word, flipped: the words differ; where the bit has a contactor,
     just that coil differs; where that makes a second contactor of a module, the guard refuses
     it."""
-    held = algebra.bools("held", len(station.guns), len(station.modules))
+    held = z3_terms.bools("held", len(station.guns), len(station.modules))
     exists = station.grid(station.contactors)
     held = [
         [bit if there else False for bit, there in zip(row, reach, strict=True)]
@@ -218,14 +218,14 @@ def one_bit_wrong(station: Station) -> Claim:
     for expander, word in enumerate(image):
         for bit in range(16):
             flipped = [list(other) for other in image]
-            flipped[expander][bit] = algebra.not_(word[bit])
+            flipped[expander][bit] = z3_terms.not_(word[bit])
             after = wiring.coils([tuple(other) for other in flipped], len(coils))
             # Read-back compares whole words.
             seen.append(z3.Not(_equal(flipped[expander], word)))
             moved = [
                 n
                 for n, (a, b) in enumerate(zip(after, coils, strict=True))
-                if not algebra.same(a, b)
+                if not z3_terms.same(a, b)
             ]
             number = wiring.contactor(wiring.Place(expander, bit))
             lone = [number] if bit not in UNUSED and number < len(coils) else []
@@ -236,10 +236,10 @@ def one_bit_wrong(station: Station) -> Claim:
                     False, *[row[module - 1] for n, row in enumerate(held, start=1) if n != gun]
                 )
                 bridged = z3.And(z3.Not(coils[k]), others)
-                accepted = guard.exclusive(algebra, _held_by(station, after))
+                accepted = guard.exclusive(z3_terms, _held_by(station, after))
                 seen.append(z3.Implies(bridged, z3.Not(accepted)))
     return Claim(
-        (_term(guard.exclusive(algebra, held)),),
+        (_term(guard.exclusive(z3_terms, held)),),
         z3.And(*seen),
         covers=(("a contactor is closed", z3.Or(*coils)),),
     )
@@ -250,7 +250,7 @@ def _term(value: Any) -> Any:
 
 
 def _equal(a: Any, b: Any) -> Any:
-    return z3.And(*[_term(algebra.iff(x, y)) for x, y in zip(a, b, strict=True)])
+    return z3.And(*[_term(z3_terms.iff(x, y)) for x, y in zip(a, b, strict=True)])
 
 
 def fits_the_pins(station: Station) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from proofs import acl2, algebra, certificate, certify, lrat, solver
+from proofs import acl2, certificate, certify, lrat, solver
+from proofs.algebras import z3_terms
 from proofs.certificate import CadicalMissing, Certificate, Refused, archive, check_archive
 from proofs.cnf import Cnf
 from proofs.finite import FINITE, Finite
@@ -176,13 +177,13 @@ class Z3WithInputs:
         self.ranges: list[Any] = []
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(algebra, name)
+        return getattr(z3_terms, name)
 
     def bits(self, name: str, *sizes: int) -> Any:
-        return algebra.bools(name, *sizes)
+        return z3_terms.bools(name, *sizes)
 
     def number(self, name: str, low: int, high: int) -> Any:
-        number = algebra.ints(name)
+        number = z3_terms.ints(name)
         self.ranges += [number >= low, number <= high]
         return number
 
@@ -190,7 +191,7 @@ class Z3WithInputs:
         return [self.number(f"{name} {n}", low, high) for n in range(1, size + 1)]
 
     def unread(self, name: str) -> Any:
-        return algebra.ints(name)
+        return z3_terms.ints(name)
 
 
 @pytest.mark.parametrize("name", sorted(CLAIMS))

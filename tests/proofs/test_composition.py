@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import z3
 
-from proofs import algebra, composition, manifest, turn
+from proofs import composition, manifest, turn
+from proofs.algebras import z3_terms
 from proofs.obligation import PROVED, REFUTED, Obligation
 from proofs.prove import vacuity
 from proofs.solver import decide
@@ -155,10 +156,10 @@ def test_a_turn_that_is_half_specified_leaves_a_choice(
 ) -> None:
     """Of the power that it is given, or of the modules that it takes."""
     shipped, power_w = composition.lemma, small.module_power_w
-    one, other = turn.Turn(power_w), algebra.bools("other", len(power_w))
-    given_w = algebra.ints("given")
-    says = turn.row_as_specified(algebra, other, given_w, one.granted_w, one.free, power_w)
-    half = z3.And(*map(algebra.iff, other, one.row)) if rows else given_w == 0
+    one, other = turn.Turn(power_w), z3_terms.bools("other", len(power_w))
+    given_w = z3_terms.ints("given")
+    says = turn.row_as_specified(z3_terms, other, given_w, one.granted_w, one.free, power_w)
+    half = z3.And(*map(z3_terms.iff, other, one.row)) if rows else given_w == 0
     monkeypatch.setattr(
         composition,
         "lemma",

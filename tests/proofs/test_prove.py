@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import z3
 
-from proofs import algebra, manifest, prove
+from proofs import manifest, prove
+from proofs.algebras import z3_terms
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from verified_alloc import Station
 from verified_alloc.kernel import guard, ops, rule, wiring
 
-NUMBER = algebra.ints("number")
+NUMBER = z3_terms.ints("number")
 
 
 def obligation(claim: Claim, expected: str = PROVED, budget: int = 1_000_000) -> Obligation:
@@ -55,7 +56,7 @@ def test_a_case_that_cannot_happen_is_red() -> None:
 
 
 def test_not_decided_is_red() -> None:
-    a, b, c = algebra.ints("side", 3)
+    a, b, c = z3_terms.ints("side", 3)
     cubes = z3.And(a > 1, b > 1, c > 1, a * a * a + b * b * b == c * c * c)
     result = check(Claim((), z3.Not(cubes)), budget=100_000)
     assert (result.verdict, result.state) == ("unknown", prove.RED)
@@ -185,7 +186,7 @@ def test_a_verdict_that_differs_is_shown_with_the_allocation(
 
 
 def test_values_without_a_story_are_told_by_kind() -> None:
-    bit, other = algebra.bools("bit", 2)
+    bit, other = z3_terms.bools("bit", 2)
     result = check(Claim((), z3.Or(bit, z3.Not(other), NUMBER != 3)))
     assert result.counterexample == "true: bit 2\nfalse: bit 1\nnumber = 3"
 
@@ -194,9 +195,9 @@ def test_the_algebra_computes_what_the_plain_one_does() -> None:
     demand_w = [160_000, 120_000, 80_000, 40_500, 1, 0]
     given = ([240_000] * 6, [40_000] * 9, [[True] * 9] * 6, 300_000)
     plain = rule.documented(ops, range(6), demand_w, *given)
-    terms = rule.documented(algebra, range(6), [z3.IntVal(w) for w in demand_w], *given)
+    terms = rule.documented(z3_terms, range(6), [z3.IntVal(w) for w in demand_w], *given)
     assert [
-        [z3.is_true(z3.simplify(algebra.and_(bit, z3.BoolVal(True)))) for bit in row]
+        [z3.is_true(z3.simplify(z3_terms.and_(bit, z3.BoolVal(True)))) for bit in row]
         for row in terms.held
     ] == plain.held
     assert [z3.simplify(w).as_long() for w in terms.delivered_w] == plain.delivered_w

@@ -2,11 +2,12 @@
 
 import pytest
 
-from proofs import algebra, manifest, solver
+from proofs import manifest, solver
+from proofs.algebras import z3_terms
 from proofs.obligation import PROVED, REFUTED, Claim
 from verified_alloc import Station
 
-NUMBER = algebra.ints("number")
+NUMBER = z3_terms.ints("number")
 
 
 @pytest.mark.parametrize(

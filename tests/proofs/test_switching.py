@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from proofs import algebra
 from proofs import switching as proofs
-from proofs.algebra import and_, or_
+from proofs.algebras import z3_terms
+from proofs.algebras.z3_terms import and_, or_
 from proofs.obligation import PROVED, REFUTED, Obligation
 from proofs.prove import vacuity
 from proofs.solver import decide
@@ -25,7 +25,7 @@ def on_contact_alone(
     readings: Readings, ages: Ages, target: list[Any], times: Any, writes: Writes
 ) -> Writes:
     """Enables as soon as this scan reads the target's contactor closed."""
-    return writes._replace(enable=and_(or_(*target), switching.on_gun(algebra, readings, target)))
+    return writes._replace(enable=and_(or_(*target), switching.on_gun(z3_terms, readings, target)))
 
 
 def without_validity(
@@ -90,7 +90,7 @@ def test_a_broken_step_is_refuted(
         stop: Any,
         overdue: Any,
     ) -> Writes:
-        writes = sound(algebra, times, readings, ages, target, locked, stop, overdue)
+        writes = sound(z3_terms, times, readings, ages, target, locked, stop, overdue)
         return broken(readings, ages, target, times, writes)
 
     monkeypatch.setattr(switching, "step", step)

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs import properties as rules
+from proofs.algebras.circuit import Bit, Circuit, Number
+from proofs.algebras.unary import UnaryCircuit
 from proofs.certificate import satisfiable
-from proofs.circuit import Bit, Circuit, Number
 from proofs.cnf import conjunction, counterexample
 from proofs.finite import scene
-from proofs.unary import UnaryCircuit
 from verified_alloc import Station
 from verified_alloc.kernel import ops, rule
 

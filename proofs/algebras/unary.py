@@ -7,7 +7,7 @@ Sums have the sum of the ranges, so nothing is cut off here either.
 from itertools import pairwise
 from typing import Any
 
-from proofs.circuit import FALSE, TRUE, Circuit, Number
+from proofs.algebras.circuit import FALSE, TRUE, Circuit, Number
 
 
 class UnaryCircuit(Circuit):

@@ -28,7 +28,7 @@ class Bit:
 
 class Number:
     """A whole number in a circuit, and the range it lies in; its bits from the lowest to the sign
-    (`proofs.unary` has another encoding)."""
+    (`proofs.algebras.unary` has another encoding)."""
 
     __slots__ = ("circuit", "high", "literals", "low")
 
