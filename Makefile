@@ -40,7 +40,7 @@ prove-stations: $(INSTALLED)
 	done
 
 certificates: $(INSTALLED)
-	$(VENV)/bin/python -m proofs.certify .venv/certificates
+	$(VENV)/bin/python -m proofs.certificates .venv/certificates
 
 mutants: $(INSTALLED)
 	$(VENV)/bin/python -m proofs.hunt

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from proofs import manifest, report
-from proofs.certificate import CadicalMissing, archive, check_archive, installed
+from proofs.certificates.certificate import CadicalMissing, archive, check_archive, installed
 from proofs.hunt import Cost, Fate, Hunt, Score, gaps
 from proofs.mutants import files
 from proofs.prove import GREEN, RED, Result, prove, selected

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import z3
 
 from proofs import manifest, solver
-from proofs.certificate import Certificate, Refused
-from proofs.finite import FINITE, certificate, empty_cases
+from proofs.certificates.certificate import Certificate, Refused
+from proofs.certificates.claims import FINITE, certificate, empty_cases
 from proofs.obligation import PROVED, REFUTED, UNKNOWN, Claim, Obligation
 from verified_alloc.station.model import Station
 

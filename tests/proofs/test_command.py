@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from proofs import command, manifest
-from proofs.certificate import check_archive
+from proofs.certificates.certificate import check_archive
 from proofs.hunt import KILLED, SURVIVES, Fate, Score
 from proofs.mutants import Mutant
 from verified_alloc import Station

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from proofs import properties as rules
 from proofs.algebras.circuit import Bit, Circuit, Number
 from proofs.algebras.unary import UnaryCircuit
-from proofs.certificate import satisfiable
-from proofs.cnf import conjunction, counterexample
-from proofs.finite import scene
+from proofs.certificates.certificate import satisfiable
+from proofs.certificates.claims import scene
+from proofs.certificates.cnf import conjunction, counterexample
 from verified_alloc import Station
 from verified_alloc.kernel import ops, rule
 

@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 
-from proofs import acl2, certificate, certify, lrat, solver
+from proofs import certificates, solver
 from proofs.algebras import z3_terms
-from proofs.certificate import CadicalMissing, Certificate, Refused, archive, check_archive
-from proofs.cnf import Cnf
-from proofs.finite import FINITE, Finite
+from proofs.certificates import acl2, certificate, lrat
+from proofs.certificates.certificate import (
+    CadicalMissing,
+    Certificate,
+    Refused,
+    archive,
+    check_archive,
+)
+from proofs.certificates.claims import FINITE, Finite
+from proofs.certificates.cnf import Cnf
 from proofs.obligation import PROVED, Claim
 from verified_alloc import Station
 from verified_alloc.kernel import guard, rule, switching, wiring
@@ -150,7 +157,7 @@ def test_without_cadical_there_is_one_clear_line(
     with pytest.raises(CadicalMissing, match="install the Debian package cadical"):
         certificate.certify("pigeons", "", pigeons(2))
     monkeypatch.setattr("sys.argv", ["certify", str(tmp_path)])
-    assert certify.main() == 2
+    assert certificates.main() == 2
     assert "Debian package cadical" in capsys.readouterr().err
 
 
@@ -164,7 +171,7 @@ def test_without_acl2_there_is_one_clear_line(
 
 @pytest.mark.parametrize("name", sorted(CLAIMS))
 def test_every_claim_is_certified_and_not_empty(name: str, small: Station) -> None:
-    (found,) = [one for one in certify.certify(small, [name]) if one.claim.id == name]
+    (found,) = [one for one in certificates.certify(small, [name]) if one.claim.id == name]
     assert found.reasons == ()
     assert found.certificate is not None
     assert found.certificate.valid()
@@ -262,7 +269,7 @@ def test_a_broken_kernel_gets_no_certificate(
 ) -> None:
     monkeypatch.setattr(module, function, broken)
     for name in names:
-        (found,) = [one for one in certify.certify(small, [name]) if one.claim.id == name]
+        (found,) = [one for one in certificates.certify(small, [name]) if one.claim.id == name]
         assert found.certificate is None, name
         assert "counterexample" in found.reasons[0]
 
@@ -273,8 +280,8 @@ def test_an_empty_claim_is_not_certified(small: Station, monkeypatch: pytest.Mon
         return Claim((bit,), bit, covers=(("bit is off", over.not_(bit)),))
 
     empty = Finite("rule.never", "It says nothing.", (), "nowhere", never)
-    monkeypatch.setattr(certify, "FINITE", (empty,))
-    (found,) = certify.certify(small)
+    monkeypatch.setattr(certificates, "FINITE", (empty,))
+    (found,) = certificates.certify(small)
     assert found.reasons == ("vacuous: bit is off",)
 
 

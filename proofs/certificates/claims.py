@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 from proofs import properties
 from proofs.algebras.circuit import Circuit
 from proofs.algebras.unary import UnaryCircuit
-from proofs.certificate import Certificate, certify, satisfiable
-from proofs.cnf import conjunction, counterexample
+from proofs.certificates.certificate import Certificate, certify, satisfiable
+from proofs.certificates.cnf import conjunction, counterexample
 from proofs.obligation import Claim
 from proofs.scene import Property, Scene
 from verified_alloc.kernel import diagnosis, guard, switching, wiring
@@ -63,7 +63,7 @@ class Finite(NamedTuple):
 
 
 def certificate(of: Finite, station: Station) -> Certificate:
-    """The checked certificate for a station; `proofs.certificate.Refused` if the claim does not
+    """The checked certificate for a station; `proofs.certificates.certificate.Refused` if the claim does not
     hold."""
     circuit = of.numbers()
     claim = of.claim(circuit, station)

@@ -1,7 +1,7 @@
 """Certificates: from clauses, by a SAT solver, to a file that any LRAT checker accepts.
 
 The solver (CaDiCaL) and everything in this file may be wrong: a certificate counts only once
-`proofs.lrat` has accepted it. CaDiCaL writes what it learns without reasons (DRAT); the reasons are
+`proofs.certificates.lrat` has accepted it. CaDiCaL writes what it learns without reasons (DRAT); the reasons are
 found here, and clauses that the contradiction does not need are left out.
 """
 
@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from proofs import lrat
-from proofs.cnf import Clause, Cnf
+from proofs.certificates import lrat
+from proofs.certificates.cnf import Clause, Cnf
 from verified_alloc.errors import BadInput
 
 UNSATISFIABLE, SATISFIABLE = 20, 10

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from proofs import acl2
-from proofs.certificate import Certificate, Refused, archive, check_archive, stem
-from proofs.finite import FINITE, Finite, certificate, empty_cases
+from proofs.certificates import acl2
+from proofs.certificates.certificate import Certificate, Refused, archive, check_archive, stem
+from proofs.certificates.claims import FINITE, Finite, certificate, empty_cases
 from verified_alloc.errors import BadInput
 from verified_alloc.station.model import Station
 

@@ -1,0 +1,1 @@
+"""The finite core again, with proofs that a few lines check."""
