@@ -1,7 +1,7 @@
 """The solver's model allows exactly what the guard accepts (obligation 7 of the suite).
 
 The model is the proto that OR-Tools is given, built by the shipped `constraint.base` and translated
-by `proofs.cpmodel`. It is built for a set of guns that want power, and holds their demands nowhere
+by `proofs.lemmas.cp_sat_terms`. It is built for a set of guns that want power, and holds their demands nowhere
 but as the upper ends of the delivered powers; that is checked on other demands, and then these ends
 are free numbers. So each claim is about all demands of those guns. A module of a gun that wants
 nothing is refused by the guard, and has no variable in the model.
@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import cpmodel
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, bools, implies, ints, or_
+from proofs.lemmas import cp_sat_terms
 from proofs.obligation import PROVED, Claim, Obligation
 from verified_alloc.decide.demand import Asked, strictly
 from verified_alloc.decide.policies import constraint
@@ -263,9 +263,9 @@ def _labelled_alike(model: Model, on: Mapping[tuple[int, int], int]) -> bool:
 def sound(case: Case, model: Model) -> list[Any]:
     """Every feasible point, labelled, is accepted: condition by condition."""
     of, proto = world(case, model), model.cp.proto
-    terms = cpmodel.variables(proto)
+    terms = cp_sat_terms.variables(proto)
     ends = {model.delivered_w[gun].index: wanted for gun, wanted in of.wanted_w.items()}
-    feasible = cpmodel.translate(proto, terms, ends).feasible()
+    feasible = cp_sat_terms.translate(proto, terms, ends).feasible()
     on = {key: terms[variable.index] for key, variable in model.on.items()}
     delivered_w: list[Any] = [z3.IntVal(0)] * len(case.station.guns)
     for gun, variable in model.delivered_w.items():
@@ -298,15 +298,15 @@ def complete(case: Case, model: Model) -> list[Any]:
         about[variable.index] = {gun}
     for gun, variable in model.delivered_w.items():
         terms[variable.index], about[variable.index] = delivered_w[gun], {gun}
-    free = cpmodel.variables(proto)
-    for rule in cpmodel.translate(proto, free).rules:
+    free = cp_sat_terms.variables(proto)
+    for rule in cp_sat_terms.translate(proto, free).rules:
         if len(rule.enforced) == 1 and rule.enforced[0] >= 0 and terms[rule.enforced[0]] is None:
             known = [(free[v], terms[v]) for v in rule.variables if terms[v] is not None]
             kept = z3.substitute(rule.body, *known)
             terms[rule.enforced[0]] = z3.If(kept, z3.IntVal(1), z3.IntVal(0))
             about[rule.enforced[0]] = set().union(*(about[v] for v in rule.variables))
     ends = {model.delivered_w[gun].index: wanted for gun, wanted in of.wanted_w.items()}
-    model_on = cpmodel.translate(proto, terms, ends)
+    model_on = cp_sat_terms.translate(proto, terms, ends)
     accepted = verdict(case, held, delivered_w, of)
     goals = [(domain, about[place]) for place, domain in enumerate(model_on.domains)]
     goals += [
@@ -378,10 +378,10 @@ def allows_what_the_guard_accepts(
 def _covers(case: Case, model: Model) -> Iterator[tuple[str, Any]]:
     """Both sides allow something."""
     of, proto = world(case, model), model.cp.proto
-    terms = cpmodel.variables(proto)
+    terms = cp_sat_terms.variables(proto)
     ends = {model.delivered_w[gun].index: wanted for gun, wanted in of.wanted_w.items()}
     on = [terms[variable.index] > 0 for variable in model.on.values()]
-    feasible = cpmodel.translate(proto, terms, ends).feasible()
+    feasible = cp_sat_terms.translate(proto, terms, ends).feasible()
     yield "a solution with modules on guns", and_(of.given, *feasible, or_(*on))
     first = case.wanting[0]
     more = of.demand_w[first] > case.station.gun_max_w[first]
@@ -421,9 +421,9 @@ def only_adds(before: Any, after: Any) -> bool:
 
 def is_optimum(proto: Any) -> Any:
     """The last constraint keeps an objective at a value; no solution of the others exceeds it."""
-    terms = cpmodel.variables(proto)
-    model = cpmodel.translate(proto, terms)
-    value, kept = cpmodel.kept(proto.constraints[len(proto.constraints) - 1], terms)
+    terms = cp_sat_terms.variables(proto)
+    model = cp_sat_terms.translate(proto, terms)
+    value, kept = cp_sat_terms.kept(proto.constraints[len(proto.constraints) - 1], terms)
     others = [*model.domains, *(rule.holds for rule in model.rules[:-1])]
     return implies(and_(*others), value <= kept)
 
@@ -449,8 +449,8 @@ def each_stage_keeps_its_optimum(station: Station) -> Claim:
         goals += [only_adds(*pair) for pair in pairwise(stages.protos)]
         goals += [is_optimum(proto) for proto in stages.protos[1:]]
         last = stages.protos[-1]
-    terms = cpmodel.variables(last)
-    answer = and_(*cpmodel.translate(last, terms).feasible())
+    terms = cp_sat_terms.variables(last)
+    answer = and_(*cp_sat_terms.translate(last, terms).feasible())
     return Claim((), and_(*goals), None, (("the last model has a solution", answer),))
 
 

@@ -10,6 +10,18 @@ import z3
 from proofs import plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, bools, iff, implies, not_, or_
+from proofs.lemmas.any_scan import (
+    Assumed,
+    ages_are_sound,
+    any_step,
+    first_step,
+    guns,
+    laws,
+    obligation,
+    step_from,
+    story,
+    without,
+)
 from proofs.obligation import Claim
 from proofs.plant import (
     CHIPS,
@@ -23,18 +35,6 @@ from proofs.plant import (
     SOLE_OWNER,
     SPACING,
     STOPS_WITH_ENABLE,
-)
-from proofs.steps import (
-    Assumed,
-    ages_are_sound,
-    any_step,
-    first_step,
-    guns,
-    laws,
-    obligation,
-    step_from,
-    story,
-    without,
 )
 from verified_alloc.control.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import properties
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, iff, implies, not_
+from proofs.lemmas import rule_properties
+from proofs.lemmas.rule_inputs import Property, Scene, any_matrix, in_model, on_the_reference, table
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
-from proofs.scene import Property, Scene, any_matrix, in_model, on_the_reference, table
 from verified_alloc.kernel import dwell, invariants, ops, rule
 from verified_alloc.station.model import Station
 
@@ -289,7 +289,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "higher-demand-first.dwelling",
         "While a module dwells: if a gun is given less than it may have, every gun served after it"
         " is given nothing. (It fails: the module stays on the gun served last.)",
-        lost_meanwhile(-1, 0, properties.priority),
+        lost_meanwhile(-1, 0, rule_properties.priority),
         BOTH,
         "outside its domain: a module dwells",
         expected=REFUTED,
@@ -298,7 +298,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "lowest-number-first.dwelling",
         "While a module dwells: below every module that a gun holds, each one that it could use is"
         " on it or on a gun served before it. (It fails: the gun keeps the highest-numbered one.)",
-        lost_meanwhile(0, -1, properties.lowest_first),
+        lost_meanwhile(0, -1, rule_properties.lowest_first),
         BOTH,
         "outside its domain: a module dwells",
         expected=REFUTED,

@@ -15,8 +15,8 @@ from typing import Any
 import z3
 
 from proofs.algebras import z3_terms
+from proofs.lemmas.rule_inputs import Scene, any_matrix, columns, equal, judged, kw, numbers
 from proofs.obligation import PROVED, Claim, Obligation
-from proofs.scene import Scene, any_matrix, columns, equal, judged, kw, numbers
 from verified_alloc.kernel import guard, ops, rule
 from verified_alloc.station.model import Station
 

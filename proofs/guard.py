@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import z3
 
 from proofs.algebras import z3_terms
+from proofs.lemmas.rule_inputs import columns, in_model, kw, numbers
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
-from proofs.scene import columns, in_model, kw, numbers
 from verified_alloc.kernel import guard, ops, rule
 from verified_alloc.station.model import Station
 

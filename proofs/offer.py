@@ -13,10 +13,10 @@ import z3
 from proofs import plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, bools, count, implies, ints, not_, or_, total
+from proofs.lemmas.any_scan import Assumed, obligation, without
+from proofs.lemmas.rule_inputs import in_model
 from proofs.obligation import Claim
 from proofs.plant import ACKNOWLEDGES, CLOCK, OBEYS
-from proofs.scene import in_model
-from proofs.steps import Assumed, obligation, without
 from verified_alloc.kernel import diagnosis, offer, ops
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.station.model import Station

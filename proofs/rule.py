@@ -7,10 +7,9 @@ from typing import Any
 
 import z3
 
-from proofs import composition, loop, properties, turn
 from proofs.algebras import free_terms, z3_terms
-from proofs.obligation import PROVED, REFUTED, Claim, Obligation
-from proofs.scene import (
+from proofs.lemmas import consequences, loop_invariants, one_gun, rule_properties
+from proofs.lemmas.rule_inputs import (
     Property,
     Scene,
     about_the_rule,
@@ -25,6 +24,7 @@ from proofs.scene import (
     round_demands,
     table,
 )
+from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from verified_alloc.kernel import guard, invariants, ops, rule
 from verified_alloc.station.model import Station
 
@@ -59,11 +59,15 @@ def better_allocation(build: Any, readable: Any = lambda scene: ()) -> Any:
             )
 
         return Claim(
-            (*scene.hypotheses, *readable(scene), properties.up_to_demand(z3_terms, scene, other)),
+            (
+                *scene.hypotheses,
+                *readable(scene),
+                rule_properties.up_to_demand(z3_terms, scene, other),
+            ),
             z3_terms.not_(
                 z3_terms.and_(
                     accepted_too,
-                    z3_terms.or_(*composition.better(other.delivered_w, choice.delivered_w)),
+                    z3_terms.or_(*consequences.better(other.delivered_w, choice.delivered_w)),
                 )
             ),
             show,
@@ -359,13 +363,17 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         ANY,
     ),
     _rule(
-        "one-gun-per-module", "A module is on one gun at most.", limited, properties.exclusive, ANY
+        "one-gun-per-module",
+        "A module is on one gun at most.",
+        limited,
+        rule_properties.exclusive,
+        ANY,
     ),
     _rule(
         "usable-and-wanted",
         "Only usable contactors close, and only for guns with demand.",
         limited,
-        properties.usable_and_wanted,
+        rule_properties.usable_and_wanted,
         ANY,
         proves=("rule.least",),
     ),
@@ -374,14 +382,14 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "No gun holds more modules than its maximum needs (6 modules for 240 kW), nor is it given"
         " more than its maximum.",
         limited,
-        properties.gun_cap,
+        rule_properties.gun_cap,
         ANY,
     ),
     _rule(
         "higher-demand-first",
         "If a gun is given less than it may have, every gun served after it is given nothing.",
         full_matrix,
-        properties.priority,
+        rule_properties.priority,
         FULL,
     ),
     _rule(
@@ -389,28 +397,28 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "If a gun is given less than it may have, every module that it could use is on it or on a"
         " gun served before it.",
         any_matrix,
-        properties.first_choice,
+        rule_properties.first_choice,
         ANY + "; no site limit",
     ),
     _rule(
         "idle-only-if-met",
         "A module idles only when every gun that could use it is given all it may have.",
         any_matrix,
-        properties.idle_only_if_met,
+        rule_properties.idle_only_if_met,
         ANY + "; no site limit",
     ),
     _rule(
         "up-to-demand",
         "A gun is given the power of its modules, up to what it may have.",
         any_matrix,
-        properties.up_to_demand,
+        rule_properties.up_to_demand,
         ANY + "; no site limit",
     ),
     _rule(
         "no-waste",
         "No gun holds a last module without which it could be given the same.",
         limited,
-        properties.no_waste,
+        rule_properties.no_waste,
         ANY,
     ),
     _rule(
@@ -418,7 +426,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "Below every module that a gun holds, each one that it could use is on it or on a gun"
         " served before it.",
         limited,
-        properties.lowest_first,
+        rule_properties.lowest_first,
         ANY,
     ),
     _rule(
@@ -426,7 +434,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "The guard accepts whatever the rule chooses, for every demand of 0 or more, order, matrix"
         " and site limit: the rule is total, and always there to fall back on.",
         limited,
-        properties.accepted,
+        rule_properties.accepted,
         ANY + "; the limit itself: rule.limit-is-kept",
         given=sensible,
         proves=("guard.judge",),
@@ -435,20 +443,20 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "turn-by-turn",
         "The rule is one gun's turn after another: each takes from what the earlier ones left, of"
         " the modules and of the limit, and is the turn of any gun with its numbers put in.",
-        turn.turn_by_turn,
+        one_gun.turn_by_turn,
         ANY,
     ),
     _claim(
         "limit-is-kept",
         "The total stays within the site limit; and what is left of it for each gun is just what is"
         " assumed in its turn, without a limit all that it may have.",
-        turn.limit_is_kept,
+        one_gun.limit_is_kept,
         ANY + "; for the turns of rule.turn-by-turn",
     ),
     _claim(
         "turn-counts",
         "In its turn a gun takes exactly the modules it needs, or all that are free for it.",
-        turn.turn_counts,
+        one_gun.turn_counts,
         "any free modules, any grant; equal modules",
         applies=equal_modules,
         proves=("rule.documented", "rule.take", "rule.need"),
@@ -456,7 +464,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
     _claim(
         "needed-or-all-that-was-left",
         "Each gun holds exactly the modules it needs, or all that those served before it left.",
-        composition.counted,
+        consequences.counted,
         EQUAL + "; composed of rule.turn-counts, for the turns of rule.turn-by-turn",
         applies=equal_modules,
         proves=("rule.need", "invariants.needed_or_all_that_was_left"),
@@ -465,14 +473,14 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "turn-is-specified",
         "In its turn a gun takes the row of modules that the specification describes, and no other"
         " row fits it.",
-        turn.turn_specified,
+        one_gun.turn_specified,
         "any free modules, any grant; modules of these sizes",
     ),
     _claim(
         "specification-by-turns",
         "An allocation that is exclusive, usable, up to demand, without waste, first choice and"
         " lowest number first is, gun by gun, what the specification of a turn describes.",
-        composition.specification_by_turns,
+        consequences.specification_by_turns,
         ANY + "; no site limit",
         proves=("invariants.one_gun_per_module",),
     ),
@@ -480,14 +488,14 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "specification-determines-the-output",
         "The specification leaves no choice: every allocation that meets it is the rule's, which"
         " meets it, module by module and watt by watt.",
-        composition.specification_determines,
+        consequences.specification_determines,
         ANY + "; no site limit; composed of the obligations of its parts,"
         " rule.turn-is-specified, rule.specification-by-turns and rule.limit-is-kept",
     ),
     _claim(
         "no-more-than-there-is",
         "Any allocation that is exclusive and usable holds at most as many modules as there are.",
-        composition.at_most_all,
+        consequences.at_most_all,
         FULL,
         proves=("guard.exclusive", "guard.only_usable"),
     ),
@@ -495,7 +503,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "lexicographic-in-numbers",
         "Where guns in turn have as many modules as they need, or all that are left, no other"
         " numbers give any gun more without giving less to one before it.",
-        composition.lexicographic_in_numbers,
+        consequences.lexicographic_in_numbers,
         "any numbers of this many guns and modules; equal modules",
         applies=equal_modules,
         proves=("invariants.needed_or_all_that_was_left",),
@@ -504,7 +512,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "lexicographic-optimum",
         "No allocation that the guard accepts gives any gun more than the rule's without giving"
         " less to one served before it.",
-        composition.lexicographic,
+        consequences.lexicographic,
         EQUAL + "; no site limit; composed of rule.needed-or-all-that-was-left, rule.up-to-demand,"
         " rule.usable-and-wanted, rule.limit-is-kept, rule.no-more-than-there-is and"
         " rule.lexicographic-in-numbers",
@@ -528,7 +536,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         " after it is given nothing. (It fails: a module that the short gun cannot reach serves a"
         " later one.)",
         any_matrix,
-        properties.priority,
+        rule_properties.priority,
         "outside its domain: partial matrix",
         expected=REFUTED,
         readable=_one_contactor_out,
@@ -538,7 +546,7 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "With a site limit: a module idles only when every gun is given all it may have. (It fails:"
         " the limit keeps modules idle.)",
         limited,
-        properties.idle_only_if_met,
+        rule_properties.idle_only_if_met,
         "outside its domain: a site limit",
         expected=REFUTED,
         readable=_one_gun,
@@ -562,5 +570,5 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "outside its domain: partial matrix",
         expected=REFUTED,
     ),
-    *loop.OBLIGATIONS,
+    *loop_invariants.OBLIGATIONS,
 )

@@ -12,9 +12,24 @@ from typing import Any
 import z3
 
 from proofs import diagnosis as proofs_of_diagnosis
-from proofs import modes, plant
+from proofs import plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, iff, implies, not_, or_
+from proofs.lemmas import reachable_modes
+from proofs.lemmas.any_scan import (
+    Assumed,
+    Step,
+    ages_are_sound,
+    any_step,
+    falls,
+    guns,
+    laws,
+    obligation,
+    rises,
+    step_from,
+    story,
+    without,
+)
 from proofs.obligation import REFUTED, Claim
 from proofs.plant import (
     CHIPS,
@@ -28,20 +43,6 @@ from proofs.plant import (
     SOLE_OWNER,
     STAYS_OPEN,
     Scan,
-)
-from proofs.steps import (
-    Assumed,
-    Step,
-    ages_are_sound,
-    any_step,
-    falls,
-    guns,
-    laws,
-    obligation,
-    rises,
-    step_from,
-    story,
-    without,
 )
 from verified_alloc.control.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
@@ -835,7 +836,7 @@ OBLIGATIONS = (
             "diagnosis.module_faults",
             "diagnosis.locked",
         ),
-        modes.every_mode,
+        reachable_modes.every_mode,
         domain="any times, some decay; one module, two guns",
     ),
     obligation(

@@ -25,13 +25,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from proofs import properties
 from proofs.algebras.circuit import Circuit
 from proofs.algebras.unary import UnaryCircuit
 from proofs.certificates.certificate import Certificate, certify, satisfiable
 from proofs.certificates.cnf import conjunction, counterexample
+from proofs.lemmas import rule_properties
+from proofs.lemmas.rule_inputs import Property, Scene
 from proofs.obligation import Claim
-from proofs.scene import Property, Scene
 from verified_alloc.kernel import diagnosis, guard, switching, wiring
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.kernel.switching import Writes
@@ -526,52 +526,54 @@ def may_not_switch(over: Any, station: Station) -> Claim:
 
 
 FINITE: tuple[Finite, ...] = (
-    _of_the_rule("one-gun-per-module", "A module is on one gun at most.", properties.exclusive),
+    _of_the_rule(
+        "one-gun-per-module", "A module is on one gun at most.", rule_properties.exclusive
+    ),
     _of_the_rule(
         "usable-and-wanted",
         "Only usable contactors close, and only for guns with demand.",
-        properties.usable_and_wanted,
+        rule_properties.usable_and_wanted,
     ),
     _of_the_rule(
         "gun-cap",
         "No gun holds more modules than its maximum needs, nor is given more than its maximum.",
-        properties.gun_cap,
+        rule_properties.gun_cap,
     ),
     _of_the_rule(
         "higher-demand-first",
         "If a gun is given less than it may have, every gun served after it is given nothing.",
-        properties.priority,
+        rule_properties.priority,
         full=True,
     ),
     _of_the_rule(
         "first-choice",
         "If a gun is given less than it may have, every module that it could use is on it or on a"
         " gun served before it.",
-        properties.first_choice,
+        rule_properties.first_choice,
     ),
     _of_the_rule(
         "idle-only-if-met",
         "A module idles only when every gun that could use it is given all it may have.",
-        properties.idle_only_if_met,
+        rule_properties.idle_only_if_met,
     ),
     _of_the_rule(
         "up-to-demand",
         "A gun is given the power of its modules, up to what it may have.",
-        properties.up_to_demand,
+        rule_properties.up_to_demand,
     ),
     _of_the_rule(
-        "no-waste", "No gun holds a last module that it does not need.", properties.no_waste
+        "no-waste", "No gun holds a last module that it does not need.", rule_properties.no_waste
     ),
     _of_the_rule(
         "lowest-number-first",
         "Below every module that a gun holds, each one that it could use is on it or on a gun"
         " served before it.",
-        properties.lowest_first,
+        rule_properties.lowest_first,
     ),
     _of_the_rule(
         "guard-accepts",
         "The guard accepts whatever the rule chooses, for demands of 0 or more.",
-        properties.accepted,
+        rule_properties.accepted,
         demanded=True,
     ),
     *map(_of_the_guard, CONDITIONS),

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs import properties as rules
 from proofs.algebras.circuit import Bit, Circuit, Number
 from proofs.algebras.unary import UnaryCircuit
 from proofs.certificates.certificate import satisfiable
 from proofs.certificates.claims import scene
 from proofs.certificates.cnf import conjunction, counterexample
+from proofs.lemmas import rule_properties as rules
 from verified_alloc import Station
 from verified_alloc.kernel import ops, rule
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import z3
 
-from proofs import composition, manifest, turn
+from proofs import manifest
 from proofs.algebras import z3_terms
+from proofs.lemmas import consequences, one_gun
 from proofs.obligation import PROVED, REFUTED, Obligation
 from proofs.prove import vacuity
 from proofs.solver import decide
@@ -60,13 +61,13 @@ SHAPES = {
 def used(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The lemmas that were asked for."""
     asked: set[str] = set()
-    shipped = composition.lemma
+    shipped = consequences.lemma
 
     def lemma(station: Station, name: str) -> Any:
         asked.add(name)
         return shipped(station, name)
 
-    monkeypatch.setattr(composition, "lemma", lemma)
+    monkeypatch.setattr(consequences, "lemma", lemma)
     return asked
 
 
@@ -78,7 +79,7 @@ def test_it_names_the_lemmas_that_it_uses(
 ) -> None:
     obligation.claim(small)
     assert used
-    assert used - set(composition.SPECIFICATION) <= said_to_use(obligation)
+    assert used - set(consequences.SPECIFICATION) <= said_to_use(obligation)
 
 
 @pytest.mark.parametrize("obligation", COMPOSED, ids=named)
@@ -109,11 +110,11 @@ def test_every_chain_holds_on_every_shape(name: str) -> None:
             assert vacuity(EVERY[each].claim(station))[3] == []
 
 
-@pytest.mark.parametrize("part", composition.SPECIFICATION)
+@pytest.mark.parametrize("part", consequences.SPECIFICATION)
 def test_without_a_part_the_specification_leaves_a_choice(
     monkeypatch: pytest.MonkeyPatch, small: Station, part: str
 ) -> None:
-    monkeypatch.delitem(composition.SPECIFICATION, part)
+    monkeypatch.delitem(consequences.SPECIFICATION, part)
     assert answer("rule.specification-by-turns", small) == REFUTED
 
 
@@ -155,13 +156,13 @@ def test_a_turn_that_is_half_specified_leaves_a_choice(
     monkeypatch: pytest.MonkeyPatch, small: Station, rows: bool
 ) -> None:
     """Of the power that it is given, or of the modules that it takes."""
-    shipped, power_w = composition.lemma, small.module_power_w
-    one, other = turn.Turn(power_w), z3_terms.bools("other", len(power_w))
+    shipped, power_w = consequences.lemma, small.module_power_w
+    one, other = one_gun.Turn(power_w), z3_terms.bools("other", len(power_w))
     given_w = z3_terms.ints("given")
-    says = turn.row_as_specified(z3_terms, other, given_w, one.granted_w, one.free, power_w)
+    says = one_gun.row_as_specified(z3_terms, other, given_w, one.granted_w, one.free, power_w)
     half = z3.And(*map(z3_terms.iff, other, one.row)) if rows else given_w == 0
     monkeypatch.setattr(
-        composition,
+        consequences,
         "lemma",
         lambda station, name: (
             z3.Implies(says, half) if name == "rule.turn-is-specified" else shipped(station, name)
@@ -172,7 +173,7 @@ def test_a_turn_that_is_half_specified_leaves_a_choice(
 
 def test_better_is_more_for_the_first_gun_that_differs() -> None:
     for one, other in product(product(range(3), repeat=3), repeat=2):
-        assert any(composition.better(one, other)) == (one > other)
+        assert any(consequences.better(one, other)) == (one > other)
 
 
 def test_a_rule_that_is_not_its_turns_is_found_out(
@@ -190,9 +191,9 @@ def test_a_rule_that_is_not_its_turns_is_found_out(
 
 
 def without(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    shipped = composition.lemma
+    shipped = consequences.lemma
     monkeypatch.setattr(
-        composition,
+        consequences,
         "lemma",
         lambda station, name: z3.BoolVal(True) if name == missing else shipped(station, name),
     )
@@ -208,19 +209,19 @@ def test_where_the_guard_lets_more_through_there_may_be_more_than_there_is(
 def test_turns_that_assume_more_of_the_limit_are_found_out(
     monkeypatch: pytest.MonkeyPatch, small: Station
 ) -> None:
-    monkeypatch.setattr(turn, "bounded", lambda given_w, maximum_w, left_w: given_w >= 0)
+    monkeypatch.setattr(one_gun, "bounded", lambda given_w, maximum_w, left_w: given_w >= 0)
     assert answer("rule.limit-is-kept", small) == REFUTED
 
 
 def test_a_turn_with_other_numbers_is_not_that_guns(
     monkeypatch: pytest.MonkeyPatch, small: Station
 ) -> None:
-    shipped = turn.Turn.put_in
+    shipped = one_gun.Turn.put_in
 
-    def put_in(self: turn.Turn, scene: Any, gun: int, free: Any, left_w: Any) -> Any:
+    def put_in(self: one_gun.Turn, scene: Any, gun: int, free: Any, left_w: Any) -> Any:
         return shipped(self, scene, 0, free, left_w)
 
-    monkeypatch.setattr(turn.Turn, "put_in", put_in)
+    monkeypatch.setattr(one_gun.Turn, "put_in", put_in)
     assert answer("rule.turn-by-turn", small) == REFUTED
 
 

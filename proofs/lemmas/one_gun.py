@@ -7,8 +7,7 @@ import z3
 
 from proofs import solver
 from proofs.algebras import z3_terms
-from proofs.obligation import Claim
-from proofs.scene import (
+from proofs.lemmas.rule_inputs import (
     Scene,
     any_matrix,
     columns,
@@ -19,6 +18,7 @@ from proofs.scene import (
     numbers,
     turn,
 )
+from proofs.obligation import Claim
 from verified_alloc.kernel import invariants, ops, rule
 from verified_alloc.station.model import Station
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from proofs.scene import Scene, judged
+from proofs.lemmas.rule_inputs import Scene, judged
 from verified_alloc.kernel import guard, invariants, rule
 
 

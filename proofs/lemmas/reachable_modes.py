@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from proofs import plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, not_, or_
+from proofs.lemmas.any_scan import Assumed, Step, falls, laws, rises, step_from, story
 from proofs.obligation import Claim
-from proofs.steps import Assumed, Step, falls, laws, rises, step_from, story
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import ContactorFaults, ModuleFaults
 from verified_alloc.station.model import Station

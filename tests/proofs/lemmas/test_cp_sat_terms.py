@@ -7,7 +7,7 @@ import pytest
 import z3
 from ortools.sat.python import cp_model
 
-from proofs import cpmodel
+from proofs.lemmas import cp_sat_terms
 
 
 class Every(cp_model.CpSolverSolutionCallback):
@@ -33,8 +33,8 @@ def by_cp_sat(model: cp_model.CpModel, variables: list[Any]) -> set[tuple[int, .
 def differs(model: cp_model.CpModel, solutions: set[tuple[int, ...]]) -> z3.CheckSatResult:
     """Whether some point is a solution of the translation and not one of these, or the other way
     round."""
-    terms = cpmodel.variables(model.proto)
-    feasible = z3.And(*cpmodel.translate(model.proto, terms).feasible())
+    terms = cp_sat_terms.variables(model.proto)
+    feasible = z3.And(*cp_sat_terms.translate(model.proto, terms).feasible())
     points = [z3.And(*map(z3.ArithRef.__eq__, terms, point)) for point in solutions]
     solver = z3.Solver()
     solver.add(feasible != z3.Or(z3.BoolVal(False), *points))
@@ -92,8 +92,8 @@ def test_a_kind_that_is_not_known_is_refused() -> None:
     model = cp_model.CpModel()
     numbers = [model.new_int_var(0, 3, f"n{place}") for place in range(2)]
     model.add_allowed_assignments(numbers, [(0, 1), (2, 3)])
-    with pytest.raises(cpmodel.Untranslatable, match="unknown kind"):
-        cpmodel.translate(model.proto, cpmodel.variables(model.proto))
+    with pytest.raises(cp_sat_terms.Untranslatable, match="unknown kind"):
+        cp_sat_terms.translate(model.proto, cp_sat_terms.variables(model.proto))
 
 
 def test_a_sum_that_may_be_several_values_is_not_kept() -> None:
@@ -102,9 +102,9 @@ def test_a_sum_that_may_be_several_values_is_not_kept() -> None:
     model.add(numbers[0] + 2 * numbers[1] == 4)
     model.add_linear_constraint(numbers[0] + numbers[1], 3, 4)
     one, several = model.proto.constraints
-    terms = cpmodel.variables(model.proto)
-    value, kept = cpmodel.kept(one, terms)
+    terms = cp_sat_terms.variables(model.proto)
+    value, kept = cp_sat_terms.kept(one, terms)
     assert kept == 4
     assert z3.is_true(z3.simplify(value == terms[0] + 2 * terms[1]))
-    with pytest.raises(cpmodel.Untranslatable, match="one value"):
-        cpmodel.kept(several, terms)
+    with pytest.raises(cp_sat_terms.Untranslatable, match="one value"):
+        cp_sat_terms.kept(several, terms)

@@ -9,9 +9,9 @@ import z3
 from proofs import plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, iff, implies, not_, or_
+from proofs.lemmas.rule_inputs import in_model
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from proofs.plant import Interval, Scan
-from proofs.scene import in_model
 from verified_alloc.kernel import ops, switching
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.kernel.switching import Writes

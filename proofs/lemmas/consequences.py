@@ -11,13 +11,22 @@ from typing import Any, NamedTuple
 
 import z3
 
-from proofs import manifest, properties
+from proofs import manifest
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, iff, implies, not_
+from proofs.lemmas import rule_properties
+from proofs.lemmas.one_gun import Turn, row_as_specified, running
+from proofs.lemmas.rule_inputs import (
+    Property,
+    Scene,
+    any_choice,
+    any_matrix,
+    full_matrix,
+    judged,
+    limited,
+)
 from proofs.obligation import Claim
-from proofs.scene import Property, Scene, any_choice, any_matrix, full_matrix, judged, limited
 from proofs.solver import conjuncts, term
-from proofs.turn import Turn, row_as_specified, running
 from verified_alloc.kernel import guard, invariants, rule
 from verified_alloc.station.model import Station
 
@@ -84,11 +93,11 @@ def only_usable(over: Any, scene: Scene, choice: rule.Choice) -> Any:
 
 
 SPECIFICATION: dict[str, Property] = {
-    "rule.one-gun-per-module": properties.exclusive,
-    "rule.up-to-demand": properties.up_to_demand,
-    "rule.no-waste": properties.no_waste,
-    "rule.first-choice": properties.first_choice,
-    "rule.lowest-number-first": properties.lowest_first,
+    "rule.one-gun-per-module": rule_properties.exclusive,
+    "rule.up-to-demand": rule_properties.up_to_demand,
+    "rule.no-waste": rule_properties.no_waste,
+    "rule.first-choice": rule_properties.first_choice,
+    "rule.lowest-number-first": rule_properties.lowest_first,
     "rule.usable-and-wanted": only_usable,
 }
 """All that is specified, by the obligation that says (at least) that the rule's choice is so."""
