@@ -43,7 +43,7 @@ certificates: $(INSTALLED)
 	$(VENV)/bin/python -m proofs.certificates .venv/certificates
 
 mutants: $(INSTALLED)
-	$(VENV)/bin/python -m proofs.hunt
+	$(VENV)/bin/python -m proofs.suite.mutation
 
 sweep: $(INSTALLED)
 	$(VENV)/bin/pytest -n 2 --dist loadgroup -m sweep --ignore=tests/bench

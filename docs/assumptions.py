@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from proofs import assumptions
+from proofs.suite import assumptions_page
 
 
 def main() -> None:
     page = Path(__file__).with_suffix(".md")
-    page.write_text(assumptions.page(), encoding="utf-8")
+    page.write_text(assumptions_page.page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

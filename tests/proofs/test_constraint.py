@@ -7,8 +7,9 @@ import pytest
 from ortools.sat.python import cp_model
 
 from proofs import constraint as proofs
-from proofs import manifest, prove, solver
+from proofs import manifest, solver
 from proofs.obligation import PROVED, REFUTED, Claim
+from proofs.suite import prove
 from verified_alloc import Station
 from verified_alloc.decide.policies import constraint
 from verified_alloc.decide.policies.constraint import Model

@@ -5,8 +5,9 @@ import inspect
 
 import pytest
 
-from proofs import manifest, mutants, prove
+from proofs import manifest
 from proofs.obligation import Obligation
+from proofs.suite import mutants, prove
 from verified_alloc import Station
 
 OBLIGATIONS = list(manifest.obligations().values())

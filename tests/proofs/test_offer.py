@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from proofs import offer as proofs
-from proofs import prove
 from proofs.obligation import REFUTED
 from proofs.solver import decide
+from proofs.suite import prove
 from verified_alloc import Station
 from verified_alloc.kernel import offer
 from verified_alloc.kernel.offer import Offer

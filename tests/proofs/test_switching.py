@@ -9,8 +9,8 @@ from proofs import switching as proofs
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, or_
 from proofs.obligation import PROVED, REFUTED, Obligation
-from proofs.prove import vacuity
 from proofs.solver import decide
+from proofs.suite.prove import vacuity
 from verified_alloc import Station
 from verified_alloc.kernel import diagnosis, ops, switching
 from verified_alloc.kernel.diagnosis import Ages, Readings

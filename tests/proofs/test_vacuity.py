@@ -10,8 +10,9 @@ from unittest import mock
 import pytest
 import z3
 
-from proofs import manifest, mutants, prove, solver
+from proofs import manifest, solver
 from proofs.obligation import PROVED, Claim, Obligation
+from proofs.suite import mutants, prove
 from verified_alloc import Station
 
 ABOUT_THE_KERNEL = [

@@ -1,4 +1,4 @@
-"""The command `prove`: its options; what it does is `proofs.command`."""
+"""The command `prove`: its options; what it does is `proofs.suite.command`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -46,7 +46,7 @@ def prove(
         import z3  # noqa: F401
     except ImportError:
         raise BadInput("prove needs z3: pip install 'verified-alloc[proofs]'") from None
-    from proofs import command
+    from proofs.suite import command
 
     return command.run(
         station_of(station),

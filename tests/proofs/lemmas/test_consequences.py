@@ -11,8 +11,8 @@ from proofs import manifest
 from proofs.algebras import z3_terms
 from proofs.lemmas import consequences, one_gun
 from proofs.obligation import PROVED, REFUTED, Obligation
-from proofs.prove import vacuity
 from proofs.solver import decide
+from proofs.suite.prove import vacuity
 from verified_alloc import Station
 from verified_alloc.kernel import guard, invariants, rule
 

@@ -2,7 +2,7 @@
 
 import ast
 
-from proofs import mutants
+from proofs.suite import mutants
 
 
 def test_every_mutant_is_python_and_another_program() -> None:

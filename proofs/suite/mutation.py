@@ -4,7 +4,7 @@ Each mutant is loaded in place of its file, in a process forked from one that ha
 and the obligations are tried on it until one is red: those that have noticed most mutants of the
 same function first, then those that name it, the cheapest first. At first each is only glanced at:
 what is false is quickly seen to be false. Only if none is, they are run as `prove` runs them. A
-mutant that survives is shown equivalent by the solver, or argued in `proofs.equivalent`, or it
+mutant that survives is shown equivalent by the solver, or argued in `proofs.suite.equivalent_mutants`, or it
 shows a gap in the proofs.
 """
 
@@ -23,8 +23,8 @@ from multiprocessing import get_context
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from proofs import equivalent
-from proofs.mutants import PACKAGE, Mutant, files, folder, mutants
+from proofs.suite import equivalent_mutants
+from proofs.suite.mutants import PACKAGE, Mutant, files, folder, mutants
 
 WALL_S = 300.0
 """A mutant that is not judged by then is not decided, which is red."""
@@ -101,7 +101,7 @@ class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def _judge(mutant: Mutant, order: Sequence[tuple[str, int]], pipe: Any) -> None:
     """In a process of its own: sends the fate's state, and what turned red."""
     # Before anything is loaded in its place.
-    is_shown = equivalent.shown(mutant) if not order else None
+    is_shown = equivalent_mutants.shown(mutant) if not order else None
     sys.meta_path.insert(0, _Instead(mutant))
     for name in [name for name in sys.modules if name.startswith(("proofs", "verified_alloc"))]:
         if name not in ("proofs", "verified_alloc", __name__):
@@ -115,8 +115,9 @@ def _judge(mutant: Mutant, order: Sequence[tuple[str, int]], pipe: Any) -> None:
 def _fate(
     mutant: Mutant, order: Sequence[tuple[str, int]], is_shown: bool | None
 ) -> tuple[str, str]:
-    from proofs import manifest, prove, solver
+    from proofs import manifest, solver
     from proofs.obligation import UNKNOWN
+    from proofs.suite import prove
     from verified_alloc.station.model import Station
 
     station = Station.reference()
@@ -136,9 +137,9 @@ def _fate(
     for place, (name, limit) in enumerate(order):
         if glance(name, limit):
             return KILLED, name
-        if place == FIRST and equivalent.shown(mutant):
+        if place == FIRST and equivalent_mutants.shown(mutant):
             return SHOWN, ""
-    if equivalent.shown(mutant):
+    if equivalent_mutants.shown(mutant):
         return SHOWN, ""
     for name, _ in sorted(order, key=lambda each: each[1]):
         result = prove.check(there[name], station)
@@ -179,11 +180,11 @@ class Hunt:
     def fate(self, mutant: Mutant, order: Sequence[tuple[str, int]] | None = None) -> Fate:
         """What becomes of this mutant."""
         started_s = time.perf_counter()
-        if mutant.name in equivalent.ARGUED:
+        if mutant.name in equivalent_mutants.ARGUED:
             return Fate(mutant, ARGUED, "", 0.0)
         # Forked from a process that has loaded the solver and done nothing with it.
         context = get_context("forkserver")
-        context.set_forkserver_preload(["z3", "pydantic", "proofs.hunt"])
+        context.set_forkserver_preload(["z3", "pydantic", "proofs.suite.mutation"])
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(
             target=_judge,
@@ -249,7 +250,7 @@ def gaps(scores: Sequence[Score]) -> list[str]:
 
 def main() -> int:
     """The score by file, and all that were not killed; 1 if there is a gap."""
-    from proofs import prove
+    from proofs.suite import prove
     from verified_alloc.station.model import Station
 
     jobs = os.cpu_count() or 1
@@ -265,7 +266,7 @@ def main() -> int:
         print(score, flush=True)
         for fate in score.fates:
             if fate.state not in (KILLED, SHOWN):
-                reason = equivalent.ARGUED.get(fate.mutant.name, fate.state)
+                reason = equivalent_mutants.ARGUED.get(fate.mutant.name, fate.state)
                 print(f"  {fate.mutant.name}: {reason} {fate.by}".rstrip(), flush=True)
     return int(bool(gaps(scores)))
 

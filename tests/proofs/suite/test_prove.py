@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import z3
 
-from proofs import manifest, prove
+from proofs import manifest
 from proofs.algebras import z3_terms
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
+from proofs.suite import prove
 from verified_alloc import Station
 from verified_alloc.kernel import guard, ops, rule, wiring
 

@@ -7,10 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from proofs import command, manifest
+from proofs import manifest
 from proofs.certificates.certificate import check_archive
-from proofs.hunt import KILLED, SURVIVES, Fate, Score
-from proofs.mutants import Mutant
+from proofs.suite import command
+from proofs.suite.mutants import Mutant
+from proofs.suite.mutation import KILLED, SURVIVES, Fate, Score
 from verified_alloc import Station
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel import wiring

@@ -1,5 +1,5 @@
 """Small changes of the kernel, one at a time: a comparison, a constant, an operator, an arm, a
-term, two arguments. `proofs.hunt` sees that some obligation notices each.
+term, two arguments. `proofs.suite.mutation` sees that some obligation notices each.
 """
 
 import ast

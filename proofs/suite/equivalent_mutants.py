@@ -15,8 +15,8 @@ import z3
 
 from proofs import solver
 from proofs.algebras import z3_terms
-from proofs.mutants import PACKAGE, Mutant, folder
 from proofs.obligation import PROVED, Claim
+from proofs.suite.mutants import PACKAGE, Mutant, folder
 
 Run = Callable[[dict[str, Any]], Any]
 

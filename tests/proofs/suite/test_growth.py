@@ -1,7 +1,8 @@
 """The table of times says what was measured, and what was not decided."""
 
-from proofs import growth, manifest
-from proofs.prove import GREEN
+from proofs import manifest
+from proofs.suite import growth
+from proofs.suite.prove import GREEN
 
 
 def test_an_obligation_is_timed_or_late() -> None:

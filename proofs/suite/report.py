@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.table import Table
 
-from proofs.hunt import Score, gaps
 from proofs.obligation import REFUTED
-from proofs.prove import GREEN, PENDING, RED, SKIPPED, Result
+from proofs.suite.mutation import Score, gaps
+from proofs.suite.prove import GREEN, PENDING, RED, SKIPPED, Result
 
 STYLES = {GREEN: "green", RED: "bold red", SKIPPED: "dim", PENDING: "yellow"}
 
@@ -103,7 +103,7 @@ def junit(results: Sequence[Result], scores: Sequence[Score], station: str, seco
             ElementTree.SubElement(case, "system-out").text = result.sentence
     for score in scores:
         case = ElementTree.SubElement(
-            suite, "testcase", classname="proofs.mutants", name=score.file
+            suite, "testcase", classname="proofs.suite.mutants", name=score.file
         )
         if gaps([score]):
             ElementTree.SubElement(case, "failure", message="; ".join(gaps([score])))

@@ -10,11 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from proofs import manifest, report
+from proofs import manifest
 from proofs.certificates.certificate import CadicalMissing, archive, check_archive, installed
-from proofs.hunt import Cost, Fate, Hunt, Score, gaps
-from proofs.mutants import files
-from proofs.prove import GREEN, RED, Result, prove, selected
+from proofs.suite import report
+from proofs.suite.mutants import files
+from proofs.suite.mutation import Cost, Fate, Hunt, Score, gaps
+from proofs.suite.prove import GREEN, RED, Result, prove, selected
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.station.model import Station
 

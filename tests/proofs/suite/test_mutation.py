@@ -2,21 +2,21 @@
 
 import pytest
 
-from proofs import equivalent, hunt, mutants
-from proofs.hunt import Cost, Fate, Hunt, Score
-from proofs.mutants import Mutant
+from proofs.suite import equivalent_mutants, mutants, mutation
+from proofs.suite.mutants import Mutant
+from proofs.suite.mutation import Cost, Fate, Hunt, Score
 
 FOUND = {mutant.name: mutant for file in mutants.files() for mutant in mutants.mutants(file)}
 
 
 def judged(mutant: Mutant, *obligations: str) -> Fate:
-    return Hunt({}).fate(mutant, [(name, hunt.LEAST_GLANCE) for name in obligations])
+    return Hunt({}).fate(mutant, [(name, mutation.LEAST_GLANCE) for name in obligations])
 
 
 def test_the_argued_ones_exist_are_few_and_not_shown() -> None:
-    assert set(equivalent.ARGUED) <= set(FOUND)
-    assert len(equivalent.ARGUED) <= 0.03 * len(FOUND)
-    assert not any(equivalent.shown(FOUND[name]) for name in equivalent.ARGUED)
+    assert set(equivalent_mutants.ARGUED) <= set(FOUND)
+    assert len(equivalent_mutants.ARGUED) <= 0.03 * len(FOUND)
+    assert not any(equivalent_mutants.shown(FOUND[name]) for name in equivalent_mutants.ARGUED)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_the_argued_ones_exist_are_few_and_not_shown() -> None:
     ],
 )
 def test_what_changes_nothing_is_shown(name: str) -> None:
-    assert equivalent.shown(FOUND[name])
+    assert equivalent_mutants.shown(FOUND[name])
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ def test_what_changes_nothing_is_shown(name: str) -> None:
     ],
 )
 def test_what_changes_something_is_not(name: str) -> None:
-    assert not equivalent.shown(FOUND[name])
+    assert not equivalent_mutants.shown(FOUND[name])
 
 
 def test_equal_changes_in_one_place_are_judged_one_by_one() -> None:
     """A reason on the list excuses one mutant, not its namesakes."""
     zeros = [mutant for name, mutant in FOUND.items() if "guard.powers: 0 becomes 1" in name]
     fates = [judged(mutant, "guard.delivered-within-means") for mutant in zeros]
-    assert [fate.state for fate in fates] == [hunt.KILLED, hunt.ARGUED, hunt.KILLED]
+    assert [fate.state for fate in fates] == [mutation.KILLED, mutation.ARGUED, mutation.KILLED]
 
 
 def test_a_mutant_is_killed_and_the_shipped_file_is_not() -> None:
@@ -61,8 +61,8 @@ def test_a_mutant_is_killed_and_the_shipped_file_is_not() -> None:
     assert judged(broken, "wiring.places").by == "wiring.places"
     shipped = (mutants.folder() / "wiring.py").read_text("utf-8")
     whole = broken._replace(source=shipped, within="")
-    assert judged(whole, "wiring.places").state == hunt.SURVIVES
-    assert hunt.gaps([Score("wiring", (judged(whole, "wiring.places"),))])
+    assert judged(whole, "wiring.places").state == mutation.SURVIVES
+    assert mutation.gaps([Score("wiring", (judged(whole, "wiring.places"),))])
 
 
 def test_the_best_and_nearest_obligations_are_tried_first() -> None:
@@ -79,15 +79,15 @@ def test_what_a_glance_leaves_open_is_not_killed() -> None:
     shipped = (mutants.folder() / "switching.py").read_text("utf-8")
     whole = Mutant("switching", "", "nothing", 1, shipped)
     fate = Hunt({}).fate(whole, [("switching.no-second-contactor", 1)])
-    assert (fate.state, fate.by) == (hunt.SURVIVES, "")
+    assert (fate.state, fate.by) == (mutation.SURVIVES, "")
 
 
 def test_a_mutant_that_ends_the_process_is_noticed() -> None:
     shipped = (mutants.folder() / "wiring.py").read_text("utf-8")
     deadly = Mutant("wiring", "", "exit", 1, f"{shipped}\nimport os\nos._exit(3)\n")
     assert judged(deadly, "wiring.places").by == "crash"
-    assert judged(deadly, "wiring.places").state == hunt.KILLED
+    assert judged(deadly, "wiring.places").state == mutation.KILLED
 
 
 def test_lists_of_another_shape_are_not_the_same() -> None:
-    assert equivalent._flat([[1], [2]]) != equivalent._flat([[1, 2], []])
+    assert equivalent_mutants._flat([[1], [2]]) != equivalent_mutants._flat([[1, 2], []])

@@ -13,14 +13,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from proofs import manifest, prove
-from proofs.prove import GREEN, SKIPPED, Result
+from proofs import manifest
+from proofs.suite import prove
+from proofs.suite.prove import GREEN, SKIPPED, Result
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Gun, Matrix, PowerModule
 
 SIZES = ("6x9", "12x18", "24x48")
 LIMIT_S = 10
-PAGE = Path(__file__).parents[1] / "docs" / "proof-times.md"
+PAGE = Path(__file__).parents[2] / "docs" / "proof-times.md"
 
 
 def station(size: str) -> Station:
