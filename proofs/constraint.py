@@ -1,10 +1,10 @@
 """The solver's model allows exactly what the guard accepts (obligation 7 of the suite).
 
 The model is the proto that OR-Tools is given, built by the shipped `constraint.base` and translated
-by `proofs.lemmas.cp_sat_terms`. It is built for a set of guns that want power, and holds their demands nowhere
-but as the upper ends of the delivered powers; that is checked on other demands, and then these ends
-are free numbers. So each claim is about all demands of those guns. A module of a gun that wants
-nothing is refused by the guard, and has no variable in the model.
+by `proofs.lemmas.cp_sat_terms`. It is built for a set of guns that want power, and holds their
+demands nowhere but as the upper ends of the delivered powers; that is checked on other demands, and
+then these ends are free numbers. So each claim is about all demands of those guns. A module of a
+gun that wants nothing is refused by the guard, and has no variable in the model.
 
 What the model counts is compared with single modules both ways. Feasible counts, labelled as
 `Problem.labelled` does it, are an allocation that the guard accepts; and the counts of an

@@ -98,14 +98,14 @@ ASSUMPTIONS = (
         SOLE_OWNER,
         "Between a scan's writes and the next scan's reads nobody else moves an enable line; after"
         " a restart of the controller the ages begin anew.",
-        "hardware/supervision.py (one owner of the lines); controller.py",
+        "hardware/supervision.py (one owner of the lines); verified_alloc/control/controller.py",
     ),
     Assumption(
         CLOCK,
         "The time that the controller counts between two scans is not longer than the real time"
         " between their readings of the same line.",
-        "hardware/clock.py (monotonic); controller.py (lines are read first; whole milliseconds, so"
-        " that the times of the station file must carry 1 ms)",
+        "hardware/clock.py (monotonic); verified_alloc/control/controller.py (lines are read first;"
+        " whole milliseconds, so that the times of the station file must carry 1 ms)",
     ),
     Assumption(
         IN_ITS_SCAN,
@@ -115,7 +115,7 @@ ASSUMPTIONS = (
     Assumption(
         SPACING,
         "Every scan begins in a slot of scan_ms of its own: a late one is not made up for.",
-        "run.py, live.py (scans on a fixed grid)",
+        "verified_alloc/run/loop.py (scans on a fixed grid)",
     ),
     Assumption(
         OBEYS,

@@ -1,4 +1,4 @@
-"""`python -m proofs.certify DIR [STATION.toml]`: certificates of the finite core, to be archived.
+"""`python -m proofs.certificates DIR [STATION.toml]`: the finite core's, to be archived.
 
 Every certificate is made, checked, written, read back and checked again, and by ACL2's proved
 checker as well where that is installed.

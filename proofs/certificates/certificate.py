@@ -1,8 +1,8 @@
 """Certificates: from clauses, by a SAT solver, to a file that any LRAT checker accepts.
 
 The solver (CaDiCaL) and everything in this file may be wrong: a certificate counts only once
-`proofs.certificates.lrat` has accepted it. CaDiCaL writes what it learns without reasons (DRAT); the reasons are
-found here, and clauses that the contradiction does not need are left out.
+`proofs.certificates.lrat` has accepted it. CaDiCaL writes what it learns without reasons (DRAT);
+the reasons are found here, and clauses that the contradiction does not need are left out.
 """
 
 import hashlib

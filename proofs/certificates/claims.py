@@ -1,7 +1,7 @@
 """The finite core: claims that are decided on circuits, so that a certificate can be archived.
 
-Each claim is a function of an algebra with inputs (`proofs.algebras.circuit.Circuit`), and runs the shipped
-functions on it. What the numbers stand for:
+Each claim is a function of an algebra with inputs (`proofs.algebras.circuit.Circuit`), and runs the
+shipped functions on it. What the numbers stand for:
 
 Rule. Powers are counted in half units, the unit being the greatest common divisor of all module
 powers and gun maxima (reference: 40 kW, so a module is 2): n units are 2n, and whatever lies
@@ -63,8 +63,7 @@ class Finite(NamedTuple):
 
 
 def certificate(of: Finite, station: Station) -> Certificate:
-    """The checked certificate for a station; `proofs.certificates.certificate.Refused` if the claim does not
-    hold."""
+    """The checked certificate for a station; `Refused` if the claim does not hold."""
     circuit = of.numbers()
     claim = of.claim(circuit, station)
     title = (

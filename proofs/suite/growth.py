@@ -1,4 +1,4 @@
-"""How the times of the proofs grow: `python -m proofs.growth [6x9 ...]` into docs/proof-times.md.
+"""`python -m proofs.suite.growth [6x9 ...]`: how proof times grow, into docs/proof-times.md.
 
 Every obligation in a process of its own, one after another, with a limit on its time.
 """
@@ -90,7 +90,7 @@ def page(sizes: Sequence[str], results: dict[tuple[str, str], Result | None]) ->
     head = f"""\
 # How long the proofs take
 
-<!-- Written by `python -m proofs.growth`. -->
+<!-- Written by `python -m proofs.suite.growth`. -->
 
 Z3 {z3.get_version_string()}, {platform.machine()}, {os.cpu_count()} cores, Python
 {platform.python_version()}. One obligation after another on one core, with its vacuity checks,

@@ -1,11 +1,11 @@
-"""`python -m proofs.hunt [FILE ...]`: breaks the kernel on purpose; some obligation must turn red.
+"""`python -m proofs.suite.mutation [FILE ...]`: breaks the kernel; some obligation must turn red.
 
 Each mutant is loaded in place of its file, in a process forked from one that has loaded the solver,
 and the obligations are tried on it until one is red: those that have noticed most mutants of the
 same function first, then those that name it, the cheapest first. At first each is only glanced at:
 what is false is quickly seen to be false. Only if none is, they are run as `prove` runs them. A
-mutant that survives is shown equivalent by the solver, or argued in `proofs.suite.equivalent_mutants`, or it
-shows a gap in the proofs.
+mutant that survives is shown equivalent by the solver, or argued in
+`proofs.suite.equivalent_mutants`, or it shows a gap in the proofs.
 """
 
 import ast

@@ -14,8 +14,8 @@ from verified_alloc.workload.synthetic import BUILT_IN_CARS, synthetic_sessions
 from verified_alloc.workload.traces import DemandTrace
 
 MATRICES = ("full", "half", "ring")
-ROOMS = ("*.py", "kernel/*.py", "policies/*.py", "compare/*.py")
-"""The files of this package that a replay may depend on."""
+ROOMS = ("kernel", "station", "decide", "control", "workload", "compare")
+"""The rooms of this package that a replay may depend on."""
 
 
 class Case(NamedTuple):
@@ -111,7 +111,7 @@ def synthetic_cars(seed: int, guns: int) -> tuple[Session, ...]:
 def program() -> str:
     """The version of this program, by its text: another text may give other results."""
     package = Path(__file__).parents[1]
-    files = sorted(file for room in ROOMS for file in package.glob(room))
+    files = sorted(file for room in ROOMS for file in package.glob(f"{room}/**/*.py"))
     return _digest([(str(file.relative_to(package)), file.read_text()) for file in files])
 
 
