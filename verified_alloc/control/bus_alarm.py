@@ -12,7 +12,7 @@ is lost."""
 AGAIN_AFTER_S = 600
 
 
-class Disturbance:
+class BusAlarm:
     """Watches the bank's events."""
 
     def __init__(self) -> None:

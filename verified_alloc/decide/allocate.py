@@ -71,6 +71,11 @@ class Allocation:
     """Of a constraint solver's answer, each objective with its value and the solver's bound."""
 
     @property
+    def pairs(self) -> list[Pair]:
+        """The contactors that shall be closed."""
+        return [(gun, module) for gun, modules in self.modules.items() for module in modules]
+
+    @property
     def delivered_kw(self) -> dict[int, float]:
         """What each gun is given, kW."""
         return {gun: power_w / 1000 for gun, power_w in self.delivered_w.items()}

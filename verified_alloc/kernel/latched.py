@@ -79,6 +79,11 @@ def contactor_agrees(ops: Ops, ages: Ages, gun: int) -> bool:
     return ops.and_(ages.settled_ms[gun] > NOT_SO, ages.mismatch[gun] <= 0)
 
 
+def line_obeys(stray: int) -> bool:
+    """The module's enable line was low of late whenever it should be: its fault may be cleared."""
+    return stray <= 0
+
+
 def reports_off(ages: Ages) -> bool:
     """The module does not report on unasked: its fault may be cleared."""
     return ages.stuck_ms <= NOT_SO

@@ -8,6 +8,8 @@ from typing import Any
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.kernel import diagnosis, ops
 from verified_alloc.kernel.diagnosis import Usable
+from verified_alloc.kernel.latched import Excluded
+from verified_alloc.kernel.ops import BoolMatrix
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair, number_in
 
@@ -107,3 +109,21 @@ def usable(station: Station, faults: Faults) -> tuple[int, ...]:
     """The modules that some gun in service can still use."""
     columns = zip(*usable_after(station, faults).usable, strict=True)
     return tuple(number for number, column in enumerate(columns, start=1) if any(column))
+
+
+def out_of_order(excluded: Excluded) -> Faults:
+    """What the kernel says an allocation must do without, counted from 1."""
+    return Faults(
+        modules=_places(excluded.modules),
+        guns=_places(excluded.guns),
+        failed_open=_pairs(excluded.failed_open),
+        welded=_pairs(excluded.welded),
+    )
+
+
+def _places(bits: Iterable[bool]) -> list[int]:
+    return [number for number, bit in enumerate(bits, start=1) if bit]
+
+
+def _pairs(matrix: BoolMatrix) -> list[Pair]:
+    return [(gun, module) for module, row in enumerate(matrix, start=1) for gun in _places(row)]

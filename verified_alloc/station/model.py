@@ -11,6 +11,8 @@ from typing import Any
 
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel import wiring
+from verified_alloc.kernel.diagnosis import Timing, explained_mismatch
+from verified_alloc.kernel.scan import Built, built
 from verified_alloc.station.parts import Gun, Matrix, Pair, PowerModule, StationParts
 
 
@@ -80,6 +82,27 @@ class Station(StationParts):
     def limit_w(self) -> int:
         """The site limit, or where there is none what it can never reach: all guns' maxima."""
         return sum(self.gun_max_w) if self.site_limit_w is None else self.site_limit_w
+
+    @cached_property
+    def built(self) -> Built:
+        """The station as the kernel's scan takes it; guns and modules are counted from 0 there."""
+        timing = self.timing
+        return built(
+            Timing(
+                current_decay_ms=timing.current_decay_ms,
+                module_discharge_ms=timing.module_discharge_ms,
+                module_off_timeout_ms=timing.module_off_timeout_ms,
+                contactor_operate_ms=timing.contactor_operate_ms,
+                contactor_release_ms=timing.contactor_release_ms,
+                operate_mismatch=explained_mismatch(timing.contactor_operate_ms, timing.scan_ms),
+                release_mismatch=explained_mismatch(timing.contactor_release_ms, timing.scan_ms),
+            ),
+            timing.offer_lead_ms,
+            timing.minimum_dwell_s * 1000,
+            self.gun_max_w,
+            self.module_power_w,
+            [(gun - 1, module - 1) for gun, module in self.contactors],
+        )
 
     def limited(self, site_limit_w: int | None) -> "Station":
         """This station with another site limit; itself if it is the same."""

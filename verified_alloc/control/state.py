@@ -1,0 +1,60 @@
+"""What one scan saw and did, for everybody who looks on."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from verified_alloc.control.fault_kinds import Fault
+from verified_alloc.decide.allocate import Allocation
+from verified_alloc.decide.demand import Asked
+from verified_alloc.station.faults import Faults
+from verified_alloc.station.parts import Pair
+
+
+class Inputs(NamedTuple):
+    """What an allocation was decided for."""
+
+    asked: Asked
+    faults: Faults
+    reserved: Mapping[int, int]
+    """The modules that dwell or are held, with the gun of each."""
+    site_limit_w: int | None
+    """What all guns together may be given; None: no limit."""
+
+
+class State(NamedTuple):
+    """One scan; guns and modules are counted from 1."""
+
+    at_ms: int
+    demand_w: tuple[int, ...]
+    stale: tuple[int, ...]
+    """Guns whose demand is too old to count."""
+    allocation: Allocation
+    inputs: Inputs
+    """What the allocation was decided for."""
+    offer_w: tuple[int, ...]
+    live: tuple[tuple[int, ...], ...]
+    """By gun, the modules that feed it."""
+    connected: tuple[tuple[int, ...], ...]
+    """By gun, the modules whose contactor reads closed."""
+    operations: Mapping[Pair, int]
+    """Makes and breaks of each contactor that ever moved, so far."""
+    locked: tuple[int, ...]
+    latched: frozenset[Fault]
+    faults: Faults
+    """What the allocation does without."""
+    held_ms: tuple[int, ...]
+    """By gun, for how long its modules are still held."""
+    stopped: bool
+    idle: bool
+    """Every contactor is open and every module off."""
+    settled: bool
+    """Every gun has exactly the live modules that it was allocated."""
+    verified: bool
+    """What this scan wanted written was read back, and the enable lines are as it left them."""
+    quiet_until_ms: int
+    """Until then nothing changes by itself; `at_ms` while something is under way."""
+
+
+def by_gun(rows: Iterable[Iterable[bool]]) -> tuple[tuple[int, ...], ...]:
+    """By gun, the modules whose bit is set in `rows[gun][module]`, counted from 1."""
+    return tuple(tuple(m for m, bit in enumerate(row, start=1) if bit) for row in rows)
