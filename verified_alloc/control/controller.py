@@ -478,7 +478,7 @@ class Controller:
         """Write and verify the coils; by module, whether all expanders that carry it are as
         commanded."""
         coils = self._wires.coils(bank, writes)
-        self._switched = coils != tuple(bank.latch)
+        self._switched = coils != self._wires.decoded(bank.latch)
         return self._wires.write(coils, len(bank.answered))
 
     def _state(
