@@ -42,7 +42,7 @@ SCRATCH = "set before it is used"
 SKIPPING = "says how long time may be skipped, which changes nothing"
 
 CHIP = {
-    **dict.fromkeys(["device", "_note"], FIXED),
+    **dict.fromkeys(["device", "_note", "_pins_in_use"], FIXED),
     **dict.fromkeys(["answered", "_seen", "_seen_again", "_doubt", "_odd_settings"], SCRATCH),
 }
 NOT_TOLD: dict[type, dict[str, str]] = {
@@ -125,12 +125,11 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         "_since_ms": PARTS,
     },
     ContactorController: {
-        **dict.fromkeys(["_i2c_bus", "_addresses", "_places", "_bits", "_bus", "_looks"], FIXED),
+        **dict.fromkeys(["_layout", "_pins_in_use", "_bus", "_looks"], FIXED),
         **dict.fromkeys(["events", "counts"], PAST),
         "_scrub_each_scan": FIXED,
-        **dict.fromkeys(["_outputs", "_feedback", "_abandoned", "_scrubbed"], PARTS),
-        **dict.fromkeys(["_unverified", "_doubted", "_reads"], PARTS),
-        "_failed_at_s": SCRATCH,
+        **dict.fromkeys(["_outputs", "_feedback", "_scrubbed", "_reads"], PARTS),
+        "_repair": SCRATCH,  # each call has its time, and the chips are these
     },
     OutputChip: CHIP,
     FeedbackChip: CHIP,
@@ -426,9 +425,6 @@ def _bank(bank: ContactorController, bus: SimulatedBus) -> Any:
         sound or bank._scrubbed % len(chips),
         [_told(chip) for chip in bank._outputs],
         [_told(chip) for chip in bank._feedback],
-        sorted(chip.device.address for chip in bank._abandoned),
-        sorted(chip.device.address for chip in bank._unverified),
-        sorted(chip.device.address for chip in bank._doubted),
         (given_up := len(bank._given_up())) and bank._reads % given_up,
     )
 

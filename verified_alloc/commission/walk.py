@@ -1,7 +1,7 @@
 """The walk of a technician: each expander, contactor and enable line, one at a time.
 
-What may switch is decided by the functions that run in the charger (`kernel.switching`), scan after
-scan; the walk only chooses the one contactor that is wanted. So one contactor of a module is closed
+What may switch is decided by the acts that run in the charger (`kernel.scan`), scan after scan; the
+walk only chooses the one contactor that is wanted. So one contactor of a module is closed
 at most, none is moved under load, and a module is enabled only on one contactor that was found
 good. Between two scans the contact under test is looked at as often as the bus allows.
 """
@@ -20,10 +20,12 @@ from verified_alloc.commission.results import (
     ModuleResult,
     Results,
 )
-from verified_alloc.control.health import kernel_timing
+from verified_alloc.control.fault_kinds import bits_of
 from verified_alloc.control.wires import Wires
-from verified_alloc.kernel import diagnosis, ops, switching, wiring
-from verified_alloc.kernel.diagnosis import Readings
+from verified_alloc.kernel import ops, scan, wiring
+from verified_alloc.kernel.diagnosis import NOT_SO
+from verified_alloc.kernel.latched import Latched
+from verified_alloc.kernel.scan import Orders, Wanted
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
 
@@ -40,7 +42,7 @@ STABLE_S = 0.010
 """A contact that has not bounced for so long is settled."""
 
 
-class Seen(NamedTuple):
+class Look(NamedTuple):
     """One scan of the walk."""
 
     lines: LineReading
@@ -84,14 +86,12 @@ class Walk:
         self._lines = lines
         self._supervision = supervision
         self._watch = watch
-        self._wires = Wires(station, bank, lines)
-        self._timing = kernel_timing(station)
+        self._wires = Wires(station, bank, lines, supervision, {scan.Publish: _nobody_hears})
         self._guns = range(1, len(station.guns) + 1)
-        none = [False] * len(station.guns)
-        self._no_faults = [none for _ in station.modules]
-        self._ages = [diagnosis.restarted(len(station.guns)) for _ in station.modules]
-        self._counts_closed = self._no_faults
-        self._locked = none
+        self._no_faults = Latched(**bits_of(frozenset(), station))
+        self._memory = scan.restarted(station.built, self._no_faults)
+        self._orders = Orders(False, [False for _ in station.guns], 0)
+        self._locked = [False for _ in station.guns]
         self._period_ms = SCANS_A_LOOK * station.timing.scan_ms
         self._last_ms = self._due_ms = 0
         self._on_test: int | None = None  # the module that may report on
@@ -137,7 +137,7 @@ class Walk:
 
     def _start(self) -> None:
         """Refuse what must not be walked; then take the expanders, with everything off."""
-        reporting = self._wires.wait_until_off(self._timing, self.station.timing.scan_ms)
+        reporting = self._wires.wait_until_off(self.station.built.timing, self.station.timing.scan_ms)
         for module, on in enumerate(reporting, start=1):
             if on:
                 raise DeviceLost(
@@ -154,66 +154,53 @@ class Walk:
 
     # One scan, as in the controller, with one contactor wanted.
 
-    def _scan(self, wanted: Pair | None = None, enable: bool = False) -> Seen:
+    def _scan(self, wanted: Pair | None = None, enable: bool = False) -> Look:
         clock.sleep_s(self._due_ms / 1000 - clock.now_s())
-        now_ms = _now_ms()
+        now_ms, built = _now_ms(), self.station.built
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         self._due_ms = now_ms + self._period_ms
         lines = self._lines.read()
         bank = self._bank.read(clock.now_s() + self._period_ms / 1000)
-        readings = self._wires.readings(lines, bank)
+        observed = self._wires.observed(lines, bank, False, elapsed_ms, 1)
         self._check_stop()
         self._check_modules(lines)
-        self._diagnose(readings, elapsed_ms)
-        writes = [
-            switching.step(
-                ops,
-                self._timing,
-                module,
-                self._ages[m],
-                [wanted == (gun, m + 1) for gun in self._guns],
-                self._locked,
-                stop=False,
-                overdue=False,
-            )
-            for m, module in enumerate(readings)
-        ]
-        keep = [enable and module.enable for module in writes]
-        self._wires.disable(lines, keep)
-        coils = self._wires.coils(bank, writes)
+        # No fault, stop or offer is remembered: the next contactor is tested all the same.
+        nothing = scan.restarted(built, self._no_faults)
+        offers = [none._replace(promise_w=0) for none in nothing.offers]
+        memory = self._memory._replace(
+            latched=self._no_faults, stop_ms=NOT_SO, stopping_ms=NOT_SO, offers=offers
+        )
+        memory, _ = scan.diagnose(ops, built, memory, observed, self._orders)
+        self._locked = scan.locked(ops, memory)
+        target = self.station.grid([] if wanted is None else [wanted])
+        to_close = Wanted(target, [0 for _ in self._guns])
+        memory, switched, _ = scan.switch(ops, built, memory, observed, self._orders, to_close)
+        switched = switched._replace(
+            writes=[each._replace(enable=each.enable and enable) for each in switched.writes]
+        )
+        falls, words = scan.moves(ops, built, observed, switched.writes)
+        self._wires.carry([falls])
         begun_s = clock.now_s()
-        verified = self._wires.write(coils, len(bank.answered))
+        verified = self._wires.carry([words])
         written_s = (begun_s, clock.now_s())
-        on = [module and as_told for module, as_told in zip(keep, verified, strict=True)]
-        self._wires.disable(lines, on)
-        self._wires.enable(lines, on)
-        if list(self._lines.read().enabled) == on:
-            self._supervision.verified()
-        looks = list(zip(self.station.contactors, bank.closed, bank.closed_again, strict=True))
-        return Seen(
+        memory, effects = scan.conclude(
+            ops, built, memory, observed, self._orders, to_close, switched, verified
+        )
+        self._wires.carry(effects)
+        left = self._lines.read()
+        self._memory, effects = scan.look_back(ops, memory, left.enabled, left.reports_on, left.high)
+        self._wires.carry(effects)
+        first, again = self._wires.decoded(bank.closed), self._wires.decoded(bank.closed_again)
+        looks = list(zip(self.station.contactors, first, again, strict=True))
+        return Look(
             lines,
-            frozenset(pair for pair, first, again in looks if first and again),
-            frozenset(pair for pair, first, again in looks if first or again),
+            frozenset(pair for pair, closed, still in looks if closed and still),
+            frozenset(pair for pair, closed, still in looks if closed or still),
             bank.answered,
-            coils,
-            bank.latch,
+            wiring.coils(words.words, len(looks)),
+            self._wires.decoded(bank.latch),
             written_s,
         )
-
-    def _diagnose(self, readings: Sequence[Readings], elapsed_ms: int) -> None:
-        """Take in what was read, as the controller does, but remember no fault: the next contactor
-        is tested all the same."""
-        self._ages = [
-            diagnosis.ages(ops, self._timing, module, before, elapsed_ms, scans=1)
-            for module, before in zip(readings, self._ages, strict=True)
-        ]
-        self._counts_closed = [
-            diagnosis.counts_closed(ops, module, welded, before)
-            for module, welded, before in zip(
-                readings, self._no_faults, self._counts_closed, strict=True
-            )
-        ]
-        self._locked = diagnosis.locked(ops, self._counts_closed, self._no_faults)
 
     def _check_modules(self, lines: LineReading) -> None:
         if self._on_test is None:
@@ -308,11 +295,10 @@ class Walk:
             result.verdict = "good"
         return result
 
-    def _in_the_way(self, pair: Pair, seen: Seen) -> str:
+    def _in_the_way(self, pair: Pair, seen: Look) -> str:
         """Why the rules will not let it close, if they will not."""
         module = pair[1]
-        carried = self._wires.carried[module - 1]
-        if not wiring.valid(ops, seen.answered, carried):
+        if not all(seen.answered[at] for at in self.station.built.carriers[module - 1]):
             return f"an expander of module {module} does not answer"
         open_not = sorted(self._closed_at_rest | self._unsteady | seen.closed)
         names = ", ".join(f"{g}:{m}" for g, m in open_not if m == module and (g, m) != pair)
@@ -320,7 +306,7 @@ class Walk:
             return f"{names} of the same module is not seen open"
         return f"gun {pair[0]} reads joined to another gun" if self._locked[pair[0] - 1] else ""
 
-    def _rest(self) -> Seen:
+    def _rest(self) -> Look:
         """Wait, for a bounded time, until no coil is on and every contact had time to open."""
         seen = self._scan()
         until_ms = _now_ms() + PATIENCE * self.station.timing.contactor_release_ms
@@ -328,7 +314,7 @@ class Walk:
             seen = self._scan()
         return seen
 
-    def _until_written(self, number: int, wanted: Pair | None, on: bool) -> Seen | None:
+    def _until_written(self, number: int, wanted: Pair | None, on: bool) -> Look | None:
         """Scan until the coil is written so; None if that is not allowed within the times that the
         rules wait for."""
         timing = self.station.timing
@@ -341,11 +327,9 @@ class Walk:
         return None
 
     def _motion(
-        self, number: int, wanted: Pair | None, closed: bool, command: Seen
+        self, number: int, wanted: Pair | None, closed: bool, command: Look
     ) -> Motion | None:
         """Watch the contact until it has settled as commanded; None if it does not."""
-        at = wiring.place(number)
-        index = number - at.expander * wiring.CONTACTORS_PER_EXPANDER
         timing = self.station.timing
         limit_ms = timing.contactor_operate_ms if closed else timing.contactor_release_ms
         begun_s, ended_s = command.written_s
@@ -354,8 +338,7 @@ class Walk:
         while clock.now_s() < until_s:
             while clock.now_s() * 1000 < self._due_ms - 1:
                 looked_s = clock.now_s()
-                contacts = self._bank.contacts(at.expander)
-                if contacts is None or contacts[index] != closed:
+                if self._wires.contact(number) != closed:
                     last_not_s, since_s = looked_s, None
                 elif since_s is None:
                     since_s = clock.now_s()
@@ -441,6 +424,10 @@ class Walk:
         pins = self.station.hardware
         status_bcm = pins.status_pins[module - 1] if pins.status_pins else None
         return ModuleResult(module, pins.enable_pins[module - 1], status_bcm)
+
+
+def _nobody_hears(*_: object) -> None:
+    """No gun is offered anything on a walk."""
 
 
 def _now_ms() -> int:

@@ -4,7 +4,6 @@ Nothing here decides: readings go in, effects come out as data and are carried o
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from hardware import clock
 from hardware.contactors import ContactorController
@@ -27,7 +26,7 @@ from verified_alloc.errors import BadInput
 from verified_alloc.kernel import deadline, dwell, ops, scan
 from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.kernel.latched import Latched, excluded
-from verified_alloc.kernel.scan import Effects, Memory, Observed, Orders, Wanted
+from verified_alloc.kernel.scan import Memory, Observed, Orders, Wanted
 from verified_alloc.station.faults import Faults, out_of_order
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
@@ -67,7 +66,9 @@ class Controller:
         self._built = station.built
         self._note(Latched(**bits_of(fault_latch.load(), station)))
         self._memory = scan.restarted(self._built, self._on_disk)
-        self._wires = Wires(station, bank, lines)
+        self._wires = Wires(
+            station, bank, lines, supervision, {scan.Latch: self._latch, scan.Publish: self._tell}
+        )
         self._decider = Decider(solve, lambda sentence: self.report(sentence))
         self._own_limit_w = station.site_limit_w
         self._acknowledged: set[int] = set()
@@ -78,15 +79,6 @@ class Controller:
         self._stillness = Stillness(bank.scrub_scans)
         self._bus_alarm = BusAlarm()
         self._unread = UnreadContacts(station)
-        self._carriers: Mapping[type, Callable[[Any], Any]] = {
-            scan.Latch: self._latch,
-            scan.Abandon: self._wires.abandon,
-            scan.Publish: self._tell,
-            scan.Disable: self._wires.disable,
-            scan.Write: self._wires.write,
-            scan.Enable: self._wires.enable,
-            scan.Pet: supervision.pet,
-        }
 
     def start(self) -> None:
         """Wait until no module is on and no current can flow, and only then touch an expander. The
@@ -99,7 +91,7 @@ class Controller:
                 self.report(f"module {module} reports on at start although its enable is low")
         self._supervision.release_reset()
         self._bank.start()
-        self._wires.abandon(self._memory.latched.expander_lost)
+        self._wires.carry([scan.Abandon(self._memory.latched.expander_lost)])
         for sentence in describe(self.station, self.latched):
             self.report(f"latched before the start: {sentence}")
         self._last_ms = self.now_ms()
@@ -117,36 +109,29 @@ class Controller:
         self._acknowledged.clear()
 
         self._memory, effects = scan.diagnose(ops, built, before, observed, orders)
-        self._carry(effects)
+        self._wires.carry(effects)
         self._say(observed)
         asked, allocation = self._decide(observed, now_ms)
         wanted = Wanted(self.station.grid(allocation.pairs), list(allocation.delivered_w.values()))
         self._memory, switched, effects = scan.switch(
             ops, built, self._memory, observed, orders, wanted
         )
-        verified = self._carry(effects)
+        verified = self._wires.carry(effects)
         self._memory, effects = scan.conclude(
             ops, built, self._memory, observed, orders, wanted, switched, verified
         )
-        self._carry(effects)
+        self._wires.carry(effects)
         left = self._lines.read()
         self._memory, effects = scan.look_back(
             ops, self._memory, left.enabled, left.reports_on, left.high
         )
-        self._carry(effects)
+        self._wires.carry(effects)
         done = all(verified) and list(left.enabled) == list(self._memory.enabled)
         still = self._stillness.note(
             observed, switched, allocation, before, self._memory, self._bank.counts.total(), scans
         )
         still = still and done and not self._decider.waits
         return self._state(now_ms, asked, allocation, observed, wanted, done, still)
-
-    def _carry(self, effects: Effects) -> Any:
-        """Carry these effects to the wires, in their order; what the last one was answered."""
-        answer: Any = None
-        for effect in effects:
-            answer = self._carriers[type(effect)](*effect)
-        return answer
 
     def _latch(self, latched: Latched) -> None:
         """Faults are on disk before anybody hears of them."""

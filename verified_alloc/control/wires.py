@@ -1,86 +1,165 @@
-"""A station's lines and expanders as the kernel sees them: modules, each with its contactors."""
+"""A station's lines and expanders as the kernel's scan sees them, and its effects as they do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any
 
 from hardware import clock
 from hardware.contactors import BankReading, ContactorController
+from hardware.layout import Layout
 from hardware.modules import LineReading, PowerModuleController
-from verified_alloc.kernel import ops, switching, wiring
+from hardware.supervision import Supervision
+from verified_alloc.kernel import ops, scan, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings, Timing
-from verified_alloc.kernel.switching import Writes
+from verified_alloc.kernel.scan import Effect, Observed
+from verified_alloc.kernel.wiring import Word
 from verified_alloc.station.model import Station
+
+Carrier = Callable[..., Any]
+"""Carries one kind of effect; called with its fields."""
+
+_KEPT = 1024
+"""So many images of the bank are decoded, and as many encoded, only once: at rest all are alike."""
+
+
+def layout_of(station: Station) -> Layout:
+    """Where the wires of this station go."""
+    return Layout(**vars(station.hardware))
+
+
+def bank_of(station: Station) -> ContactorController:
+    """The bank that carries this station's contactors."""
+    pins_in_use = _numbers(wiring.words((True,) * len(station.contactors)))
+    return ContactorController(layout_of(station), pins_in_use, station.timing.scan_ms)
 
 
 class Wires:
-    """Turns what was read into readings of modules, and what is decided into coils. Guns and
-    modules are counted from 0."""
+    """Turns what was read into what the scan observes, and carries its effects to bank and lines;
+    those that are not for wires go to these `carriers`. Guns and modules are counted from 0."""
 
     def __init__(
-        self, station: Station, bank: ContactorController, lines: PowerModuleController
+        self,
+        station: Station,
+        bank: ContactorController,
+        lines: PowerModuleController,
+        supervision: Supervision,
+        carriers: Mapping[type, Carrier],
     ) -> None:
-        self.bank = bank
-        self.lines = lines
-        self._contactors = station.contactors
+        self._bank = bank
+        self._lines = lines
+        self._carriers: Mapping[type, Carrier] = {
+            scan.Abandon: self._abandon,
+            scan.Disable: self._disable,
+            scan.Write: self._write,
+            scan.Enable: self._enable,
+            scan.Pet: supervision.pet,
+            **carriers,
+        }
+        self._built = station.built
+        self.decoded = lru_cache(_KEPT)(partial(_coils, contactors=len(station.contactors)))
+        """By contactor, what these words hold, given by position."""
+        self._encoded = lru_cache(_KEPT)(_numbers)
         # Where a gun and a module have no contactor, -1 picks the False appended to every reading.
-        numbers = {pair: number for number, pair in enumerate(station.contactors)}
+        numbers = {pair: number for number, pair in enumerate(self._built.contactors)}
         self._numbers = [
-            [numbers.get((gun.id, module.id), -1) for gun in station.guns]
-            for module in station.modules
-        ]
-        self.carried = [[k for k in numbers if k >= 0] for numbers in self._numbers]
-        """By module, the numbers of its contactors."""
-
-    def readings(self, lines: LineReading, bank: BankReading) -> list[Readings]:
-        """What was read of each module."""
-        latch = (*bank.latch, False)
-        closed = (*bank.closed, False)
-        again = (*bank.closed_again, False)
-        return [
-            Readings(
-                valid=wiring.valid(ops, bank.answered, self.carried[module]),
-                enabled=lines.enabled[module],
-                reports_on=lines.reports_on[module],
-                latch=[latch[k] for k in numbers],
-                closed=[closed[k] for k in numbers],
-                closed_again=[again[k] for k in numbers],
-            )
-            for module, numbers in enumerate(self._numbers)
+            [numbers.get((gun, module), -1) for gun in range(len(station.guns))]
+            for module in range(len(station.modules))
         ]
 
-    def coils(self, bank: BankReading, writes: Sequence[Writes]) -> tuple[bool, ...]:
-        """The coils to write, by contactor: of modules that may not switch, as their latch is."""
-        return wiring.next_coils(
-            ops,
-            [writes[module - 1].may_switch for _, module in self._contactors],
-            [writes[module - 1].coils[gun - 1] for gun, module in self._contactors],
-            bank.latch,
+    def observed(
+        self,
+        lines: LineReading,
+        bank: BankReading,
+        stop_pressed: bool,
+        elapsed_ms: int,
+        scans: int,
+    ) -> Observed:
+        """What was read, `elapsed_ms` and so many scans after the last time."""
+        latch = (*self.decoded(bank.latch), False)
+        closed = (*self.decoded(bank.closed), False)
+        again = (*self.decoded(bank.closed_again), False)
+        return Observed(
+            modules=[
+                Readings(
+                    valid=ops.and_(*[bank.answered[at] for at in carriers]),
+                    enabled=lines.enabled[module],
+                    reports_on=lines.reports_on[module],
+                    latch=[latch[k] for k in numbers],
+                    closed=[closed[k] for k in numbers],
+                    closed_again=[again[k] for k in numbers],
+                )
+                for module, (numbers, carriers) in enumerate(
+                    zip(self._numbers, self._built.carriers, strict=True)
+                )
+            ],
+            line_high=lines.high,
+            contacts_read=bank.seen,
+            coils_doubted=bank.doubted,
+            obeyed=list(map(ops.and_, bank.answered, bank.heeded)),
+            misconfigured=bank.lost,
+            stop_pressed=stop_pressed,
+            elapsed_ms=elapsed_ms,
+            scans=scans,
         )
 
-    def write(self, coils: Sequence[bool], expanders: int) -> list[bool]:
-        """Write and verify the coils; by module, whether all expanders that carry it are as
-        commanded."""
-        unverified = self.bank.write(coils)
-        verified = [position not in unverified for position in range(expanders)]
-        return [wiring.valid(ops, verified, carried) for carried in self.carried]
+    def carry(self, effects: Sequence[Effect]) -> Any:
+        """Carry these effects out, in their order; what the last one was answered."""
+        answer: Any = None
+        for effect in effects:
+            answer = self._carriers[type(effect)](*effect)
+        return answer
 
-    def disable(self, lines: LineReading, keep: Sequence[bool]) -> None:
-        """Drop the enable lines that are high, or told to be, and shall not be."""
-        for module, (was, stays) in enumerate(zip(lines.enabled, keep, strict=True), start=1):
-            if was and not stays:
-                self.lines.disable(module)
+    def _write(self, words: tuple[Word, ...]) -> list[bool]:
+        """Write these words; by expander, whether it is verified to be as commanded."""
+        unverified = self._bank.write(self._encoded(words))
+        return [position not in unverified for position in range(len(words))]
 
-    def enable(self, lines: LineReading, on: Sequence[bool]) -> None:
-        """Raise the enable lines that shall be high and are not."""
-        for module, (is_high, shall) in enumerate(zip(lines.high, on, strict=True), start=1):
-            if shall and not is_high:
-                self.lines.enable(module)
+    def _abandon(self, expanders: Sequence[bool]) -> None:
+        """Ask nothing more of the coils of these expanders."""
+        for position, lost in enumerate(expanders):
+            if lost:
+                self._bank.abandon(position)
+
+    def _disable(self, modules: Sequence[bool]) -> None:
+        """Drop the enable lines of these modules."""
+        for module, falls in enumerate(modules, start=1):
+            if falls:
+                self._lines.disable(module)
+
+    def _enable(self, modules: Sequence[bool]) -> None:
+        """Raise the enable lines of these modules."""
+        for module, rises in enumerate(modules, start=1):
+            if rises:
+                self._lines.enable(module)
+
+    def contact(self, number: int) -> bool | None:
+        """One quick look at the auxiliary contact of the contactor of this number, to time its
+        motion; None: not answered."""
+        position = wiring.place(number).expander
+        word = self._bank.contacts(position)
+        if word is None:
+            return None
+        image = [0] * wiring.expanders(len(self._built.contactors))
+        image[position] = word
+        return self.decoded(tuple(image))[number]
 
     def wait_until_off(self, timing: Timing, scan_ms: int) -> tuple[bool, ...]:
         """Wait until no module is on and no current can flow, for a bounded time. The enable lines
         are low already: claiming them made them so. Returns which modules report on."""
         off_ms = waited_ms = 0
-        while off_ms < timing.current_decay_ms and not switching.is_overdue(timing, waited_ms):
+        while not switching.may_start(ops, timing, off_ms, waited_ms):
             clock.sleep_s(scan_ms / 1000)
             waited_ms += scan_ms
-            off_ms = 0 if any(self.lines.read().reports_on) else off_ms + scan_ms
-        return self.lines.read().reports_on
+            off_ms = 0 if any(self._lines.read().reports_on) else off_ms + scan_ms
+        return self._lines.read().reports_on
+
+
+def _numbers(words: tuple[Word, ...]) -> tuple[int, ...]:
+    """These words as numbers, GPA0 the lowest bit."""
+    return tuple(sum(1 << bit for bit, coil in enumerate(word) if coil) for word in words)
+
+
+def _coils(numbers: tuple[int, ...], contactors: int) -> tuple[bool, ...]:
+    """By contactor, what the words hold that are these numbers."""
+    bits = range(wiring.BITS_PER_WORD)
+    return wiring.coils([tuple(bool(n >> bit & 1) for bit in bits) for n in numbers], contactors)

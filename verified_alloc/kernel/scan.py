@@ -335,17 +335,28 @@ def switch(
         switching.step(ops, built.timing, module, ages, column, locks, stop, overdue)
         for module, ages, *column in zip(observed.modules, memory.ages, *target, strict=True)
     ]
-    effects: Effects = [
-        Publish([each.offer_w for each in offers]),
+    effects = [Publish([each.offer_w for each in offers]), *moves(ops, built, observed, writes)]
+    return memory._replace(offers=offers), Switched(writes, barred), effects
+
+
+def moves(ops: Ops, built: Built, observed: Observed, writes: Sequence[Writes]) -> Effects:
+    """What these writes do to the wires: first the enables fall, then the words are written, in
+    which coils of modules that may not switch are as their latch was read."""
+    coils = wiring.next_coils(
+        ops,
+        [writes[module].may_switch for _, module in built.contactors],
+        [writes[module].coils[gun] for gun, module in built.contactors],
+        [observed.modules[module].latch[gun] for gun, module in built.contactors],
+    )
+    return [
         Disable(
             [
                 ops.and_(module.enabled, ops.not_(write.enable))
                 for module, write in zip(observed.modules, writes, strict=True)
             ]
         ),
-        Write(wiring.words(coils(ops, built, observed, writes))),
+        Write(wiring.words(coils)),
     ]
-    return memory._replace(offers=offers), Switched(writes, barred), effects
 
 
 def conclude(
@@ -427,16 +438,6 @@ def look_back(
 def locked(ops: Ops, memory: Memory) -> list[bool]:
     """By gun: joined to another, or on a module that does not switch off."""
     return diagnosis.locked(ops, memory.closed, memory.latched.stuck_on)
-
-
-def coils(ops: Ops, built: Built, observed: Observed, writes: Sequence[Writes]) -> tuple[bool, ...]:
-    """The coils to write, by contactor: of modules that may not switch, as their latch was read."""
-    return wiring.next_coils(
-        ops,
-        [writes[module].may_switch for _, module in built.contactors],
-        [writes[module].coils[gun] for gun, module in built.contactors],
-        [observed.modules[module].latch[gun] for gun, module in built.contactors],
-    )
 
 
 def _contacts(

@@ -99,6 +99,12 @@ def is_overdue(timing: Timing, stop_ms: int) -> bool:
     return stop_ms >= timing.module_off_timeout_ms + timing.current_decay_ms
 
 
+def may_start(ops: Ops, timing: Timing, off_ms: int, waited_ms: int) -> bool:
+    """A process that has just begun may touch the expanders: every module has been off for the
+    decay time, or will not be however long it waits."""
+    return ops.or_(off_ms >= timing.current_decay_ms, is_overdue(timing, waited_ms))
+
+
 def live(ops: Ops, readings: Readings, gun: int) -> bool:
     """The module feeds this gun: enabled, reporting on, and on this gun alone."""
     alone = [other == gun for other in range(len(readings.latch))]
