@@ -29,6 +29,7 @@ from hardware.simulated.power_module import PowerModule
 from hardware.simulated.vehicle import Vehicle
 from verified_alloc.control.controller import SOLVER_DEADLINE_MS, Controller
 from verified_alloc.control.dwell import Dwell
+from verified_alloc.control.fault_kinds import in_order
 from verified_alloc.control.health import Health, kernel_timing
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.kernel.diagnosis import NOT_SO
@@ -113,7 +114,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     Health: {
         **dict.fromkeys(["_station", "_timing", "_numbers", "_expanders"], FIXED),
         **dict.fromkeys(["ages", "lines_off_ms", "latched"], PARTS),
-        **dict.fromkeys(["_contactors", "_modules", "faults"], DERIVED),  # of what is latched
+        **dict.fromkeys(["_bits", "faults"], DERIVED),  # of what is latched
         "counting": SKIPPING,
     },
     DemandProcessor: {
@@ -408,7 +409,7 @@ def _health(health: Health) -> Any:
             for age in health.ages
         ],
         [min(age_ms, timing.current_decay_ms) for age_ms in health.lines_off_ms],
-        [sorted(one) if isinstance(one, frozenset) else one for one in health.latched],
+        in_order(health.latched),
     )
 
 
