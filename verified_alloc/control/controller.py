@@ -12,22 +12,21 @@ from hardware.supervision import Supervision
 from verified_alloc.control import clearing
 from verified_alloc.control.bus_alarm import BusAlarm
 from verified_alloc.control.decider import Decider
-from verified_alloc.control.fault_kinds import Fault, bits_of, describe, faults_of
+from verified_alloc.control.fault_kinds import bits_of, describe, faults_of
 from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.next_deadline import Stillness
 from verified_alloc.control.state import State, by_gun
 from verified_alloc.control.unread_contacts import UnreadContacts
-from verified_alloc.control.wear import Wear
 from verified_alloc.control.wires import Wires
 from verified_alloc.decide.allocate import Allocation, Solve, prepare
-from verified_alloc.decide.demand import Asked, DemandProcessor, check_gun, strictly
+from verified_alloc.decide.demand import Asked, DemandProcessor, check_gun
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.errors import BadInput
-from verified_alloc.kernel import deadline, dwell, ops, scan
+from verified_alloc.kernel import deadline, ops, scan
 from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.kernel.latched import Latched, excluded
 from verified_alloc.kernel.scan import Memory, Observed, Orders, Wanted
-from verified_alloc.station.faults import Faults, out_of_order
+from verified_alloc.station.faults import out_of_order
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
 
@@ -69,11 +68,9 @@ class Controller:
         self._wires = Wires(
             station, bank, lines, supervision, {scan.Latch: self._latch, scan.Publish: self._tell}
         )
-        self._decider = Decider(solve, lambda sentence: self.report(sentence))
+        self._decider = Decider(demands, solve, operations, lambda sentence: self.report(sentence))
         self._own_limit_w = station.site_limit_w
         self._acknowledged: set[int] = set()
-        self._held_until_ms: dict[int, int] = {}
-        self._wear = Wear(operations)
         self._ending = False
         self._last_ms = 0
         self._stillness = Stillness(bank.scrub_scans)
@@ -111,7 +108,9 @@ class Controller:
         self._memory, effects = scan.diagnose(ops, built, before, observed, orders)
         self._wires.carry(effects)
         self._say(observed)
-        asked, allocation = self._decide(observed, now_ms)
+        asked, allocation = self._decider.decide(
+            self.station, self.faults, self._memory, observed.modules, now_ms
+        )
         wanted = Wanted(self.station.grid(allocation.pairs), list(allocation.delivered_w.values()))
         self._memory, switched, effects = scan.switch(
             ops, built, self._memory, observed, orders, wanted
@@ -130,8 +129,14 @@ class Controller:
         still = self._stillness.note(
             observed, switched, allocation, before, self._memory, self._bank.counts.total(), scans
         )
-        still = still and done and not self._decider.waits
-        return self._state(now_ms, asked, allocation, observed, wanted, done, still)
+        quiet_ms = self._quiet_ms(now_ms) if still and done and not self._decider.waits else 0
+        return self._state(now_ms, asked, allocation, observed, done, quiet_ms)
+
+    def _quiet_ms(self, now_ms: int) -> int:
+        """How long nothing changes by itself, if nothing that is read does."""
+        quiet_ms = deadline.next_change_ms(ops, self._built, self._memory)
+        outside_ms = self._decider.next_change_ms(now_ms)
+        return quiet_ms if outside_ms is None else min(quiet_ms, outside_ms - now_ms)
 
     def _latch(self, latched: Latched) -> None:
         """Faults are on disk before anybody hears of them."""
@@ -161,37 +166,17 @@ class Controller:
         ):
             self.report(sentence)
 
-    def _decide(self, observed: Observed, now_ms: int) -> tuple[Asked, Allocation]:
-        """What counts as asked, and who is to have what: nobody anything on the way out."""
-        memory, stopping = self._memory, self._memory.stopping_ms > NOT_SO
-        asked = strictly([0] * len(self._guns)) if stopping else self.demands.asked(now_ms)
-        self._wear.note(observed.modules)
-        held = [self.held_ms(gun) > 0 for gun in self._guns]
-        reserved = dwell.reserved(
-            ops, memory.feeding, memory.fed_ms, self._built.minimum_dwell_ms, held
-        )
-        allocation = self._decider.decide(
-            self.station,
-            asked,
-            self.faults,
-            {module: gun for gun, row in enumerate(by_gun(reserved), 1) for module in row},
-            observed.modules,
-            self._wear.operations,
-            now_ms,
-        )
-        return asked, allocation
-
     def _state(
         self,
         now_ms: int,
         asked: Asked,
         allocation: Allocation,
         observed: Observed,
-        wanted: Wanted,
         verified: bool,
-        still: bool,
+        quiet_ms: int,
     ) -> State:
         memory, latched = self._memory, self._memory.latched
+        live = by_gun(memory.feeding)
         connected = by_gun(zip(*(module.closed for module in observed.modules), strict=True))
         assert self._decider.inputs is not None
         return State(
@@ -201,26 +186,19 @@ class Controller:
             allocation=allocation,
             inputs=self._decider.inputs,
             offer_w=tuple(each.offer_w for each in memory.offers),
-            live=by_gun(memory.feeding),
+            live=live,
             connected=connected,
-            operations=self._wear.operations,
+            operations=self._decider.operations,
             locked=tuple(g for g, lock in enumerate(scan.locked(ops, memory), 1) if lock),
             latched=self.latched,
             faults=self.faults,
             held_ms=tuple(self.held_ms(gun) for gun in self._guns),
             stopped=memory.stop_ms > NOT_SO or latched.stopped,
             idle=not any(memory.enabled) and not any(connected),
-            settled=memory.feeding == wanted.target,
+            settled=live == tuple(allocation.modules.values()),
             verified=verified,
-            quiet_until_ms=self._quiet_until(now_ms) if still else now_ms,
+            quiet_until_ms=now_ms + quiet_ms,
         )
-
-    def _quiet_until(self, now_ms: int) -> int:
-        """When something changes by itself, if nothing that is read does."""
-        ends_ms = [now_ms + deadline.next_change_ms(ops, self._built, self._memory)]
-        ends_ms += [until for until in self._held_until_ms.values() if until > now_ms]
-        stale_ms = self.demands.next_change_ms(now_ms)
-        return min(ends_ms if stale_ms is None else [*ends_ms, stale_ms])
 
     # What persons and guns say, between two scans.
 
@@ -253,11 +231,11 @@ class Controller:
         """For so long the modules live on this gun are reserved for it, as dwelling ones are: as
         far as its demand needs them, and not against faults. 0 ends it."""
         check_gun(self.station, gun)
-        self._held_until_ms[gun] = self.now_ms() + for_ms
+        self._decider.hold(gun, self.now_ms() + for_ms)
 
     def held_ms(self, gun: int) -> int:
         """How long this gun's modules are still held."""
-        return max(0, self._held_until_ms.get(gun, 0) - self.now_ms())
+        return self._decider.held_ms(gun, self.now_ms())
 
     def stop_all(self) -> None:
         """Everything off until `clear_stop`, also after a restart: offers fall in the next scan,

@@ -335,11 +335,16 @@ def switch(
         switching.step(ops, built.timing, module, ages, column, locks, stop, overdue)
         for module, ages, *column in zip(observed.modules, memory.ages, *target, strict=True)
     ]
-    effects = [Publish([each.offer_w for each in offers]), *moves(ops, built, observed, writes)]
+    effects: Effects = [
+        Publish([each.offer_w for each in offers]),
+        *moves(ops, built, observed, writes),
+    ]
     return memory._replace(offers=offers), Switched(writes, barred), effects
 
 
-def moves(ops: Ops, built: Built, observed: Observed, writes: Sequence[Writes]) -> Effects:
+def moves(
+    ops: Ops, built: Built, observed: Observed, writes: Sequence[Writes]
+) -> tuple[Disable, Write]:
     """What these writes do to the wires: first the enables fall, then the words are written, in
     which coils of modules that may not switch are as their latch was read."""
     coils = wiring.next_coils(
@@ -348,15 +353,11 @@ def moves(ops: Ops, built: Built, observed: Observed, writes: Sequence[Writes]) 
         [writes[module].coils[gun] for gun, module in built.contactors],
         [observed.modules[module].latch[gun] for gun, module in built.contactors],
     )
-    return [
-        Disable(
-            [
-                ops.and_(module.enabled, ops.not_(write.enable))
-                for module, write in zip(observed.modules, writes, strict=True)
-            ]
-        ),
-        Write(wiring.words(coils)),
+    falls = [
+        ops.and_(module.enabled, ops.not_(write.enable))
+        for module, write in zip(observed.modules, writes, strict=True)
     ]
+    return Disable(falls), Write(wiring.words(coils))
 
 
 def conclude(

@@ -12,7 +12,7 @@ from hardware import HardwareError, MissingExtra
 from hardware.simulated import faults
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
-from verified_alloc.control.controller import State
+from verified_alloc.control.state import State
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.demand import strictly
 from verified_alloc.errors import BadInput, shown

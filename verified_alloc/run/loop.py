@@ -16,8 +16,10 @@ from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
 from hardware.simulated.monitor import Event
 from hardware.supervision import Supervision
-from verified_alloc.control.controller import Controller, State
+from verified_alloc.control.controller import Controller
+from verified_alloc.control.fault_kinds import describe
 from verified_alloc.control.fault_latch import FaultLatch
+from verified_alloc.control.state import State
 from verified_alloc.control.trace_player import Player
 from verified_alloc.control.wires import bank_of, layout_of
 from verified_alloc.decide.allocate import Solve, needs_constraints
@@ -337,7 +339,7 @@ class Run:
             duration_s=clock.now_s() - self._started_ms / 1000,
             scans=self._scans,
             longest_to_power_s=self._longest_to_power_ms / 1000,
-            faults=controller.health.describe(),
+            faults=describe(self._station, controller.latched),
             reported=self._reported,
             faults_injected=[injection.text for injection in self._injections],
         )
