@@ -151,7 +151,7 @@ class Trial:
             if asked_kw and (lowest, last) != (asked_kw, asked_kw):
                 by = f" by way of {lowest:g}" if lowest < min(asked_kw, last) else ""
                 seen.offers.append(f"gun {gun.id}: {asked_kw} to {last:g} kW{by}")
-        faults, latched = state.faults, at_work.controller.latched
+        faults, latched = state.faults, at_work.controller.faults.latched
         seen.excluded = [
             *([modules(sorted(faults.modules))] if faults.modules else []),
             *(f"gun {gun}" for gun in sorted({*faults.guns, *state.locked})),
@@ -207,7 +207,7 @@ def play(row: Row) -> Seen:
 
 def _clear_expanders(controller: Any, positions: Sequence[int] = range(4)) -> None:
     for position in positions:
-        if Fault("expander_lost", expander=position) in controller.latched:
+        if Fault("expander_lost", expander=position) in controller.faults.latched:
             controller.clear_expander(position)
 
 

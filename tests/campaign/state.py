@@ -97,13 +97,13 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     },
     Controller: {
         **dict.fromkeys(["station", "_built", "_guns", "_own_limit_w", "_solver_beside"], FIXED),
-        **dict.fromkeys(["_wires", "_publish", "report", "_fault_latch"], FIXED),
+        **dict.fromkeys(["_wires", "_publish", "report"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'
         "_lines": PARTS,
         **dict.fromkeys(["demands", "_bank", "_memory", "_decider", "_last_ms"], PARTS),
-        **dict.fromkeys(["latched", "faults", "_on_disk"], DERIVED),  # of what is latched
+        "faults": DERIVED,  # of the memory
         "_stillness": SKIPPING,
-        **dict.fromkeys(["_bus_alarm", "_unread"], "decides nothing: it says what is the matter"),
+        "_news": "decides nothing: it says what is the matter",
     },
     Decider: {
         **dict.fromkeys(["_demands", "_report"], FIXED),
@@ -358,7 +358,7 @@ def _controller(controller: Controller, bus: SimulatedBus, now_ms: int) -> Any:
             for at_ms in demands._told_ms
         ],
         now_ms - controller._last_ms,
-        _decider(controller._decider, controller.faults, now_ms),
+        _decider(controller._decider, controller.faults.without, now_ms),
         _memory(controller._memory, controller._built),
         _bank(controller._bank, bus),
     )

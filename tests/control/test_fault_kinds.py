@@ -22,6 +22,7 @@ from verified_alloc.control.fault_kinds import (
     pairs_of,
 )
 from verified_alloc.control.fault_latch import FaultLatch
+from verified_alloc.control.state import State
 from verified_alloc.service.metrics import Metrics
 from verified_alloc.service.models import FaultView
 from verified_alloc.service.orders import _CLEAR
@@ -92,7 +93,10 @@ def test_bits_count_from_0() -> None:
 
 
 def test_a_kind_is_a_line_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A made-up one is kept, told, shown and counted, with nothing else changed."""
+    """A made-up one is kept, told, shown and counted, with nothing else changed but the field of
+    the kernel's `Latched` that finds it."""
+    with WorkingStation(REFERENCE) as at_work:
+        state = at_work.scan()
     hot = Kind("module", MODULE, "module {module} is hot", "nothing", "let it cool")
     monkeypatch.setitem(KINDS, "hot", hot)
     fault, latch = Fault("hot", module=3), FaultLatch(tmp_path / "faults")
@@ -102,14 +106,16 @@ def test_a_kind_is_a_line_in_the_table(tmp_path: Path, monkeypatch: pytest.Monke
     assert describe(REFERENCE, faults) == ["contactor 1:2 is welded", "module 3 is hot"]
     shown = Painter(REFERENCE, simulated=True).faults(faults)
     assert shown[1] == FaultView(id="module-3", text="module 3 is hot")
-    assert asyncio.run(_metrics(faults)).count("verified_alloc_faults 2.0") == 1
+    assert (
+        asyncio.run(_metrics(state._replace(latched=faults))).count("verified_alloc_faults 2.0")
+        == 1
+    )
 
 
-async def _metrics(latched: frozenset[Fault]) -> str:
-    """Of a station with these faults."""
+async def _metrics(state: State) -> str:
+    """Of a station in this state."""
     ours, theirs = socket.socketpair()
-    with ours, theirs, WorkingStation(REFERENCE) as at_work:
-        at_work.scan()
+    with ours, theirs:
         line = Line(ours)
         line.seen = Snapshot(
             at_s=0,
@@ -117,7 +123,7 @@ async def _metrics(latched: frozenset[Fault]) -> str:
             scans=1,
             unverified=0,
             ending=False,
-            state=at_work.state._replace(latched=latched),
+            state=state,
             assignment=1,
             assigned_s=0,
             told_limit=None,

@@ -339,7 +339,7 @@ class Run:
             duration_s=clock.now_s() - self._started_ms / 1000,
             scans=self._scans,
             longest_to_power_s=self._longest_to_power_ms / 1000,
-            faults=describe(self._station, controller.latched),
+            faults=describe(self._station, controller.faults.latched),
             reported=self._reported,
             faults_injected=[injection.text for injection in self._injections],
         )

@@ -229,7 +229,7 @@ class Desk:
 
     def _clear(self, order: Mapping[str, Any]) -> str:
         name, controller = str(order.get("fault")), self._at_work()
-        latched = in_order(controller.latched)
+        latched = in_order(controller.faults.latched)
         fault = next((one for one in latched if name_of(self._station, one) == name), None)
         if not name or fault is None:
             raise BadInput(f"fault {shown(name)}: allowed is the id of a latched fault")
