@@ -99,45 +99,40 @@ class Controller:
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         lines = self._lines.read()
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
-        pressed = self._supervision.stopped
-        observed = self._wires.observed(lines, bank, pressed, elapsed_ms, scans)
-        acknowledged = [gun in self._acknowledged for gun in self._guns]
-        orders = Orders(self._ending, acknowledged, self.station.limit_w)
+        observed = self._wires.observed(lines, bank, self._supervision.stopped, elapsed_ms, scans)
+        obeys = [gun in self._acknowledged for gun in self._guns]
+        orders = Orders(self._ending, obeys, self.station.limit_w)
         self._acknowledged.clear()
 
-        self._memory, effects = scan.diagnose(ops, built, before, observed, orders)
+        memory, effects = scan.diagnose(ops, built, before, observed, orders)
         self._wires.carry(effects)
-        for sentence in self._news.of(self._memory.latched, observed, self._bank.events):
+        for sentence in self._news.of(memory.latched, observed, self._bank.events):
             self.report(sentence)
         asked, allocation = self._decider.decide(
-            self.station, self.faults.without, self._memory, observed.modules, now_ms
+            self.station, self.faults.without, memory, observed.modules, now_ms
         )
         wanted = Wanted(self.station.grid(allocation.pairs), list(allocation.delivered_w.values()))
-        self._memory, switched, effects = scan.switch(
-            ops, built, self._memory, observed, orders, wanted
-        )
+        memory, switched, effects = scan.switch(ops, built, memory, observed, orders, wanted)
         verified = self._wires.carry(effects)
-        self._memory, effects = scan.conclude(
-            ops, built, self._memory, observed, orders, wanted, switched, verified
+        memory, effects = scan.conclude(
+            ops, built, memory, observed, orders, wanted, switched, verified
         )
         self._wires.carry(effects)
         left = self._lines.read()
-        self._memory, effects = scan.look_back(
-            ops, self._memory, left.enabled, left.reports_on, left.high
-        )
+        memory, effects = scan.look_back(ops, memory, left.enabled, left.reports_on, left.high)
         self._wires.carry(effects)
-        done = all(verified) and list(left.enabled) == list(self._memory.enabled)
-        still = self._stillness.note(
-            observed, switched, allocation, before, self._memory, self._bank.counts.total(), scans
-        )
-        quiet_ms = self._quiet_ms(now_ms) if still and done and not self._decider.waits else 0
-        return self._state(now_ms, asked, allocation, observed, done, quiet_ms)
 
-    def _quiet_ms(self, now_ms: int) -> int:
-        """How long nothing changes by itself, if nothing that is read does."""
-        quiet_ms = deadline.next_change_ms(ops, self._built, self._memory)
-        outside_ms = self._decider.next_change_ms(now_ms)
-        return quiet_ms if outside_ms is None else min(quiet_ms, outside_ms - now_ms)
+        self._memory = memory
+        done = all(verified) and list(left.enabled) == list(memory.enabled)
+        oddities = self._bank.counts.total()
+        still = self._stillness.note(
+            observed, switched, allocation, before, memory, oddities, scans
+        )
+        quiet_until_ms = now_ms
+        if still and done and not self._decider.waits:
+            by_itself_ms = now_ms + deadline.next_change_ms(ops, built, memory)
+            quiet_until_ms = min(by_itself_ms, self._decider.next_change_ms(now_ms))
+        return self._state(now_ms, asked, allocation, observed, done, quiet_until_ms)
 
     def _tell(self, offer_w: Sequence[int]) -> None:
         for gun, power_w in enumerate(offer_w, start=1):
@@ -150,10 +145,9 @@ class Controller:
         allocation: Allocation,
         observed: Observed,
         verified: bool,
-        quiet_ms: int,
+        quiet_until_ms: int,
     ) -> State:
-        memory, latched = self._memory, self._memory.latched
-        live = by_gun(memory.feeding)
+        memory, live = self._memory, by_gun(self._memory.feeding)
         connected = by_gun(zip(*(module.closed for module in observed.modules), strict=True))
         assert self._decider.inputs is not None
         return State(
@@ -170,15 +164,15 @@ class Controller:
             latched=self.faults.latched,
             faults=self.faults.without,
             held_ms=tuple(self.held_ms(gun) for gun in self._guns),
-            stopped=memory.stop_ms > NOT_SO or latched.stopped,
+            stopped=memory.stop_ms > NOT_SO or memory.latched.stopped,
             idle=not any(memory.enabled) and not any(connected),
             settled=live == tuple(allocation.modules.values()),
             verified=verified,
-            quiet_until_ms=now_ms + quiet_ms,
+            quiet_until_ms=quiet_until_ms,
         )
 
-    # What persons and guns say, between two scans. `BadInput` changes nothing; what is latched by it
-    # is on disk when the call returns.
+    # What persons and guns say, between two scans. `BadInput` changes nothing; what is latched by
+    # it is on disk when the call returns.
 
     def stop(self) -> None:
         """From the next scan on nobody gets anything: offers fall, then modules go off, then
@@ -187,7 +181,8 @@ class Controller:
 
     def withdraw(self) -> None:
         """Whatever ends the process, the guns hear of it before their modules go off."""
-        self._tell([0 for _ in self._guns])
+        for gun in self._guns:
+            self._publish(gun, 0, 0)
 
     def acknowledge(self, gun: int, offer_w: int) -> bool:
         """The gun obeys this offer. It counts only if it is the one published last."""

@@ -13,6 +13,7 @@ from verified_alloc.decide.allocate import Allocation, Solve, decide, keep
 from verified_alloc.decide.demand import Asked, DemandProcessor, strictly
 from verified_alloc.decide.policies.problem import NO_WEAR, Answer, NoAnswer, NotYet, Problem
 from verified_alloc.kernel import dwell, ops
+from verified_alloc.kernel.deadline import LONG_MS
 from verified_alloc.kernel.diagnosis import NOT_SO, Readings
 from verified_alloc.kernel.scan import Memory
 from verified_alloc.station.faults import Faults
@@ -57,11 +58,11 @@ class Decider:
         """A solver has not answered yet."""
         return self._undecided_ms is not None
 
-    def next_change_ms(self, now_ms: int) -> int | None:
-        """When the first hold ends or demand becomes stale by itself; None if none will."""
+    def next_change_ms(self, now_ms: int) -> int:
+        """When the first hold ends or demand becomes stale by itself, or in a day if none does."""
         ends_ms = [until for until in self._held_until_ms.values() if until > now_ms]
         stale_ms = self._demands.next_change_ms(now_ms)
-        return min(ends_ms if stale_ms is None else [*ends_ms, stale_ms], default=None)
+        return min(ends_ms if stale_ms is None else [*ends_ms, stale_ms], default=now_ms + LONG_MS)
 
     def hold(self, gun: int, until_ms: int) -> None:
         """Until then the modules live on this gun are reserved for it."""
