@@ -96,7 +96,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["_levels", "_armed"], PARTS),
     },
     Controller: {
-        **dict.fromkeys(["station", "_built", "_guns", "_own_limit_w", "_solver_beside"], FIXED),
+        **dict.fromkeys(["station", "_built", "_guns", "_own_limit_w"], FIXED),
         **dict.fromkeys(["_wires", "_publish", "report"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'
         "_lines": PARTS,

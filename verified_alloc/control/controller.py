@@ -18,7 +18,7 @@ from verified_alloc.control.news import News
 from verified_alloc.control.next_deadline import Stillness
 from verified_alloc.control.state import State, by_gun
 from verified_alloc.control.wires import Wires
-from verified_alloc.decide.allocate import Allocation, Solve, prepare
+from verified_alloc.decide.allocate import Allocation, Solve
 from verified_alloc.decide.demand import Asked, DemandProcessor, check_gun
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.errors import BadInput
@@ -57,7 +57,6 @@ class Controller:
         self._supervision = supervision
         self._publish = publish
         self.report = report
-        self._solver_beside = solve is not None
         self._guns = range(1, len(station.guns) + 1)
         self._built = station.built
         self.faults = LatchedFaults(station, fault_latch, report)
@@ -80,8 +79,6 @@ class Controller:
     def start(self) -> None:
         """Wait until no module is on and no current can flow, and only then touch an expander. The
         enable lines are low already: claiming them made them so."""
-        if not self._solver_beside:
-            prepare(self.station)
         on_still = self._wires.wait_until_off(self._built.timing, self.station.timing.scan_ms)
         for module, on in enumerate(on_still, start=1):
             if on:

@@ -22,7 +22,7 @@ from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.state import State
 from verified_alloc.control.trace_player import Player
 from verified_alloc.control.wires import bank_of, layout_of
-from verified_alloc.decide.allocate import Solve, needs_constraints
+from verified_alloc.decide.allocate import Solve, needs_constraints, prepare
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.decide.policies.process import SolverProcess
@@ -70,6 +70,8 @@ def controlled(
     operations: Mapping[Pair, int] = NO_WEAR,
 ) -> Iterator[Controller]:
     """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
+    if solve is None:
+        prepare(station)
     with wires(station, watchdog_device) as (bank, lines, supervision):
         latch = FaultLatch(faults_path)
         controller = Controller(
