@@ -29,7 +29,7 @@ from hardware.simulated.power_module import PowerModule
 from hardware.simulated.vehicle import Vehicle
 from verified_alloc.control.controller import SOLVER_DEADLINE_MS, Controller
 from verified_alloc.control.dwell import Dwell
-from verified_alloc.control.health import Health, kernel_timing
+from verified_alloc.control.health import Health
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.kernel.diagnosis import NOT_SO
 
@@ -391,7 +391,7 @@ def _controller(controller: Controller, bus: SimulatedBus, now_ms: int) -> Any:
 
 
 def _health(health: Health) -> Any:
-    timing = kernel_timing(health._station)
+    timing = health._station.kernel_timing
     off_ms = max(timing.current_decay_ms, timing.module_discharge_ms)
     settled_ms = max(timing.contactor_operate_ms, timing.contactor_release_ms)
     return (

@@ -20,7 +20,6 @@ from verified_alloc.commission.results import (
     ModuleResult,
     Results,
 )
-from verified_alloc.control.health import kernel_timing
 from verified_alloc.control.wires import Wires
 from verified_alloc.kernel import diagnosis, ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings
@@ -85,7 +84,7 @@ class Walk:
         self._supervision = supervision
         self._watch = watch
         self._wires = Wires(station, bank, lines)
-        self._timing = kernel_timing(station)
+        self._timing = station.kernel_timing
         self._guns = range(1, len(station.guns) + 1)
         none = [False] * len(station.guns)
         self._no_faults = [none for _ in station.modules]

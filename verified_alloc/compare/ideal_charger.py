@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from verified_alloc.control import wear
 from verified_alloc.control.dwell import Dwell
-from verified_alloc.control.health import kernel_timing
 from verified_alloc.decide.allocate import Allocation, decide
 from verified_alloc.decide.demand import Asked, DemandProcessor
 from verified_alloc.decide.policies.problem import ALL_OPEN, NO_WEAR
@@ -115,7 +114,7 @@ class Charger:
         self._limit_w = station.limit_w
         self._gun_max_w = station.gun_max_w
         self._power_w = station.module_power_w
-        self._timing: Timing = kernel_timing(station)
+        self._timing: Timing = station.kernel_timing
         self._longest_ms = max(self._timing)
         self._writes: dict[object, Writes] = {}
         """What the kernel says, by what it was shown."""

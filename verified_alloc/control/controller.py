@@ -16,7 +16,7 @@ from hardware.supervision import Supervision
 from verified_alloc.control.bus_alarm import Disturbance
 from verified_alloc.control.dwell import Dwell
 from verified_alloc.control.fault_latch import FaultLatch
-from verified_alloc.control.health import Health, kernel_timing
+from verified_alloc.control.health import Health
 from verified_alloc.control.next_deadline import quiet_ms
 from verified_alloc.control.wear import Wear, in_steps
 from verified_alloc.control.wires import Wires
@@ -109,7 +109,7 @@ class Controller:
         self._publish = publish
         self.report = report
         self._solve = solve
-        self._timing = kernel_timing(station)
+        self._timing = station.kernel_timing
         self._guns = range(len(station.guns))
         self._modules = range(len(station.modules))
         self._power_w = station.module_power_w

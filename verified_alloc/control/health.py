@@ -14,7 +14,6 @@ from verified_alloc.kernel.diagnosis import (
     ContactorFaults,
     ModuleFaults,
     Readings,
-    Timing,
 )
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
@@ -25,26 +24,12 @@ SILENT_SCANS = 3
 this is lost."""
 
 
-def kernel_timing(station: Station) -> Timing:
-    """The station's times as the kernel takes them."""
-    timing = station.timing
-    return Timing(
-        current_decay_ms=timing.current_decay_ms,
-        module_discharge_ms=timing.module_discharge_ms,
-        module_off_timeout_ms=timing.module_off_timeout_ms,
-        contactor_operate_ms=timing.contactor_operate_ms,
-        contactor_release_ms=timing.contactor_release_ms,
-        operate_mismatch=diagnosis.explained_mismatch(timing.contactor_operate_ms, timing.scan_ms),
-        release_mismatch=diagnosis.explained_mismatch(timing.contactor_release_ms, timing.scan_ms),
-    )
-
-
 class Health:
     """Ages and latched faults. Lists count modules and guns from 0, `Latched` from 1."""
 
     def __init__(self, station: Station, latched: Latched) -> None:
         self._station = station
-        self._timing = kernel_timing(station)
+        self._timing = station.kernel_timing
         guns, modules = range(len(station.guns)), range(len(station.modules))
         self._numbers = [
             [k for k, (_, module) in enumerate(station.contactors) if module == m + 1]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from verified_alloc.errors import BadInput
-from verified_alloc.kernel import wiring
+from verified_alloc.kernel import diagnosis, wiring
 from verified_alloc.station.parts import Gun, Matrix, Pair, PowerModule, StationParts
 
 
@@ -100,6 +100,24 @@ class Station(StationParts):
         marked = set(pairs)
         return tuple(
             tuple((gun.id, module.id) in marked for module in self.modules) for gun in self.guns
+        )
+
+    @cached_property
+    def kernel_timing(self) -> diagnosis.Timing:
+        """The station's times as the kernel takes them."""
+        timing = self.timing
+        return diagnosis.Timing(
+            current_decay_ms=timing.current_decay_ms,
+            module_discharge_ms=timing.module_discharge_ms,
+            module_off_timeout_ms=timing.module_off_timeout_ms,
+            contactor_operate_ms=timing.contactor_operate_ms,
+            contactor_release_ms=timing.contactor_release_ms,
+            operate_mismatch=diagnosis.explained_mismatch(
+                timing.contactor_operate_ms, timing.scan_ms
+            ),
+            release_mismatch=diagnosis.explained_mismatch(
+                timing.contactor_release_ms, timing.scan_ms
+            ),
         )
 
     def check_wiring(self) -> None:
