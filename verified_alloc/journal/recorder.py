@@ -19,7 +19,7 @@ from verified_alloc.decide.demand import strictly
 from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput
 from verified_alloc.journal.database import JournalFile, Row
-from verified_alloc.run.summary import Incident
+from verified_alloc.journal.incident import Incident
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair

@@ -27,9 +27,10 @@ from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.decide.policies.process import SolverProcess
 from verified_alloc.errors import BadInput
+from verified_alloc.journal.incident import Incident
 from verified_alloc.journal.recorder import Journal
 from verified_alloc.kernel import wiring
-from verified_alloc.run.summary import J_PER_KWH, Incident, Summary
+from verified_alloc.run.summary import J_PER_KWH, Summary
 from verified_alloc.service.orders import Desk
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair

@@ -3,21 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from verified_alloc.journal.incident import Incident
+
 J_PER_KWH = 3_600_000
-
-
-@dataclass(frozen=True)
-class Incident:
-    """What the cabinet's monitor saw: a violation, or an exposure. Times since the start."""
-
-    at_s: float
-    rule: str
-    gun: int | None
-    module: int | None
-    current_a: float
-    duration_ms: float
-    cause: str
-    text: str
 
 
 @dataclass
