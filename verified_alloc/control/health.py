@@ -223,8 +223,9 @@ class Health:
 
     def _cleared_as(self, name: str) -> list[tuple[str, Any]]:
         """The kinds that are cleared by this name, and the bits of each."""
-        kinds = (kind for kind, told in KINDS.items() if told.name == name)
-        return [(kind, getattr(self._bits, kind)) for kind in kinds]
+        return [
+            (kind, getattr(self._bits, kind)) for kind, its in KINDS.items() if its.name == name
+        ]
 
     def _tell_unknown(self, expander: int) -> str:
         hardware = self._station.hardware
