@@ -223,9 +223,8 @@ class Health:
 
     def _cleared_as(self, name: str) -> list[tuple[str, Any]]:
         """The kinds that are cleared by this name, and the bits of each."""
-        return [
-            (kind, getattr(self._bits, kind)) for kind, its in KINDS.items() if its.name == name
-        ]
+        kinds = (kind for kind, told in KINDS.items() if told.name == name)
+        return [(kind, getattr(self._bits, kind)) for kind in kinds]
 
     def _tell_unknown(self, expander: int) -> str:
         hardware = self._station.hardware
