@@ -17,7 +17,7 @@ from hardware.simulated import miswiring
 from hardware.simulated.cabinet import HELD
 from hardware.simulated.pins import LineFault
 from hardware.simulated.power_module import PowerModule
-from verified_alloc.control.fault_kinds import Fault
+from verified_alloc.control.fault_kinds import KINDS, Fault, cleared_by, sentence_of
 from verified_alloc.decide.explain import modules
 
 DEMANDS = {1: 160, 2: 80, 3: 40}
@@ -434,6 +434,22 @@ def _cells(row: Row, seen: Seen) -> Iterator[str]:
     yield row.clearing if seen.recovers or not row.repaired else f"not shown: {row.clearing}"
 
 
+def kinds() -> Iterator[str]:
+    """The kinds of latched faults, in Markdown, a line at a time: one of each."""
+    yield "| reported and latched | what it takes out | how it is cleared |"
+    yield "|" + "---|" * 3
+    one: dict[str, dict[str, Any]] = {
+        "contactor": {"gun": 1, "module": 1},
+        "module": {"module": 1},
+        "gun": {"gun": 1},
+        "expander": {"expander": 0},
+        "station": {},
+    }
+    for name, kind in KINDS.items():
+        fault = Fault(name, **one[kind.of])
+        yield f"| {sentence_of(STATION, fault)} | {kind.effect} | {cleared_by(STATION, fault)} |"
+
+
 def table() -> Iterator[str]:
     """In Markdown, a line at a time."""
     yield (
@@ -462,6 +478,7 @@ def line(row: Row, seen: Seen) -> str:
 
 if __name__ == "__main__":
     with _filled() as lines:
+        lines.extend([*kinds(), ""])
         for told in table():
             print(told)
             lines.append(told)

@@ -141,7 +141,15 @@ BROKEN: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
             ' "emergency_stop": false}'
         ),
         ["latched faults"],
-        "contactor 2:5 is welded",
+        "contactor 2:5 is welded (repair it; once it follows its command: `verified-alloc clear"
+        " contactor-2:5`)",
+    ),
+    "a fault of a part that is not there": (
+        lambda pi: (pi / "faults.json").write_text(
+            '{"version": 2, "faults": [{"kind": "dead", "module": 10}]}'
+        ),
+        ["latched faults"],
+        "latched fault 'dead': station 'reference' has no module 10; give it its own fault file",
     ),
     "a damaged fault file": (
         lambda pi: (pi / "faults.json").write_text("{"),
