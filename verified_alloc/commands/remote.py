@@ -145,6 +145,7 @@ def _lines(state: Any) -> Sequence[str]:
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     told = [f"{state['station']['name']}: {_condition(state)}"]
+    told.append(f"Proof: {state['station']['proof']}.")
     told += [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

@@ -5,10 +5,10 @@ again at the next start.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
+from verified_alloc import whole_file
 from verified_alloc.errors import BadInput
 
 Pair = tuple[int, int]
@@ -90,21 +90,11 @@ class FaultLatch:
         """On disk when this returns; OSError if it cannot be written."""
         if self.path is None:
             return
-        beside = self.path.with_name(self.path.name + ".new")
         stored = {
             name: sorted(value) if isinstance(value, frozenset) else value
             for name, value in latched._asdict().items()
         }
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(stored, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        whole_file.write(self.path, json.dumps(stored))
 
 
 def _pairs(stored: object) -> frozenset[Pair]:

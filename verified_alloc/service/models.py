@@ -269,6 +269,10 @@ class StationView(_Model):
     name: str
     simulated: bool
     version: str
+    proof: str = Field(
+        description="whether the code and the station that run are what was proved",
+        examples=["proved (160 obligations, 2026-12-01)", "proved for another station"],
+    )
     guns: int
     modules: int
     matrix: str

@@ -31,8 +31,9 @@ from verified_alloc.station.parts import Pair
 class Painter:
     """Paints what was seen of one station; an explanation is worked out once for a decision."""
 
-    def __init__(self, station: Station, simulated: bool) -> None:
+    def __init__(self, station: Station, proof: str, simulated: bool) -> None:
         self._station = station
+        self._proof = proof
         self._simulated = simulated
         self.version = version("verified-alloc")
         self._explained: tuple[object, Explanation] | None = None
@@ -44,6 +45,7 @@ class Painter:
             name=station.name,
             simulated=self._simulated,
             version=self.version,
+            proof=self._proof,
             guns=len(station.guns),
             modules=len(station.modules),
             matrix=station.matrix.kind,
