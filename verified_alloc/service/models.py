@@ -270,8 +270,8 @@ class StationView(_Model):
     simulated: bool
     version: str
     proof: str = Field(
-        description="whether the code and the station that run are what was proved",
-        examples=["proved (160 obligations, 2026-12-01)", "proved for another station"],
+        description="whether the code and the station that run are what was proved:"
+        " proved (N obligations, DATE), proved for another station, or not proved (WHY)"
     )
     guns: int
     modules: int

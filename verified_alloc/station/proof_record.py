@@ -73,7 +73,7 @@ class Proof(NamedTuple):
     covers: bool
     """What runs is what was proved."""
     sentence: str
-    """`proved (160 obligations, 2026-12-01)`, `proved for another station` or `not proved`, with a
+    """`proved (N obligations, DATE)`, `proved for another station` or `not proved`, with a
     reason where there is one."""
 
 
