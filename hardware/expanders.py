@@ -5,6 +5,7 @@ register pointer. A second one in the same scan must say the same; and before ne
 taken for the truth, all registers must show that they are those of a configured chip.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from hardware.mcp23017 import (
@@ -17,13 +18,16 @@ from hardware.mcp23017 import (
     latches,
 )
 
+RETRIES = 2
+"""Further tries of a reading or a write that went wrong, in one scan."""
+
 _CONFIGURED_INPUTS = (ALL_PINS, ALL_PINS)
 
 Note = Callable[[str, int], None]
 """Called with a kind of event and the chip's address."""
 
 
-class Chip:
+class Chip(ABC):
     """An expander and what is known about it."""
 
     drives = False
@@ -33,6 +37,7 @@ class Chip:
         self.device = device
         self.known = False  # configured, and verified to be so, since the start
         self.lost = False  # answers, but is not configured
+        self.abandoned = False  # nothing is asked of it until it is configured
         self.suspect = False  # the last that was asked of it failed
         self.answered = False  # gave a valid answer to all that this scan asks
         self._note = note
@@ -45,9 +50,36 @@ class Chip:
     def note(self, kind: str) -> None:
         self._note(kind, self.device.address)
 
+    def adopt(self, registers: bytes) -> bool:
+        """Go on with a chip whose registers are as expected; False: they are not."""
+        if not configured_as(registers, self.drives):
+            return False
+        self.enter_service()
+        return True
+
+    @abstractmethod
+    def configure(self) -> bool:
+        """Clear and configure it, one try. True: all registers verified."""
+
     def begin_scan(self) -> None:
         self.answered = False
         self._odd_settings = None
+
+    def settled_registers(self) -> bytes | None:
+        """All registers, when two readings in a row said the same of what matters."""
+        before: tuple[bool, int] | None = None
+        for _ in range(2 + RETRIES):
+            try:
+                registers = self.device.read_registers()
+            except OSError:
+                self.note("no answer")
+                continue
+            configured = configured_as(registers, self.drives)
+            said = (configured, latches(registers) if configured and self.drives else 0)
+            if said == before:
+                return registers
+            before = said
+        return None
 
     def look_over(self) -> bool:
         """Read every register: what no other look shows (polarity, bank, interrupts) could make
@@ -73,14 +105,28 @@ class Chip:
 
 
 class OutputChip(Chip):
-    """Drives coils."""
+    """Drives coils; pins_in_use: a word with the pins that these are on."""
 
     drives = True
 
-    def __init__(self, device: MCP23017, note: Note) -> None:
+    def __init__(self, device: MCP23017, note: Note, pins_in_use: int) -> None:
         super().__init__(device, note)
+        self._pins_in_use = pins_in_use
         self.word = 0  # what the latches hold, as last verified
+        self.unverified = False  # what was last written has not been verified
+        self.doubted = False  # a write went wrong, and nothing has shown the coils since
         self._doubt: OutputReading | None = None
+
+    def adopt(self, registers: bytes) -> bool:
+        """So too, and with it the coils that it drives. One that drives more is not as expected."""
+        word = latches(registers)
+        if word & ~self._pins_in_use or not super().adopt(registers):
+            return False
+        self.word = word
+        return True
+
+    def configure(self) -> bool:
+        return self.device.configure_outputs()
 
     def begin_scan(self) -> None:
         super().begin_scan()
@@ -122,6 +168,9 @@ class FeedbackChip(Chip):
         self._seen = False  # in this scan, for the first time
         self._seen_again = False
         self._doubt: tuple[int, int] | None = None
+
+    def configure(self) -> bool:
+        return self.device.configure_inputs()
 
     def begin_scan(self) -> None:
         super().begin_scan()

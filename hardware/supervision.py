@@ -5,32 +5,27 @@ from gpiozero import Device
 
 from hardware import DeviceLost
 from hardware.heartbeat import ServiceManager, WatchdogTimer
+from hardware.layout import Layout
 from hardware.modules import claim_input, claim_output, release
 
 
 class Supervision:
-    """The three lines, by BCM number.
-
-    reset_pin: low holds all expanders in reset; not claimed before `release_reset`.
-    watchdog_pin: each edge keeps the coil supply and the enables alive for a while.
-    estop_pin: high = healthy; low, or a broken wire, = stop.
-    watchdog_device: the machine's own watchdog, as /dev/watchdog; empty = none.
+    """The reset, watchdog and emergency stop lines and the watchdog device of this layout. The
+    reset line is not claimed before `release_reset`.
 
     Raises DeviceLost where a line cannot be had, and for a line that fails later.
     """
 
-    def __init__(
-        self, reset_pin: int, watchdog_pin: int, estop_pin: int, watchdog_device: str = ""
-    ) -> None:
+    def __init__(self, layout: Layout) -> None:
         self._hearts: list[WatchdogTimer | ServiceManager] = [ServiceManager()]
-        if watchdog_device:
-            self._hearts.append(WatchdogTimer(watchdog_device))
-        self._reset_pin = reset_pin
+        if layout.watchdog_device:
+            self._hearts.append(WatchdogTimer(layout.watchdog_device))
+        self._reset_pin = layout.reset_pin
         self._reset: Device | None = None
         self._lines: list[Device] = []
         try:
-            self._watchdog = self._keep(claim_output("watchdog output", watchdog_pin))
-            self._estop = self._keep(claim_input("emergency stop input", estop_pin))
+            self._watchdog = self._keep(claim_output("watchdog output", layout.watchdog_pin))
+            self._estop = self._keep(claim_input("emergency stop input", layout.estop_pin))
         except DeviceLost:
             self.close()
             raise

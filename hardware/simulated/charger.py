@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from gpiozero import Device
 
 from hardware import clock
+from hardware.layout import Layout
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.cabinet import Cabinet, PlantTiming
 from hardware.simulated.faults import Injection
@@ -28,18 +29,13 @@ class SimulatedCharger:
         contactors: Sequence[tuple[int, int]],
         timing: PlantTiming,
         fault_reaction_ms: int,
-        output_expanders: Sequence[int],
-        feedback_expanders: Sequence[int],
-        enable_pins: Sequence[int],
-        status_pins: Sequence[int],
-        reset_pin: int,
-        watchdog_pin: int,
-        estop_pin: int,
+        layout: Layout,
         speed: float | None = None,
         seed: int = 0,
     ) -> None:
         self.time = VirtualTime(speed)
-        self.bus = SimulatedBus(self.time, output_expanders, feedback_expanders, seed=seed)
+        outputs, feedback = layout.output_expanders, layout.feedback_expanders
+        self.bus = SimulatedBus(self.time, outputs, feedback, seed=seed)
         self.cabinet = Cabinet(
             gun_count=len(gun_max_w),
             module_power_w=module_power_w,
@@ -49,18 +45,10 @@ class SimulatedCharger:
             seed=seed,
         )
         self.monitor = Monitor(self.cabinet, fault_reaction_ms=fault_reaction_ms)
-        self.pins = CabinetPins(
-            self.cabinet,
-            enable_pins=enable_pins,
-            status_pins=status_pins,
-            reset_pin=reset_pin,
-            watchdog_pin=watchdog_pin,
-            estop_pin=estop_pin,
-            reset_line=self.bus.reset_line,
-        )
-        for position, address in enumerate(output_expanders):
+        self.pins = CabinetPins(self.cabinet, layout, self.bus.reset_line)
+        for position, address in enumerate(outputs):
             self.bus.chips[address].driven = _Coils(self.cabinet, position)
-        for position, address in enumerate(feedback_expanders):
+        for position, address in enumerate(feedback):
             self.bus.chips[address].floating = _Contacts(self.cabinet, position)
         self.time.on_advance(self.cabinet.advance)
         self._bus_faults: dict[Injection, BusFault] = {}

@@ -1,13 +1,14 @@
 """gpiozero's mock pins, joined to the cabinet: `Device.pin_factory = CabinetPins(...)`."""
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from gpiozero.pins.mock import MockFactory, MockPin
 
+from hardware.layout import Layout
 from hardware.simulated.cabinet import COMMAND, HELD, Cabinet
 
 CLAIMED = "restart"
@@ -94,33 +95,28 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
     def __init__(
         self,
         cabinet: Cabinet,
-        *,
-        enable_pins: Sequence[int],
-        status_pins: Sequence[int],
-        reset_pin: int,
-        watchdog_pin: int,
-        estop_pin: int,
+        layout: Layout,
         reset_line: Callable[[bool], None],
     ) -> None:
         """`reset_line(low)` is told when the expanders' RESET falls (True) and rises (False)."""
         super().__init__(pin_class=CabinetPin)
         self._cabinet = cabinet
-        self._enables = {pin: module for module, pin in enumerate(enable_pins, start=1)}
-        self._reset_pin = reset_pin
-        self._watchdog_pin = watchdog_pin
+        self._enables = {pin: module for module, pin in enumerate(layout.enable_pins, start=1)}
+        self._reset_pin = layout.reset_pin
+        self._watchdog_pin = layout.watchdog_pin
         self._reset_line = reset_line
         self.accesses = 0
         """Reads and writes of lines so far."""
         self._armed: list[tuple[int, LineFault]] = []
         self._levels: dict[int, bool] = {}
-        self._statuses = dict(enumerate(status_pins, start=1))
+        self._statuses = dict(enumerate(layout.status_pins, start=1))
         self._held: dict[int, bool] = {}
         self._inputs: dict[int, Callable[[], bool]] = {
             pin: partial(cabinet.status, module) for module, pin in self._statuses.items()
         }
-        self._inputs[estop_pin] = lambda: cabinet.estop_healthy
-        self.wired = frozenset({*self._enables, *self._inputs, reset_pin, watchdog_pin})
-        cabinet.status_wired = bool(status_pins)
+        self._inputs[layout.estop_pin] = lambda: cabinet.estop_healthy
+        self.wired = frozenset({*self._enables, *self._inputs, self._reset_pin, self._watchdog_pin})
+        cabinet.status_wired = bool(layout.status_pins)
 
     def swap_enables(self, one: int, other: int) -> None:
         """These two modules' enables hang on each other's lines. KeyError if there is none."""

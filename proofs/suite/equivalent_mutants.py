@@ -32,7 +32,6 @@ ARGUED: dict[str, str] = {
     "rule.documented: 0 becomes 1": "what each gun is given is set in its turn",
     "rule.documented: 0 becomes -1": "what each gun is given is set in its turn",
     "rule.documented: False becomes True": "every gun looks at every module, which sets it",
-    "wiring.contactor: place.bit > PINS_PER_PORT: GtE": "bit 7 (GPA7) is no contactor's place",
 }
 """By name, with the reason. At most 3 % of all mutants may be here."""
 

@@ -17,6 +17,7 @@ from hardware.simulated import miswiring
 from hardware.simulated.cabinet import HELD
 from hardware.simulated.pins import LineFault
 from hardware.simulated.power_module import PowerModule
+from verified_alloc.control.fault_kinds import Fault
 from verified_alloc.decide.explain import modules
 
 DEMANDS = {1: 160, 2: 80, 3: 40}
@@ -157,7 +158,7 @@ class Trial:
             *(f"{g}:{m} (welded)" for g, m in sorted(faults.welded)),
             *(f"{g}:{m} (open)" for g, m in sorted(faults.failed_open)),
         ]
-        if latched.emergency_stop or latched.enables_high:
+        if {"emergency_stop", "enable_high"} & {fault.kind for fault in latched}:
             seen.excluded = ["everything"]
         seen.reported = at_work.reported[self._reports :]
         if self._reacted_us is not None:
@@ -206,7 +207,7 @@ def play(row: Row) -> Seen:
 
 def _clear_expanders(controller: Any, positions: Sequence[int] = range(4)) -> None:
     for position in positions:
-        if position in controller.health.latched.expanders:
+        if Fault("expander_lost", expander=position) in controller.health.latched:
             controller.clear_expander(position)
 
 

@@ -29,6 +29,7 @@ from hardware.simulated.power_module import PowerModule
 from hardware.simulated.vehicle import Vehicle
 from verified_alloc.control.controller import SOLVER_DEADLINE_MS, Controller
 from verified_alloc.control.dwell import Dwell
+from verified_alloc.control.fault_kinds import in_order
 from verified_alloc.control.health import Health, kernel_timing
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.kernel.diagnosis import NOT_SO
@@ -42,7 +43,7 @@ SCRATCH = "set before it is used"
 SKIPPING = "says how long time may be skipped, which changes nothing"
 
 CHIP = {
-    **dict.fromkeys(["device", "_note"], FIXED),
+    **dict.fromkeys(["device", "_note", "_pins_in_use"], FIXED),
     **dict.fromkeys(["answered", "_seen", "_seen_again", "_doubt", "_odd_settings"], SCRATCH),
 }
 NOT_TOLD: dict[type, dict[str, str]] = {
@@ -113,7 +114,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     Health: {
         **dict.fromkeys(["_station", "_timing", "_numbers", "_expanders"], FIXED),
         **dict.fromkeys(["ages", "lines_off_ms", "latched"], PARTS),
-        **dict.fromkeys(["_contactors", "_modules", "faults"], DERIVED),  # of what is latched
+        **dict.fromkeys(["_bits", "faults"], DERIVED),  # of what is latched
         "counting": SKIPPING,
     },
     DemandProcessor: {
@@ -125,12 +126,11 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         "_since_ms": PARTS,
     },
     ContactorController: {
-        **dict.fromkeys(["_i2c_bus", "_addresses", "_places", "_bits", "_bus", "_looks"], FIXED),
+        **dict.fromkeys(["_layout", "_pins_in_use", "_bus", "_looks"], FIXED),
         **dict.fromkeys(["events", "counts"], PAST),
         "_scrub_each_scan": FIXED,
-        **dict.fromkeys(["_outputs", "_feedback", "_abandoned", "_scrubbed"], PARTS),
-        **dict.fromkeys(["_unverified", "_doubted", "_reads"], PARTS),
-        "_failed_at_s": SCRATCH,
+        **dict.fromkeys(["_outputs", "_feedback", "_scrubbed", "_reads"], PARTS),
+        "_repair": SCRATCH,  # each call has its time, and the chips are these
     },
     OutputChip: CHIP,
     FeedbackChip: CHIP,
@@ -409,7 +409,7 @@ def _health(health: Health) -> Any:
             for age in health.ages
         ],
         [min(age_ms, timing.current_decay_ms) for age_ms in health.lines_off_ms],
-        [sorted(one) if isinstance(one, frozenset) else one for one in health.latched],
+        in_order(health.latched),
     )
 
 
@@ -426,9 +426,6 @@ def _bank(bank: ContactorController, bus: SimulatedBus) -> Any:
         sound or bank._scrubbed % len(chips),
         [_told(chip) for chip in bank._outputs],
         [_told(chip) for chip in bank._feedback],
-        sorted(chip.device.address for chip in bank._abandoned),
-        sorted(chip.device.address for chip in bank._unverified),
-        sorted(chip.device.address for chip in bank._doubted),
         (given_up := len(bank._given_up())) and bank._reads % given_up,
     )
 

@@ -96,9 +96,10 @@ def accept_any_read_back(monkeypatch: Patch) -> None:
 def ignore_a_failed_write(monkeypatch: Patch) -> None:
     right = ContactorController.write
 
-    def write(self, coils):  # type: ignore[no-untyped-def]
-        right(self, coils)
-        self._unverified.clear()
+    def write(self, words):  # type: ignore[no-untyped-def]
+        right(self, words)
+        for chip in self._outputs:
+            chip.unverified = False
         return frozenset()
 
     monkeypatch.setattr(ContactorController, "write", write)

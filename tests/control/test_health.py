@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 from sweep.stations import REFERENCE
 
-from verified_alloc.control.fault_latch import Latched
-from verified_alloc.control.health import SILENT_SCANS, Health, describe
+from verified_alloc.control.fault_kinds import Fault
+from verified_alloc.control.health import SILENT_SCANS, Health
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel.diagnosis import Readings
 
@@ -25,8 +25,8 @@ def only(gun: int) -> tuple[bool, ...]:
 class Patient:
     """A station's health, fed with readings of module 1; all others are off."""
 
-    def __init__(self, latched: Latched | None = None) -> None:
-        self.health = Health(REFERENCE, Latched() if latched is None else latched)
+    def __init__(self, latched: frozenset[Fault] = frozenset()) -> None:
+        self.health = Health(REFERENCE, latched)
         self.said: list[str] = []
 
     def shows(
@@ -59,7 +59,7 @@ def test_a_contact_that_stays_closed_is_latched_as_welded() -> None:
     patient = Patient()
     assert not patient.shows(WELDED, 4)
     assert patient.shows(WELDED, 3) == ["contactor 2:1 is welded"]
-    assert patient.health.latched == Latched(welded=frozenset({(2, 1)}))
+    assert patient.health.latched == {Fault("welded", 2, 1)}
     assert patient.health.faults.welded == {(2, 1)}
 
 
@@ -106,7 +106,7 @@ def test_latched_faults_do_not_go_away_by_themselves() -> None:
     patient = Patient()
     patient.shows(WELDED, 10)
     patient.shows(OFF, 1000)
-    assert patient.health.latched.welded == {(2, 1)}
+    assert patient.health.latched == {Fault("welded", 2, 1)}
 
 
 def test_a_module_that_is_told_on_and_is_silent_is_dead() -> None:
@@ -160,9 +160,9 @@ def test_the_emergency_stop_is_latched() -> None:
         "emergency stop; everything is off until that is cleared"
     ]
     patient.shows(OFF, 10)
-    assert patient.health.latched.emergency_stop
+    assert patient.health.latched == {Fault("emergency_stop")}
     patient.health.clear_stop()
-    assert not patient.health.latched.emergency_stop
+    assert not patient.health.latched
 
 
 @pytest.mark.parametrize("shown", [WELDED, FAILED_OPEN])
@@ -175,15 +175,15 @@ def test_a_contactor_is_cleared_only_when_it_agrees(shown: Readings) -> None:
     patient.shows(OFF, 30)
     patient.health.clear_contactor(2, 1)
     assert not patient.health.faults.contactors
-    assert patient.health.latched == Latched()
+    assert not patient.health.latched
 
 
 def test_clearing_one_contactor_keeps_the_others() -> None:
-    patient = Patient(Latched(welded=frozenset({(2, 1), (3, 4)}), failed_open=frozenset({(5, 1)})))
+    others = {Fault("welded", 3, 4), Fault("failed_open", 5, 1)}
+    patient = Patient(frozenset({Fault("welded", 2, 1), *others}))
     patient.shows(OFF, 5)
     patient.health.clear_contactor(2, 1)
-    assert patient.health.latched.welded == {(3, 4)}
-    assert patient.health.latched.failed_open == {(5, 1)}
+    assert patient.health.latched == others
 
 
 def test_a_module_is_cleared_only_when_it_is_off() -> None:
@@ -194,19 +194,21 @@ def test_a_module_is_cleared_only_when_it_is_off() -> None:
         patient.health.clear_module(1)
     patient.shows(OFF, 1)
     patient.health.clear_module(1)
-    assert patient.health.latched == Latched()
+    assert not patient.health.latched
     assert not patient.health.faults.guns
 
 
 def test_what_was_latched_before_is_planned_around_from_the_start() -> None:
     health = Health(
         REFERENCE,
-        Latched(
-            welded=frozenset({(1, 2)}),
-            failed_open=frozenset({(3, 4)}),
-            dead=frozenset({5}),
-            stuck_on=frozenset({(6, 7)}),
-            expanders=frozenset({0}),
+        frozenset(
+            [
+                Fault("welded", 1, 2),
+                Fault("failed_open", 3, 4),
+                Fault("dead", module=5),
+                Fault("stuck_on", 6, 7),
+                Fault("expander_lost", expander=0),
+            ]
         ),
     )
     assert health.faults.welded == {(1, 2)}
@@ -215,29 +217,9 @@ def test_what_was_latched_before_is_planned_around_from_the_start() -> None:
     assert health.faults.guns == {6}
 
 
-def test_every_fault_has_a_sentence_of_its_own() -> None:
-    everything = Latched(
-        welded=frozenset({(1, 2)}),
-        failed_open=frozenset({(3, 4)}),
-        dead=frozenset({5}),
-        stuck_on=frozenset({(6, 7)}),
-        expanders=frozenset({1}),
-        emergency_stop=True,
-    )
-    assert describe(REFERENCE, Latched(), everything) == [
-        "contactor 1:2 is welded",
-        "contactor 3:4 failed open",
-        "module 5 does not report on",
-        "module 7 does not switch off; gun 6 is locked",
-        "expanders 0x21 and 0x25 are lost; their modules are out until that is cleared",
-        "emergency stop; everything is off until that is cleared",
-    ]
-    assert describe(REFERENCE, everything, everything) == []
-
-
 def test_a_contact_that_is_seen_closed_counts_whatever_else_cannot_be_read() -> None:
     """Module 3 is on two expanders: of guns 1 and 2 on the first, of guns 3 to 6 on the second."""
-    health = Health(REFERENCE, Latched())
+    health = Health(REFERENCE, frozenset())
 
     def update(
         closed: tuple[bool, ...], *seen: bool, latch: tuple[bool, ...] = OPEN, doubt: bool = False

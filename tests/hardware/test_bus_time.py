@@ -1,9 +1,11 @@
 """What a scan takes on the bus, against the simulated bus, byte by byte."""
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from layouts import REFERENCE
 
 from hardware import bus_time, clock
 from hardware.contactors import ContactorController
@@ -21,14 +23,15 @@ def test_it_covers_what_the_bus_takes_and_not_much_more(
     monkeypatch.setattr(clock, "now_s", time.now_s)
     outputs, feedback = range(0x20, 0x20 + positions), range(0x24, 0x24 + positions)
     bus = SimulatedBus(time, outputs, feedback, bit_rate_hz=bit_rate_hz)
-    contactors = [(1, module) for module in range(14 * positions)]
-    bank = ContactorController(contactors, outputs, feedback, 1, scan_ms)
+    layout = replace(REFERENCE, output_expanders=tuple(outputs), feedback_expanders=tuple(feedback))
+    all_pins = [0x7F7F] * positions
+    bank = ContactorController(layout, all_pins, scan_ms)
     with bus.installed():
         bank.open()
         bank.start()
         begun_us = time.now_us
         bank.read(clock.now_s() + 1)
-        assert not bank.write([True] * len(contactors))
+        assert not bank.write(all_pins)
         taken_us = time.now_us - begun_us
     bound_us = bus_time.scan_us(positions, scan_ms, bit_rate_hz)
     assert taken_us <= bound_us <= 1.05 * taken_us

@@ -3,21 +3,23 @@
 import errno
 import fcntl
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
 import smbus2
+from layouts import REFERENCE
 
 from hardware import DeviceLost, HardwareError, clock
 from hardware.contactors import BankReading, ContactorController
+from hardware.layout import Layout
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.virtual_time import VirtualTime
 
-OUTPUTS = (0x20, 0x21, 0x22, 0x23)
-FEEDBACK = (0x24, 0x25, 0x26, 0x27)
-CONTACTORS = [(gun, module) for module in range(1, 10) for gun in range(1, 7)]
+OUTPUTS, FEEDBACK = REFERENCE.output_expanders, REFERENCE.feedback_expanders
+CONTACTORS = 54
+PINS = (*range(7), *range(8, 15))  # transcribed from the wiring contract, as an electrician would
 SCAN_S = 0.020
 FULL_READ = 13  # each chip once, its contacts again, one chip looked over
 
@@ -26,19 +28,30 @@ CONFIGURED = bytes([0, 0, 0, 0, 0, 0, 0xA5, 0x5A, 0, 0, 0, 0, 0, 0])  # IODIR to
 Coils = list[bool]
 
 
-def word_of(coils: Coils, position: int) -> int:
-    """The word that an electrician would measure: transcribed from the wiring contract."""
-    pins = [*range(7), *range(8, 15)]
-    mine = coils[14 * position : 14 * position + 14]
-    return sum(1 << pin for pin, coil in zip(pins, mine, strict=False) if coil)
+def words_of(coils: Coils) -> list[int]:
+    """By expander, the word that an electrician would measure."""
+    chips = [coils[first : first + 14] for first in range(0, len(coils), 14)]
+    return [sum(1 << p for p, coil in zip(PINS, chip, strict=False) if coil) for chip in chips]
+
+
+def coils_of(words: Sequence[int]) -> Coils:
+    """The coils that those words set."""
+    return [bool(word >> pin & 1) for word in words for pin in PINS][:CONTACTORS]
+
+
+def bank_of(
+    layout: Layout = REFERENCE, coils: int = CONTACTORS, **scan_ms: int
+) -> ContactorController:
+    """A bank with so many coils on it."""
+    return ContactorController(layout, words_of([True] * coils), **scan_ms)
 
 
 def some_coils(seed: int) -> Coils:
     drawn = random.Random(seed)
-    return [drawn.random() < 0.5 for _ in CONTACTORS]
+    return [drawn.random() < 0.5 for _ in range(CONTACTORS)]
 
 
-NONE = [False] * len(CONTACTORS)
+NONE = [False] * CONTACTORS
 OLD, NEW = some_coils(1), some_coils(2)
 
 
@@ -60,7 +73,7 @@ class Bench:
         for output, feedback in zip(OUTPUTS, FEEDBACK, strict=True):
             self.bus.chips[output].driven = self._recorder(output)
             self.bus.chips[feedback].floating = self._follower(output)
-        self.bank = ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1)
+        self.bank = bank_of()
 
     def _recorder(self, address: int) -> Callable[[int, str], None]:
         return lambda word, cause: self.history[address].append(Driven(self.time.now_us, word))
@@ -71,15 +84,18 @@ class Bench:
     def running(self, coils: Coils) -> "Bench":
         self.bank.open()
         self.bank.start()
-        assert self.bank.write(coils) == frozenset()
+        assert self.write(coils) == frozenset()
         assert self.read().answered == (True,) * 4
         return self
 
     def read(self, within_s: float = SCAN_S) -> BankReading:
         return self.bank.read(clock.now_s() + within_s)
 
+    def write(self, coils: Coils) -> frozenset[int]:
+        return self.bank.write(words_of(coils))
+
     def shows(self, position: int, coils: Coils) -> bool:
-        return self.bus.chips[OUTPUTS[position]].word == word_of(coils, position)
+        return self.bus.chips[OUTPUTS[position]].word == words_of(coils)[position]
 
     def raw_write(self, address: int, *data: int) -> None:
         """Somebody else on the bus."""
@@ -99,7 +115,7 @@ class Bench:
         """The longest time that a pin was neither as it was before nor as it was to be."""
         longest = 0
         for position, address in enumerate(OUTPUTS):
-            before, after = word_of(old, position), word_of(new, position)
+            before, after = words_of(old)[position], words_of(new)[position]
             course = [*self.history[address], Driven(self.time.now_us, 0)]
             wrong_us = 0
             for now, then in pairwise(course):
@@ -115,7 +131,7 @@ class Bench:
         return [
             position
             for position in range(4)
-            if reading.answered[position] and not self.shows(position, list(reading.latch))
+            if reading.answered[position] and not self.shows(position, coils_of(reading.latch))
         ]
 
 
@@ -146,10 +162,15 @@ def test_coils_and_contacts_follow_what_is_written(bench, adapter):
     station = bench(adapter).running(NONE)
     for seed in range(5):
         coils = some_coils(seed)
-        assert station.bank.write(coils) == frozenset()
+        assert station.write(coils) == frozenset()
         assert all(station.shows(position, coils) for position in range(4))
         reading = station.read()
-        assert list(reading.latch) == list(reading.closed) == list(reading.closed_again) == coils
+        assert (
+            coils_of(reading.latch)
+            == coils_of(reading.closed)
+            == coils_of(reading.closed_again)
+            == coils
+        )
         assert reading.lost == (False,) * 4
     assert not station.bank.counts
 
@@ -160,17 +181,17 @@ def test_nothing_is_driven_while_a_cold_bank_is_configured(bench):
     station.bank.open()
     station.bank.start()
     assert [len(course) for course in station.history.values()] == [1, 1, 1, 1]
-    assert station.read().latch == tuple(NONE)
+    assert coils_of(station.read().latch) == NONE
 
 
 def test_a_restart_keeps_the_latches_of_a_configured_bank(bench):
     station = bench().running(OLD)
     changes = sum(map(len, station.history.values()))
     station.bank.close()
-    station.bank = ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1)
+    station.bank = bank_of()
     station.bank.open()
     station.bank.start()
-    assert list(station.read().latch) == OLD
+    assert coils_of(station.read().latch) == OLD
     assert sum(map(len, station.history.values())) == changes
 
 
@@ -186,8 +207,8 @@ def test_a_chip_found_otherwise_at_the_start_is_cleared(bench, damage):
     reading = station.read()
     assert reading.answered == (True,) * 4
     assert station.bus.chips[0x22].word == 0
-    assert not any(reading.latch[28:42])
-    assert list(reading.latch[:28]) == OLD[:28]
+    assert not reading.latch[2]
+    assert coils_of(reading.latch[:2]) == OLD[:28]
 
 
 def test_only_words_that_change_go_over_the_wire(bench):
@@ -195,7 +216,7 @@ def test_only_words_that_change_go_over_the_wire(bench):
     coils = list(OLD)
     coils[20] = not coils[20]
     transactions, wire_bytes = station.bank.transactions, station.bank.wire_bytes
-    assert station.bank.write(coils) == frozenset()
+    assert station.write(coils) == frozenset()
     assert station.bank.transactions == transactions + 1
     # address, register, two of data; address, register; address, four read back
     assert station.bank.wire_bytes == wire_bytes + 11
@@ -203,7 +224,7 @@ def test_only_words_that_change_go_over_the_wire(bench):
         station.bus.transactions,
         station.bus.wire_bytes,
     )
-    assert station.bank.write(coils) == frozenset()
+    assert station.write(coils) == frozenset()
     assert station.bank.transactions == transactions + 1
 
 
@@ -217,21 +238,21 @@ def test_a_scan_reads_in_thirteen_transfers_and_leaves_time(bench):
 
 def test_a_small_station_leaves_the_other_expanders_alone(bench):
     station = bench()
-    station.bank = ContactorController(CONTACTORS[:15], OUTPUTS, FEEDBACK, 1)
+    station.bank = bank_of(coils=15)
     station.bank.open()
     station.bank.start()
-    assert station.bank.write([True] * 15) == frozenset()
+    assert station.write([True] * 15) == frozenset()
     assert [station.bus.chips[at].word for at in OUTPUTS] == [0x7F7F, 0x0001, 0, 0]
     assert len(station.read().answered) == 2
 
 
-def test_more_contactors_than_pins_are_refused():
-    with pytest.raises(HardwareError, match=r"54 contactors: 3 .* carry 42"):
-        ContactorController(CONTACTORS, OUTPUTS, FEEDBACK[:3], 1)
+def test_more_positions_than_expanders_are_refused():
+    with pytest.raises(HardwareError, match="of 4 expanders are in use: the layout has 3"):
+        bank_of(replace(REFERENCE, feedback_expanders=FEEDBACK[:3]))
 
 
 def test_a_bus_that_does_not_exist_is_one_clear_line():
-    bank = ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 97)
+    bank = bank_of(replace(REFERENCE, i2c_bus=97))
     with pytest.raises(DeviceLost, match=r"^I2C bus 97 \(/dev/i2c-97\): No such file"):
         bank.open()
     bank.close()
@@ -252,7 +273,7 @@ def test_one_fault_in_a_write_is_repaired_within_milliseconds(bench, transaction
         station = bench(bit_rate_hz=bit_rate_hz).running(OLD)
         begun_us = station.time.now_us
         station.strike(kind, transaction, bit)
-        assert station.bank.write(NEW) == frozenset(), (kind, bit)
+        assert station.write(NEW) == frozenset(), (kind, bit)
         assert station.bus.faults_hit
         assert all(station.shows(position, NEW) for position in range(4)), (kind, bit)
         wrong_us = station.longest_wrong_us(begun_us, OLD, NEW)
@@ -260,7 +281,7 @@ def test_one_fault_in_a_write_is_repaired_within_milliseconds(bench, transaction
         assert station.set_up() == [CONFIGURED] * 4, (kind, bit)
         reading = station.read()
         assert reading.answered == (True,) * 4
-        assert list(reading.latch) == NEW
+        assert coils_of(reading.latch) == NEW
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -274,7 +295,7 @@ def test_one_fault_in_any_write_is_repaired_or_reported(bench, seed):
         station = bench(drawn.choice(["bcm2835", "designware"])).running(old)
         begun_us = station.time.now_us
         station.strike(kind, drawn.randrange(6), bit)
-        unverified = station.bank.write(new)
+        unverified = station.write(new)
         assert station.longest_wrong_us(begun_us, old, new) < 1_100, (kind, bit)
         wrong = {position for position in range(4) if not station.shows(position, new)}
         assert wrong <= unverified, (kind, bit)
@@ -290,9 +311,9 @@ def test_one_fault_in_a_read_is_neither_believed_nor_reported(bench, transaction
         station.strike(kind, transaction, bit)
         reading = station.read()
         assert reading.answered == (True,) * 4, (kind, bit)
-        assert list(reading.latch) == OLD, (kind, bit)
+        assert coils_of(reading.latch) == OLD, (kind, bit)
         # One of the two readings of the contacts may show the flip: that is why there are two.
-        assert OLD in (list(reading.closed), list(reading.closed_again)), (kind, bit)
+        assert OLD in (coils_of(reading.closed), coils_of(reading.closed_again)), (kind, bit)
     assert len(station.bus.faults_hit) == len(faults)
     assert station.bank.counts["latch changed"] == station.bank.counts["lost"] == 0
 
@@ -308,7 +329,7 @@ def test_one_fault_in_a_restart_loses_no_latch(bench, transaction):
         station.bank.start()
         reading = station.read()
         assert reading.answered == (True,) * 4, (kind, bit)
-        assert list(reading.latch) == OLD, (kind, bit)
+        assert coils_of(reading.latch) == OLD, (kind, bit)
     assert len(station.bus.faults_hit) == len(faults)
 
 
@@ -334,7 +355,7 @@ def test_one_fault_in_configuring_a_chip_spares_the_others(bench, transaction):
         assert wrong_us < 4_000, (kind, bit, wrong_us)
         reading = station.read()
         assert reading.answered == (True,) * 4, (kind, bit)
-        assert list(reading.latch) == list(reading.closed) == others, (kind, bit)
+        assert coils_of(reading.latch) == coils_of(reading.closed) == others, (kind, bit)
 
 
 def test_a_configuration_that_lands_on_a_neighbour_in_service_is_undone(bench):
@@ -360,7 +381,7 @@ def test_a_word_on_another_chip_is_found_although_its_own_chip_says_something_el
     begun_us = station.time.now_us
     station.strike("wrong_chip", 0, address=0x20)
     station.strike("flip_read", 0, bit=0, address=0x20)
-    assert station.bank.write([*NEW[:14], *OLD[14:]]) == frozenset()
+    assert station.write([*NEW[:14], *OLD[14:]]) == frozenset()
     assert any(driven.at_us > begun_us for driven in station.history[0x21])
     assert station.shows(0, NEW)
     assert station.shows(1, OLD)
@@ -371,7 +392,7 @@ def test_pins_that_were_inputs_for_too_long_do_not_drive_again(bench):
     coils = [True] * 14 + OLD[14:]
     station.strike("flip_write", 0, bit=0, address=0x20)  # OLATB and IODIRA get the word
     station.strike("timeout", 1, address=0x20)  # and the contactors get the time to move
-    assert station.bank.write(coils) == {0}
+    assert station.write(coils) == {0}
     assert station.bus.chips[0x20].word & 0x7F == 0
     assert station.read().lost[0]
 
@@ -380,10 +401,10 @@ def test_a_chip_that_could_not_be_verified_is_not_given_its_old_word_again(bench
     station = bench().running(OLD)
     station.bus.inject(BusFault("flip_read", 0x20, 0, 3, 16))  # written, but never seen to be
     station.strike("nack", 4, address=0x21)  # once the others are verified on account of that
-    assert station.bank.write(NEW) == {0}
+    assert station.write(NEW) == {0}
     assert len(station.bus.faults_hit) == 4
     assert all(station.shows(position, NEW) for position in range(4))
-    assert list(station.read().latch) == NEW
+    assert coils_of(station.read().latch) == NEW
 
 
 # What stays wrong.
@@ -397,7 +418,7 @@ def test_a_brown_out_during_a_write_is_told_at_the_latest_by_the_next_read(
     station = bench().running(OLD)
     position = OUTPUTS.index(address)
     station.strike("brown_out", transaction, address=address)
-    unverified = station.bank.write(NEW)
+    unverified = station.write(NEW)
     reading = station.read()
     if not station.bus.faults_hit:
         station.bus.inject(BusFault("brown_out", address))
@@ -415,14 +436,14 @@ def test_a_lost_chip_stays_untouched_until_it_is_configured(bench):
         reading = station.read()
         assert reading.lost == (False, True, False, False)
         assert reading.answered == (True, False, True, True)
-        assert station.bank.write([*OLD[:14], *[True] * 14, *OLD[28:]]) == {1}
+        assert station.write([*OLD[:14], *[True] * 14, *OLD[28:]]) == {1}
         assert station.bus.chips[0x21].register(0x00) == 0xFF
         assert station.bus.chips[0x21].register(0x14) == 0
     assert station.bank.configure(1)
     reading = station.read()
     assert reading.answered == (True,) * 4
-    assert not any(reading.latch[14:28])
-    assert station.bank.write(NEW) == frozenset()
+    assert not reading.latch[1]
+    assert station.write(NEW) == frozenset()
     assert station.shows(1, NEW)
 
 
@@ -451,7 +472,7 @@ def test_latches_that_somebody_else_changed_are_told_as_they_are(bench):
     assert station.bus.chips[0x23].word == 0x0A55
     assert station.bank.counts["latch changed"] == 1
     assert station.bank.events[-1].address == 0x23
-    assert station.bank.write(OLD) == frozenset()
+    assert station.write(OLD) == frozenset()
     assert station.shows(3, OLD)
 
 
@@ -474,7 +495,7 @@ def test_a_fault_that_stays_is_reported_and_the_others_go_on(bench, kind, addres
     position = OUTPUTS.index(address)
     station.bus.inject(BusFault(kind, address, 0, None))
     begun_us = station.time.now_us
-    unverified = station.bank.write(NEW)
+    unverified = station.write(NEW)
     assert station.time.now_us - begun_us < 40_000
     assert position in unverified or station.shows(position, NEW)
     others = [other for other in range(4) if other != position]
@@ -483,7 +504,7 @@ def test_a_fault_that_stays_is_reported_and_the_others_go_on(bench, kind, addres
         reading = station.read()
         assert station.liars(reading) == []
         assert all(reading.answered[other] for other in others)
-        unverified = station.bank.write(NEW)
+        unverified = station.write(NEW)
     assert all(station.shows(other, NEW) for other in others)
     # The same word landing elsewhere again and again is put right each time at once.
     assert station.longest_wrong_us(begun_us, OLD, NEW) < 1_100
@@ -539,7 +560,7 @@ def test_a_chip_left_out_at_the_start_is_lost_when_it_comes_back(bench):
     reading = station.read()
     assert reading.answered == (True, True, False, True)
     assert reading.lost == (False,) * 4
-    assert station.bank.write([True] * 54) == {2}
+    assert station.write([True] * 54) == {2}
     station.bus.chips[0x22].held_in_reset = False
     assert station.read().lost == (False, False, True, False)
     assert station.bank.configure(2)
@@ -572,7 +593,7 @@ def test_contacts_of_abandoned_positions_are_tried_in_turn_until_they_answer(ben
         assert reading.answered == reading.seen == (False, False, True, True)
         assert station.bank.transactions <= transactions + 1 + FULL_READ - 6
     assert station.bank.counts.total() == told  # a chip that stays silent is no news
-    assert station.bank.write(NONE) == {0, 1}
+    assert station.write(NONE) == {0, 1}
     assert station.shows(0, OLD)
     assert station.shows(1, OLD)
     station.bus.chips[FEEDBACK[1]].held_in_reset = False
@@ -596,7 +617,7 @@ def test_coils_are_in_doubt_from_a_write_that_failed_until_they_are_seen(bench, 
     station = bench().running(OLD)
     fault = BusFault(address=0x21, at_transaction=0, count=None, **strikes)
     station.bus.inject(fault)
-    assert 1 in station.bank.write(NEW)
+    assert 1 in station.write(NEW)
     assert station.read().doubted == (False, True, False, False)
     station.bank.abandon(1)
     station.bus.clear(fault)
@@ -609,7 +630,7 @@ def test_coils_that_are_read_again_are_in_doubt_no_longer(bench):
     station = bench().running(OLD)
     fault = BusFault("nack", 0x21, 0, None)
     station.bus.inject(fault)
-    assert station.bank.write(NEW) == {1}
+    assert station.write(NEW) == {1}
     station.bus.clear(fault)
     reading = station.read()
     assert reading.answered == (True,) * 4
@@ -622,7 +643,7 @@ def test_a_word_that_strays_to_an_abandoned_chip_is_put_right(bench):
     begun_us = station.time.now_us
     station.strike("wrong_chip", 0, bit=1, address=0x20)  # to 0x22
     only_first = [new if k < 14 else old for k, (new, old) in enumerate(zip(NEW, OLD, strict=True))]
-    assert station.bank.write(only_first) == frozenset()
+    assert station.write(only_first) == frozenset()
     assert station.bus.faults_hit
     assert all(station.shows(position, only_first) for position in range(4))
     assert 0 < station.longest_wrong_us(begun_us, OLD, only_first) < 1_100
@@ -641,7 +662,7 @@ def test_a_word_that_may_have_strayed_to_a_lost_chip_is_in_doubt_unless_it_drive
     station.raw_write(0x22, 0x00, inputs, inputs)
     station.bank.abandon(2)
     station.strike("wrong_chip", 0, bit=1, address=0x20)
-    station.bank.write(NEW)
+    station.write(NEW)
     assert station.bus.faults_hit
     assert station.read().doubted == (False, False, not inputs, False)
 
@@ -651,7 +672,7 @@ def test_nobody_doubts_coils_that_were_not_written(bench):
     station.bus.chips[0x21].held_in_reset = True
     station.read()
     station.bank.abandon(1)
-    assert station.bank.write(NONE) == {1}
+    assert station.write(NONE) == {1}
     assert station.read().doubted == (False,) * 4
 
 
@@ -666,7 +687,7 @@ def test_a_bus_that_hangs_holds_a_write_up_for_a_bounded_time(bench):
     station = bench().running(OLD)
     station.bus.inject(BusFault("timeout", None, 0, None))
     begun_us = station.time.now_us
-    assert station.bank.write(NEW) == {0, 1, 2, 3}
+    assert station.write(NEW) == {0, 1, 2, 3}
     assert station.time.now_us - begun_us < 50_000
     assert not any(station.bank.configure(position) for position in range(4))
 
@@ -706,7 +727,7 @@ def test_a_setting_that_changed_is_found_within_half_a_second(bench, address, re
 @pytest.mark.parametrize("scan_ms", [5, 20, 100, 400, 1000])
 def test_every_chip_is_looked_over_every_half_second_or_every_scan(bench, monkeypatch, scan_ms):
     station = bench()
-    station.bank = ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1, scan_ms)
+    station.bank = bank_of(scan_ms=scan_ms)
     station.running(OLD)
     seen: list[int] = []
     for chip in station.bank._chips():
@@ -754,7 +775,7 @@ def test_a_bus_that_another_process_holds_is_refused(bench, tmp_path):
         def close(self) -> None:
             self.file.close()
 
-    bank = ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1)
+    bank = bank_of()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(smbus2, "SMBus", Opened)
         with pytest.raises(DeviceLost, match=r"^I2C bus 1 \(/dev/i2c-1\): held by another process"):
@@ -762,9 +783,9 @@ def test_a_bus_that_another_process_holds_is_refused(bench, tmp_path):
         held.close()
         bank.open()
         with pytest.raises(DeviceLost, match="held by another"):
-            ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1).open()
+            bank_of().open()
         bank.close()
-        ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1).open()
+        bank_of().open()
 
 
 @pytest.mark.parametrize("fd", [None, "no number", -1, 10**6])
@@ -774,4 +795,4 @@ def test_a_bus_that_is_no_file_is_nobody_elses(bench, monkeypatch, fd):
             self.fd = fd
 
     monkeypatch.setattr(smbus2, "SMBus", Fake)
-    ContactorController(CONTACTORS, OUTPUTS, FEEDBACK, 1).open()
+    bank_of().open()

@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory
+from layouts import REFERENCE
 
 from hardware import DeviceLost, clock
 from hardware.heartbeat import ServiceManager, WatchdogTimer
@@ -106,7 +108,7 @@ def test_only_a_verified_scan_is_a_beat(
     monkeypatch.setattr(Device, "pin_factory", MockFactory())
     device = tmp_path / "watchdog"
     device.touch()
-    supervision = Supervision(25, 26, 27, str(device))
+    supervision = Supervision(replace(REFERENCE, watchdog_device=str(device)))
     supervision.release_reset()
     assert supervision.stopped
     assert (heard(systemd), device.read_bytes()) == ([], b"")

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 from gpiozero import Device, OutputDevice
 from gpiozero.pins.mock import MockFactory
+from layouts import REFERENCE
 
 from hardware import DeviceLost
 from hardware.supervision import Supervision
 
-RESET, WATCHDOG, ESTOP = 25, 26, 27
+RESET, WATCHDOG, ESTOP = REFERENCE.reset_pin, REFERENCE.watchdog_pin, REFERENCE.estop_pin
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def pins(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
 
 
 def test_the_reset_line_is_touched_only_when_told_and_then_driven_high(pins):
-    supervision = Supervision(RESET, WATCHDOG, ESTOP)
+    supervision = Supervision(REFERENCE)
     assert pins.pin(RESET).function == "input"
     supervision.release_reset()
     assert pins.pin(RESET).function == "output"
@@ -31,7 +32,7 @@ def test_the_reset_line_is_touched_only_when_told_and_then_driven_high(pins):
 
 
 def test_every_verified_scan_is_an_edge(pins):
-    supervision = Supervision(RESET, WATCHDOG, ESTOP)
+    supervision = Supervision(REFERENCE)
     levels = []
     for _ in range(4):
         supervision.verified()
@@ -40,7 +41,7 @@ def test_every_verified_scan_is_an_edge(pins):
 
 
 def test_low_or_a_broken_wire_is_stop(pins):
-    supervision = Supervision(RESET, WATCHDOG, ESTOP)
+    supervision = Supervision(REFERENCE)
     assert pins.pin(ESTOP).pull == "down"
     assert supervision.stopped
     pins.pin(ESTOP).drive_high()
@@ -50,13 +51,13 @@ def test_low_or_a_broken_wire_is_stop(pins):
 
 
 def test_closing_does_not_reset_the_expanders_under_load(pins):
-    supervision = Supervision(RESET, WATCHDOG, ESTOP)
+    supervision = Supervision(REFERENCE)
     supervision.release_reset()
     pins.pin(RESET).clear_states()
     supervision.close()
     assert all(state.state for state in pins.pin(RESET).states)
     supervision.close()
-    Supervision(RESET, WATCHDOG, ESTOP)
+    Supervision(REFERENCE)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +71,13 @@ def test_closing_does_not_reset_the_expanders_under_load(pins):
 def test_a_pin_that_is_taken_is_one_clear_line(pins, pin, name):
     other = OutputDevice(pin)
     with pytest.raises(DeviceLost, match=rf"^{name} \(BCM {pin}\): .*in use"):
-        Supervision(RESET, WATCHDOG, ESTOP).release_reset()
+        Supervision(REFERENCE).release_reset()
     other.close()
-    Supervision(RESET, WATCHDOG, ESTOP).release_reset()
+    Supervision(REFERENCE).release_reset()
 
 
 def test_a_line_that_fails_later_is_a_lost_device(pins):
-    supervision = Supervision(RESET, WATCHDOG, ESTOP)
+    supervision = Supervision(REFERENCE)
     supervision._estop.close()
     with pytest.raises(DeviceLost, match="emergency stop input"):
         _ = supervision.stopped

@@ -189,14 +189,15 @@ class Walk:
         self._wires.enable(lines, on)
         if list(self._lines.read().enabled) == on:
             self._supervision.verified()
-        looks = list(zip(self.station.contactors, bank.closed, bank.closed_again, strict=True))
+        first, again = self._wires.decoded(bank.closed), self._wires.decoded(bank.closed_again)
+        looks = list(zip(self.station.contactors, first, again, strict=True))
         return Seen(
             lines,
-            frozenset(pair for pair, first, again in looks if first and again),
-            frozenset(pair for pair, first, again in looks if first or again),
+            frozenset(pair for pair, closed, still in looks if closed and still),
+            frozenset(pair for pair, closed, still in looks if closed or still),
             bank.answered,
             coils,
-            bank.latch,
+            self._wires.decoded(bank.latch),
             written_s,
         )
 
@@ -344,8 +345,6 @@ class Walk:
         self, number: int, wanted: Pair | None, closed: bool, command: Seen
     ) -> Motion | None:
         """Watch the contact until it has settled as commanded; None if it does not."""
-        at = wiring.place(number)
-        index = number - at.expander * wiring.CONTACTORS_PER_EXPANDER
         timing = self.station.timing
         limit_ms = timing.contactor_operate_ms if closed else timing.contactor_release_ms
         begun_s, ended_s = command.written_s
@@ -354,8 +353,7 @@ class Walk:
         while clock.now_s() < until_s:
             while clock.now_s() * 1000 < self._due_ms - 1:
                 looked_s = clock.now_s()
-                contacts = self._bank.contacts(at.expander)
-                if contacts is None or contacts[index] != closed:
+                if self._wires.contact(number) != closed:
                     last_not_s, since_s = looked_s, None
                 elif since_s is None:
                     since_s = clock.now_s()

@@ -15,6 +15,7 @@ from hardware.modules import PowerModuleController
 from hardware.supervision import Supervision
 from verified_alloc.control.bus_alarm import Disturbance
 from verified_alloc.control.dwell import Dwell
+from verified_alloc.control.fault_kinds import Fault, numbers_of
 from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.health import Health, kernel_timing
 from verified_alloc.control.next_deadline import quiet_ms
@@ -148,7 +149,7 @@ class Controller:
                 self.report(f"module {module} reports on at start although its enable is low")
         self._supervision.release_reset()
         self._bank.start()
-        for position in self.health.latched.expanders:
+        for position in numbers_of(self.health.latched, "expander_lost"):
             self._bank.abandon(position)
         for sentence in self.health.describe():
             self.report(f"latched before the start: {sentence}")
@@ -189,11 +190,6 @@ class Controller:
     def now_ms() -> int:
         """The controller's time."""
         return _now_ms()
-
-    @property
-    def expanders(self) -> int:
-        """How many of the station's expanders carry contactors."""
-        return wiring.expanders(len(self.station.contactors))
 
     def held_ms(self, gun: int) -> int:
         """How long this gun's modules are still held."""
@@ -252,7 +248,7 @@ class Controller:
         `BadInput` while the button is pressed."""
         if self._supervision.stopped:
             raise BadInput("emergency stop: the button is pressed; allowed once it is released")
-        for position in sorted(self.health.latched.expanders):
+        for position in sorted(numbers_of(self.health.latched, "expander_lost")):
             self.clear_expander(position)
         self.health.clear_stop()
         self._fault_latch.save(self.health.latched)
@@ -268,11 +264,12 @@ class Controller:
         live = [[switching.live(ops, module, gun) for module in readings] for gun in self._guns]
         self._dwell.note(live, now_ms)
         self._wear.note(readings)
-        stopping = self._stopping or self.health.latched.stop_told
+        latched = self.health.latched
+        stopping = self._stopping or Fault("stopped") in latched
         self._stopping_ms = diagnosis.lasting(ops, stopping, self._stopping_ms, elapsed_ms)
         stop = (
-            self.health.latched.emergency_stop
-            or bool(self.health.latched.enables_high)
+            Fault("emergency_stop") in latched
+            or bool(numbers_of(latched, "enable_high"))
             or self._stopping_ms > 2 * self.station.timing.offer_lead_ms
         )
         self._stop_ms = diagnosis.lasting(ops, stop, self._stop_ms, elapsed_ms)
@@ -371,7 +368,7 @@ class Controller:
         )
         if self.health.latched != before:
             self._fault_latch.save(self.health.latched)
-        for position in self.health.latched.expanders - before.expanders:
+        for position in numbers_of(self.health.latched - before, "expander_lost"):
             self._bank.abandon(position)
         news += self._disturbance.news(self._bank.events, clock.now_s())
         for sentence in news:
@@ -478,7 +475,7 @@ class Controller:
         """Write and verify the coils; by module, whether all expanders that carry it are as
         commanded."""
         coils = self._wires.coils(bank, writes)
-        self._switched = coils != tuple(bank.latch)
+        self._switched = coils != self._wires.decoded(bank.latch)
         return self._wires.write(coils, len(bank.answered))
 
     def _state(
@@ -518,7 +515,7 @@ class Controller:
             operations=self._wear.operations,
             locked=tuple(gun for gun, lock in enumerate(self.health.locked, start=1) if lock),
             faults=self.health.faults,
-            stopped=stop or self.health.latched.stop_told,
+            stopped=stop or Fault("stopped") in self.health.latched,
             idle=not any(enabled) and not any(map(any, connected)),
             settled=live == target,
             verified=verified,

@@ -6,8 +6,22 @@ and turned into the faults that the allocation plans around.
 
 from collections.abc import Sequence
 from operator import gt
+from types import SimpleNamespace
+from typing import Any
 
-from verified_alloc.control.fault_latch import Latched
+from verified_alloc.control.fault_kinds import (
+    CONTACTOR,
+    EXPANDER,
+    KINDS,
+    MODULE,
+    STOP,
+    Fault,
+    bits_of,
+    describe,
+    faults_of,
+    numbers_of,
+    pairs_of,
+)
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.kernel import diagnosis, ops, wiring
 from verified_alloc.kernel.diagnosis import (
@@ -40,9 +54,9 @@ def kernel_timing(station: Station) -> Timing:
 
 
 class Health:
-    """Ages and latched faults. Lists count modules and guns from 0, `Latched` from 1."""
+    """Ages and latched faults. Lists count modules and guns from 0, a `Fault` from 1."""
 
-    def __init__(self, station: Station, latched: Latched) -> None:
+    def __init__(self, station: Station, latched: frozenset[Fault]) -> None:
         self._station = station
         self._timing = kernel_timing(station)
         guns, modules = range(len(station.guns)), range(len(station.modules))
@@ -61,24 +75,7 @@ class Health:
         self.silence = [0] * wiring.expanders(len(station.contactors))
         self._astray = [0 for _ in modules]
         self.latched = latched
-        self._contactors = [
-            ContactorFaults(
-                welded=[(gun + 1, m + 1) in latched.welded for gun in guns],
-                failed_open=[(gun + 1, m + 1) in latched.failed_open for gun in guns],
-            )
-            for m in modules
-        ]
-        self._modules = [
-            ModuleFaults(
-                dead=m + 1 in latched.dead,
-                stuck_on=[(gun + 1, m + 1) in latched.stuck_on for gun in guns],
-            )
-            for m in modules
-        ]
-        self._runs_on = latched.runs_on
-        self._enables_high = latched.enables_high
-        self._out = {"gun": latched.guns_out, "module": latched.modules_out}
-        self._stop_told = latched.stop_told
+        self._bits = SimpleNamespace(**bits_of(latched, station))
         self._closed = [[False] * len(guns) for _ in modules]
         self._unknown: frozenset[int] = frozenset()
         self.locked = [False] * len(guns)
@@ -103,6 +100,7 @@ class Health:
         contacts were read, and count as closed or not whatever its coils say. `doubted`, by
         expander: what its coils are is not known. `astray`, by module: its enable line was high
         when the last scan ended, and should not have been."""
+        bits = self._bits
         before = [(ages.mismatch, ages.latch) for ages in self.ages], self.silence
         for m, module in enumerate(readings):
             off = not module.enabled and not module.reports_on
@@ -110,23 +108,32 @@ class Health:
             self.ages[m] = diagnosis.ages(
                 ops, self._timing, module, self.ages[m], elapsed_ms, scans
             )
-            self._contactors[m] = diagnosis.contactor_faults(
-                ops, self._timing, module, self.ages[m], self._contactors[m]
+            bits.welded[m], bits.failed_open[m] = diagnosis.contactor_faults(
+                ops,
+                self._timing,
+                module,
+                self.ages[m],
+                ContactorFaults(bits.welded[m], bits.failed_open[m]),
             )
             read = [at is None or seen[at] for at in self._expanders[m]]
             doubt = [at is not None and doubted[at] for at in self._expanders[m]]
             self._closed[m] = diagnosis.counts_closed(
                 ops,
                 diagnosis.contacts_seen(ops, module, read, doubt),
-                self._contactors[m].welded,
+                bits.welded[m],
                 self._closed[m],
             )
-            self._modules[m] = diagnosis.module_faults(
-                ops, self._timing, self.ages[m], self._closed[m], self._modules[m]
+            bits.dead[m], bits.stuck_on[m] = diagnosis.module_faults(
+                ops,
+                self._timing,
+                self.ages[m],
+                self._closed[m],
+                ModuleFaults(bits.dead[m], bits.stuck_on[m]),
             )
-        self.locked = diagnosis.locked(
-            ops, self._closed, [module.stuck_on for module in self._modules]
-        )
+            bits.runs_on[m] = diagnosis.runs_on(
+                ops, self._timing, self.ages[m], self._closed[m], bits.runs_on[m]
+            )
+        self.locked = diagnosis.locked(ops, self._closed, bits.stuck_on)
         limit = diagnosis.GOOD_SCANS_PER_MISMATCH * SILENT_SCANS
         self.silence = [
             diagnosis.tally(ops, not done, count, scans, limit)
@@ -137,18 +144,13 @@ class Health:
             for high, count in zip(astray, self._astray, strict=True)
         ]
         self.counting = self._grew(*before)
-        expanders = self.latched.expanders | {
-            position
-            for position, (gone, count) in enumerate(zip(lost, self.silence, strict=True))
-            if gone or count > limit
-        }
-        self._runs_on |= {
-            m
-            for m, (ages, closed) in enumerate(zip(self.ages, self._closed, strict=True), 1)
-            if diagnosis.runs_on(ops, self._timing, ages, closed, m in self._runs_on)
-        }
-        self._enables_high |= {m for m, count in enumerate(self._astray, 1) if count > limit}
-        news = self._latch(expanders, self.latched.emergency_stop or stop_pressed)
+        for position, (gone, count) in enumerate(zip(lost, self.silence, strict=True)):
+            bits.expander_lost[position] |= gone or count > limit
+        for m, count in enumerate(self._astray):
+            bits.enable_high[m] |= count > limit
+        bits.emergency_stop |= stop_pressed
+        news = self._latch()
+        expanders = numbers_of(self.latched, "expander_lost")
         unknown = frozenset(at for at in expanders if doubted[at] and not seen[at])
         news += [self._tell_unknown(at) for at in sorted(unknown - self._unknown)]
         self._unknown = unknown
@@ -172,11 +174,9 @@ class Health:
                 f"contactor {gun}:{module}: command and auxiliary contact are not seen to agree;"
                 " allowed once they are"
             )
-        self._contactors[m] = ContactorFaults(
-            welded=[was and i != g for i, was in enumerate(self._contactors[m].welded)],
-            failed_open=[was and i != g for i, was in enumerate(self._contactors[m].failed_open)],
-        )
-        self._latch(self.latched.expanders, self.latched.emergency_stop)
+        for _, bits in self._cleared_as(CONTACTOR):
+            bits[m][g] = False
+        self._latch()
 
     def clear_module(self, module: int) -> None:
         """Forget that this module is dead or stuck on, or its enable line held high. Refused while
@@ -185,37 +185,46 @@ class Health:
             raise BadInput(f"module {module}: its enable line is still high although told low")
         if self.ages[module - 1].stuck_ms > diagnosis.NOT_SO:
             raise BadInput(f"module {module}: it still reports on although its enable is low")
-        self._modules[module - 1] = ModuleFaults(False, [False] * len(self.locked))
-        self._runs_on -= {module}
-        self._enables_high -= {module}
-        self._latch(self.latched.expanders, self.latched.emergency_stop)
+        for kind, bits in self._cleared_as(MODULE):
+            bits[module - 1] = (
+                [False] * len(self.locked) if KINDS[kind].of == "contactor" else False
+            )
+        self._latch()
 
     def clear_expander(self, position: int) -> None:
         """Forget that this expander was lost; it has been configured anew."""
         self.silence[position] = 0
-        self._latch(self.latched.expanders - {position}, self.latched.emergency_stop)
+        for _, bits in self._cleared_as(EXPANDER):
+            bits[position] = False
+        self._latch()
 
     def tell_stop(self) -> None:
         """A person stops the station, not by the button."""
-        self._stop_told = True
-        self._latch(self.latched.expanders, self.latched.emergency_stop)
+        self._bits.stopped = True
+        self._latch()
 
     def clear_stop(self) -> None:
         """Go on after a stop; the button, if it was that, has been released."""
-        self._stop_told = False
-        self._latch(self.latched.expanders, False)
+        for kind, _ in self._cleared_as(STOP):
+            setattr(self._bits, kind, False)
+        self._latch()
 
     def take_out(self, kind: str, number: int, out: bool) -> None:
         """A `gun` or a `module` goes out of service, or comes back."""
         count = {"gun": len(self._station.guns), "module": len(self._station.modules)}[kind]
         if not number_in(number, count):
             raise BadInput(f"{kind} {shown(number)}: allowed are {kind}s 1 to {count}")
-        self._out[kind] = self._out[kind] | {number} if out else self._out[kind] - {number}
-        self._latch(self.latched.expanders, self.latched.emergency_stop)
+        getattr(self._bits, f"{kind}_out")[number - 1] = out
+        self._latch()
 
     def describe(self) -> list[str]:
         """Everything that is latched, in words."""
-        return describe(self._station, Latched(), self.latched)
+        return describe(self._station, self.latched)
+
+    def _cleared_as(self, name: str) -> list[tuple[str, Any]]:
+        """The kinds that are cleared by this name, and the bits of each."""
+        kinds = (kind for kind, told in KINDS.items() if told.name == name)
+        return [(kind, getattr(self._bits, kind)) for kind in kinds]
 
     def _tell_unknown(self, expander: int) -> str:
         hardware = self._station.hardware
@@ -237,102 +246,33 @@ class Health:
             for ages, (mismatch, latch) in zip(self.ages, before, strict=True)
         )
 
-    def _latch(self, expanders: frozenset[int], emergency_stop: bool) -> list[str]:
+    def _latch(self) -> list[str]:
         """Keep what is latched now, and say what was not before."""
-        before = self.latched
-        numbered = list(enumerate(self._contactors, start=1))
-        self.latched = Latched(
-            welded=frozenset(
-                (g, m) for m, c in numbered for g, bit in enumerate(c.welded, 1) if bit
-            ),
-            failed_open=frozenset(
-                (g, m) for m, c in numbered for g, bit in enumerate(c.failed_open, 1) if bit
-            ),
-            dead=frozenset(m for m, faults in enumerate(self._modules, 1) if faults.dead),
-            stuck_on=frozenset(
-                (g, m)
-                for m, faults in enumerate(self._modules, 1)
-                for g, bit in enumerate(faults.stuck_on, 1)
-                if bit
-            ),
-            expanders=expanders,
-            emergency_stop=emergency_stop,
-            guns_out=self._out["gun"],
-            modules_out=self._out["module"],
-            stop_told=self._stop_told,
-            runs_on=self._runs_on,
-            enables_high=self._enables_high,
-        )
+        before, self.latched = self.latched, faults_of(self._bits)
         if self.latched == before:
             return []
         self.faults = self._planned_around()
-        return describe(self._station, before, self.latched)
+        return describe(self._station, self.latched - before)
 
     def _planned_around(self) -> Faults:
         """What the allocation must do without. A module goes with its expander, and with a
         contactor whose feedback has lied both ways."""
         latched = self.latched
+        lost = numbers_of(latched, "expander_lost")
         cut_off = {
             m
-            for m, numbers in enumerate(self._numbers, start=1)
-            if any(wiring.place(k).expander in latched.expanders for k in numbers)
+            for m, contactors in enumerate(self._numbers, start=1)
+            if any(wiring.place(k).expander in lost for k in contactors)
         }
-        liars = latched.welded & latched.failed_open
+        welded, failed_open = pairs_of(latched, "welded"), pairs_of(latched, "failed_open")
+        stuck_on, liars = pairs_of(latched, "stuck_on"), welded & failed_open
         return Faults(
-            modules=latched.dead
-            | latched.runs_on
-            | latched.modules_out
+            modules=numbers_of(latched, "dead")
+            | numbers_of(latched, "runs_on")
+            | numbers_of(latched, "module_out")
             | cut_off
-            | {m for _, m in latched.stuck_on | liars},
-            guns=latched.guns_out | {gun for gun, _ in latched.stuck_on},
-            failed_open=latched.failed_open,
-            welded=latched.welded - liars,
+            | {m for _, m in stuck_on | liars},
+            guns=numbers_of(latched, "gun_out") | {gun for gun, _ in stuck_on},
+            failed_open=failed_open,
+            welded=welded - liars,
         )
-
-
-def describe(station: Station, before: Latched, now: Latched) -> list[str]:
-    """What has been latched between the two, one sentence each."""
-    addresses = list(
-        zip(
-            station.hardware.output_expanders,
-            station.hardware.feedback_expanders,
-            strict=True,
-        )
-    )
-    return [
-        *(f"contactor {g}:{m} is welded" for g, m in sorted(now.welded - before.welded)),
-        *(
-            f"contactor {g}:{m} failed open"
-            for g, m in sorted(now.failed_open - before.failed_open)
-        ),
-        *(f"module {m} does not report on" for m in sorted(now.dead - before.dead)),
-        *(
-            f"module {m} does not switch off; gun {g} is locked"
-            for g, m in sorted(now.stuck_on - before.stuck_on)
-        ),
-        *(
-            f"expanders {addresses[e][0]:#x} and {addresses[e][1]:#x} are lost; their modules are"
-            " out until that is cleared"
-            for e in sorted(now.expanders - before.expanders)
-        ),
-        *(
-            f"module {m} reports on although it is disabled"
-            for m in sorted(now.runs_on - before.runs_on)
-        ),
-        *(
-            f"the enable line of module {m} is held high; everything is off until that is cleared"
-            for m in sorted(now.enables_high - before.enables_high)
-        ),
-        *(
-            ["emergency stop; everything is off until that is cleared"]
-            if now.emergency_stop and not before.emergency_stop
-            else []
-        ),
-        *(
-            ["stopped as told; everything is off until that is cleared"]
-            if now.stop_told and not before.stop_told
-            else []
-        ),
-        *(f"gun {g} is out of service" for g in sorted(now.guns_out - before.guns_out)),
-        *(f"module {m} is out of service" for m in sorted(now.modules_out - before.modules_out)),
-    ]

@@ -1,19 +1,35 @@
 """A station's lines and expanders as the kernel sees them: modules, each with its contactors."""
 
 from collections.abc import Sequence
+from functools import lru_cache, partial
 
 from hardware import clock
 from hardware.contactors import BankReading, ContactorController
+from hardware.layout import Layout
 from hardware.modules import LineReading, PowerModuleController
 from verified_alloc.kernel import ops, switching, wiring
 from verified_alloc.kernel.diagnosis import Readings, Timing
 from verified_alloc.kernel.switching import Writes
 from verified_alloc.station.model import Station
 
+_KEPT = 1024
+"""So many images of the bank are decoded, and as many encoded, only once: at rest all are alike."""
+
+
+def layout_of(station: Station) -> Layout:
+    """Where the wires of this station go."""
+    return Layout(**vars(station.hardware))
+
+
+def bank_of(station: Station) -> ContactorController:
+    """The bank that carries this station's contactors."""
+    pins_in_use = _words((True,) * len(station.contactors))
+    return ContactorController(layout_of(station), pins_in_use, station.timing.scan_ms)
+
 
 class Wires:
-    """Turns what was read into readings of modules, and what is decided into coils. Guns and
-    modules are counted from 0."""
+    """Turns what was read into readings of modules, and what is decided into the words that the
+    bank carries. Guns and modules are counted from 0."""
 
     def __init__(
         self, station: Station, bank: ContactorController, lines: PowerModuleController
@@ -21,6 +37,9 @@ class Wires:
         self.bank = bank
         self.lines = lines
         self._contactors = station.contactors
+        self.decoded = lru_cache(_KEPT)(partial(_coils, contactors=len(station.contactors)))
+        """By contactor, what these words hold, given by position."""
+        self._encoded = lru_cache(_KEPT)(_words)
         # Where a gun and a module have no contactor, -1 picks the False appended to every reading.
         numbers = {pair: number for number, pair in enumerate(station.contactors)}
         self._numbers = [
@@ -32,9 +51,9 @@ class Wires:
 
     def readings(self, lines: LineReading, bank: BankReading) -> list[Readings]:
         """What was read of each module."""
-        latch = (*bank.latch, False)
-        closed = (*bank.closed, False)
-        again = (*bank.closed_again, False)
+        latch = (*self.decoded(bank.latch), False)
+        closed = (*self.decoded(bank.closed), False)
+        again = (*self.decoded(bank.closed_again), False)
         return [
             Readings(
                 valid=wiring.valid(ops, bank.answered, self.carried[module]),
@@ -53,15 +72,26 @@ class Wires:
             ops,
             [writes[module - 1].may_switch for _, module in self._contactors],
             [writes[module - 1].coils[gun - 1] for gun, module in self._contactors],
-            bank.latch,
+            self.decoded(bank.latch),
         )
 
-    def write(self, coils: Sequence[bool], expanders: int) -> list[bool]:
+    def write(self, coils: tuple[bool, ...], expanders: int) -> list[bool]:
         """Write and verify the coils; by module, whether all expanders that carry it are as
         commanded."""
-        unverified = self.bank.write(coils)
+        unverified = self.bank.write(self._encoded(coils))
         verified = [position not in unverified for position in range(expanders)]
         return [wiring.valid(ops, verified, carried) for carried in self.carried]
+
+    def contact(self, number: int) -> bool | None:
+        """One quick look at the auxiliary contact of the contactor of this number, to time its
+        motion; None: not answered."""
+        position = wiring.place(number).expander
+        word = self.bank.contacts(position)
+        if word is None:
+            return None
+        image = [0] * wiring.expanders(len(self._contactors))
+        image[position] = word
+        return self.decoded(tuple(image))[number]
 
     def disable(self, lines: LineReading, keep: Sequence[bool]) -> None:
         """Drop the enable lines that are high, or told to be, and shall not be."""
@@ -84,3 +114,17 @@ class Wires:
             waited_ms += scan_ms
             off_ms = 0 if any(self.lines.read().reports_on) else off_ms + scan_ms
         return self.lines.read().reports_on
+
+
+def _words(coils: tuple[bool, ...]) -> tuple[int, ...]:
+    """By position, the words that carry these coils, GPA0 the lowest bit."""
+    return tuple(
+        sum(1 << bit for bit, coil in enumerate(word) if coil) for word in wiring.words(coils)
+    )
+
+
+def _coils(words: tuple[int, ...], contactors: int) -> tuple[bool, ...]:
+    """The inverse."""
+    bits = range(wiring.BITS_PER_WORD)
+    image = [tuple(bool(word >> bit & 1) for bit in bits) for word in words]
+    return wiring.coils(image, contactors)

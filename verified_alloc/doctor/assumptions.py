@@ -11,8 +11,8 @@ from typing import Any
 from gpiozero import Device, InputDevice
 
 from hardware import DeviceLost, HardwareError, clock
-from hardware.contactors import ContactorController
 from hardware.modules import choose_pin_factory, claim_input, release
+from verified_alloc.control.wires import bank_of
 from verified_alloc.doctor.check import MET, UNSEEN, Check, check
 from verified_alloc.kernel import wiring
 from verified_alloc.station.model import Station
@@ -56,16 +56,13 @@ class _Wires:
     def __init__(self, station: Station) -> None:
         self._station = station
         self.lost: str | None = None
-        pins = station.hardware
         self._answering: set[int] = set()
         self._reports_on: list[int] = []
         self._high: list[int] = []
         self._stopped = False
         self._factory = ""
         try:
-            bank = ContactorController(
-                station.contactors, pins.output_expanders, pins.feedback_expanders, pins.i2c_bus
-            )
+            bank = bank_of(station)
             bank.open()
             try:
                 self._look_at_lines()

@@ -1,13 +1,51 @@
 """Dwell: a module that came to its gun a short while ago stays there, as long as the gun needs it.
 
-Such a module is there for its gun alone, which looks at it before all others. Since when it feeds
-the gun is counted outside.
+Such a module is there for its gun alone, which looks at it before all others. Its time begins when
+it is live, not when it is sent: a reservation must not change the target in the middle of the
+change that it came from.
 """
 
 from collections.abc import Sequence
 
 from verified_alloc.kernel import rule
+from verified_alloc.kernel.diagnosis import NOT_SO, lasting, same
 from verified_alloc.kernel.ops import BoolMatrix, Ops
+
+
+def fed_ms(
+    ops: Ops, feeding: BoolMatrix, before: BoolMatrix, before_ms: Sequence[int], elapsed_ms: int
+) -> list[int]:
+    """By module: how long it has fed the gun that it feeds (`feeding[gun][module]`, and in the scan
+    before); `NOT_SO` where it feeds none."""
+    return [
+        lasting(
+            ops,
+            ops.or_(*now),
+            ops.ite(ops.and_(*[same(ops, *gun) for gun in zip(now, was, strict=True)]), ms, NOT_SO),
+            elapsed_ms,
+        )
+        for now, was, ms in zip(
+            zip(*feeding, strict=True), zip(*before, strict=True), before_ms, strict=True
+        )
+    ]
+
+
+def reserved(
+    ops: Ops,
+    feeding: BoolMatrix,
+    fed_for_ms: Sequence[int],
+    minimum_ms: int,
+    held: Sequence[bool],
+) -> list[list[bool]]:
+    """`[gun][module]`: the module feeds this gun, and came to it a short while ago, or the gun is
+    held."""
+    return [
+        [
+            ops.and_(feeds, ops.or_(hold, ms < minimum_ms))
+            for feeds, ms in zip(row, fed_for_ms, strict=True)
+        ]
+        for row, hold in zip(feeding, held, strict=True)
+    ]
 
 
 def stays(

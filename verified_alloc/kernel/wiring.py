@@ -32,11 +32,6 @@ def place(contactor: int) -> Place:
     return Place(expander, pin + pin // PINS_PER_PORT)
 
 
-def contactor(place: Place) -> int:
-    """The number of the contactor at this place; the inverse of `place`."""
-    return place.expander * CONTACTORS_PER_EXPANDER + place.bit - (place.bit > PINS_PER_PORT)
-
-
 def expanders(contactors: int) -> int:
     """How many expanders carry that many contactors."""
     return -(-contactors // CONTACTORS_PER_EXPANDER)

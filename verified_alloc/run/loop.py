@@ -19,6 +19,7 @@ from hardware.supervision import Supervision
 from verified_alloc.control.controller import Controller, State
 from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.trace_player import Player
+from verified_alloc.control.wires import bank_of, layout_of
 from verified_alloc.decide.allocate import Solve, needs_constraints
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
@@ -43,21 +44,13 @@ def wires(
 ) -> Iterator[tuple[ContactorController, PowerModuleController, Supervision]]:
     """Bus and lines of whatever the seams lead to, taken; no expander is touched yet. The enable
     lines are low, now and afterwards."""
-    pins = station.hardware
+    layout = replace(layout_of(station), watchdog_device=watchdog_device)
     with ExitStack() as stack:
-        lines = PowerModuleController(pins.enable_pins, pins.status_pins)
+        lines = PowerModuleController(layout.enable_pins, layout.status_pins)
         stack.callback(lines.close)
-        supervision = Supervision(
-            pins.reset_pin, pins.watchdog_pin, pins.estop_pin, watchdog_device
-        )
+        supervision = Supervision(layout)
         stack.callback(supervision.close)
-        bank = ContactorController(
-            station.contactors,
-            pins.output_expanders,
-            pins.feedback_expanders,
-            pins.i2c_bus,
-            station.timing.scan_ms,
-        )
+        bank = bank_of(station)
         bank.open()
         stack.callback(bank.close)
         yield bank, lines, supervision
@@ -129,13 +122,7 @@ def simulated_charger(
             vehicle_response_ms=timing.offer_lead_ms,
         ),
         fault_reaction_ms=timing.fault_reaction_ms,
-        output_expanders=station.hardware.output_expanders,
-        feedback_expanders=station.hardware.feedback_expanders,
-        enable_pins=station.hardware.enable_pins,
-        status_pins=station.hardware.status_pins,
-        reset_pin=station.hardware.reset_pin,
-        watchdog_pin=station.hardware.watchdog_pin,
-        estop_pin=station.hardware.estop_pin,
+        layout=layout_of(station),
         speed=speed,
         seed=seed,
     )

@@ -10,6 +10,7 @@ from prometheus_client.core import (
     Metric,
 )
 
+from verified_alloc.control.fault_kinds import KINDS
 from verified_alloc.service.scan_link import Line
 from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Seen
 from verified_alloc.station.model import Station
@@ -57,26 +58,8 @@ class Metrics:
         yield _total("assignments", "Assignments since the start", seen.assignment)
         yield _gauge("stopped", "1 while everything is off until that is cleared", state.stopped)
         yield _gauge("seen_seconds", "Unix time of the latest scan", seen.at_s)
-        latched = seen.latched
-        yield _gauge(
-            "faults",
-            "Latched faults",
-            sum(
-                map(
-                    len,
-                    (
-                        latched.welded,
-                        latched.failed_open,
-                        latched.dead,
-                        latched.stuck_on,
-                        latched.runs_on,
-                        latched.enables_high,
-                        latched.expanders,
-                    ),
-                )
-            )
-            + (latched.emergency_stop or latched.stop_told),
-        )
+        to_clear = [fault for fault in seen.latched if KINDS[fault.kind].name]
+        yield _gauge("faults", "Latched faults", len(to_clear))
         if state.inputs.site_limit_w is not None:
             yield _gauge("site_limit_watts", "The limit in force", state.inputs.site_limit_w)
         guns = [str(gun.id) for gun in self._station.guns]

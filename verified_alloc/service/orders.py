@@ -17,6 +17,15 @@ from typing import Any
 from hardware.simulated import faults as simulated_faults
 from hardware.simulated.charger import SimulatedCharger
 from verified_alloc.control.controller import Controller, State
+from verified_alloc.control.fault_kinds import (
+    CONTACTOR,
+    EXPANDER,
+    KINDS,
+    MODULE,
+    STOP,
+    in_order,
+    name_of,
+)
 from verified_alloc.control.trace_player import Player
 from verified_alloc.decide.demand import check_gun, watts
 from verified_alloc.decide.explain import kilowatts
@@ -222,31 +231,14 @@ class Desk:
         return said
 
     def _clear(self, order: Mapping[str, Any]) -> str:
-        name = str(order.get("fault"))
-        kind, _, which = name.partition("-")
-        controller = self._at_work()
-        if name == "emergency-stop":
-            controller.clear_stop()
-        elif kind == "contactor" and which.count(":") == 1:
-            gun, module = (_number(text, name) for text in which.split(":"))
-            controller.clear_contactor(gun, module)
-        elif kind == "module":
-            module = _number(which, name)
-            if module > len(self._station.modules):
-                raise _no_such_fault(name)
-            controller.clear_module(module)
-        elif kind == "expander":
-            controller.clear_expander(self._expander(which, name))
-        else:
-            raise _no_such_fault(name)
-        self._at_work().report(f"{name} is cleared, as told")
+        name, controller = str(order.get("fault")), self._at_work()
+        latched = in_order(controller.health.latched)
+        fault = next((one for one in latched if name_of(self._station, one) == name), None)
+        if not name or fault is None:
+            raise BadInput(f"fault {shown(name)}: allowed is the id of a latched fault")
+        _CLEAR[KINDS[fault.kind].name](controller, fault)
+        controller.report(f"{name} is cleared, as told")
         return f"{name} is cleared"
-
-    def _expander(self, which: str, name: str) -> int:
-        names = [f"{address:#x}" for address in self._station.hardware.output_expanders]
-        if which not in names[: self._at_work().expanders]:
-            raise _no_such_fault(name)
-        return names.index(which)
 
     def _emergency_stop(self, _: Mapping[str, Any]) -> str:
         self._at_work().stop_all()
@@ -265,18 +257,13 @@ class Desk:
         return f"injected: {fault.text}"
 
 
-def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) > 0):
-        raise _no_such_fault(name)
-    return int(text)
-
-
-def _no_such_fault(name: str) -> BadInput:
-    return BadInput(
-        f"fault {shown(name)}: allowed are contactor-GUN:MODULE, module-NUMBER, expander-ADDRESS"
-        " and emergency-stop, of this station"
-    )
-
+_CLEAR: Mapping[str, Callable[[Controller, Any], None]] = {
+    CONTACTOR: lambda controller, fault: controller.clear_contactor(fault.gun, fault.module),
+    MODULE: lambda controller, fault: controller.clear_module(fault.module),
+    EXPANDER: lambda controller, fault: controller.clear_expander(fault.expander),
+    STOP: lambda controller, fault: controller.clear_stop(),
+}
+"""By what faults are cleared by."""
 
 _ORDERS: Mapping[str, Callable[[Desk, Mapping[str, Any]], str]] = {
     "demand": Desk._demand,

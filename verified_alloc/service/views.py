@@ -2,8 +2,7 @@
 
 from importlib.metadata import version
 
-from verified_alloc.control.fault_latch import Latched
-from verified_alloc.control.health import describe
+from verified_alloc.control.fault_kinds import Fault, in_order, name_of, sentence_of
 from verified_alloc.decide import explain
 from verified_alloc.decide.explain import Explanation
 from verified_alloc.service.models import (
@@ -25,7 +24,6 @@ from verified_alloc.service.models import (
 from verified_alloc.service.snapshot import Seen
 from verified_alloc.station.faults import usable_after
 from verified_alloc.station.model import Station
-from verified_alloc.station.parts import Pair
 
 
 class Painter:
@@ -107,7 +105,7 @@ class Painter:
                     unmet_kw=state.allocation.unmet_w[gun.id] / 1000,
                     modules=list(state.allocation.modules[gun.id]),
                     live=list(live),
-                    in_service=gun.id not in seen.latched.guns_out,
+                    in_service=Fault("gun_out", gun=gun.id) not in seen.latched,
                     locked=gun.id in state.locked,
                     held_s=seen.held_ms[place] / 1000,
                     why=list(explained.guns[gun.id].sentences),
@@ -125,7 +123,7 @@ class Painter:
                 power_kw=module.power_w / 1000,
                 assigned_to=holder.get(module.id),
                 feeds=feeding.get(module.id),
-                in_service=module.id not in seen.latched.modules_out,
+                in_service=Fault("module_out", module=module.id) not in seen.latched,
                 usable=module.id not in seen.state.faults.modules,
             )
             for module in self._station.modules
@@ -141,44 +139,19 @@ class Painter:
                 closed=module in state.connected[gun - 1],
                 live=module in state.live[gun - 1],
                 assigned=module in state.allocation.modules[gun],
-                welded=(gun, module) in seen.latched.welded,
-                failed_open=(gun, module) in seen.latched.failed_open,
+                welded=Fault("welded", gun, module) in seen.latched,
+                failed_open=Fault("failed_open", gun, module) in seen.latched,
                 operations=seen.state.operations.get((gun, module), 0),
             )
             for gun, module in self._station.contactors
         ]
 
-    def faults(self, latched: Latched) -> list[FaultView]:
-        """Everything latched, but what was taken out of service."""
-        hardware = self._station.hardware
-        ones = [
-            *((_contactor(p), Latched(welded=frozenset({p}))) for p in sorted(latched.welded)),
-            *(
-                (_contactor(p), Latched(failed_open=frozenset({p})))
-                for p in sorted(latched.failed_open)
-            ),
-            *((f"module-{m}", Latched(dead=frozenset({m}))) for m in sorted(latched.dead)),
-            *(
-                (f"module-{p[1]}", Latched(stuck_on=frozenset({p})))
-                for p in sorted(latched.stuck_on)
-            ),
-            *((f"module-{m}", Latched(runs_on=frozenset({m}))) for m in sorted(latched.runs_on)),
-            *(
-                (f"module-{m}", Latched(enables_high=frozenset({m})))
-                for m in sorted(latched.enables_high)
-            ),
-            *(
-                (f"expander-{hardware.output_expanders[e]:#x}", Latched(expanders=frozenset({e})))
-                for e in sorted(latched.expanders)
-            ),
-        ]
-        if latched.emergency_stop:
-            ones.append(("emergency-stop", Latched(emergency_stop=True)))
-        elif latched.stop_told:
-            ones.append(("emergency-stop", Latched(stop_told=True)))
+    def faults(self, latched: frozenset[Fault]) -> list[FaultView]:
+        """Everything latched that is cleared by a name: not what was taken out of service."""
         return [
-            FaultView(id=name, text=describe(self._station, Latched(), one)[0])
-            for name, one in ones
+            FaultView(id=name, text=sentence_of(self._station, fault))
+            for fault in in_order(latched)
+            if (name := name_of(self._station, fault))
         ]
 
     def assignment(self, seen: Seen) -> Assignment:
@@ -257,10 +230,6 @@ class Painter:
 
 def _by_module(by_gun: "dict[int, tuple[int, ...]]") -> dict[int, int]:
     return {module: gun for gun, modules in by_gun.items() for module in modules}
-
-
-def _contactor(pair: Pair) -> str:
-    return f"contactor-{pair[0]}:{pair[1]}"
 
 
 def _kw(power_w: int | None) -> float | None:

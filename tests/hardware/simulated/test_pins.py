@@ -2,9 +2,11 @@
 
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from gpiozero import DigitalInputDevice, InputDevice, OutputDevice
+from layouts import REFERENCE
 
 from hardware.simulated.cabinet import Cabinet, PlantTiming
 from hardware.simulated.faults import parse
@@ -12,6 +14,7 @@ from hardware.simulated.monitor import Monitor
 from hardware.simulated.pins import CabinetPins
 
 MS = 1000
+TWO_MODULES = replace(REFERENCE, enable_pins=(16, 17), status_pins=(4, 5))
 
 
 class Board:
@@ -25,15 +28,7 @@ class Board:
         )
         self.monitor = Monitor(self.cabinet)
         self.resets: list[bool] = []
-        self.pins = CabinetPins(
-            self.cabinet,
-            enable_pins=[16, 17],
-            status_pins=[4, 5],
-            reset_pin=25,
-            watchdog_pin=26,
-            estop_pin=27,
-            reset_line=self.resets.append,
-        )
+        self.pins = CabinetPins(self.cabinet, TWO_MODULES, self.resets.append)
 
     def wait(self, ms: int) -> None:
         self.cabinet.advance(self.cabinet.now_us + ms * MS)
@@ -186,15 +181,7 @@ def test_toggling_costs_no_memory(board: Board) -> None:
 
 def test_without_status_inputs_the_cabinet_knows() -> None:
     board = Board()
-    CabinetPins(
-        board.cabinet,
-        enable_pins=[16, 17],
-        status_pins=[],
-        reset_pin=25,
-        watchdog_pin=26,
-        estop_pin=27,
-        reset_line=board.resets.append,
-    )
+    CabinetPins(board.cabinet, replace(TWO_MODULES, status_pins=()), board.resets.append)
     assert not board.cabinet.status_wired
 
 

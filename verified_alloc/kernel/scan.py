@@ -1,0 +1,467 @@
+"""One scan of the whole station, as four acts with the wires between them.
+
+    diagnose   what was read          what is known and latched: faults, locked guns, stops
+    switch     what is wanted         offers fall, enables fall, coils are written
+    conclude   what was verified      offers are cut, enables rise, offers rise
+    look_back  the lines once more    what they show counts for the next scan; the watchdog
+
+Each takes the `Memory` that the last one left and returns it anew, with *effects*: what is to be
+done, in this order, as data. Whoever runs the scan carries them to the wires and decides nothing.
+Which gun shall have which module is decided between the first act and the second, outside: any
+target will do. If the process dies between two effects, the next one begins with `restarted`.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from verified_alloc.kernel import diagnosis, dwell, offer, switching, wiring
+from verified_alloc.kernel.diagnosis import (
+    GOOD_SCANS_PER_MISMATCH,
+    NOT_SO,
+    Ages,
+    ContactorFaults,
+    ModuleFaults,
+    Readings,
+    Timing,
+)
+from verified_alloc.kernel.latched import Latched
+from verified_alloc.kernel.offer import Offer
+from verified_alloc.kernel.ops import BoolMatrix, Ops
+from verified_alloc.kernel.switching import Writes
+from verified_alloc.kernel.wiring import Word
+
+SILENT_SCANS = 3
+"""An expander that does not answer or does not take what is written, or an enable line that is high
+unbidden, for more scans in a row than this latches."""
+
+COUNT_LIMIT = GOOD_SCANS_PER_MISMATCH * SILENT_SCANS
+
+
+class Built(NamedTuple):
+    """What is built; nothing of it changes while the station runs. Made by `built`."""
+
+    timing: Timing
+    offer_lead_ms: int
+    minimum_dwell_ms: int
+    gun_max_w: Sequence[int]
+    module_power_w: Sequence[int]
+    contactors: Sequence[tuple[int, int]]
+    """Those that exist as (gun, module), in the order of the wiring."""
+    expander: Sequence[Sequence[int | None]]
+    """By module and gun: where their contactor is wired, None where there is none;"""
+    carriers: Sequence[Sequence[int]]
+    """and by module: all expanders that carry its contactors."""
+
+
+class Observed(NamedTuple):
+    """What one scan reads."""
+
+    modules: Sequence[Readings]
+    line_high: Sequence[bool]
+    """By module: the level of its enable line; `Readings.enabled` is also what it was told."""
+    contacts_read: Sequence[bool]
+    """By expander: its contacts were read twice, whatever else of it was."""
+    coils_doubted: Sequence[bool]
+    """By expander: nobody knows what its coils are."""
+    obeyed: Sequence[bool]
+    """By expander: it gave valid answers, and took what the last scan wrote."""
+    misconfigured: Sequence[bool]
+    """By expander: its registers are not as they were configured."""
+    stop_pressed: bool
+    elapsed_ms: int
+    """Since the last scan, by the controller's clock."""
+    scans: int
+    """That have passed since: 1, unless time was skipped because nothing changed."""
+
+
+class Orders(NamedTuple):
+    """What comes from outside the scan."""
+
+    ending: bool
+    """The process is about to end: nobody gets anything any more."""
+    acknowledged: Sequence[bool]
+    """By gun: it obeys the offer published last."""
+    site_limit_w: int
+
+
+class Wanted(NamedTuple):
+    """What was decided: `target[gun][module]`, and the power granted to each gun, W."""
+
+    target: BoolMatrix
+    granted_w: Sequence[int]
+
+
+class Memory(NamedTuple):
+    """All that one scan hands to the next."""
+
+    ages: Sequence[Ages]
+    """By module."""
+    lines_off_ms: Sequence[int]
+    """By module: for so long off by its lines, whatever its expanders say."""
+    closed: BoolMatrix
+    """`[module][gun]`: the contactor counts as closed."""
+    latched: Latched
+    silence: Sequence[int]
+    """By expander: the count of scans in which it did not obey."""
+    strayed: Sequence[bool]
+    """By module: its enable line was high when the last scan ended, and should not have been;"""
+    stray: Sequence[int]
+    """and the count of such scans."""
+    feeding: BoolMatrix
+    """`[gun][module]`: the module feeds the gun,"""
+    fed_ms: Sequence[int]
+    """and, by module, for so long the same gun."""
+    stopping_ms: int
+    """For so long the station has been on its way out: told to stop, or ending,"""
+    stop_ms: int
+    """and for so long everything is stopped."""
+    offers: Sequence[Offer]
+    """By gun."""
+    enabled: Sequence[bool]
+    """By module: the enable line as the scan left it."""
+
+
+class Switched(NamedTuple):
+    """What the second act has set going."""
+
+    writes: Sequence[Writes]
+    barred: Sequence[bool]
+    """By gun: it is offered nothing, because it is locked or everything is stopped."""
+
+
+class Latch(NamedTuple):
+    """Keep these faults on disk before anybody hears of them."""
+
+    latched: Latched
+
+
+class Abandon(NamedTuple):
+    """Ask nothing more of the coils of these expanders."""
+
+    expanders: Sequence[bool]
+
+
+class Publish(NamedTuple):
+    """Tell each gun its offer."""
+
+    offer_w: Sequence[int]
+
+
+class Disable(NamedTuple):
+    """Drop the enable lines of these modules."""
+
+    modules: Sequence[bool]
+
+
+class Write(NamedTuple):
+    """Write these words to the expanders, and verify them."""
+
+    words: Sequence[Word]
+
+
+class Enable(NamedTuple):
+    """Raise the enable lines of these modules."""
+
+    modules: Sequence[bool]
+
+
+class Pet(NamedTuple):
+    """Give the watchdog an edge, if it is due."""
+
+    due: bool
+
+
+Effect = Latch | Abandon | Publish | Disable | Write | Enable | Pet
+Effects = list[Effect]
+
+
+def built(
+    timing: Timing,
+    offer_lead_ms: int,
+    minimum_dwell_ms: int,
+    gun_max_w: Sequence[int],
+    module_power_w: Sequence[int],
+    contactors: Sequence[tuple[int, int]],
+) -> Built:
+    """The station as its scan needs it."""
+    place = {pair: wiring.place(number).expander for number, pair in enumerate(contactors)}
+    expander = [
+        [place.get((gun, module)) for gun in range(len(gun_max_w))]
+        for module in range(len(module_power_w))
+    ]
+    carriers = [sorted({at for at in row if at is not None}) for row in expander]
+    return Built(
+        timing,
+        offer_lead_ms,
+        minimum_dwell_ms,
+        gun_max_w,
+        module_power_w,
+        contactors,
+        expander,
+        carriers,
+    )
+
+
+def restarted(built: Built, latched: Latched) -> Memory:
+    """The memory of a process that has just begun: nothing is known but what was latched."""
+    guns, modules = range(len(built.gun_max_w)), range(len(built.module_power_w))
+    return Memory(
+        ages=[diagnosis.restarted(len(guns)) for _ in modules],
+        lines_off_ms=[NOT_SO for _ in modules],
+        closed=[[False for _ in guns] for _ in modules],
+        latched=latched,
+        silence=[0 for _ in range(wiring.expanders(len(built.contactors)))],
+        strayed=[False for _ in modules],
+        stray=[0 for _ in modules],
+        feeding=[[False for _ in modules] for _ in guns],
+        fed_ms=[NOT_SO for _ in modules],
+        stopping_ms=NOT_SO,
+        stop_ms=NOT_SO,
+        offers=[offer.restarted(max_w) for max_w in built.gun_max_w],
+        enabled=[False for _ in modules],
+    )
+
+
+def diagnose(
+    ops: Ops, built: Built, memory: Memory, observed: Observed, orders: Orders
+) -> tuple[Memory, Effects]:
+    """The first act: what the readings make of ages, faults and stops."""
+    timing, before, elapsed_ms = built.timing, memory.latched, observed.elapsed_ms
+    ages = [
+        diagnosis.ages(ops, timing, module, was, elapsed_ms, observed.scans)
+        for module, was in zip(observed.modules, memory.ages, strict=True)
+    ]
+    contactors = [
+        diagnosis.contactor_faults(ops, timing, module, its_ages, ContactorFaults(*was))
+        for module, its_ages, *was in zip(
+            observed.modules, ages, before.welded, before.failed_open, strict=True
+        )
+    ]
+    closed = [
+        diagnosis.counts_closed(ops, _contacts(ops, observed, module, expander), faults.welded, was)
+        for module, expander, faults, was in zip(
+            observed.modules, built.expander, contactors, memory.closed, strict=True
+        )
+    ]
+    modules = [
+        diagnosis.module_faults(ops, timing, its_ages, contacts, ModuleFaults(dead, stuck_on))
+        for its_ages, contacts, dead, stuck_on in zip(
+            ages, closed, before.dead, before.stuck_on, strict=True
+        )
+    ]
+    silence = [
+        _count(ops, ops.not_(obeys), count, observed.scans)
+        for obeys, count in zip(observed.obeyed, memory.silence, strict=True)
+    ]
+    stray = [
+        _count(ops, strays, count, observed.scans)
+        for strays, count in zip(memory.strayed, memory.stray, strict=True)
+    ]
+    latched = before._replace(
+        welded=[faults.welded for faults in contactors],
+        failed_open=[faults.failed_open for faults in contactors],
+        dead=[faults.dead for faults in modules],
+        stuck_on=[faults.stuck_on for faults in modules],
+        expander_lost=[
+            ops.or_(was, lost, count > COUNT_LIMIT)
+            for was, lost, count in zip(
+                before.expander_lost, observed.misconfigured, silence, strict=True
+            )
+        ],
+        runs_on=[
+            diagnosis.runs_on(ops, timing, *of)
+            for of in zip(ages, closed, before.runs_on, strict=True)
+        ],
+        enable_high=[
+            ops.or_(was, count > COUNT_LIMIT)
+            for was, count in zip(before.enable_high, stray, strict=True)
+        ],
+        emergency_stop=ops.or_(before.emergency_stop, observed.stop_pressed),
+    )
+    feeding = [
+        [switching.live(ops, module, gun) for module in observed.modules]
+        for gun in range(len(built.gun_max_w))
+    ]
+    stopping_ms = diagnosis.lasting(
+        ops, ops.or_(orders.ending, latched.stopped), memory.stopping_ms, elapsed_ms
+    )
+    stop = ops.or_(
+        latched.emergency_stop, *latched.enable_high, stopping_ms > 2 * built.offer_lead_ms
+    )
+    after = memory._replace(
+        ages=ages,
+        lines_off_ms=[
+            diagnosis.lasting(
+                ops, ops.not_(ops.or_(module.enabled, module.reports_on)), off_ms, elapsed_ms
+            )
+            for module, off_ms in zip(observed.modules, memory.lines_off_ms, strict=True)
+        ],
+        closed=closed,
+        latched=latched,
+        silence=silence,
+        stray=stray,
+        feeding=feeding,
+        fed_ms=dwell.fed_ms(ops, feeding, memory.feeding, memory.fed_ms, elapsed_ms),
+        stopping_ms=stopping_ms,
+        stop_ms=diagnosis.lasting(ops, stop, memory.stop_ms, elapsed_ms),
+    )
+    return after, [Latch(latched), Abandon(latched.expander_lost)]
+
+
+def switch(
+    ops: Ops, built: Built, memory: Memory, observed: Observed, orders: Orders, wanted: Wanted
+) -> tuple[Memory, Switched, Effects]:
+    """The second act: offers fall, then what must not be on goes off, then coils move."""
+    locks, stop = locked(ops, memory), memory.stop_ms > NOT_SO
+    barred = [ops.or_(stop, lock) for lock in locks]
+    offers = [
+        offer.lower(ops, built.offer_lead_ms, was, power_w, obeys, observed.elapsed_ms)
+        for was, power_w, obeys in zip(
+            memory.offers,
+            _affordable(ops, built, wanted, memory.feeding, barred),
+            orders.acknowledged,
+            strict=True,
+        )
+    ]
+    target = offer.hold(
+        ops,
+        memory.feeding,
+        wanted.target,
+        [each.promise_w for each in offers],
+        built.module_power_w,
+    )
+    overdue = switching.is_overdue(built.timing, memory.stop_ms)
+    writes = [
+        switching.step(ops, built.timing, module, ages, column, locks, stop, overdue)
+        for module, ages, *column in zip(observed.modules, memory.ages, *target, strict=True)
+    ]
+    effects: Effects = [
+        Publish([each.offer_w for each in offers]),
+        Disable(
+            [
+                ops.and_(module.enabled, ops.not_(write.enable))
+                for module, write in zip(observed.modules, writes, strict=True)
+            ]
+        ),
+        Write(wiring.words(coils(ops, built, observed, writes))),
+    ]
+    return memory._replace(offers=offers), Switched(writes, barred), effects
+
+
+def conclude(
+    ops: Ops,
+    built: Built,
+    memory: Memory,
+    observed: Observed,
+    orders: Orders,
+    wanted: Wanted,
+    switched: Switched,
+    verified: Sequence[bool],
+) -> tuple[Memory, Effects]:
+    """The third act, with what was verified of the writes, by expander: what is not, is off; then
+    enables rise, and then offers."""
+    as_told = [ops.and_(*[verified[at] for at in carriers]) for carriers in built.carriers]
+    enabled = [
+        ops.and_(write.enable, told) for write, told in zip(switched.writes, as_told, strict=True)
+    ]
+    still_feeding = [
+        [ops.and_(feeds, on) for feeds, on in zip(row, enabled, strict=True)]
+        for row in memory.feeding
+    ]
+    affordable_w = _affordable(ops, built, wanted, still_feeding, switched.barred)
+    cut = [
+        was._replace(
+            offer_w=ops.ite(ops.and_(*as_told), was.offer_w, offer.cut(ops, was, power_w).offer_w)
+        )
+        for was, power_w in zip(memory.offers, affordable_w, strict=True)
+    ]
+    raised = offer.raise_(ops, cut, affordable_w, orders.site_limit_w)
+    effects: Effects = [
+        Publish([each.offer_w for each in cut]),
+        Disable(
+            [
+                ops.and_(write.enable, ops.not_(told))
+                for write, told in zip(switched.writes, as_told, strict=True)
+            ]
+        ),
+        Enable(
+            [
+                ops.and_(on, ops.not_(high))
+                for on, high in zip(enabled, observed.line_high, strict=True)
+            ]
+        ),
+        Publish([each.offer_w for each in raised]),
+    ]
+    return memory._replace(offers=raised, enabled=enabled), effects
+
+
+def look_back(
+    ops: Ops,
+    memory: Memory,
+    enabled: Sequence[bool],
+    reports_on: Sequence[bool],
+    line_high: Sequence[bool],
+) -> tuple[Memory, Effects]:
+    """The fourth act, with the lines read once more: a module that they show enabled or on is not
+    off, and the watchdog is fed while they are as this scan left them."""
+    as_left = ops.and_(
+        *[diagnosis.same(ops, is_on, on) for is_on, on in zip(enabled, memory.enabled, strict=True)]
+    )
+    lines = list(zip(enabled, reports_on, strict=True))
+    after = memory._replace(
+        ages=[
+            ages._replace(off_ms=diagnosis.off_at_last_look(ops, ages.off_ms, *line))
+            for ages, line in zip(memory.ages, lines, strict=True)
+        ],
+        lines_off_ms=[
+            diagnosis.off_at_last_look(ops, off_ms, *line)
+            for off_ms, line in zip(memory.lines_off_ms, lines, strict=True)
+        ],
+        strayed=[
+            ops.and_(high, ops.not_(on)) for high, on in zip(line_high, memory.enabled, strict=True)
+        ],
+    )
+    return after, [Pet(as_left)]
+
+
+def locked(ops: Ops, memory: Memory) -> list[bool]:
+    """By gun: joined to another, or on a module that does not switch off."""
+    return diagnosis.locked(ops, memory.closed, memory.latched.stuck_on)
+
+
+def coils(ops: Ops, built: Built, observed: Observed, writes: Sequence[Writes]) -> tuple[bool, ...]:
+    """The coils to write, by contactor: of modules that may not switch, as their latch was read."""
+    return wiring.next_coils(
+        ops,
+        [writes[module].may_switch for _, module in built.contactors],
+        [writes[module].coils[gun] for gun, module in built.contactors],
+        [observed.modules[module].latch[gun] for gun, module in built.contactors],
+    )
+
+
+def _contacts(
+    ops: Ops, observed: Observed, module: Readings, expander: Sequence[int | None]
+) -> Readings:
+    """A module's contacts as far as they were read; a contactor that does not exist is open."""
+    return diagnosis.contacts_seen(
+        ops,
+        module,
+        [True if at is None else observed.contacts_read[at] for at in expander],
+        [False if at is None else observed.coils_doubted[at] for at in expander],
+    )
+
+
+def _count(ops: Ops, wrong: bool, before: int, scans: int) -> int:
+    return diagnosis.tally(ops, wrong, before, scans, COUNT_LIMIT)
+
+
+def _affordable(
+    ops: Ops, built: Built, wanted: Wanted, feeding: BoolMatrix, barred: Sequence[bool]
+) -> list[int]:
+    """What each gun can be offered while these modules feed it."""
+    return [
+        offer.affordable(ops, granted_w, feeds, target, built.module_power_w, bar)
+        for granted_w, feeds, target, bar in zip(
+            wanted.granted_w, feeding, wanted.target, barred, strict=True
+        )
+    ]
