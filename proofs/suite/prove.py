@@ -14,6 +14,7 @@ from proofs.certificates.certificate import Certificate, Refused
 from proofs.certificates.claims import FINITE, certificate, empty_cases
 from proofs.obligation import PROVED, REFUTED, UNKNOWN, Claim, Obligation
 from verified_alloc.station.model import Station
+from verified_alloc.station.proof_record import proved_part
 
 COVER_BUDGET = 30_000_000
 SECOND_OPINION_S = 300.0
@@ -78,7 +79,7 @@ def prove(
         watch(result, total)
     there = manifest.obligations()
     todo = [name for name in chosen if name in there and name not in results]
-    for result in _run(todo, station, jobs or os.cpu_count() or 1, full, certified):
+    for result in _run(todo, proved_part(station), jobs or os.cpu_count() or 1, full, certified):
         results[result.id] = result
         watch(result, total)
     order = {name: place for place, name in enumerate(manifest.ids())}

@@ -5,10 +5,10 @@ again at the next start.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from verified_alloc import whole_file
 from verified_alloc.control.fault_kinds import KINDS, NUMBERS, Fault, in_order
 from verified_alloc.errors import BadInput, shown
 
@@ -81,21 +81,11 @@ class FaultLatch:
         """On disk when this returns; OSError if it cannot be written."""
         if self.path is None:
             return
-        beside = self.path.with_name(self.path.name + ".new")
         stored = [
             {key: value for key, value in fault._asdict().items() if value is not None}
             for fault in in_order(faults)
         ]
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump({"version": VERSION, "faults": stored}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        whole_file.write(self.path, json.dumps({"version": VERSION, "faults": stored}))
 
 
 def _faults(stored: Any) -> frozenset[Fault]:

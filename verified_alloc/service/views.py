@@ -29,8 +29,9 @@ from verified_alloc.station.model import Station
 class Painter:
     """Paints what was seen of one station; an explanation is worked out once for a decision."""
 
-    def __init__(self, station: Station, simulated: bool) -> None:
+    def __init__(self, station: Station, proof: str, simulated: bool) -> None:
         self._station = station
+        self._proof = proof
         self._simulated = simulated
         self.version = version("verified-alloc")
         self._explained: tuple[object, Explanation] | None = None
@@ -42,6 +43,7 @@ class Painter:
             name=station.name,
             simulated=self._simulated,
             version=self.version,
+            proof=self._proof,
             guns=len(station.guns),
             modules=len(station.modules),
             matrix=station.matrix.kind,
