@@ -195,8 +195,6 @@ class _Function:
         arguments = self.tree.args
         if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs:
             self.fault(self.tree, "arguments with a star or a stroke")
-        if self.tree.decorator_list:
-            self.fault(self.tree, "a decorator")
         return sorted(self.found)
 
     def fault(self, node: ast.AST, what: str) -> Any:
@@ -519,12 +517,16 @@ def faults_in(source: str, file: str) -> Iterator[tuple[int, str]]:
 
 
 def _foreign(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """What brings in what is not the kernel's."""
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module=module):
                 names = [module or ""]
             case ast.Import(names=aliases):
                 names = [alias.name for alias in aliases]
+            case ast.FunctionDef(decorator_list=[_, *_]):
+                yield node.lineno, "a decorator"
+                continue
             case _:
                 continue
         for name in names:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from verified_alloc.kernel import guard
 from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
-from verified_alloc.kernel.rule import equal, least, need
+from verified_alloc.kernel.rule import least, need
 
 
 def granted(ops: Ops, demand_w: int, gun_max_w: int) -> int:
@@ -22,6 +22,11 @@ def granted(ops: Ops, demand_w: int, gun_max_w: int) -> int:
 def implies(ops: Ops, condition: bool, conclusion: bool) -> bool:
     """Where the condition holds, so does the conclusion."""
     return ops.or_(ops.not_(condition), conclusion)
+
+
+def equal(ops: Ops, a: int, b: int) -> bool:
+    """Both numbers are the same; `==` is Python's, and asks for the answer at once."""
+    return ops.and_(a <= b, a >= b)
 
 
 def count(ops: Ops, bits: Sequence[bool]) -> int:

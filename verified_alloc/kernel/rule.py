@@ -29,11 +29,6 @@ def most(ops: Ops, a: int, b: int) -> int:
     return ops.ite(a > b, a, b)
 
 
-def equal(ops: Ops, a: int, b: int) -> bool:
-    """Both numbers are the same; `==` is Python's, and asks for the answer at once."""
-    return ops.and_(a <= b, a >= b)
-
-
 def need(ops: Ops, grant_w: int, module_power_w: Sequence[int]) -> int:
     """How many of these modules, taken in this order, it needs to reach the grant (all, if it takes
     more): the count of thresholds that the grant is above."""
