@@ -13,6 +13,7 @@ from proofs import manifest, solver
 from proofs.certificates.certificate import Certificate, Refused
 from proofs.certificates.claims import FINITE, certificate, empty_cases
 from proofs.obligation import PROVED, REFUTED, UNKNOWN, Claim, Obligation
+from proofs.suite import purity
 from verified_alloc.station.model import Station
 from verified_alloc.station.proof_record import proved_part
 
@@ -73,7 +74,9 @@ def prove(
     certificates of the finite core (`CadicalMissing` where they cannot be made). `watch` is told
     each result as it comes, and how many there will be."""
     chosen = [name for name in manifest.ids() if selected(name, only)]
-    results = {name: _mismatch(name, what) for name, what in manifest.differences()}
+    results = {
+        name: _mismatch(name, what) for name, what in (*manifest.differences(), *purity.faults())
+    }
     total = len(set(chosen) | set(results))
     for result in results.values():
         watch(result, total)
@@ -143,7 +146,7 @@ def _result(
 
 
 def _mismatch(name: str, what: str) -> Result:
-    return Result(name, what, (), "", (), "", "manifest", RED, (f"{name} is {what}",))
+    return Result(name, what, (), "", (), "", "manifest", RED, (f"{name}: {what}",))
 
 
 def _checked(obligation: Obligation, station: Station, full: bool, certified: bool) -> Result:
