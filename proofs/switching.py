@@ -251,7 +251,7 @@ def enabled_on_a_closed_contactor(station: Station, assumed: Assumed) -> Claim:
 
 def enabled_blind(station: Station, assumed: Assumed) -> Claim:
     """S3 in the world, where the feedback lies but contactors are in time."""
-    times = station.built.timing
+    times = station.kernel_timing
     step = step_from(times, plant.scan("now", len(station.guns)))
     now = step.before
     in_time = (
@@ -618,7 +618,7 @@ def found_out(now: Scan, writes: Any) -> Any:
 def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
     """Progress, from whatever is found: a number of scans left, below the stated one, of which each
     scan takes one off until the module is live; then it stays so."""
-    times = station.built.timing
+    times = station.kernel_timing
     target = z3_terms.bools("target", len(station.guns))
     now = healthy_scan(station, times, "now")
     step = left_alone(station, times, "next", now, target)

@@ -138,7 +138,7 @@ class Walk:
     def _start(self) -> None:
         """Refuse what must not be walked; then take the expanders, with everything off."""
         reporting = self._wires.wait_until_off(
-            self.station.built.timing, self.station.timing.scan_ms
+            self.station.kernel_timing, self.station.timing.scan_ms
         )
         for module, on in enumerate(reporting, start=1):
             if on:

@@ -113,7 +113,7 @@ class Charger:
         self._limit_w = station.limit_w
         self._gun_max_w = station.gun_max_w
         self._power_w = station.module_power_w
-        self._timing: Timing = station.built.timing
+        self._timing: Timing = station.kernel_timing
         self._longest_ms = max(self._timing)
         self._writes: dict[object, Writes] = {}
         """What the kernel says, by what it was shown."""
