@@ -36,7 +36,6 @@ from proofs.plant import (
     SPACING,
     STOPS_WITH_ENABLE,
 )
-from verified_alloc.control.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import ContactorFaults, ModuleFaults, Timing
 from verified_alloc.station.model import Station
@@ -167,7 +166,7 @@ def counted_for_cause(station: Station, times: Timing, now: plant.Scan, phase_ms
 
 def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
     """S8, the good contactor."""
-    times = kernel_timing(station)
+    times = station.built.timing
     step = step_from(times, plant.scan("now", len(station.guns)))
     scan_ms = station.timing.scan_ms
     phase_ms, next_phase_ms = z3.Int("phase_ms"), z3.Int("next phase_ms")
@@ -230,7 +229,7 @@ def limit_explains_what_it_says(station: Station, assumed: Assumed) -> Claim:
 
 def one_flip_more(station: Station, assumed: Assumed) -> Claim:
     """S8: the count of a good contactor leaves room for one flipped bit."""
-    times = kernel_timing(station)
+    times = station.built.timing
     now = plant.scan("now", 1)
     seen = plant.readings("flipped", 1)
     ages = diagnosis.ages(z3_terms, times, seen, now.ages, z3_terms.ints("elapsed"), 1)
@@ -251,7 +250,7 @@ def one_flip_more(station: Station, assumed: Assumed) -> Claim:
 
 def stuck_is_latched(station: Station, assumed: Assumed) -> Claim:
     """S8, the bad contactor; also where closing and opening take different times."""
-    times = kernel_timing(station)
+    times = station.built.timing
     slow = 3 * times.operate_mismatch
     claims = [
         stuck_for_long(times, "as timed"),

@@ -44,7 +44,6 @@ from proofs.plant import (
     STAYS_OPEN,
     Scan,
 )
-from verified_alloc.control.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.station.model import Station
@@ -252,7 +251,7 @@ def enabled_on_a_closed_contactor(station: Station, assumed: Assumed) -> Claim:
 
 def enabled_blind(station: Station, assumed: Assumed) -> Claim:
     """S3 in the world, where the feedback lies but contactors are in time."""
-    times = kernel_timing(station)
+    times = station.built.timing
     step = step_from(times, plant.scan("now", len(station.guns)))
     now = step.before
     in_time = (
@@ -619,7 +618,7 @@ def found_out(now: Scan, writes: Any) -> Any:
 def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
     """Progress, from whatever is found: a number of scans left, below the stated one, of which each
     scan takes one off until the module is live; then it stays so."""
-    times = kernel_timing(station)
+    times = station.built.timing
     target = z3_terms.bools("target", len(station.guns))
     now = healthy_scan(station, times, "now")
     step = left_alone(station, times, "next", now, target)

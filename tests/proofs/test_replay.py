@@ -27,7 +27,6 @@ from proofs.plant import (
     Scan,
 )
 from verified_alloc import Station
-from verified_alloc.control.health import kernel_timing
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import Readings, Timing
 from verified_alloc.kernel.switching import Writes
@@ -228,7 +227,7 @@ def recorded(
 
 def in_us(station: Station) -> Timing:
     """The station's times in the cabinet's own unit."""
-    times = kernel_timing(station)
+    times = station.built.timing
     return times._replace(
         current_decay_ms=times.current_decay_ms * 1000,
         module_discharge_ms=times.module_discharge_ms * 1000,
@@ -252,6 +251,7 @@ def as_scan(moment: Moment) -> Scan:
         ages=diagnosis.restarted(len(moment.first)),
         flips=[read.valid and bit != contact for bit, contact in told],
         status_wired=moment.status_wired,
+        contact_read=[read.valid] * len(moment.first),
     )
 
 
