@@ -22,15 +22,16 @@ from proofs.algebras.z3_terms import and_, iff, implies, not_, or_, total
 from proofs.lemmas.any_scan import Assumed, ages_are_sound
 from proofs.lemmas.whole_scan import (
     Cut,
+    Moment,
     WholeScan,
     any_scan,
     anew,
-    confirmed,
-    enabled_is_confirmed,
+    course,
     equal,
     flat,
     invariant_of_module,
     invariant_of_station,
+    offer_is_ordered,
     sane,
     unlike,
     variables,
@@ -309,6 +310,445 @@ def discharged(station: Station, assumed: Assumed) -> Claim:
     return of_each_module(
         station, with_sound_ages(assumed), goal, given_to, ("a contactor is closed", some_rise)
     )
+
+
+@obligation(
+    "scan.enabled-on-its-target",
+    *ACTS,
+    "switching.step",
+    "switching.wanted",
+    "switching.on_gun",
+    domain=WHOLE,
+    needs={MIRROR, ONE_FLIP, STAYS_OPEN},
+)
+def enabled_on_its_target(station: Station, assumed: Assumed) -> Claim:
+    """After a scan's writes a module is enabled only if that scan's valid reads show exactly one of
+    its contactors closed, equal to the latch, and it is the one that may be switched to now; it was
+    closed in this scan, and all others are open for good, with one flipped feedback bit (S3)."""
+
+    def on(of: WholeScan, m: int, gun: int) -> Any:
+        now = of.now[m]
+        read = now.readings
+        return and_(
+            of.held[gun][m],
+            read.valid,
+            read.latch[gun],
+            read.closed[gun],
+            read.closed_again[gun],
+            or_(now.closed_first[gun], now.closed_second[gun]),
+            *[
+                and_(
+                    not_(or_(read.latch[other], read.closed[other], read.closed_again[other])),
+                    not_(now.closed_last[other]),
+                    not_(of.held[other][m]),
+                    plant.released(of.built.timing, now.module, other),
+                )
+                for other in of.guns
+                if other != gun
+            ],
+        )
+
+    return of_each_module(
+        station,
+        with_sound_ages(assumed),
+        lambda of, m: implies(is_enabled(of, m), or_(*[on(of, m, gun) for gun in of.guns])),
+        given_to,
+        ("it is enabled", is_enabled),
+    )
+
+
+@obligation("scan.switches-to-the-target", "scan.switch", "offer.hold", domain=WHOLE)
+def switches_to_the_target(station: Station) -> Claim:
+    """What may be switched to now is the target's, or a gun keeps what feeds it, because the
+    modules that would stay do not bear its promise yet."""
+    of = any_scan(station)
+    names = Cut().name("feeds", of.acts.diagnosed.feeding)
+    names.name("promise", [each.promise_w for each in of.acts.switched.offers])
+    feeding, target = of.acts.diagnosed.feeding, of.wanted.target
+
+    def borne(gun: int) -> Any:
+        return promise_w(of, gun) <= power_w(of, map(and_, feeding[gun], target[gun]))
+
+    return Claim(
+        (),
+        names.of(
+            and_(
+                *[
+                    implies(
+                        of.held[gun][m],
+                        or_(target[gun][m], and_(feeding[gun][m], not_(borne(gun)))),
+                    )
+                    for gun in of.guns
+                    for m in of.modules
+                ]
+            )
+        ),
+        None,
+        (("it keeps", names.of(and_(of.held[0][0], not_(target[0][0])))),),
+    )
+
+
+def promise_w(of: WholeScan, gun: int) -> Any:
+    """The most that the gun may draw while things are switched."""
+    return of.acts.switched.offers[gun].promise_w
+
+
+def power_w(of: WholeScan, modules: Any) -> Any:
+    """The power of these modules together."""
+    return total(
+        z3_terms.ite(bit, watts, 0)
+        for bit, watts in zip(modules, of.built.module_power_w, strict=True)
+    )
+
+
+@obligation(
+    "scan.break-before-make", *ACTS, "switching.step", domain=WHOLE, needs={CHIPS}
+)
+def break_before_make(station: Station, assumed: Assumed) -> Claim:
+    """Before a contactor closes or its module is enabled, the coils of all others have been off for
+    contactor_release_ms, and were seen so (S4)."""
+
+    def goal(of: WholeScan, m: int) -> Any:
+        now = of.now[m]
+        return and_(
+            *[
+                implies(
+                    or_(rises(of, m, gun), and_(is_enabled(of, m), now.readings.latch[gun])),
+                    and_(
+                        plant.released(of.built.timing, now.module, other),
+                        now.ages.settled_ms[other] >= of.built.timing.contactor_release_ms,
+                    ),
+                )
+                for gun in of.guns
+                for other in of.guns
+                if gun != other
+            ]
+        )
+
+    return of_each_module(
+        station, with_sound_ages(assumed), goal, given_to, ("a contactor is closed", some_rise)
+    )
+
+
+@obligation("scan.invalid-is-off", *ACTS, "switching.step", domain=WHOLE)
+def invalid_is_off(station: Station) -> Claim:
+    """Invalid readings close nothing and leave the coils as they were read, but for an overdue stop,
+    which opens them; the module is off before a word is written, and stays off (S5)."""
+
+    def goal(of: WholeScan, m: int) -> Any:
+        writes = of.acts.set_going.writes[m]
+        return implies(
+            not_(of.now[m].readings.valid),
+            and_(
+                *[not_(moment.on[m]) for moment in since(of, Disable)],
+                not_(is_enabled(of, m)),
+                implies(writes.may_switch, and_(of.overdue, not_(or_(*writes.coils)))),
+            ),
+        )
+
+    return of_each_module(
+        station,
+        lambda of, m: [],
+        goal,
+        given_to,
+        ("it was enabled", lambda of, m: and_(
+            of.now[m].readings.enabled, not_(of.now[m].readings.valid))),
+    )
+
+
+def since(of: WholeScan, kind: type) -> list[Moment]:
+    """From the first effect of this kind on."""
+    moments = course(of)
+    return moments[next(place for place, each in enumerate(moments) if type(each.effect) is kind) :]
+
+
+@obligation("scan.locked-is-off", *ACTS, "switching.step", "switching.wanted", domain=WHOLE)
+def locked_is_off(station: Station) -> Claim:
+    """No module is enabled on a locked gun, and no contactor of it closes (S1, S8)."""
+
+    def goal(of: WholeScan, m: int) -> Any:
+        read = of.now[m].readings
+        return and_(
+            *[
+                implies(
+                    of.locks[gun],
+                    and_(
+                        not_(and_(is_enabled(of, m), or_(read.latch[gun], read.closed[gun]))),
+                        not_(and_(of.acts.set_going.writes[m].coils[gun], not_(read.latch[gun]))),
+                    ),
+                )
+                for gun in of.guns
+            ]
+        )
+
+    return of_each_module(
+        station,
+        lambda of, m: [],
+        goal,
+        given_to,
+        ("enabled elsewhere", lambda of, m: and_(is_enabled(of, m), or_(*of.locks))),
+    )
+
+
+@obligation(
+    "scan.bridge-counts",
+    "scan.diagnose",
+    "diagnosis.counts_closed",
+    "diagnosis.contacts_seen",
+    domain=WHOLE,
+    needs={MIRROR, ONE_FLIP},
+)
+def bridge_counts(station: Station, assumed: Assumed) -> Claim:
+    """A contactor that is closed throughout a scan counts as closed in it if it counted before, or
+    if it is read, whatever else of its module is, and no bit is flipped; a welded one always does,
+    and one that cannot be read while its coil was last seen on or is in doubt (S1)."""
+
+    def counts(of: WholeScan, m: int, gun: int) -> Any:
+        now = of.now[m]
+        at = of.built.expander[m][gun]
+        closed = and_(now.closed_first[gun], now.closed_second[gun])
+        known = or_(
+            of.memory.closed[m][gun], and_(now.contact_read[gun], not_(or_(*now.flips)))
+        )
+        doubt = or_(now.readings.latch[gun], False if at is None else of.observed.coils_doubted[at])
+        blind = and_(not_(now.contact_read[gun]), doubt)
+        causes = (and_(closed, known), blind, of.acts.diagnosed.latched.welded[m][gun])
+        return implies(or_(*causes), of.acts.diagnosed.closed[m][gun])
+
+    return of_each_module(
+        station,
+        lambda of, m: plant.holds(assumed, of.built.timing, of.now[m]),
+        lambda of, m: and_(*[counts(of, m, gun) for gun in of.guns]),
+        lambda of, m, names: names,
+        ("two are closed", lambda of, m: and_(*of.acts.diagnosed.closed[m])),
+    )
+
+
+@obligation(
+    "scan.joined-are-off", *ACTS, "scan.locked", "diagnosis.locked", domain=WHOLE
+)
+def joined_are_off(station: Station) -> Claim:
+    """While a module joins two guns, or one does not switch off, these guns are locked, and all
+    that is published to them in the scan is 0; so is a gun on a module that is latched as stuck on
+    (S1, S8). That no module is enabled on them: scan.locked-is-off."""
+    of = any_scan(station)
+    closed, stuck = of.acts.diagnosed.closed, of.acts.diagnosed.latched.stuck_on
+    names = Cut().name("counts closed", closed).name("stuck on", stuck)
+    joined = [
+        implies(and_(row[a], row[b]), and_(of.locks[a], of.locks[b]))
+        for row in closed
+        for a in of.guns
+        for b in range(a)
+    ]
+    return Claim(
+        (),
+        names.of(
+            and_(
+                *joined,
+                *[implies(row[gun], of.locks[gun]) for row in stuck for gun in of.guns],
+                *[
+                    implies(of.locks[gun], of.acts.set_going.barred[gun])
+                    for gun in of.guns
+                ],
+            )
+        ),
+        None,
+        (
+            ("nobody is locked", names.of(not_(or_(*of.locks)))),
+            ("one gun is", names.of(and_(of.locks[0], not_(or_(*of.locks[1:]))))),
+        ),
+    )
+
+
+@obligation(
+    "scan.live-stays-enabled",
+    *ACTS,
+    "switching.step",
+    "switching.live",
+    domain=WHOLE,
+    assumes={CHIPS, LINES, NEEDS_ENABLE, STOPS_WITH_ENABLE, SOLE_OWNER, CLOCK},
+)
+def live_stays_enabled(station: Station, assumed: Assumed) -> Claim:
+    """A module that feeds a gun feeds no other; and as long as what may be switched to leaves it
+    there, and the gun is not barred, it stays enabled and its coils are left alone."""
+
+    def goal(of: WholeScan, m: int) -> Any:
+        writes, feeding = of.acts.set_going.writes[m], of.acts.diagnosed.feeding
+        return and_(
+            *[
+                and_(
+                    implies(feeding[gun][m], of.now[m].readings.enabled),
+                    *[not_(and_(feeding[gun][m], feeding[other][m])) for other in range(gun)],
+                    implies(
+                        and_(
+                            feeding[gun][m],
+                            of.held[gun][m],
+                            not_(of.acts.set_going.barred[gun]),
+                        ),
+                        and_(writes.enable, not_(writes.may_switch)),
+                    ),
+                )
+                for gun in of.guns
+            ]
+        )
+
+    return of_each_module(
+        station,
+        lambda of, m: [
+            *from_scan_to_scan(assumed)(of, m),
+            ages_are_sound(of.now[m]),
+            one_at_most([row[m] for row in of.held]),
+        ],
+        goal,
+        given_but_ages,
+        ("it is kept", lambda of, m: and_(of.acts.diagnosed.feeding[0][m], is_enabled(of, m))),
+    )
+
+
+def one_at_most(bits: list[Any]) -> Any:
+    """No two of them."""
+    return and_(*[not_(and_(a, b)) for place, a in enumerate(bits) for b in bits[:place]])
+
+
+def of_each_gun(
+    station: Station,
+    goal: Callable[[WholeScan, int], Any],
+    *cases: Case,
+) -> Claim:
+    """A claim about every gun, from what other obligations say of its modules: those that feed it
+    are enabled, and stay so (`scan.live-stays-enabled`); and it keeps what feeds it or follows its
+    target (`offer.hold`), if a module is on one gun at most in that."""
+    of = any_scan(station)
+    going, feeding = of.acts.set_going, of.acts.diagnosed.feeding
+    claims, covers = [], []
+    for gun in of.guns:
+        lowered = of.acts.switched.offers
+        names = Cut().name("feeds", feeding[gun]).name("held", of.held[gun])
+        names.name("barred", going.barred[gun])
+        names.name("writes enable", [each.enable for each in going.writes])
+        names.name("verified", of.told)
+        names.name("others", [each for other, each in enumerate(lowered) if other != gun])
+        others = [w for other, w in enumerate(published(of)[1].offer_w) if other != gun]
+        names.name("others cut", others)
+        bears = promise_w(of, gun) <= power_w(of, map(and_, feeding[gun], of.wanted.target[gun]))
+        keeps = and_(*map(iff, of.held[gun], feeding[gun]))
+        follows = [
+            implies(feeding[gun][m], iff(of.held[gun][m], of.wanted.target[gun][m]))
+            for m in of.modules
+        ]
+        given = [
+            *sane(of),
+            offer_is_ordered(of.memory.offers[gun]),
+            or_(keeps, and_(bears, *follows)),
+            *[
+                implies(feeding[gun][m], of.observed.modules[m].enabled) for m in of.modules
+            ],
+            *[
+                implies(
+                    and_(feeding[gun][m], of.held[gun][m], not_(going.barred[gun])),
+                    going.writes[m].enable,
+                )
+                for m in of.modules
+            ],
+        ]
+        claims.append(names.of(implies(and_(*given), goal(of, gun))))
+        if not gun:
+            covers = [(name, names.of(and_(*given, case(of, gun)))) for name, case in cases]
+    return Claim((), unlike(claims), None, tuple(covers))
+
+
+def published(of: WholeScan) -> list[Publish]:
+    """What is published, one after another."""
+    effects = (*of.acts.falling, *of.acts.rising)
+    return [effect for effect in effects if isinstance(effect, Publish)]
+
+
+def still_w(of: WholeScan, gun: int, on: Any) -> Any:
+    """The power of the modules that feed the gun and are on."""
+    return power_w(of, map(and_, of.acts.diagnosed.feeding[gun], on))
+
+
+@obligation(
+    "scan.offers-are-borne",
+    *ACTS,
+    "offer.lower",
+    "offer.cut",
+    "offer.raise_",
+    "offer.affordable",
+    domain=WHOLE + " that has a module on one gun at most; composed of scan.live-stays-enabled and"
+    " offer.hold",
+)
+def offers_are_borne(station: Station) -> Claim:
+    """From the first effect of a scan on, after each one, and so wherever the process dies: what a
+    gun was told last is at most the power of its modules that are live and still enabled; nor is it
+    more than its grant, nor anything while it is locked or everything is stopped (S6)."""
+
+    def goal(of: WholeScan, gun: int) -> Any:
+        return and_(
+            *[
+                and_(
+                    moment.published_w[gun] <= still_w(of, gun, moment.on),
+                    moment.published_w[gun] <= of.wanted.granted_w[gun],
+                    moment.published_w[gun] >= 0,
+                    implies(of.acts.set_going.barred[gun], moment.published_w[gun] <= 0),
+                )
+                for moment in course(of)
+            ],
+        )
+
+    return of_each_gun(
+        station,
+        goal,
+        (
+            "all that feeds it is offered",
+            lambda of, gun: and_(
+                course(of)[-1].published_w[gun] == still_w(of, gun, course(of)[-1].on),
+                course(of)[-1].published_w[gun] > 0,
+            ),
+        ),
+        (
+            "it is cut",
+            lambda of, gun: published(of)[1].offer_w[gun] < published(of)[0].offer_w[gun],
+        ),
+    )
+
+
+@obligation(
+    "scan.planned-removal-waits",
+    *ACTS,
+    "offer.hold",
+    domain=WHOLE + " that has a module on one gun at most; composed of scan.live-stays-enabled and"
+    " offer.hold",
+)
+def planned_removal_waits(station: Station) -> Claim:
+    """No module that feeds a gun is taken from it, after any effect of the scan, unless those that
+    are still on bear all that the gun may draw; but for a gun that is barred, and for writes that
+    were not verified (S6)."""
+
+    def goal(of: WholeScan, gun: int) -> Any:
+        return implies(
+            and_(not_(of.acts.set_going.barred[gun]), *of.told),
+            and_(
+                *[
+                    or_(
+                        promise_w(of, gun) <= still_w(of, gun, moment.on),
+                        *[],
+                        and_(*map(implies, of.acts.diagnosed.feeding[gun], moment.on)),
+                    )
+                    for moment in course(of)
+                ]
+            ),
+        )
+
+    def leaves(of: WholeScan, gun: int) -> Any:
+        return and_(
+            of.acts.diagnosed.feeding[gun][0],
+            not_(course(of)[-1].on[0]),
+            not_(of.acts.set_going.barred[gun]),
+            promise_w(of, gun) > 0,
+        )
+
+    return of_each_gun(station, goal, ("a module leaves", leaves))
 
 
 OBLIGATIONS = collected(globals())

@@ -405,13 +405,16 @@ class Cut:
         self._names: dict[int, tuple[Any, Any]] = {}
 
     def name(self, name: str, term: Any) -> "Cut":
-        """This name for this term, unless that is plain or has one; lists get numbered names."""
+        """This name for this term, unless that is plain or has one; parts of tuples get the names
+        of their fields, those of lists numbers."""
         if isinstance(term, (list, tuple)):
-            for place, part in enumerate(term, start=1):
-                self.name(f"{name} {place}", part)
+            parts = getattr(term, "_fields", range(1, len(term) + 1))
+            for part, each in zip(parts, term, strict=True):
+                self.name(f"{name} {part}", each)
         elif z3.is_expr(term) and term.get_id() not in self._names:
             sort = z3.Bool if z3.is_bool(term) else z3.Int
-            self._names[term.get_id()] = (term, sort(name))
+            # No variable of a scan is named so.
+            self._names[term.get_id()] = (term, sort(f"its {name}"))
         return self
 
     def of(self, term: Any) -> Any:
@@ -445,14 +448,61 @@ def variables(m: int, of: WholeScan) -> Cut:
         ("at last", [line[m] for line in of.looked]),
         ("target", [row[m] for row in of.wanted.target]),
     ):
-        cut.name(name, flat(value))
+        cut.name(name, value)
     return cut
 
 
-def by_module(memory: Memory, m: int) -> list[Any]:
+def by_module(memory: Memory, m: int) -> Memory:
     """What is remembered of one module."""
-    lists = [memory.ages, memory.lines_off_ms, memory.closed, memory.strayed, memory.stray]
-    faults = memory.latched
-    lists += [faults.welded, faults.failed_open, faults.dead, faults.stuck_on, faults.runs_on]
-    lists += [faults.enable_high, faults.module_out, memory.fed_ms, memory.enabled]
-    return [*[each[m] for each in lists], [row[m] for row in memory.feeding]]
+    return memory._replace(
+        ages=memory.ages[m],
+        lines_off_ms=memory.lines_off_ms[m],
+        closed=memory.closed[m],
+        strayed=memory.strayed[m],
+        stray=memory.stray[m],
+        feeding=[row[m] for row in memory.feeding],
+        fed_ms=memory.fed_ms[m],
+        enabled=memory.enabled[m],
+        latched=memory.latched._replace(
+            **{each: getattr(memory.latched, each)[m] for each in OF_MODULES}
+        ),
+    )
+
+
+OF_MODULES = (
+    "welded",
+    "failed_open",
+    "dead",
+    "stuck_on",
+    "runs_on",
+    "enable_high",
+    "module_out",
+)
+"""The faults that are latched by module."""
+
+
+class Moment(NamedTuple):
+    """How things stand once an effect is carried out."""
+
+    effect: Any
+    published_w: Sequence[Any]
+    """By gun."""
+    on: Sequence[Any]
+    """By module: its enable line, as far as it was told."""
+
+
+def course(of: WholeScan) -> list[Moment]:
+    """The effects of the second and the third act, one after another; so wherever a process dies,
+    it is after one of these, or in the middle of one."""
+    published_w: Sequence[Any] = [each.offer_w for each in of.memory.offers]
+    on: Sequence[Any] = [each.enabled for each in of.observed.modules]
+    moments = []
+    for effect in (*of.acts.falling, *of.acts.rising):
+        if isinstance(effect, scan.Publish):
+            published_w = effect.offer_w
+        elif isinstance(effect, scan.Disable):
+            on = [and_(is_on, not_(drops)) for is_on, drops in zip(on, effect.modules, strict=True)]
+        elif isinstance(effect, scan.Enable):
+            on = [or_(is_on, rises) for is_on, rises in zip(on, effect.modules, strict=True)]
+        moments.append(Moment(effect, published_w, on))
+    return moments
