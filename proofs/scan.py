@@ -50,8 +50,8 @@ from proofs.plant import (
     STAYS_OPEN,
     STOPS_WITH_ENABLE,
 )
-from verified_alloc.kernel import scan, switching
-from verified_alloc.kernel.diagnosis import NOT_SO
+from verified_alloc.kernel import diagnosis, dwell, offer, scan, switching
+from verified_alloc.kernel.diagnosis import NOT_SO, ContactorFaults, ModuleFaults
 from verified_alloc.kernel.scan import Abandon, Disable, Enable, Latch, Pet, Publish, Write
 from verified_alloc.station.model import Station
 
@@ -732,7 +732,6 @@ def planned_removal_waits(station: Station) -> Claim:
                 *[
                     or_(
                         promise_w(of, gun) <= still_w(of, gun, moment.on),
-                        *[],
                         and_(*map(implies, of.acts.diagnosed.feeding[gun], moment.on)),
                     )
                     for moment in course(of)
@@ -749,6 +748,457 @@ def planned_removal_waits(station: Station) -> Claim:
         )
 
     return of_each_gun(station, goal, ("a module leaves", leaves))
+
+
+@obligation(
+    "scan.offers-stay-ordered",
+    *ACTS,
+    "offer.lower",
+    "offer.cut",
+    "offer.raise_",
+    domain=WHOLE,
+)
+def offers_stay_ordered(station: Station) -> Claim:
+    """What the memory says of the whole station stays so through a scan: every offer is within what
+    is pending and that within the promise, ages and counts are none that cannot be; what is
+    remembered as offered is what was published last; and no promise rises but to what is offered
+    (S6)."""
+    of = any_scan(station)
+    affordable_w = Cut().name("affordable", affordable(of)).name("stop", of.stopped)
+    after, before = of.acts.after, of.memory
+    return Claim(
+        (),
+        affordable_w.of(
+            implies(
+                and_(
+                    *sane(of),
+                    invariant_of_station(before),
+                    *[power_w >= 0 for each in affordable(of) for power_w in each],
+                ),
+                and_(
+                    invariant_of_station(after),
+                    equal([each.offer_w for each in after.offers], published(of)[-1].offer_w),
+                    *[
+                        or_(new.promise_w <= old.promise_w, new.promise_w <= new.offer_w)
+                        for old, new in zip(before.offers, after.offers, strict=True)
+                    ],
+                ),
+            )
+        ),
+    )
+
+
+def affordable(of: WholeScan) -> tuple[list[Any], list[Any]]:
+    """What each gun can be offered before anything is switched, and when all is."""
+    feeding = of.acts.diagnosed.feeding
+    still = [list(map(and_, row, of.acts.concluded.enabled)) for row in feeding]
+    first, then = (
+        [
+            offer.affordable(
+                z3_terms,
+                of.wanted.granted_w[gun],
+                rows[gun],
+                of.wanted.target[gun],
+                of.built.module_power_w,
+                of.acts.set_going.barred[gun],
+            )
+            for gun in of.guns
+        ]
+        for rows in (feeding, still)
+    )
+    return first, then
+
+
+@obligation(
+    "scan.site-limit",
+    *ACTS,
+    "offer.lower",
+    "offer.cut",
+    "offer.raise_",
+    domain=WHOLE + "; grants within the site limit (the guard), or offers that were",
+)
+def site_limit(station: Station) -> Claim:
+    """All that a scan publishes is, together, within the site limit; so are the promises once they
+    are, and as long as they are not, none rises; no gun is denied what is left (S6)."""
+    of = any_scan(station)
+    first_w, then_w = affordable(of)
+    names = Cut().name("affordable", [first_w, then_w])
+    limit_w, before, after = of.orders.site_limit_w, of.memory.offers, of.acts.after.offers
+
+    def promised(offers: Any) -> Any:
+        return total(each.promise_w for each in offers)
+
+    within = or_(
+        total(of.wanted.granted_w) <= limit_w, total(each.offer_w for each in before) <= limit_w
+    )
+    granted = [
+        and_(power_w >= 0, power_w <= most_w)
+        for each in (first_w, then_w)
+        for power_w, most_w in zip(each, of.wanted.granted_w, strict=True)
+    ]
+    given = and_(*sane(of), *map(offer_is_ordered, before), within, *granted)
+    return Claim(
+        (),
+        names.of(
+            implies(
+                given,
+                and_(
+                    *[total(each.offer_w) <= limit_w for each in published(of)],
+                    implies(promised(before) <= limit_w, promised(after) <= limit_w),
+                    or_(
+                        promised(after) <= limit_w,
+                        promised(after) <= promised(of.acts.switched.offers),
+                    ),
+                    *[
+                        or_(told.offer_w >= power_w, promised(after) >= limit_w)
+                        for told, power_w in zip(after, then_w, strict=True)
+                    ],
+                ),
+            )
+        ),
+        None,
+        (("the limit binds", names.of(and_(given, total(published(of)[-1].offer_w) == limit_w))),),
+    )
+
+
+@obligation(
+    "scan.stop-is-off", *ACTS, "switching.step", "switching.is_overdue", domain=WHOLE
+)
+def stop_is_off(station: Station) -> Claim:
+    """Whatever the target and the readings: once everything is stopped, all guns are barred, every
+    module is off before a word is written and stays off, and no contactor closes; when the stop is
+    overdue, module_off_timeout_ms and current_decay_ms after it began, every word written opens all
+    contactors (S7)."""
+
+    def goal(of: WholeScan, m: int) -> Any:
+        writes, words = of.acts.set_going.writes[m], only(of, Write).words
+        return implies(
+            of.stopped,
+            and_(
+                *of.acts.set_going.barred,
+                *[not_(moment.on[m]) for moment in since(of, Disable)],
+                not_(or_(is_enabled(of, m), *writes.coils)),
+                implies(of.overdue, and_(writes.may_switch, not_(or_(*flat(list(words)))))),
+                iff(
+                    of.overdue,
+                    of.acts.diagnosed.stop_ms
+                    >= of.built.timing.module_off_timeout_ms + of.built.timing.current_decay_ms,
+                ),
+            ),
+        )
+
+    return of_each_module(
+        station,
+        lambda of, m: [],
+        goal,
+        given_to,
+        ("stopped while enabled", lambda of, m: and_(of.stopped, of.now[m].readings.enabled)),
+        ("overdue", lambda of, m: of.overdue),
+    )
+
+
+def only(of: WholeScan, kind: Any) -> Any:
+    """The one effect of this kind."""
+    acts = of.acts
+    effects = (*acts.kept, *acts.falling, *acts.rising, *acts.last)
+    (found,) = [effect for effect in effects if type(effect) is kind]
+    return found
+
+
+@obligation("scan.stops", "scan.diagnose", "diagnosis.lasting", domain=WHOLE)
+def stops(station: Station) -> Claim:
+    """Everything is stopped exactly while the button or an enable line held high is latched, or the
+    station has been on its way out, told to stop or ending, for more than twice the lead time;
+    these times begin with the scan that shows it and grow with the clock (S7)."""
+    of = any_scan(station)
+    before, after, elapsed_ms = of.memory, of.acts.diagnosed, of.observed.elapsed_ms
+    latched = after.latched
+    told = z3.Or(
+        latched.emergency_stop,
+        *latched.enable_high,
+        after.stopping_ms > of.built.offer_lead_ms + of.built.offer_lead_ms,
+    )
+    leaving = z3.Or(of.orders.ending, before.latched.stopped)
+
+    def since_ms(shown: Any, age_ms: Any) -> Any:
+        return z3.If(shown, z3.If(age_ms >= 0, age_ms + elapsed_ms, 0), -1)
+
+    names = Cut().name("enable high", latched.enable_high)
+    return Claim(
+        (),
+        names.of(
+            implies(
+                invariant_of_station(before),
+                and_(
+                    after.stop_ms == since_ms(told, before.stop_ms),
+                    after.stopping_ms == since_ms(leaving, before.stopping_ms),
+                    implies(
+                        and_(elapsed_ms >= 0, before.stop_ms >= 0, told), after.stop_ms >= 0
+                    ),
+                ),
+            )
+        ),
+        None,
+        (("it is stopped", names.of(and_(told, before.stop_ms > 0))),),
+    )
+
+
+@obligation(
+    "scan.latched-stays",
+    *ACTS,
+    "diagnosis.contactor_faults",
+    "diagnosis.module_faults",
+    "diagnosis.runs_on",
+    domain=WHOLE,
+)
+def latched_stays(station: Station) -> Claim:
+    """No act loses a latched fault; what the first act finds is what is kept on disk, before
+    anything else is done, and what the scan hands on (S8)."""
+    of = any_scan(station)
+    before, after = of.memory.latched, of.acts.diagnosed.latched
+    told = ("stopped", "gun_out", "module_out")
+    return Claim(
+        (),
+        and_(
+            *[implies(*pair) for pair in zip(flat(before), flat(after), strict=True)],
+            *[equal(getattr(before, each), getattr(after, each)) for each in told],
+            equal(only(of, Latch).latched, after),
+            equal(only(of, Abandon).expanders, after.expander_lost),
+            *[
+                equal(each.latched, after)
+                for each in (of.acts.switched, of.acts.concluded, of.acts.after)
+            ],
+            type(of.acts.kept[0]) is Latch,
+        ),
+        None,
+        (("something is newly latched", and_(after.dead[0], not_(before.dead[0]))),),
+    )
+
+
+@obligation("scan.diagnosed-as-specified", "scan.diagnose", "scan.locked", domain=WHOLE)
+def diagnosed_as_specified(station: Station) -> Claim:
+    """What the first act makes of the readings is exactly this, module by module and expander by
+    expander: ages, faults and contacts as `diagnosis` has them; an expander is lost once it is
+    misconfigured or has not obeyed in more than three scans in a row, good ones wearing off; an
+    enable line is held high once it has strayed so (S8)."""
+    of = any_scan(station)
+    was, now, seen = of.memory, of.acts.diagnosed, of.observed
+    times, elapsed_ms, scans = of.built.timing, seen.elapsed_ms, seen.scans
+
+    def counted(wrong: Any, count: Any) -> Any:
+        raised = z3.If(count < 12, count, 12) + 4
+        return z3.If(wrong, raised, z3.If(count > scans, count - scans, 0))
+
+    def of_module(m: int) -> Any:
+        read, ages, faults = seen.modules[m], now.ages[m], now.latched
+        expander = of.built.expander[m]
+        shown = diagnosis.contacts_seen(
+            z3_terms,
+            read,
+            [True if at is None else seen.contacts_read[at] for at in expander],
+            [False if at is None else seen.coils_doubted[at] for at in expander],
+        )
+        contactors = diagnosis.contactor_faults(
+            z3_terms,
+            times,
+            read,
+            ages,
+            ContactorFaults(was.latched.welded[m], was.latched.failed_open[m]),
+        )
+        stuck = diagnosis.module_faults(
+            z3_terms,
+            times,
+            ages,
+            now.closed[m],
+            ModuleFaults(was.latched.dead[m], was.latched.stuck_on[m]),
+        )
+        off = z3.Not(z3.Or(read.enabled, read.reports_on))
+        lines_ms = was.lines_off_ms[m]
+        return and_(
+            equal(ages, diagnosis.ages(z3_terms, times, read, was.ages[m], elapsed_ms, scans)),
+            equal(contactors, [faults.welded[m], faults.failed_open[m]]),
+            equal(
+                now.closed[m],
+                diagnosis.counts_closed(z3_terms, shown, faults.welded[m], was.closed[m]),
+            ),
+            equal(stuck, [faults.dead[m], faults.stuck_on[m]]),
+            equal(
+                faults.runs_on[m],
+                diagnosis.runs_on(z3_terms, times, ages, now.closed[m], was.latched.runs_on[m]),
+            ),
+            equal(now.stray[m], counted(was.strayed[m], was.stray[m])),
+            iff(faults.enable_high[m], or_(was.latched.enable_high[m], now.stray[m] > 12)),
+            implies(
+                lines_ms >= -1,
+                now.lines_off_ms[m]
+                == z3.If(off, z3.If(lines_ms >= 0, lines_ms + elapsed_ms, 0), -1),
+            ),
+            *[
+                equal(now.feeding[gun][m], switching.live(z3_terms, read, gun)) for gun in of.guns
+            ],
+        )
+
+    def of_expander(at: int) -> Any:
+        silence = counted(not_(seen.obeyed[at]), was.silence[at])
+        return and_(
+            equal(now.silence[at], silence),
+            iff(
+                now.latched.expander_lost[at],
+                or_(was.latched.expander_lost[at], seen.misconfigured[at], silence > 12),
+            ),
+        )
+
+    return Claim(
+        (),
+        implies(
+            and_(scans >= 1, *[count >= 0 for count in (*was.silence, *was.stray)]),
+            and_(
+                *map(of_module, of.modules),
+                *map(of_expander, range(len(was.silence))),
+                iff(
+                    now.latched.emergency_stop,
+                    or_(was.latched.emergency_stop, seen.stop_pressed),
+                ),
+                equal(of.locks, diagnosis.locked(z3_terms, now.closed, now.latched.stuck_on)),
+                equal(
+                    now.fed_ms,
+                    dwell.fed_ms(z3_terms, now.feeding, was.feeding, was.fed_ms, elapsed_ms),
+                ),
+                equal(
+                    [now.strayed, now.offers, now.enabled], [was.strayed, was.offers, was.enabled]
+                ),
+            ),
+        ),
+        None,
+        (
+            ("an expander is lost", and_(now.latched.expander_lost[0], not_(seen.misconfigured[0]))),
+            ("a line is held high", and_(now.latched.enable_high[0], was.stray[0] < 12)),
+        ),
+    )
+
+
+ORDER = (Latch, Abandon, Publish, Disable, Write, Publish, Disable, Enable, Publish, Pet)
+
+
+@obligation("scan.order-of-effects", *ACTS, "scan.moves", domain=WHOLE)
+def order_of_effects(station: Station) -> Claim:
+    """In this order, in every scan: faults are kept and lost expanders left alone; lowered offers
+    are published; enables fall; words are written; offers are cut; enables fall whose writes were
+    not verified; enables rise; raised offers are published; the watchdog is fed. And each contains
+    just what it should: what was enabled and shall not be; what may not switch as it was read;
+    only what is verified, and was low."""
+    of = any_scan(station)
+    acts, going = of.acts, of.acts.set_going
+    every = (*acts.kept, *acts.falling, *acts.rising, *acts.last)
+    falls_first, falls_then = [each for each in every if isinstance(each, Disable)]
+    rising = only(of, Enable).modules
+    reads = of.observed.modules
+    coils = {place(number): pair for number, pair in enumerate(of.built.contactors)}
+
+    def bit(at: int, pin: int) -> Any:
+        if (at, pin) not in coils:
+            return False
+        gun, m = coils[at, pin]
+        writes = going.writes[m]
+        return or_(
+            and_(writes.may_switch, writes.coils[gun]),
+            and_(not_(writes.may_switch), reads[m].latch[gun]),
+        )
+
+    words = only(of, Write).words
+    lines = [
+        and_(
+            iff(falls_first.modules[m], and_(reads[m].enabled, not_(going.writes[m].enable))),
+            iff(falls_then.modules[m], and_(going.writes[m].enable, not_(of.told[m]))),
+            iff(acts.concluded.enabled[m], and_(going.writes[m].enable, of.told[m])),
+            iff(
+                rising[m],
+                and_(going.writes[m].enable, of.told[m], not_(of.observed.line_high[m])),
+            ),
+            implies(
+                iff(reads[m].enabled, of.observed.line_high[m]),
+                iff(course(of)[-1].on[m], acts.concluded.enabled[m]),
+            ),
+        )
+        for m in of.modules
+    ]
+    names = Cut().name("writes", going.writes).name("offers", [each.offer_w for each in published(of)])
+    return Claim(
+        (),
+        names.of(
+            and_(
+                tuple(map(type, every)) == ORDER,
+                len(words) == len(of.verified),
+                *[
+                    equal(word[pin], bit(at, pin))
+                    for at, word in enumerate(words)
+                    for pin in range(len(word))
+                ],
+                *lines,
+                iff(
+                    only(of, Pet).due,
+                    and_(*map(iff, of.looked[0], acts.concluded.enabled)),
+                ),
+            )
+        ),
+        None,
+        (
+            ("an enable rises", names.of(rising[0])),
+            ("one falls, not verified", names.of(falls_then.modules[0])),
+        ),
+    )
+
+
+def place(number: int) -> tuple[int, int]:
+    """Where a contactor's bit is in the words, as the wiring has it."""
+    at, pin = divmod(number, 14)
+    return at, pin if pin < 7 else pin + 1
+
+
+@obligation("scan.watchdog", "scan.look_back", domain=WHOLE, needs={LINES})
+def watchdog(station: Station, assumed: Assumed) -> Claim:
+    """The watchdog is fed only while every enable line is as this scan has left it (S7)."""
+    of = any_scan(station)
+    lines = z3_terms.bools("line in truth", len(of.modules))
+    names = Cut().name("left enabled", of.acts.concluded.enabled)
+    looks = [plant.last_look(assumed, *pair) for pair in zip(lines, of.looked[0], strict=True)]
+    return Claim(
+        tuple(law for each in looks for law in each),
+        names.of(
+            implies(only(of, Pet).due, and_(*map(iff, lines, of.acts.concluded.enabled)))
+        ),
+        None,
+        (("it is fed", names.of(only(of, Pet).due)),),
+    )
+
+
+@obligation(
+    "scan.last-look", "scan.look_back", "diagnosis.off_at_last_look", domain=WHOLE
+)
+def last_look(station: Station) -> Claim:
+    """A module that the last look shows enabled or on is not off for the next scan, by any count;
+    its line has strayed if it is high and was not left so; nothing else changes."""
+    of = any_scan(station)
+    was, now = of.acts.concluded, of.acts.after
+    names = Cut().name("ages", was.ages).name("lines off", was.lines_off_ms)
+    names.name("left enabled", was.enabled)
+
+    def of_module(m: int) -> Any:
+        on = or_(of.looked[0][m], of.looked[1][m])
+        return and_(
+            equal(now.ages[m].off_ms, z3_terms.ite(on, NOT_SO, was.ages[m].off_ms)),
+            equal(now.lines_off_ms[m], z3_terms.ite(on, NOT_SO, was.lines_off_ms[m])),
+            equal(now.ages[m]._replace(off_ms=was.ages[m].off_ms), was.ages[m]),
+            iff(now.strayed[m], and_(of.looked[2][m], not_(was.enabled[m]))),
+        )
+
+    same = now._replace(ages=was.ages, lines_off_ms=was.lines_off_ms, strayed=was.strayed)
+    return Claim(
+        (),
+        names.of(and_(*map(of_module, of.modules), equal(same, was))),
+        None,
+        (("a line strays", names.of(now.strayed[0])),),
+    )
 
 
 OBLIGATIONS = collected(globals())
