@@ -77,9 +77,7 @@ def of_each_module(
         cut(of, m, names)
         return variables(m, of).of(names.of(term))
 
-    claims = [
-        general(m, implies(and_(*sane(of), *given(of, m)), goal(of, m))) for m in of.modules
-    ]
+    claims = [general(m, implies(and_(*sane(of), *given(of, m)), goal(of, m))) for m in of.modules]
     first = and_(*sane(of), *given(of, 0))
     covers = tuple((name, general(0, and_(first, case(of, 0)))) for name, case in cases)
     return Claim((), unlike(claims), None, covers)
@@ -172,7 +170,7 @@ def at_start(station: Station) -> Claim:
             ],
         ),
         None,
-        (("it is found running", and_(of.before[0].module.feeds, *of.before[0].module.coil)),),
+        (("it is found running", of.before[0].module.feeds),),
     )
 
 
@@ -401,9 +399,7 @@ def power_w(of: WholeScan, modules: Any) -> Any:
     )
 
 
-@obligation(
-    "scan.break-before-make", *ACTS, "switching.step", domain=WHOLE, needs={CHIPS}
-)
+@obligation("scan.break-before-make", *ACTS, "switching.step", domain=WHOLE, needs={CHIPS})
 def break_before_make(station: Station, assumed: Assumed) -> Claim:
     """Before a contactor closes or its module is enabled, the coils of all others have been off for
     contactor_release_ms, and were seen so (S4)."""
@@ -451,8 +447,10 @@ def invalid_is_off(station: Station) -> Claim:
         lambda of, m: [],
         goal,
         given_to,
-        ("it was enabled", lambda of, m: and_(
-            of.now[m].readings.enabled, not_(of.now[m].readings.valid))),
+        (
+            "it was enabled",
+            lambda of, m: and_(of.now[m].readings.enabled, not_(of.now[m].readings.valid)),
+        ),
     )
 
 
@@ -507,9 +505,7 @@ def bridge_counts(station: Station, assumed: Assumed) -> Claim:
         now = of.now[m]
         at = of.built.expander[m][gun]
         closed = and_(now.closed_first[gun], now.closed_second[gun])
-        known = or_(
-            of.memory.closed[m][gun], and_(now.contact_read[gun], not_(or_(*now.flips)))
-        )
+        known = or_(of.memory.closed[m][gun], and_(now.contact_read[gun], not_(or_(*now.flips))))
         doubt = or_(now.readings.latch[gun], False if at is None else of.observed.coils_doubted[at])
         blind = and_(not_(now.contact_read[gun]), doubt)
         causes = (and_(closed, known), blind, of.acts.diagnosed.latched.welded[m][gun])
@@ -524,9 +520,7 @@ def bridge_counts(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "scan.joined-are-off", *ACTS, "scan.locked", "diagnosis.locked", domain=WHOLE
-)
+@obligation("scan.joined-are-off", *ACTS, "scan.locked", "diagnosis.locked", domain=WHOLE)
 def joined_are_off(station: Station) -> Claim:
     """While a module joins two guns, or one does not switch off, these guns are locked, and all
     that is published to them in the scan is 0; so is a gun on a module that is latched as stuck on
@@ -546,10 +540,7 @@ def joined_are_off(station: Station) -> Claim:
             and_(
                 *joined,
                 *[implies(row[gun], of.locks[gun]) for row in stuck for gun in of.guns],
-                *[
-                    implies(of.locks[gun], of.acts.set_going.barred[gun])
-                    for gun in of.guns
-                ],
+                *[implies(of.locks[gun], of.acts.set_going.barred[gun]) for gun in of.guns],
             )
         ),
         None,
@@ -640,9 +631,7 @@ def of_each_gun(
             *sane(of),
             offer_is_ordered(of.memory.offers[gun]),
             or_(keeps, and_(bears, *follows)),
-            *[
-                implies(feeding[gun][m], of.observed.modules[m].enabled) for m in of.modules
-            ],
+            *[implies(feeding[gun][m], of.observed.modules[m].enabled) for m in of.modules],
             *[
                 implies(
                     and_(feeding[gun][m], of.held[gun][m], not_(going.barred[gun])),
@@ -861,9 +850,7 @@ def site_limit(station: Station) -> Claim:
     )
 
 
-@obligation(
-    "scan.stop-is-off", *ACTS, "switching.step", "switching.is_overdue", domain=WHOLE
-)
+@obligation("scan.stop-is-off", *ACTS, "switching.step", "switching.is_overdue", domain=WHOLE)
 def stop_is_off(station: Station) -> Claim:
     """Whatever the target and the readings: once everything is stopped, all guns are barred, every
     module is off before a word is written and stays off, and no contactor closes; when the stop is
@@ -932,9 +919,7 @@ def stops(station: Station) -> Claim:
                 and_(
                     after.stop_ms == since_ms(told, before.stop_ms),
                     after.stopping_ms == since_ms(leaving, before.stopping_ms),
-                    implies(
-                        and_(elapsed_ms >= 0, before.stop_ms >= 0, told), after.stop_ms >= 0
-                    ),
+                    implies(and_(elapsed_ms >= 0, before.stop_ms >= 0, told), after.stop_ms >= 0),
                 ),
             )
         ),
@@ -1033,9 +1018,7 @@ def diagnosed_as_specified(station: Station) -> Claim:
                 now.lines_off_ms[m]
                 == z3.If(off, z3.If(lines_ms >= 0, lines_ms + elapsed_ms, 0), -1),
             ),
-            *[
-                equal(now.feeding[gun][m], switching.live(z3_terms, read, gun)) for gun in of.guns
-            ],
+            *[equal(now.feeding[gun][m], switching.live(z3_terms, read, gun)) for gun in of.guns],
         )
 
     def of_expander(at: int) -> Any:
@@ -1071,7 +1054,10 @@ def diagnosed_as_specified(station: Station) -> Claim:
         ),
         None,
         (
-            ("an expander is lost", and_(now.latched.expander_lost[0], not_(seen.misconfigured[0]))),
+            (
+                "an expander is lost",
+                and_(now.latched.expander_lost[0], not_(seen.misconfigured[0])),
+            ),
             ("a line is held high", and_(now.latched.enable_high[0], was.stray[0] < 12)),
         ),
     )
@@ -1122,7 +1108,9 @@ def order_of_effects(station: Station) -> Claim:
         )
         for m in of.modules
     ]
-    names = Cut().name("writes", going.writes).name("offers", [each.offer_w for each in published(of)])
+    names = (
+        Cut().name("writes", going.writes).name("offers", [each.offer_w for each in published(of)])
+    )
     return Claim(
         (),
         names.of(
@@ -1164,17 +1152,13 @@ def watchdog(station: Station, assumed: Assumed) -> Claim:
     looks = [plant.last_look(assumed, *pair) for pair in zip(lines, of.looked[0], strict=True)]
     return Claim(
         tuple(law for each in looks for law in each),
-        names.of(
-            implies(only(of, Pet).due, and_(*map(iff, lines, of.acts.concluded.enabled)))
-        ),
+        names.of(implies(only(of, Pet).due, and_(*map(iff, lines, of.acts.concluded.enabled)))),
         None,
         (("it is fed", names.of(only(of, Pet).due)),),
     )
 
 
-@obligation(
-    "scan.last-look", "scan.look_back", "diagnosis.off_at_last_look", domain=WHOLE
-)
+@obligation("scan.last-look", "scan.look_back", "diagnosis.off_at_last_look", domain=WHOLE)
 def last_look(station: Station) -> Claim:
     """A module that the last look shows enabled or on is not off for the next scan, by any count;
     its line has strayed if it is high and was not left so; nothing else changes."""

@@ -163,10 +163,14 @@ def any_scan(station: Station) -> WholeScan:
     reach = [[at is not None for at in row] for row in built.expander]
     passed_ms, elapsed_ms, scans = z3.Int("passed_ms"), z3.Int("elapsed_ms"), z3.Int("scans")
     restarted = z3.Bool("restarted")
-    before = [_that_exists(plant.scan(f"before {each}", len(guns)), reach[m]) for m, each in enumerate(of)]
+    before = [
+        _that_exists(plant.scan(f"before {each}", len(guns)), reach[m]) for m, each in enumerate(of)
+    ]
     before = [each._replace(ages=memory.ages[m]) for m, each in enumerate(before)]
     left = [
-        Writes(memory.enabled[m], z3.Bool(f"{each} did switch"), bools(f"{each} did coil", len(guns)))
+        Writes(
+            memory.enabled[m], z3.Bool(f"{each} did switch"), bools(f"{each} did coil", len(guns))
+        )
         for m, each in enumerate(of)
     ]
     during = [
@@ -182,7 +186,9 @@ def any_scan(station: Station) -> WholeScan:
     during = [
         each._replace(corrupted=_where(reach[m], each.corrupted)) for m, each in enumerate(during)
     ]
-    now = [_that_exists(plant.scan(f"now {each}", len(guns)), reach[m]) for m, each in enumerate(of)]
+    now = [
+        _that_exists(plant.scan(f"now {each}", len(guns)), reach[m]) for m, each in enumerate(of)
+    ]
     contacts_read = bools("contacts read", expanders)
     now = [
         each._replace(
@@ -201,9 +207,7 @@ def any_scan(station: Station) -> WholeScan:
         elapsed_ms=elapsed_ms,
         scans=scans,
     )
-    orders = Orders(
-        z3.Bool("ending"), bools("acknowledged", len(guns)), z3.Int("site_limit_w")
-    )
+    orders = Orders(z3.Bool("ending"), bools("acknowledged", len(guns)), z3.Int("site_limit_w"))
     target = [[z3.Bool(f"{each} target {gun + 1}") for each in of] for gun in guns]
     wanted = Wanted(target, ints("granted_w", len(guns)))
     verified = bools("verified", expanders)
@@ -255,9 +259,7 @@ def run(
         ops, built, switched, observed, orders, wanted, set_going, verified
     )
     after, last = scan.look_back(ops, concluded, *looked)
-    return Acts(
-        diagnosed, kept, switched, set_going, falling, concluded, rising, after, last
-    )
+    return Acts(diagnosed, kept, switched, set_going, falling, concluded, rising, after, last)
 
 
 def _where(exists: Sequence[bool], bits: Sequence[Any]) -> list[Any]:

@@ -137,7 +137,9 @@ class Walk:
 
     def _start(self) -> None:
         """Refuse what must not be walked; then take the expanders, with everything off."""
-        reporting = self._wires.wait_until_off(self.station.built.timing, self.station.timing.scan_ms)
+        reporting = self._wires.wait_until_off(
+            self.station.built.timing, self.station.timing.scan_ms
+        )
         for module, on in enumerate(reporting, start=1):
             if on:
                 raise DeviceLost(
@@ -188,7 +190,9 @@ class Walk:
         )
         self._wires.carry(effects)
         left = self._lines.read()
-        self._memory, effects = scan.look_back(ops, memory, left.enabled, left.reports_on, left.high)
+        self._memory, effects = scan.look_back(
+            ops, memory, left.enabled, left.reports_on, left.high
+        )
         self._wires.carry(effects)
         first, again = self._wires.decoded(bank.closed), self._wires.decoded(bank.closed_again)
         looks = list(zip(self.station.contactors, first, again, strict=True))

@@ -20,7 +20,9 @@ class UnreadContacts:
             latched.expander_lost, observed.coils_doubted, observed.contacts_read, strict=True
         )
         now = frozenset(
-            at for at, (lost, doubted, read) in enumerate(conditions) if lost and doubted and not read
+            at
+            for at, (lost, doubted, read) in enumerate(conditions)
+            if lost and doubted and not read
         )
         yield from map(self._sentence, sorted(now - self._before))
         self._before = now
