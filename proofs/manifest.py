@@ -117,6 +117,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "watchdog",
         "watchdog.without-A2",
         "last-look",
+        "built",
     ),
     "latched": (
         "excluded",
@@ -146,6 +147,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "live-is-kept",
         "live-is-fed",
         "overdue",
+        "starts-at-rest",
         "reaches-its-target",
         "locked-is-off",
         "every-mode",

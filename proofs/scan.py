@@ -1185,4 +1185,35 @@ def last_look(station: Station) -> Claim:
     )
 
 
+@obligation("scan.built", "scan.built", domain="this station's wiring")
+def built_as_wired(station: Station) -> Claim:
+    """Each contactor is looked for on the expander where it is wired, a module's on all that carry
+    one of its own and on no other; times, powers and matrix are the station's."""
+    made = station.built
+    by_hand = [
+        [
+            next((k // 14 for k, pair in enumerate(station.contactors) if pair == (gun, m)), None)
+            for gun in range(1, len(station.guns) + 1)
+        ]
+        for m in range(1, len(station.modules) + 1)
+    ]
+    timing = station.timing
+    return Claim(
+        (),
+        [list(row) for row in made.expander] == by_hand
+        and [set(row) for row in made.carriers] == [set(row) - {None} for row in by_hand]
+        and all(len(row) == len(set(row)) for row in made.carriers)
+        and made.offer_lead_ms == timing.offer_lead_ms
+        and made.minimum_dwell_ms == 1000 * timing.minimum_dwell_s
+        and made.timing.current_decay_ms == timing.current_decay_ms
+        and made.timing.module_discharge_ms == timing.module_discharge_ms
+        and made.timing.module_off_timeout_ms == timing.module_off_timeout_ms
+        and made.timing.contactor_operate_ms == timing.contactor_operate_ms
+        and made.timing.contactor_release_ms == timing.contactor_release_ms
+        and list(made.gun_max_w) == [gun.max_power_w for gun in station.guns]
+        and list(made.module_power_w) == [module.power_w for module in station.modules]
+        and [(gun + 1, m + 1) for gun, m in made.contactors] == list(station.contactors),
+    )
+
+
 OBLIGATIONS = collected(globals())

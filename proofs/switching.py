@@ -669,6 +669,20 @@ def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+def starts_at_rest(station: Station, assumed: Assumed) -> Claim:
+    """The first touch."""
+    times = plant.timing()
+    off_ms, waited_ms = z3.Ints("off_ms waited_ms")
+    starts = switching.may_start(z3_terms, times, off_ms, waited_ms)
+    longest_ms = times.module_off_timeout_ms + times.current_decay_ms
+    return Claim(
+        (),
+        iff(starts, not_(and_(off_ms < times.current_decay_ms, waited_ms < longest_ms))),
+        None,
+        (("it starts", starts), ("it waits", not_(starts))),
+    )
+
+
 NO_SECOND_CONTACTOR = obligation(
     "switching.no-second-contactor",
     "No write closes a second contactor of a module, however late its contactors open, welded ones"
@@ -804,6 +818,14 @@ OBLIGATIONS = (
         "A stop is overdue once every module that obeys is off and its current gone (S7).",
         ("switching.is_overdue",),
         overdue_comes_late,
+        domain="any times",
+    ),
+    obligation(
+        "switching.starts-at-rest",
+        "A process that has just begun touches no expander before every module has been off for"
+        " current_decay_ms, or a wait is over after which every module that obeys is (S2).",
+        ("switching.may_start",),
+        starts_at_rest,
         domain="any times",
     ),
     obligation(
