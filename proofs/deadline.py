@@ -45,9 +45,9 @@ def waits(each: Offer, lead_ms: Any, within_ms: Any) -> Any:
     domain="this station's size, any times, any memory",
 )
 def first_of_all(station: Station) -> Claim:
-    """It is the shortest of all waits, one after another: of each age of a module for the times that it is compared
-    with, of how long it has fed its gun, of stops, of each offer whose promise is to change; a day
-    where nothing waits."""
+    """It is the shortest of all waits, one after another: of each age of a module for the times
+    that it is compared with, of how long it has fed its gun, of stops, of each offer whose promise
+    is to change; a day where nothing waits."""
     built, memory = any_built(station), any_memory("memory", any_built(station))
     times, lead_ms = built.timing, built.offer_lead_ms
     day_ms = 24 * 60 * 60 * 1000

@@ -17,9 +17,10 @@ DOMAIN = "this station's size and wiring; any faults"
 
 @obligation("latched.excluded", "latched.excluded", domain=DOMAIN)
 def excluded(station: Station) -> Claim:
-    """Latched faults take out exactly this: a module that is dead, runs on, is stuck on any contactor
-    or was taken out, one with a contactor that is latched both ways, and all on a lost expander; a
-    gun that was taken out or that a module is stuck on; contactors as they failed (S8)."""
+    """Latched faults take out exactly this: a module that is dead, runs on, is stuck on any
+    contactor or was taken out, one with a contactor that is latched both ways, and all on a lost
+    expander; a gun that was taken out or that a module is stuck on; contactors as they failed
+    (S8)."""
     built = any_built(station)
     guns, modules = range(len(station.guns)), range(len(station.modules))
     faults = any_memory("memory", built).latched

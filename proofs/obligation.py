@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from proofs import plant
-
 from verified_alloc.station.model import Station
 
 PROVED = "proved"

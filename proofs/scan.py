@@ -24,8 +24,8 @@ from proofs.lemmas.whole_scan import (
     Cut,
     Moment,
     WholeScan,
-    any_scan,
     anew,
+    any_scan,
     course,
     equal,
     flat,
@@ -33,6 +33,7 @@ from proofs.lemmas.whole_scan import (
     invariant_of_station,
     offer_is_ordered,
     sane,
+    story,
     unlike,
     variables,
     world_of,
@@ -80,7 +81,7 @@ def of_each_module(
     claims = [general(m, implies(and_(*sane(of), *given(of, m)), goal(of, m))) for m in of.modules]
     first = and_(*sane(of), *given(of, 0))
     covers = tuple((name, general(0, and_(first, case(of, 0)))) for name, case in cases)
-    return Claim((), unlike(claims), None, covers)
+    return Claim((), unlike(claims), story(of, 0, lambda term: general(0, term)), covers)
 
 
 def given_to(of: WholeScan, m: int, names: Cut) -> None:
@@ -428,8 +429,8 @@ def break_before_make(station: Station, assumed: Assumed) -> Claim:
 
 @obligation("scan.invalid-is-off", *ACTS, "switching.step", domain=WHOLE)
 def invalid_is_off(station: Station) -> Claim:
-    """Invalid readings close nothing and leave the coils as they were read, but for an overdue stop,
-    which opens them; the module is off before a word is written, and stays off (S5)."""
+    """Invalid readings close nothing and leave the coils as they were read, but for an overdue
+    stop, which opens them; the module is off before a word is written, and stays off (S5)."""
 
     def goal(of: WholeScan, m: int) -> Any:
         writes = of.acts.set_going.writes[m]

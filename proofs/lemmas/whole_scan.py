@@ -7,7 +7,7 @@ the same up to the names of their variables are one claim: so modules that are a
 once, and that they are alike is seen, not supposed.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import z3
@@ -15,10 +15,11 @@ import z3
 from proofs import plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, bools, iff, implies, ints, not_, or_
-from proofs.lemmas.any_scan import Assumed, ages_are_sound
-from proofs.plant import Interval, Module, Scan
-from verified_alloc.kernel import diagnosis, latched, offer, scan, switching
-from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Readings
+from proofs.lemmas.any_scan import Assumed, ages_are_sound, in_words
+from proofs.lemmas.rule_inputs import in_model
+from proofs.plant import Interval, Scan
+from verified_alloc.kernel import offer, scan, switching
+from verified_alloc.kernel.diagnosis import NOT_SO, Ages
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.scan import Built, Effects, Memory, Observed, Orders, Switched, Wanted
@@ -456,18 +457,18 @@ def variables(m: int, of: WholeScan) -> Cut:
 
 def by_module(memory: Memory, m: int) -> Memory:
     """What is remembered of one module."""
+    own = slice(m, m + 1)
+    faults = memory.latched
     return memory._replace(
-        ages=memory.ages[m],
-        lines_off_ms=memory.lines_off_ms[m],
-        closed=memory.closed[m],
-        strayed=memory.strayed[m],
-        stray=memory.stray[m],
-        feeding=[row[m] for row in memory.feeding],
-        fed_ms=memory.fed_ms[m],
-        enabled=memory.enabled[m],
-        latched=memory.latched._replace(
-            **{each: getattr(memory.latched, each)[m] for each in OF_MODULES}
-        ),
+        ages=memory.ages[own],
+        lines_off_ms=memory.lines_off_ms[own],
+        closed=memory.closed[own],
+        strayed=memory.strayed[own],
+        stray=memory.stray[own],
+        feeding=[row[own] for row in memory.feeding],
+        fed_ms=memory.fed_ms[own],
+        enabled=memory.enabled[own],
+        latched=faults._replace(**{each: getattr(faults, each)[own] for each in OF_MODULES}),
     )
 
 
@@ -508,3 +509,60 @@ def course(of: WholeScan) -> list[Moment]:
             on = [or_(is_on, rises) for is_on, rises in zip(on, effect.modules, strict=True)]
         moments.append(Moment(effect, published_w, on))
     return moments
+
+
+def story(of: WholeScan, m: int, named: Callable[[Any], Any]) -> Callable[[Any], str]:
+    """A counterexample of a claim about one module, in words; `named` gives terms its names."""
+    writes = of.acts.set_going.writes[m]
+    parts = {
+        "times": of.built.timing,
+        "before": of.before[m],
+        "now": of.now[m],
+        "held": [row[m] for row in of.held],
+        "locks": of.locks,
+        "coils": writes.coils,
+        "bits": [
+            of.restarted,
+            of.stopped,
+            of.overdue,
+            writes.enable,
+            writes.may_switch,
+            of.told[m],
+        ],
+    }
+    parts = {name: in_names(named, value) for name, value in parts.items()}
+
+    def tell(model: Any) -> str:
+        held, locks, coils, bits = (
+            in_model(parts[name], model) for name in ("held", "locks", "coils", "bits")
+        )
+        restarted, stopped, overdue, enable, may_switch, told = bits
+        times = zip(of.built.timing._fields, in_model(parts["times"], model), strict=True)
+        return "\n".join(
+            [
+                ", ".join(f"{field} {limit}" for field, limit in times),
+                *in_words(model, "the scan before", parts["before"]),
+                *in_words(model, "this scan", parts["now"]),
+                f"{'after a restart; ' if restarted else ''}{'stopped; ' if stopped else ''}"
+                f"{'overdue; ' if overdue else ''}may be switched to guns {numbers(held)},"
+                f" locked are {numbers(locks)}; decides: enable {'high' if enable else 'low'},"
+                f" {'may switch' if may_switch else 'may not switch'}, coils of guns"
+                f" {numbers(coils)}; writes {'' if told else 'not '}verified",
+            ]
+        )
+
+    return tell
+
+
+def numbers(bits: Sequence[bool]) -> list[int]:
+    """Which are set, counted from 1."""
+    return [place for place, bit in enumerate(bits, start=1) if bit]
+
+
+def in_names(named: Callable[[Any], Any], value: Any) -> Any:
+    """The names in all terms of it."""
+    if hasattr(value, "_fields"):
+        return type(value)(*[in_names(named, part) for part in value])
+    if isinstance(value, (list, tuple)):
+        return [in_names(named, part) for part in value]
+    return named(value)
