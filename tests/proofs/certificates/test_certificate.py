@@ -241,13 +241,17 @@ BROKEN: list[tuple[Any, str, Any, tuple[str, ...]]] = [
         switching,
         "wanted",
         unsettled,
-        ("switching.stop-is-off", "switching.locked-is-off", "switching.scan.no-second-contactor"),
+        (
+            "scan.stop-is-off.one-module",
+            "scan.locked-is-off.one-module",
+            "scan.no-second-contactor.one-module",
+        ),
     ),
     (
         switching,
         "on_gun",
         lambda ops, readings, contactors: True,
-        ("switching.enabled-on-its-target", "switching.invalid-is-off"),
+        ("scan.enabled-on-its-target.one-module", "scan.invalid-is-off.one-module"),
     ),
     (
         wiring,
