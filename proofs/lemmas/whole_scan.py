@@ -514,7 +514,7 @@ def course(of: WholeScan) -> list[Moment]:
 def story(of: WholeScan, m: int, named: Callable[[Any], Any]) -> Callable[[Any], str]:
     """A counterexample of a claim about one module, in words; `named` gives terms its names."""
     writes = of.acts.set_going.writes[m]
-    parts = {
+    parts: dict[str, Any] = {
         "times": of.built.timing,
         "before": of.before[m],
         "now": of.now[m],

@@ -382,7 +382,7 @@ def conclude(
 ) -> tuple[Memory, Effects]:
     """The third act, with what was verified of the writes, by expander: what is not, is off; then
     enables rise, and then offers."""
-    as_told = [ops.and_(*[verified[at] for at in carriers]) for carriers in built.carriers]
+    as_told = [wiring.valid(ops, verified, carriers) for carriers in built.carriers]
     enabled = [
         ops.and_(write.enable, told) for write, told in zip(switched.writes, as_told, strict=True)
     ]

@@ -51,11 +51,9 @@ def coils(image: Sequence[Word], contactors: Shape) -> tuple[bool, ...]:
     return tuple(image[expander][bit] for expander, bit in map(place, range(contactors)))
 
 
-def valid(ops: Ops, answered: Sequence[bool], contactors: Sequence[Shape]) -> bool:
-    """Every expander that carries one of these contactors answered."""
-    return ops.and_(
-        *[answered[expander] for expander in sorted({place(k).expander for k in contactors})]
-    )
+def valid(ops: Ops, answered: Sequence[bool], carriers: Sequence[Shape]) -> bool:
+    """Every expander that carries a module's contactors answered, or did as it was told."""
+    return ops.and_(*[answered[expander] for expander in carriers])
 
 
 def next_coils(
