@@ -6,12 +6,13 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove prove-stations certificates mutants sweep campaign faults soak bench load virtual-pi aarch64 lint
+.PHONY: help run test prove wheel prove-stations certificates mutants sweep campaign faults soak bench load virtual-pi aarch64 lint
 
 help:
 	@echo "make run           a simulated station lives through a day; Ctrl-C ends it"
 	@echo "make test          every test but the long ones, in a few minutes"
 	@echo "make prove         the proof suite; every obligation has its expected verdict"
+	@echo "make wheel         the wheel, with the proof record of the reference station"
 	@echo "make prove-stations  the same on other stations: ring, half, unequal modules"
 	@echo "make certificates  the finite core again, with proofs that a few lines check (cadical)"
 	@echo "make mutants       breaks the kernel on purpose; the proofs must notice (10 minutes)"
@@ -31,8 +32,12 @@ run: $(INSTALLED)
 test: $(INSTALLED)
 	$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not sweep and not virtual_pi and not aarch64" --ignore=tests/bench
 
+RECORD := verified_alloc/station/reference.proof.json
 prove: $(INSTALLED)
-	$(VENV)/bin/verified-alloc prove
+	$(VENV)/bin/verified-alloc prove --attest $(RECORD)
+
+wheel: prove
+	$(VENV)/bin/python -m build --wheel --no-isolation --outdir $(VENV)/wheel
 
 prove-stations: $(INSTALLED)
 	for station in tests/proofs/stations/*.toml; do \

@@ -153,7 +153,7 @@ def counted_for_cause(station: Station, times: Timing, now: plant.Scan, phase_ms
 )
 def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
     """A contactor that answers within its time is never latched, however often it moves (S8)."""
-    times = station.built.timing
+    times = station.kernel_timing
     step = step_from(times, plant.scan("now", len(station.guns)))
     scan_ms = station.timing.scan_ms
     phase_ms, next_phase_ms = z3.Int("phase_ms"), z3.Int("next phase_ms")
@@ -234,7 +234,7 @@ def limit_explains_what_it_says(station: Station, assumed: Assumed) -> Claim:
 )
 def one_flip_more(station: Station, assumed: Assumed) -> Claim:
     """One flipped feedback bit more does not latch a good contactor (S8)."""
-    times = station.built.timing
+    times = station.kernel_timing
     now = plant.scan("now", 1)
     seen = plant.readings("flipped", 1)
     ages = diagnosis.ages(z3_terms, times, seen, now.ages, z3_terms.ints("elapsed"), 1)
@@ -263,7 +263,7 @@ def one_flip_more(station: Station, assumed: Assumed) -> Claim:
 def stuck_is_latched(station: Station, assumed: Assumed) -> Claim:
     """A contactor that disagrees with its coil in every scan is latched after as many scans as its
     limit has mismatches, and one (S8)."""
-    times = station.built.timing
+    times = station.kernel_timing
     slow = 3 * times.operate_mismatch
     claims = [
         stuck_for_long(times, "as timed"),

@@ -68,10 +68,11 @@ def granted(of: Case) -> list[tuple[Any, Any]]:
 
 
 def counting(of: Case) -> list[tuple[Any, Any]]:
-    """Counting and implication, against Z3's own."""
+    """Counting, implication and equality, against Z3's own."""
     a, b = of.healthy[0], of.held[0][0]
     return [
         (invariants.implies(z3_terms, a, b), z3.Implies(a, b)),
+        (invariants.equal(z3_terms, *of.granted_w[:2]), of.granted_w[0] == of.granted_w[1]),
         (
             invariants.count(z3_terms, of.healthy),
             z3_terms.total(z3.If(bit, 1, 0) for bit in of.healthy),
@@ -225,7 +226,14 @@ def _means(name: str, sentence: str, both: Any, *functions: str) -> Obligation:
 
 OBLIGATIONS: tuple[Obligation, ...] = (
     _means("granted", "A grant is min(demand, maximum), never below 0.", granted, "granted"),
-    _means("counting", "`implies` implies and `count` counts.", counting, "implies", "count"),
+    _means(
+        "counting",
+        "`implies` implies, `equal` equals, `count` counts.",
+        counting,
+        "implies",
+        "equal",
+        "count",
+    ),
     _means(
         "one-gun-per-module",
         "`one_gun_per_module` says that each module is on one gun at most.",

@@ -506,10 +506,10 @@ def bridge_counts(station: Station, assumed: Assumed) -> Claim:
 
     def counts(of: WholeScan, m: int, gun: int) -> Any:
         now = of.now[m]
-        at = of.built.expander[m][gun]
+        doubted = [of.observed.coils_doubted[at] for at in of.built.places[m][gun]]
         closed = and_(now.closed_first[gun], now.closed_second[gun])
         known = or_(of.memory.closed[m][gun], and_(now.contact_read[gun], not_(or_(*now.flips))))
-        doubt = or_(now.readings.latch[gun], False if at is None else of.observed.coils_doubted[at])
+        doubt = or_(now.readings.latch[gun], *doubted)
         blind = and_(not_(now.contact_read[gun]), doubt)
         causes = (and_(closed, known), blind, of.acts.diagnosed.latched.welded[m][gun])
         return implies(or_(*causes), of.acts.diagnosed.closed[m][gun])
@@ -983,12 +983,11 @@ def diagnosed_as_specified(station: Station) -> Claim:
 
     def of_module(m: int) -> Any:
         read, ages, faults = seen.modules[m], now.ages[m], now.latched
-        expander = of.built.expander[m]
         shown = diagnosis.contacts_seen(
             z3_terms,
             read,
-            [True if at is None else seen.contacts_read[at] for at in expander],
-            [False if at is None else seen.coils_doubted[at] for at in expander],
+            [and_(*[seen.contacts_read[at] for at in place]) for place in of.built.places[m]],
+            [or_(*[seen.coils_doubted[at] for at in place]) for place in of.built.places[m]],
         )
         contactors = diagnosis.contactor_faults(
             z3_terms,
@@ -1198,7 +1197,7 @@ def built_as_wired(station: Station) -> Claim:
     made = station.built
     by_hand = [
         [
-            next((k // 14 for k, pair in enumerate(station.contactors) if pair == (gun, m)), None)
+            [k // 14 for k, pair in enumerate(station.contactors) if pair == (gun, m)]
             for gun in range(1, len(station.guns) + 1)
         ]
         for m in range(1, len(station.modules) + 1)
@@ -1206,8 +1205,9 @@ def built_as_wired(station: Station) -> Claim:
     timing = station.timing
     return Claim(
         (),
-        [list(row) for row in made.expander] == by_hand
-        and [set(row) for row in made.carriers] == [set(row) - {None} for row in by_hand]
+        made.places == by_hand
+        and [set(row) for row in made.carriers]
+        == [{at for [at] in filter(None, row)} for row in by_hand]
         and all(len(row) == len(set(row)) for row in made.carriers)
         and made.offer_lead_ms == timing.offer_lead_ms
         and made.minimum_dwell_ms == 1000 * timing.minimum_dwell_s

@@ -192,7 +192,7 @@ def live_on_one(station: Station, assumed: Assumed) -> Claim:
 def enabled_blind(station: Station, assumed: Assumed) -> Claim:
     """When a module is enabled, the target's contactor is closed and all others are open even where
     all feedback is wrong, as long as contactors move in time (S3)."""
-    times = station.built.timing
+    times = station.kernel_timing
     step = step_from(times, plant.scan("now", len(station.guns)))
     now = step.before
     in_time = (
@@ -494,7 +494,7 @@ def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
     """A healthy module that is left alone is live on its target's gun within a stated number of
     scans (57 with the default times), whatever state it begins in, with status inputs or
     without."""
-    times = station.built.timing
+    times = station.kernel_timing
     target = z3_terms.bools("target", len(station.guns))
     now = healthy_scan(station, times, "now")
     step = left_alone(station, times, "next", now, target)

@@ -16,5 +16,5 @@ def test_every_option_of_the_recipe_exists(capsys: pytest.CaptureFixture[str]) -
     recipe = " ".join(re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL))
     proving = re.findall(r"verified-alloc prove (.*?)(?=\n      -|\n\w|$)", recipe, flags=re.DOTALL)
     told = set(re.findall(r"--[a-z]+", " ".join(proving)))
-    assert {"--station", "--junit", "--markdown", "--certificates", "--full"} <= told
+    assert {"--station", "--junit", "--markdown", "--certificates", "--attest", "--full"} <= told
     assert all(option in helped for option in told)

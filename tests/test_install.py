@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from proof_records import PROVED, write_record
 
 from verified_alloc import Station, cli, install
+from verified_alloc.station.proof_record import beside
 
 STATION = """[station]
 guns = 2
@@ -48,6 +50,27 @@ def test_the_station_file_travels_and_the_unit_names_it(image: Path) -> None:
     (start,) = [line for line in told if line.startswith("ExecStart=")]
     assert start.startswith(f"ExecStart={sys.executable} -I -m verified_alloc run --hardware pi")
     assert "--station /etc/verified-alloc/station.toml" in start
+
+
+def test_the_proof_record_travels_with_the_station_file(
+    site: Path, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And one that was there for an earlier station file does not stay."""
+    options = ["install-service", "--station", str(site), "--root", str(image)]
+    copied = image / "etc/verified-alloc/station.proof.json"
+    assert not copied.exists()
+    write_record(beside(site), Station.from_toml(site))
+    assert cli.main(options) == 0
+    assert f"Proof: {PROVED}.\n" in capsys.readouterr().out
+    assert copied.read_bytes() == beside(site).read_bytes()
+    assert cli.main(["install-service", "--root", str(image)]) == 0
+    assert f"Proof: {PROVED}.\n" in capsys.readouterr().out
+    beside(site).write_bytes(b"\xff")
+    assert cli.main(options) == 0
+    assert f"not proved ({copied}: it is not JSON)" in capsys.readouterr().out
+    beside(site).unlink()
+    assert cli.main(options) == 0
+    assert not copied.exists()
 
 
 def test_what_the_rules_ask_of_it(image: Path) -> None:

@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from proof_records import PROVED, write_record
+
+from verified_alloc import Station
+from verified_alloc.station.proof_record import IN_THE_PACKAGE
 
 ROOT = Path(__file__).parents[1]
+RECORD = IN_THE_PACKAGE.relative_to(ROOT)
 PACKAGES = ("hardware", "proofs", "verified_alloc")
 
 pytestmark = pytest.mark.xdist_group("wheel")  # one worker builds it for all
@@ -27,6 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(
             ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__")
         )
+    write_record(source / RECORD, Station.reference())
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "dist"]
@@ -114,6 +120,28 @@ def test_types_samples_and_licence_travel_along(wheel: Path) -> None:
     assert "day.csv" in samples
     assert {f"verified_alloc/workload/samples/{sample}" for sample in samples} <= names
     assert any(name.endswith("/licenses/LICENSE") for name in names)
+
+
+def test_it_says_that_it_was_proved(installed: Path, tmp_path: Path) -> None:
+    """By the record that it carries, made of the sources that it was built from."""
+    replay = ("verified-alloc", "run", "--demands", "hour", "--until", "1", "--json")
+    assert json.loads(run(installed, *replay))["proof"] == PROVED
+    site = tmp_path / "site.toml"
+    site.write_text(
+        "[station]\nguns = 6\nmodules = 2\nmodule_power_kw = 40\ngun_max_power_kw = 80\n"
+    )
+    other = json.loads(run(installed, *replay, "--station", str(site)))
+    assert other["proof"] == "proved for another station"
+
+
+def test_the_build_proves_first_and_puts_the_record_where_it_is_looked_for() -> None:
+    """`.ci/run` builds so, and what is not proved ends it."""
+    dry = ["make", "--dry-run", "--silent", "wheel"]
+    done = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True)
+    prove, build = done.stdout.splitlines()[-2:]
+    assert prove.endswith(f"verified-alloc prove --attest {RECORD}")
+    assert "python -m build --wheel" in build
+    assert "make wheel\n" in (ROOT / ".ci" / "run").read_text()
 
 
 def test_the_packages_come_from_the_venv(installed: Path) -> None:

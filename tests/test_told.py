@@ -9,6 +9,7 @@ import pytest
 from sweep.stations import REFERENCE, strictly_documented
 from sweep.working_station import WorkingStation
 
+from verified_alloc.control.fault_kinds import describe
 from verified_alloc.errors import BadInput
 from verified_alloc.station.model import Station
 
@@ -112,7 +113,7 @@ def test_a_gun_goes_out_of_service_offer_first_and_comes_back() -> None:
         assert at_work.go_on(5, until=lambda: not at_work.live[1], skip=False)
         assert at_work.now_ms - told_ms >= LEAD_MS
         settle(at_work)
-        assert at_work.controller.health.describe() == ["gun 1 is out of service"]
+        assert describe(at_work.station, at_work.state.latched) == ["gun 1 is out of service"]
         at_work.controller.take_out("gun", 1, False)
         settle(at_work)
         assert len(at_work.live[1]) == 2

@@ -1,5 +1,6 @@
-"""Installs the service: the station file and the unit, then systemd is told."""
+"""Installs the service: the station file, its proof record and the unit, then systemd is told."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from hardware.systemd import unit
 from verified_alloc.errors import BadInput
 from verified_alloc.run.loop import check_scan_time
 from verified_alloc.station.model import Station
+from verified_alloc.station.proof_record import beside, proof_of
 
 STATION = Path("/etc/verified-alloc/station.toml")
 UNIT = Path("/etc/systemd/system/verified-alloc.service")
@@ -36,10 +38,12 @@ def install(station_file: str | None, root: str, dry_run: bool) -> int:
             " allowed is an interpreter elsewhere, as in /opt/verified-alloc"
         )
     try:
-        _write(installed, source.read_text(encoding="utf-8"))
+        if source != installed:
+            _copy(source, installed)
         _write(_below(root, UNIT), text)
     except OSError as error:
         return _failed(f"{error.filename}: {error.strerror}; install-service needs root")
+    print(f"Proof: {proof_of(station, installed).sentence}.")
     if root != "/":
         print(f"Installed below {root}.")
         return 0
@@ -68,6 +72,16 @@ def _shut(python: Path) -> Path | None:
     """The first folder on the way to the interpreter that is closed to others."""
     folders = reversed([*python.parents, *python.resolve().parents])
     return next((folder for folder in folders if not folder.stat().st_mode & 0o001), None)
+
+
+def _copy(source: Path, installed: Path) -> None:
+    """The station file and its proof record; none beside the source, none beside the copy."""
+    _write(installed, source.read_text(encoding="utf-8"))
+    if beside(source).is_file():
+        shutil.copyfile(beside(source), beside(installed))  # as it is: run judges it
+        beside(installed).chmod(0o644)
+    else:
+        beside(installed).unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str) -> None:

@@ -112,6 +112,12 @@ def installed() -> str:
     return command
 
 
+def solver_version() -> str:
+    """The SAT solver's own word."""
+    told = subprocess.run([installed(), "--version"], capture_output=True, text=True, check=True)
+    return told.stdout.strip()
+
+
 def _cadical(dimacs: str, proof: Path | None) -> int:
     command = installed()
     with tempfile.TemporaryDirectory() as folder:
@@ -285,15 +291,24 @@ def archive(folder: Path, certificates: Sequence[Certificate]) -> None:
     """Write claim (.txt), problem (.cnf) and certificate (.lrat) of each, and SHA256SUMS over all
     of them (for `sha256sum -c`); files of earlier runs are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for certificate in certificates:
-        files[f"{stem(certificate.name)}.txt"] = certificate.about
-        files[f"{stem(certificate.name)}.cnf"] = certificate.dimacs
-        files[f"{stem(certificate.name)}.lrat"] = certificate.lrat
-    for name, text in files.items():
+    texts = files(certificates)
+    for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
-    sums = [f"{sha256(text)}  {name}\n" for name, text in sorted(files.items())]
+    sums = [f"{sha256(text)}  {name}\n" for name, text in sorted(texts.items())]
     (folder / "SHA256SUMS").write_text("".join(sums), "utf-8")
+
+
+def files(certificates: Sequence[Certificate]) -> dict[str, str]:
+    """The archive's texts by file name."""
+    return {
+        f"{stem(certificate.name)}.{ending}": text
+        for certificate in certificates
+        for ending, text in (
+            ("txt", certificate.about),
+            ("cnf", certificate.dimacs),
+            ("lrat", certificate.lrat),
+        )
+    }
 
 
 def stem(name: str) -> str:

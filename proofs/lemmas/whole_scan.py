@@ -161,7 +161,7 @@ def any_scan(station: Station) -> WholeScan:
     of = [f"module {m + 1}" for m in modules]
     memory = any_memory("memory", built)
     expanders = len(memory.silence)
-    reach = [[at is not None for at in row] for row in built.expander]
+    reach = [[bool(at) for at in row] for row in built.places]
     passed_ms, elapsed_ms, scans = z3.Int("passed_ms"), z3.Int("elapsed_ms"), z3.Int("scans")
     restarted = z3.Bool("restarted")
     before = [
@@ -193,7 +193,7 @@ def any_scan(station: Station) -> WholeScan:
     contacts_read = bools("contacts read", expanders)
     now = [
         each._replace(
-            contact_read=[True if at is None else contacts_read[at] for at in built.expander[m]]
+            contact_read=[and_(*[contacts_read[at] for at in place]) for place in built.places[m]]
         )
         for m, each in enumerate(now)
     ]
@@ -514,7 +514,7 @@ def course(of: WholeScan) -> list[Moment]:
 def story(of: WholeScan, m: int, named: Callable[[Any], Any]) -> Callable[[Any], str]:
     """A counterexample of a claim about one module, in words; `named` gives terms its names."""
     writes = of.acts.set_going.writes[m]
-    parts = {
+    parts: dict[str, Any] = {
         "times": of.built.timing,
         "before": of.before[m],
         "now": of.now[m],

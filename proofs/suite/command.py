@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from proofs import manifest
 from proofs.certificates.certificate import CadicalMissing, archive, check_archive, installed
-from proofs.suite import report
+from proofs.suite import attest, report
 from proofs.suite.mutants import files
 from proofs.suite.mutation import Cost, Fate, Hunt, Score, gaps
 from proofs.suite.prove import GREEN, RED, Result, prove, selected
@@ -30,8 +30,10 @@ def run(
     as_json: bool = False,
     junit: Path | None = None,
     markdown: Path | None = None,
+    record: Path | None = None,
 ) -> int:
-    """Prove this station, and archive the certificates in that folder. The exit code: 0 if every
+    """Prove this station, archive the certificates in that folder, and write its proof record if
+    everything of it is proved. The exit code: 0 if every
     obligation has its expected verdict, else 1; `BadInput` for an id that does not exist, a number
     of jobs below 1, a file that cannot be written or a solver that is asked for and missing."""
     for prefix in only:
@@ -42,6 +44,7 @@ def run(
     if full:
         _need_cvc5()
     certified, why_not = _certified(certificates)
+    sources = attest.sources() if record else None
     started_s = time.perf_counter()
     results = _watched(station, only, jobs, full, certified)
     seconds = time.perf_counter() - started_s
@@ -66,9 +69,15 @@ def run(
         console.print(report.summary(results, seconds), highlight=False)
         if certificates:
             console.print(f"Certificates: {certificates}, with SHA256SUMS", highlight=False)
+    green = not (wrong or any(result.state == RED for result in results))
+    if record and sources:
+        unproved = "--only proves a part" if only else "" if green else "not everything is proved"
+        unwritten = unproved or attest.write(record, station, results, sources, full)
+        if unwritten:
+            wrong.append(f"No proof record was written to {record}: {unwritten}.")
     for line in (*why_not, *wrong):
         print(line, file=sys.stderr)
-    return int(bool(wrong) or any(result.state == RED for result in results))
+    return int(not green)
 
 
 def _certified(folder: Path | None) -> tuple[bool, tuple[str, ...]]:

@@ -9,8 +9,6 @@ mutant that survives is shown equivalent by the solver, or argued in
 """
 
 import ast
-import importlib.abc
-import importlib.util
 import os
 import sys
 import threading
@@ -18,13 +16,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from importlib.machinery import ModuleSpec
 from multiprocessing import get_context
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from proofs.suite import equivalent_mutants
-from proofs.suite.mutants import PACKAGE, Mutant, files, folder, mutants
+from proofs.suite.mutants import PACKAGE, Instead, Mutant, files, folder, mutants
 
 WALL_S = 300.0
 """A mutant that is not judged by then is not decided, which is red."""
@@ -80,29 +76,11 @@ class Score(NamedTuple):
         )
 
 
-class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Loads a mutant in place of its file."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-
-    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
-        if name != f"{PACKAGE}.{self.mutant.file}":
-            return None
-        return importlib.util.spec_from_loader(name, self)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self.mutant.source, f"<mutant {self.mutant.name}>", "exec"), module.__dict__)
-
-
 def _judge(mutant: Mutant, order: Sequence[tuple[str, int]], pipe: Any) -> None:
     """In a process of its own: sends the fate's state, and what turned red."""
     # Before anything is loaded in its place.
     is_shown = equivalent_mutants.shown(mutant) if not order else None
-    sys.meta_path.insert(0, _Instead(mutant))
+    sys.meta_path.insert(0, Instead(f"{PACKAGE}.{mutant.file}", mutant.source))
     for name in [name for name in sys.modules if name.startswith(("proofs", "verified_alloc"))]:
         if name not in ("proofs", "verified_alloc", __name__):
             del sys.modules[name]

@@ -13,7 +13,9 @@ from proofs import manifest, solver
 from proofs.certificates.certificate import Certificate, Refused
 from proofs.certificates.claims import FINITE, certificate, empty_cases
 from proofs.obligation import PROVED, REFUTED, UNKNOWN, Claim, Obligation
+from proofs.suite import purity
 from verified_alloc.station.model import Station
+from verified_alloc.station.proof_record import proved_part
 
 COVER_BUDGET = 30_000_000
 SECOND_OPINION_S = 300.0
@@ -72,13 +74,15 @@ def prove(
     certificates of the finite core (`CadicalMissing` where they cannot be made). `watch` is told
     each result as it comes, and how many there will be."""
     chosen = [name for name in manifest.ids() if selected(name, only)]
-    results = {name: _mismatch(name, what) for name, what in manifest.differences()}
+    results = {
+        name: _mismatch(name, what) for name, what in (*manifest.differences(), *purity.faults())
+    }
     total = len(set(chosen) | set(results))
     for result in results.values():
         watch(result, total)
     there = manifest.obligations()
     todo = [name for name in chosen if name in there and name not in results]
-    for result in _run(todo, station, jobs or os.cpu_count() or 1, full, certified):
+    for result in _run(todo, proved_part(station), jobs or os.cpu_count() or 1, full, certified):
         results[result.id] = result
         watch(result, total)
     order = {name: place for place, name in enumerate(manifest.ids())}
@@ -142,7 +146,7 @@ def _result(
 
 
 def _mismatch(name: str, what: str) -> Result:
-    return Result(name, what, (), "", (), "", "manifest", RED, (f"{name} is {what}",))
+    return Result(name, what, (), "", (), "", "manifest", RED, (f"{name}: {what}",))
 
 
 def _checked(obligation: Obligation, station: Station, full: bool, certified: bool) -> Result:

@@ -17,6 +17,7 @@ from hardware.simulated import miswiring
 from hardware.simulated.cabinet import HELD
 from hardware.simulated.pins import LineFault
 from hardware.simulated.power_module import PowerModule
+from verified_alloc.control.fault_kinds import KINDS, Fault, cleared_by, sentence_of
 from verified_alloc.decide.explain import modules
 
 DEMANDS = {1: 160, 2: 80, 3: 40}
@@ -150,14 +151,14 @@ class Trial:
             if asked_kw and (lowest, last) != (asked_kw, asked_kw):
                 by = f" by way of {lowest:g}" if lowest < min(asked_kw, last) else ""
                 seen.offers.append(f"gun {gun.id}: {asked_kw} to {last:g} kW{by}")
-        faults, latched = state.faults, at_work.controller.health.latched
+        faults, latched = state.faults, at_work.controller.faults.latched
         seen.excluded = [
             *([modules(sorted(faults.modules))] if faults.modules else []),
             *(f"gun {gun}" for gun in sorted({*faults.guns, *state.locked})),
             *(f"{g}:{m} (welded)" for g, m in sorted(faults.welded)),
             *(f"{g}:{m} (open)" for g, m in sorted(faults.failed_open)),
         ]
-        if latched.emergency_stop or latched.enables_high:
+        if {"emergency_stop", "enable_high"} & {fault.kind for fault in latched}:
             seen.excluded = ["everything"]
         seen.reported = at_work.reported[self._reports :]
         if self._reacted_us is not None:
@@ -206,7 +207,7 @@ def play(row: Row) -> Seen:
 
 def _clear_expanders(controller: Any, positions: Sequence[int] = range(4)) -> None:
     for position in positions:
-        if position in controller.health.latched.expanders:
+        if Fault("expander_lost", expander=position) in controller.faults.latched:
             controller.clear_expander(position)
 
 
@@ -433,6 +434,22 @@ def _cells(row: Row, seen: Seen) -> Iterator[str]:
     yield row.clearing if seen.recovers or not row.repaired else f"not shown: {row.clearing}"
 
 
+def kinds() -> Iterator[str]:
+    """The kinds of latched faults, in Markdown, a line at a time: one of each."""
+    yield "| reported and latched | what it takes out | how it is cleared |"
+    yield "|" + "---|" * 3
+    one: dict[str, dict[str, Any]] = {
+        "contactor": {"gun": 1, "module": 1},
+        "module": {"module": 1},
+        "gun": {"gun": 1},
+        "expander": {"expander": 0},
+        "station": {},
+    }
+    for name, kind in KINDS.items():
+        fault = Fault(name, **one[kind.of])
+        yield f"| {sentence_of(STATION, fault)} | {kind.effect} | {cleared_by(STATION, fault)} |"
+
+
 def table() -> Iterator[str]:
     """In Markdown, a line at a time."""
     yield (
@@ -461,6 +478,7 @@ def line(row: Row, seen: Seen) -> str:
 
 if __name__ == "__main__":
     with _filled() as lines:
+        lines.extend([*kinds(), ""])
         for told in table():
             print(told)
             lines.append(told)

@@ -1,7 +1,7 @@
 """All that the future of a station at work depends on, as a value: two stations with the same
 state, the same demands and no fault to come live the same lives, whatever the clock says.
 
-Times count from the next scan. Ages count as far as somebody asks for them (`kernel_timing`). What
+Times count from the next scan. Ages count as far as somebody asks for them. What
 is found to have no bearing is named here, with the reason; a field that is not named counts in
 full, so a new one can cost branches that could have ended, and no wrong answer.
 """
@@ -27,11 +27,12 @@ from hardware.simulated.monitor import Monitor
 from hardware.simulated.pins import CabinetPin, CabinetPins
 from hardware.simulated.power_module import PowerModule
 from hardware.simulated.vehicle import Vehicle
-from verified_alloc.control.controller import SOLVER_DEADLINE_MS, Controller
-from verified_alloc.control.dwell import Dwell
-from verified_alloc.control.health import Health, kernel_timing
+from verified_alloc.control.controller import Controller
+from verified_alloc.control.decider import SOLVER_DEADLINE_MS, Decider
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.kernel.diagnosis import NOT_SO
+from verified_alloc.kernel.scan import Built, Memory
+from verified_alloc.station.faults import Faults
 
 FIXED = "does not change in a run"
 PARTS = "told below"
@@ -95,34 +96,26 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["_levels", "_armed"], PARTS),
     },
     Controller: {
-        **dict.fromkeys(["station", "_timing", "_guns", "_modules", "_power_w"], FIXED),
-        "_own_limit_w": FIXED,
-        **dict.fromkeys(["_wires", "_publish", "report", "_fault_latch"], FIXED),
+        **dict.fromkeys(["station", "_built", "_guns", "_own_limit_w"], FIXED),
+        **dict.fromkeys(["_wires", "_publish", "report"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'
         "_lines": PARTS,
-        **dict.fromkeys(["demands", "_bank", "health", "_offers", "_dwell", "_last_ms"], PARTS),
-        **dict.fromkeys(["_stopping_ms", "_stop_ms", "_inputs", "_allocation"], PARTS),
-        **dict.fromkeys(["_before", "_switched", "_calm_scans"], SKIPPING),
+        **dict.fromkeys(["demands", "_bank", "_memory", "_decider", "_last_ms"], PARTS),
+        "faults": DERIVED,  # of the memory
+        "_stillness": SKIPPING,
+        "_news": "decides nothing: it says what is the matter",
+    },
+    Decider: {
+        **dict.fromkeys(["_demands", "_report"], FIXED),
+        **dict.fromkeys(["inputs", "_allocation"], PARTS),
         **dict.fromkeys(["_stood", "_worn"], SCRATCH),  # each decision is made in its scan
         "_solve": PARTS,
         "_undecided_ms": PARTS,
         "_wear": "a decision is told of it by the thousand operations, which no change reaches",
-        "_oddities": PAST,
-        "_disturbance": "decides nothing: it tells that many transfers were tried again",
-    },
-    Health: {
-        **dict.fromkeys(["_station", "_timing", "_numbers", "_expanders"], FIXED),
-        **dict.fromkeys(["ages", "lines_off_ms", "latched"], PARTS),
-        **dict.fromkeys(["_contactors", "_modules", "faults"], DERIVED),  # of what is latched
-        "counting": SKIPPING,
     },
     DemandProcessor: {
         **dict.fromkeys(["_station", "_timeout_ms", "_deadband_w"], FIXED),
         "_told_ms": PARTS,
-    },
-    Dwell: {
-        "_minimum_ms": FIXED,
-        "_since_ms": PARTS,
     },
     ContactorController: {
         **dict.fromkeys(["_layout", "_pins_in_use", "_bus", "_looks"], FIXED),
@@ -191,7 +184,7 @@ def _told_of(kind: type, fields: tuple[str, ...]) -> Callable[[Any], Any]:
 def _told(thing: Any) -> Any:
     """What counts in full."""
     kind = type(thing)
-    fields = kind.__slots__ if hasattr(kind, "__slots__") else vars(thing)
+    fields = vars(thing) if hasattr(thing, "__dict__") else kind.__slots__
     return _told_of(kind, tuple(fields))(thing)
 
 
@@ -354,9 +347,7 @@ def _pin(pin: CabinetPin) -> Any:
 
 
 def _controller(controller: Controller, bus: SimulatedBus, now_ms: int) -> Any:
-    timing, lead_ms = controller.station.timing, controller.station.timing.offer_lead_ms
-    demands, dwell, inputs = controller.demands, controller._dwell, controller._inputs
-    allocation = controller._allocation
+    timing, demands = controller.station.timing, controller.demands
     return (
         _told(controller),
         (controller._lines._told, controller._lines._levels),
@@ -366,37 +357,30 @@ def _controller(controller: Controller, bus: SimulatedBus, now_ms: int) -> Any:
             at_ms is not None and (now_ms - at_ms if now_ms - at_ms > 4 * timing.scan_ms else 0)
             for at_ms in demands._told_ms
         ],
-        [
-            (
-                *told[:3],
-                told.pending_w != told.promise_w and min(told.waited_ms, lead_ms),
-            )
-            for told in controller._offers
-        ],
-        _told(dwell),
-        [
-            gun and min(now_ms - since_ms, dwell._minimum_ms)
-            for gun, since_ms in zip(dwell._gun, dwell._since_ms, strict=True)
-        ],
         now_ms - controller._last_ms,
-        controller._undecided_ms is not None
-        and min(now_ms - controller._undecided_ms, SOLVER_DEADLINE_MS),
-        min(controller._stopping_ms, 2 * lead_ms + 1),
-        min(controller._stop_ms, timing.module_off_timeout_ms + timing.current_decay_ms),
-        allocation and (allocation.modules, allocation.delivered_w),
-        inputs and (inputs.asked, inputs.reserved, inputs.faults == controller.health.faults),
-        _health(controller.health),
+        _decider(controller._decider, controller.faults.without, now_ms),
+        _memory(controller._memory, controller._built),
         _bank(controller._bank, bus),
     )
 
 
-def _health(health: Health) -> Any:
-    timing = kernel_timing(health._station)
+def _decider(decider: Decider, faults: Faults, now_ms: int) -> Any:
+    inputs, allocation, since_ms = decider.inputs, decider._allocation, decider._undecided_ms
+    return (
+        _told(decider),
+        since_ms is not None and min(now_ms - since_ms, SOLVER_DEADLINE_MS),
+        allocation and (allocation.modules, allocation.delivered_w),
+        inputs and (inputs.asked, inputs.reserved, inputs.faults == faults),
+    )
+
+
+def _memory(memory: Memory, built: Built) -> Any:
+    """Ages as far as a kernel function compares them with a time."""
+    timing, lead_ms = built.timing, built.offer_lead_ms
     off_ms = max(timing.current_decay_ms, timing.module_discharge_ms)
     settled_ms = max(timing.contactor_operate_ms, timing.contactor_release_ms)
-    return (
-        _told(health),
-        [
+    return memory._replace(
+        ages=[
             (
                 min(age.off_ms, off_ms),
                 min(age.stuck_ms, timing.module_off_timeout_ms),
@@ -405,11 +389,17 @@ def _health(health: Health) -> Any:
                 list(age.mismatch),
                 list(age.latch),
             )
-            for age in health.ages
+            for age in memory.ages
         ],
-        [min(age_ms, timing.current_decay_ms) for age_ms in health.lines_off_ms],
-        [sorted(one) if isinstance(one, frozenset) else one for one in health.latched],
-    )
+        lines_off_ms=[min(age_ms, timing.current_decay_ms) for age_ms in memory.lines_off_ms],
+        fed_ms=[min(age_ms, built.minimum_dwell_ms) for age_ms in memory.fed_ms],
+        stopping_ms=min(memory.stopping_ms, 2 * lead_ms + 1),
+        stop_ms=min(memory.stop_ms, timing.module_off_timeout_ms + timing.current_decay_ms),
+        offers=[
+            (*each[:3], each.pending_w != each.promise_w and min(each.waited_ms, lead_ms))
+            for each in memory.offers
+        ],
+    )[:]
 
 
 def _bank(bank: ContactorController, bus: SimulatedBus) -> Any:

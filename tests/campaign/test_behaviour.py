@@ -2,7 +2,7 @@
 happens is a violation."""
 
 import pytest
-from campaign.behaviour import PAGE, ROWS, STATION, Row, line, play
+from campaign.behaviour import PAGE, ROWS, STATION, Row, kinds, line, play
 
 REACTION_MS = STATION.timing.fault_reaction_ms
 BY_THE_WATCHDOG_MS = 100
@@ -21,6 +21,10 @@ def test_the_page_tells_what_happens(row: Row) -> None:
     if seen.reacts_ms is not None:
         assert seen.reacts_ms <= LATER.get(row.name, REACTION_MS)
     assert line(row, seen) in PAGE.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_page_has_every_kind_of_latched_fault() -> None:
+    assert set(kinds()) <= set(PAGE.read_text(encoding="utf-8").splitlines())
 
 
 def test_every_excluded_part_is_reported() -> None:

@@ -189,7 +189,7 @@ def test_whatever_counts_tells_states_apart() -> None:
         cabinet, controller = at_work.cabinet, at_work.controller
         before, state = Snapshot(at_work), state_of(at_work)
         parts = [cabinet, cabinet.modules[3], *list(cabinet.contactors.values())[:3], controller]
-        parts += [controller.health, *controller._bank._outputs, *controller._bank._feedback]
+        parts += [controller._decider, *controller._bank._outputs, *controller._bank._feedback]
         flipped = 0
         for part in parts:
             for name in counted(part):
@@ -198,14 +198,18 @@ def test_whatever_counts_tells_states_apart() -> None:
                 before.restore()
                 flipped += 1
         assert flipped > 40
+        memory = controller._memory
+
+        def remembers(**otherwise: object) -> None:
+            controller._memory = memory._replace(**otherwise)  # type: ignore[arg-type]
+
+        one_off = [*memory.ages[:2], memory.ages[2]._replace(off_ms=40), *memory.ages[3:]]
+        promised = [memory.offers[0]._replace(promise_w=12_345), *memory.offers[1:]]
         changes = [
-            lambda: controller.health.ages.__setitem__(
-                2, controller.health.ages[2]._replace(off_ms=40, stuck_ms=20)
-            ),
-            lambda: controller.health.silence.__setitem__(0, 4),
-            lambda: controller._offers.__setitem__(
-                0, controller._offers[0]._replace(promise_w=12_345)
-            ),
+            lambda: remembers(ages=one_off),
+            lambda: remembers(silence=[4, *memory.silence[1:]]),
+            lambda: remembers(offers=promised),
+            lambda: remembers(closed=[[not bit for bit in row] for row in memory.closed]),
             lambda: setattr(cabinet.vehicles[0], "offer_w", 12_345),
             lambda: setattr(at_work.bus.chips[0x20], "pointer", 3),
         ]

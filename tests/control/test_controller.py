@@ -671,14 +671,14 @@ def test_a_module_that_only_the_last_look_of_a_scan_shows_on_has_to_discharge_ag
         at_work.go_on(2)
         at_work.wait()
         at_work.charger.inject(replace(fault, at_us=at_work.cabinet.now_us + 200))
-        off_ms = [[ages.off_ms for ages in at_work.controller.health.ages[:2]]]
+        off_ms = [[ages.off_ms for ages in at_work.controller._memory.ages[:2]]]
         for _ in range(2):
             at_work.scan(skip=False)
-            off_ms.append([ages.off_ms for ages in at_work.controller.health.ages[:2]])
+            off_ms.append([ages.off_ms for ages in at_work.controller._memory.ages[:2]])
         (before, other), *after = off_ms
         assert before > REFERENCE.timing.module_discharge_ms
         assert after == [[NOT_SO, other + 20], [0, other + 40]]
-        assert at_work.controller.health.lines_off_ms[0] == 0
+        assert at_work.controller._memory.lines_off_ms[0] == 0
         assert not at_work.bad()
 
 
@@ -729,9 +729,9 @@ def test_a_module_stands_where_both_looks_show_it_or_else_where_it_was_sent() ->
     with WorkingStation(REFERENCE) as at_work:
         at_work.ask({1: 40})
         settle(at_work)
-        controller = at_work.controller
+        decider = at_work.controller._decider
         ((module,),) = (held for held in at_work.live.values() if held)
-        before = controller._stand([])
+        before = decider._stand([])
         assert before == {(1, module)}
         open_ = (False,) * 6
         gun_2 = tuple(gun == 2 for gun in range(1, 7))
@@ -740,6 +740,6 @@ def test_a_module_stands_where_both_looks_show_it_or_else_where_it_was_sent() ->
         twice = once._replace(closed_again=gun_2)
         others = [off] * 8
         others.insert(module - 1, once)
-        assert controller._stand(others) == before
+        assert decider._stand(others) == before
         others[module - 1] = twice
-        assert controller._stand(others) == {(2, module)}
+        assert decider._stand(others) == {(2, module)}

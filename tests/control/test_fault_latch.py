@@ -4,36 +4,124 @@ import json
 import os
 import random
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stations import stations
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
-from verified_alloc.control.fault_latch import FaultLatch, Latched
+from verified_alloc.control.fault_kinds import KINDS, Fault, bits_of, faults_of
+from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.errors import BadInput
+from verified_alloc.kernel.wiring import expanders
+from verified_alloc.station.model import Station
 
-SOME = Latched(
-    welded=frozenset({(1, 1), (2, 9)}),
-    failed_open=frozenset({(3, 4)}),
-    dead=frozenset({5}),
-    stuck_on=frozenset({(6, 6)}),
-    expanders=frozenset({0, 3}),
-    emergency_stop=True,
+SOME = frozenset(
+    [
+        Fault("welded", 1, 1),
+        Fault("welded", 2, 9),
+        Fault("failed_open", 3, 4),
+        Fault("dead", module=5),
+        Fault("stuck_on", 6, 6),
+        Fault("expander_lost", expander=0),
+        Fault("expander_lost", expander=3),
+        Fault("emergency_stop"),
+    ]
 )
+OLD: dict[str, Any] = {
+    "welded": [[1, 1], [2, 9]],
+    "failed_open": [[3, 4]],
+    "dead": [5],
+    "stuck_on": [[6, 6]],
+    "expanders": [0, 3],
+    "emergency_stop": True,
+}
+"""The same as the first versions of this program wrote it."""
+ADDED_LATER: dict[str, Any] = {
+    "guns_out": [2],
+    "modules_out": [7, 8],
+    "stop_told": True,
+    "runs_on": [1],
+    "enables_high": [9],
+}
+DEAD = {"kind": "dead", "module": 5}
 
 
 def test_nothing_is_latched_without_a_file(tmp_path: Path) -> None:
-    assert FaultLatch(None).load() == Latched()
-    assert FaultLatch(tmp_path / "faults").load() == Latched()
+    assert FaultLatch(None).load() == frozenset()
+    assert FaultLatch(tmp_path / "faults").load() == frozenset()
     FaultLatch(None).save(SOME)
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "faults"
-    for latched in (SOME, Latched(), SOME._replace(welded=frozenset())):
+    for latched in (SOME, frozenset(), SOME - {Fault("welded", 1, 1)}):
         FaultLatch(path).save(latched)
         assert FaultLatch(path).load() == latched
     assert os.listdir(tmp_path) == ["faults"]
+
+
+def every_fault(station: Station) -> list[Fault]:
+    """That a station can have."""
+    numbers = {
+        "contactor": [{"gun": gun, "module": module} for gun, module in station.contactors],
+        "module": [{"module": module.id} for module in station.modules],
+        "gun": [{"gun": gun.id} for gun in station.guns],
+        "expander": [{"expander": at} for at in range(expanders(len(station.contactors)))],
+        "station": [{}],
+    }
+    return [Fault(name, **one) for name, kind in KINDS.items() for one in numbers[kind.of]]
+
+
+@given(st.data())
+def test_whatever_a_station_can_have_is_loaded_as_it_was_saved(data: st.DataObject) -> None:
+    station = data.draw(stations())
+    faults = data.draw(st.frozensets(st.sampled_from(every_fault(station))))
+    with TemporaryDirectory() as folder:
+        FaultLatch(Path(folder) / "faults").save(faults)
+        assert FaultLatch(Path(folder) / "faults").load() == faults
+    assert faults_of(SimpleNamespace(**bits_of(faults, station))) == faults
+
+
+def test_a_file_of_the_first_version_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "faults"
+    path.write_text(json.dumps(OLD))
+    assert FaultLatch(path).load() == SOME
+    path.write_text(json.dumps(OLD | {"emergency_stop": False} | ADDED_LATER))
+    assert FaultLatch(path).load() == SOME - {Fault("emergency_stop")} | {
+        Fault("gun_out", gun=2),
+        Fault("module_out", module=7),
+        Fault("module_out", module=8),
+        Fault("stopped"),
+        Fault("runs_on", module=1),
+        Fault("enable_high", module=9),
+    }
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        ({"version": 3, "faults": []}, "version 3 is newer than 2, the newest known here"),
+        ({"version": 3, "faulty": []}, "version 3 is newer than 2, the newest known here"),
+        ({"version": 2, "faults": [DEAD, {"kind": "hot"}]}, "kind of fault 'hot' is not known"),
+        (OLD | {"hot": [3]}, "kind of fault 'hot' is not known here"),
+    ],
+)
+def test_a_file_of_a_later_program_is_refused(
+    tmp_path: Path, stored: dict[str, Any], said: str
+) -> None:
+    path = tmp_path / "faults"
+    path.write_text(json.dumps(stored))
+    with pytest.raises(BadInput) as refusal:
+        FaultLatch(path).load()
+    assert f"{path}: {said}" in str(refusal.value)
+    assert "install the version that wrote it, or inspect the station" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 def test_it_is_on_disk_before_save_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +132,7 @@ def test_it_is_on_disk_before_save_returns(tmp_path: Path, monkeypatch: pytest.M
 
     def flush(file: int) -> None:
         name = Path(os.readlink(f"/proc/self/fd/{file}"))
-        complete = name == tmp_path or json.loads(name.read_text())["dead"] == [5]
+        complete = name == tmp_path or DEAD in json.loads(name.read_text())["faults"]
         done.append(f"flush {'folder' if name == tmp_path else 'file'} {complete}")
         really_flush(file)
 
@@ -69,7 +157,7 @@ def test_a_loss_of_power_in_the_middle_keeps_the_old_file(
 
     monkeypatch.setattr(os, "fsync", no_power)
     with pytest.raises(KeyboardInterrupt):
-        FaultLatch(path).save(Latched())
+        FaultLatch(path).save(frozenset())
     assert FaultLatch(path).load() == SOME
 
 
@@ -92,17 +180,39 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
         "{}",
         '{"welded": []}',
         "\x00" * 64,
-        json.dumps({**SOME._asdict(), "welded": "1:1"}, default=sorted),
-        json.dumps({**SOME._asdict(), "welded": [[1]]}, default=sorted),
-        json.dumps({**SOME._asdict(), "welded": [["a", 1]]}, default=sorted),
-        json.dumps({**SOME._asdict(), "dead": 5}, default=sorted),
-        json.dumps({**SOME._asdict(), "expanders": None}, default=sorted),
+        *(
+            json.dumps(OLD | damaged)
+            for damaged in (
+                {"welded": "1:1"},
+                {"welded": [[1]]},
+                {"welded": [["a", 1]]},
+                {"dead": 5},
+                {"expanders": None},
+                {"emergency_stop": "no"},
+            )
+        ),
+        *(
+            json.dumps({"version": 2, "faults": damaged})
+            for damaged in (
+                None,
+                [1],
+                [{"module": 5}],
+                [{"kind": "dead"}],
+                [{"kind": "dead", "module": "5"}],
+                [{"kind": "dead", "module": True}],
+                [{"kind": "dead", "module": 5, "gun": 1}],
+                [{"kind": ["dead"], "module": 5}],
+            )
+        ),
+        '{"version": 2}',
+        '{"version": "2", "faults": []}',
+        '{"version": 1, "faults": []}',
     ],
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "faults"
     path.write_text(text)
-    with pytest.raises(BadInput, match="faults"):
+    with pytest.raises(BadInput, match="faults: cannot be read"):
         FaultLatch(path).load()
 
 
@@ -118,8 +228,8 @@ def test_a_weld_is_on_disk_before_it_is_reported_and_known_after_a_restart(tmp_p
     path = tmp_path / "faults"
     with WorkingStation(REFERENCE, faults_path=path) as at_work:
         on_disk: list[bool] = []
-        at_work.controller.report = lambda _: on_disk.append(
-            FaultLatch(path).load().welded == {(1, 1)}
+        at_work.controller.faults._report = lambda _: on_disk.append(
+            FaultLatch(path).load() == {Fault("welded", 1, 1)}
         )
         at_work.inject("weld 1:1")
         at_work.ask({1: 40})
@@ -130,7 +240,7 @@ def test_a_weld_is_on_disk_before_it_is_reported_and_known_after_a_restart(tmp_p
         at_work.kill()
         at_work.ask({2: 240})
         at_work.start()
-        assert at_work.controller.health.faults.welded == {(1, 1)}
+        assert at_work.controller.faults.without.welded == {(1, 1)}
         assert at_work.go_on(8, until=lambda: at_work.feeds_as_decided() and at_work.state.settled)
         assert at_work.live[2] == (2, 3, 4, 5, 6, 7)
         assert at_work.reported == ["latched before the start: contactor 1:1 is welded"]
@@ -154,7 +264,7 @@ def test_two_welds_of_an_earlier_process_lock_both_guns_from_the_first_scan(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "faults"
-    FaultLatch(path).save(Latched(welded=frozenset({(1, 1), (2, 1)})))
+    FaultLatch(path).save(frozenset([Fault("welded", 1, 1), Fault("welded", 2, 1)]))
     with WorkingStation(REFERENCE, faults_path=path) as at_work:
         at_work.ask({1: 40, 2: 40, 3: 40})
         at_work.scan()
@@ -169,3 +279,16 @@ def test_a_controller_does_not_start_on_a_damaged_file(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(BadInput, match="faults"), WorkingStation(REFERENCE, faults_path=path):
         pass
+
+
+def test_a_controller_does_not_start_with_a_fault_of_a_part_that_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "faults"
+    for fault, which in {
+        Fault("welded", 7, 1): "contactor 7:1",
+        Fault("dead", module=10): "module 10",
+        Fault("gun_out", gun=0): "gun 0",
+        Fault("expander_lost", expander=4): "expander 4",
+    }.items():
+        FaultLatch(path).save(frozenset([fault]))
+        with pytest.raises(BadInput, match=which), WorkingStation(REFERENCE, faults_path=path):
+            pass

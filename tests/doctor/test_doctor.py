@@ -6,15 +6,18 @@ import json
 import os
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from proof_records import PROVED, write_record
 
 from hardware.simulated.faults import parse
 from proofs import plant
 from verified_alloc import Station, cli
 from verified_alloc.doctor import MET, UNMET, UNSEEN, Check, examine
 from verified_alloc.run.loop import simulated_charger
+from verified_alloc.station.proof_record import beside
 
 STATION = Station.reference()
 CONFIG = """# as Raspberry Pi OS has it, and what the README asks for
@@ -70,6 +73,21 @@ def unmet(pi: Path, *faults: str, station: Station = STATION) -> list[str]:
 
 def test_a_pi_that_is_as_it_must_be(pi: Path) -> None:
     assert unmet(pi) == []
+
+
+def test_whether_it_was_proved(pi: Path) -> None:
+    """A station that asks for a record is not met without; any other only says so."""
+    site = pi / "site.toml"
+
+    def told(station: Station) -> Check:
+        checks = examine(station, pi / "none", pi / "faults.json", pi, str(site))
+        return next(check for check in checks if check.id == "proof")
+
+    limited = replace(STATION, site_limit_w=300_000)
+    write_record(beside(site), STATION)
+    assert told(STATION) == Check("proof", MET, PROVED)
+    assert told(limited) == Check("proof", UNSEEN, "proved for another station")
+    assert told(replace(limited, require_proof=True)).verdict == UNMET
 
 
 def test_every_assumption_of_the_proofs_has_its_line(pi: Path) -> None:
@@ -141,7 +159,15 @@ BROKEN: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
             ' "emergency_stop": false}'
         ),
         ["latched faults"],
-        "contactor 2:5 is welded",
+        "contactor 2:5 is welded (repair it; once it follows its command: `verified-alloc clear"
+        " contactor-2:5`)",
+    ),
+    "a fault of a part that is not there": (
+        lambda pi: (pi / "faults.json").write_text(
+            '{"version": 2, "faults": [{"kind": "dead", "module": 10}]}'
+        ),
+        ["latched faults"],
+        "latched fault 'dead': station 'reference' has no module 10; give it its own fault file",
     ),
     "a damaged fault file": (
         lambda pi: (pi / "faults.json").write_text("{"),

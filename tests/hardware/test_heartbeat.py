@@ -112,7 +112,7 @@ def test_only_a_verified_scan_is_a_beat(
     supervision.release_reset()
     assert supervision.stopped
     assert (heard(systemd), device.read_bytes()) == ([], b"")
-    supervision.verified()
+    supervision.pet(True)
     assert (len(heard(systemd)), device.read_bytes()) == (3, b"\0")
     supervision.close()
     assert (heard(systemd), device.read_bytes()) == (["STOPPING=1"], b"\0V")

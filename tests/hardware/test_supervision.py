@@ -35,7 +35,7 @@ def test_every_verified_scan_is_an_edge(pins):
     supervision = Supervision(REFERENCE)
     levels = []
     for _ in range(4):
-        supervision.verified()
+        supervision.pet(True)
         levels.append(bool(pins.pin(WATCHDOG).state))
     assert levels == [True, False, True, False]
 

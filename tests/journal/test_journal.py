@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from verified_alloc.cli import main
-from verified_alloc.control.controller import Inputs, State
+from verified_alloc.control.state import Inputs, State
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.demand import strictly
 from verified_alloc.errors import BadInput

@@ -227,7 +227,7 @@ def recorded(
 
 def in_us(station: Station) -> Timing:
     """The station's times in the cabinet's own unit."""
-    times = station.built.timing
+    times = station.kernel_timing
     return times._replace(
         current_decay_ms=times.current_decay_ms * 1000,
         module_discharge_ms=times.module_discharge_ms * 1000,

@@ -1,5 +1,6 @@
 """`--hardware pi` on a machine that is none: behind the seams stands the simulated charger."""
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from proof_records import PROVED, write_record
 
 from hardware import bus_time
 from verified_alloc import Station, cli
@@ -16,6 +18,13 @@ from verified_alloc.run.loop import simulated_charger
 
 ENABLES = Station.reference().hardware.enable_pins
 WATCHDOG_PIN = Station.reference().hardware.watchdog_pin
+ASKS_FOR_PROOF = """[station]
+guns = 6
+modules = 9
+module_power_kw = 40
+gun_max_power_kw = 120
+require_proof = true
+"""
 TRACE = "time_s,gun,demand_kw\n0,1,160\n0,3,120\n0,5,80\n"
 
 
@@ -56,6 +65,30 @@ def test_a_scan_shorter_than_its_time_on_the_bus_is_refused(
         "verified-alloc: timing.scan_ms = 20: allowed is at least 22, the time that a scan takes on"
         " I2C bus 1 at 100 kHz\n"
     )
+
+
+def test_a_station_that_asks_for_a_proof_starts_on_a_pi_only_with_one(
+    trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text(ASKS_FOR_PROOF)
+    options = ("--station", str(site), "--demands", str(trace), "--until", "1")
+    on_wires = on_pi(*options, "--faults", str(tmp_path / "faults"))
+    assert cli.main(["run", *options]) == 0  # simulated, it only says so
+    assert "Proof: " in capsys.readouterr().out
+    record = tmp_path / "site.proof.json"
+    record.write_text("{")
+    assert cli.main(on_wires) == 2
+    assert capsys.readouterr().err == (
+        f"verified-alloc: station.require_proof = true: not proved ({record}: it is not JSON);"
+        f" allowed is a station that is proved: verified-alloc prove --station {site}"
+        f" --attest {record}\n"
+    )
+    station = Station.from_toml(site)
+    write_record(record, station)
+    with simulated_charger(station).installed():
+        assert cli.main([*on_wires, "--json"]) == 0, capsys.readouterr().err
+    assert json.loads(capsys.readouterr().out)["proof"] == PROVED
 
 
 def test_simulated_the_speed_of_this_machines_bus_does_not_matter(

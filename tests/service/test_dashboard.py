@@ -98,7 +98,11 @@ def test_it_loads_without_an_error_and_fits_the_screen(
     browser.wait(lambda: "kW" in browser.text("#gun-6 .power"))
     width = browser.driver.execute_script("return document.documentElement.scrollWidth")
     assert width <= SCREENS[screen][0]
+    about = browser.state()["station"]
+    assert browser.text("#about") == f"verified-alloc {about['version']}: {about['proof']}"
     browser.picture(f"{screen}-{theme}")
+    browser.driver.execute_script("arguments[0].scrollIntoView()", browser.find("#about"))
+    browser.picture(f"{screen}-{theme}-about")
     assert not browser.errors()
 
 

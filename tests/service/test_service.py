@@ -8,13 +8,15 @@ import socket
 import subprocess
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from service.served import ENVIRONMENT, PROGRAM, Served, eventually
+from proof_records import PROVED, write_record
+from service.served import ENVIRONMENT, PROGRAM, STATION, Served, eventually
 
 from verified_alloc import cli
 from verified_alloc.journal.reader import latest
@@ -30,6 +32,8 @@ pytestmark = pytest.mark.xdist_group("service")  # one station for all of them
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
+    station = Station.from_tables(tomllib.loads(STATION.format(timeout_s=3600)))
+    write_record(folder / "station.proof.json", station)
     with Served(folder, "--journal", str(folder / "journal.db")) as at_work:
         yield at_work
 
@@ -276,6 +280,14 @@ def test_the_page_is_there_and_keeps_to_itself(at_work: Served) -> None:
     assert at_work.http.get("/../models.py").status_code == 404
 
 
+def test_whether_what_runs_was_proved_is_told_to_all(at_work: Served) -> None:
+    assert at_work.http.get("/api/station").json()["proof"] == PROVED
+    assert at_work.state()["station"]["proof"] == PROVED
+    assert f"Proof: {PROVED}\n" in at_work.said
+    written = eventually(lambda: latest(at_work.folder / "journal.db", 1_000))
+    assert f"proof: {PROVED}" in [entry.text for entry in written if entry.kind == "report"]
+
+
 def test_the_shell_talks_to_it(at_work: Served, capsys: pytest.CaptureFixture[str]) -> None:
     at = ["--at", at_work.url.removeprefix("http://")]
     assert cli.main(["demand", "3=120", "1=40", *at]) == 0
@@ -284,6 +296,7 @@ def test_the_shell_talks_to_it(at_work: Served, capsys: pytest.CaptureFixture[st
     assert cli.main(["status", *at]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "tried: scans are verified"
+    assert f"Proof: {PROVED}." in lines
     assert [line.split()[:2] for line in lines[2:5]] == [["1", "40"], ["2", "0"], ["3", "120"]]
     assert cli.main(["status", "--json", *at]) == 0
     assert json.loads(capsys.readouterr().out)["guns"][2]["demand_kw"] == 120
@@ -429,7 +442,7 @@ def test_a_simulated_station_whose_default_port_is_taken_takes_another() -> None
         station = Station.reference()
         notes: list[str] = []
         wanted = settings(ServiceConfig(http=at))
-        with at_desk(station, wanted, simulated_charger(station), True, notes.append):
+        with at_desk(station, "not proved", wanted, simulated_charger(station), True, notes.append):
             assert notes[0] == f"http {at} is taken"
             assert re.fullmatch(r"Dashboard: http://127\.0\.0\.1:\d+/", notes[1])
             assert at not in notes[1]

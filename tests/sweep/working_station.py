@@ -8,7 +8,8 @@ from typing import Self
 
 from hardware import clock
 from hardware.simulated.faults import parse
-from verified_alloc.control.controller import Controller, State
+from verified_alloc.control.controller import Controller
+from verified_alloc.control.state import State
 from verified_alloc.decide.allocate import Solve
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR

@@ -37,7 +37,7 @@ def doctor(
 
     place = station_of(station)
     place.check_wiring()
-    checks = examine(place, Path(report), Path(faults))
+    checks = examine(place, Path(report), Path(faults), station_file=station)
     ok = not any(check.verdict == UNMET for check in checks)
     if as_json:
         print(json.dumps({"ok": ok, "checks": [check._asdict() for check in checks]}))

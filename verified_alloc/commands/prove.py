@@ -32,6 +32,15 @@ def prove(
         str | None,
         typer.Option("--certificates", metavar="DIR", help="Also archive the certificates there."),
     ] = None,
+    attest: Annotated[
+        str | None,
+        typer.Option(
+            "--attest",
+            metavar="FILE",
+            help="If all is proved, write the proof record of this code and station:"
+            " site.proof.json beside site.toml.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Prove the rule, the guard, the switching and the wiring of a station.
@@ -40,6 +49,7 @@ def prove(
     verified-alloc prove
     verified-alloc prove --only switching
     verified-alloc prove --station site.toml --markdown proofs.md
+    verified-alloc prove --station site.toml --attest site.proof.json
     verified-alloc prove --full --certificates certificates
     """
     try:
@@ -57,4 +67,5 @@ def prove(
         as_json=as_json,
         junit=None if junit is None else Path(junit),
         markdown=None if markdown is None else Path(markdown),
+        record=None if attest is None else Path(attest),
     )

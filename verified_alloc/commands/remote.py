@@ -149,6 +149,7 @@ def _lines(state: Any) -> Sequence[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+    told.append(f"Proof: {state['station']['proof']}.")
     limit_kw = state["site_limit"]["limit_kw"]
     told += [] if limit_kw is None else [f"Site limit: {limit_kw:g} kW."]
     told += [f"Fault {fault['id']}: {fault['text']}." for fault in state["faults"]]

@@ -81,6 +81,10 @@ def run(
     verified-alloc run --demands day --journal day.db
     verified-alloc run --hardware pi --station site.toml
 
+    What is said of the proof is read from the proof record beside the station file, site.proof.json
+    (prove --attest writes it), else from the package's own of the reference station. With
+    require_proof = true in [station], --hardware pi starts only if that record covers what runs.
+
     \b
     Faults: weld, failed-open, late-release, late-operate, spontaneous-open, aux-stuck-closed,
     aux-stuck-open, aux-chatter, aux-broken-wire GUN:MODULE; module-dead, module-stuck-on MODULE;
@@ -91,6 +95,7 @@ def run(
 
     return command.run(
         station_of(station),
+        station_file=station,
         demands=demands,
         hardware=hardware,
         speed=speed,

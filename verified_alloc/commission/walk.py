@@ -6,7 +6,7 @@ at most, none is moved under load, and a module is enabled only on one contactor
 good. Between two scans the contact under test is looked at as often as the bus allows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from hardware import DeviceLost, clock
@@ -138,7 +138,7 @@ class Walk:
     def _start(self) -> None:
         """Refuse what must not be walked; then take the expanders, with everything off."""
         reporting = self._wires.wait_until_off(
-            self.station.built.timing, self.station.timing.scan_ms
+            self.station.kernel_timing, self.station.timing.scan_ms
         )
         for module, on in enumerate(reporting, start=1):
             if on:

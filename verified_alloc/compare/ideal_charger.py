@@ -12,12 +12,10 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from verified_alloc.control import wear
-from verified_alloc.control.dwell import Dwell
-from verified_alloc.control.health import kernel_timing
 from verified_alloc.decide.allocate import Allocation, decide
 from verified_alloc.decide.demand import Asked, DemandProcessor
 from verified_alloc.decide.policies.problem import ALL_OPEN, NO_WEAR
-from verified_alloc.kernel import offer, ops, switching
+from verified_alloc.kernel import dwell, offer, ops, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Readings, Timing
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
@@ -115,7 +113,7 @@ class Charger:
         self._limit_w = station.limit_w
         self._gun_max_w = station.gun_max_w
         self._power_w = station.module_power_w
-        self._timing: Timing = kernel_timing(station)
+        self._timing: Timing = station.kernel_timing
         self._longest_ms = max(self._timing)
         self._writes: dict[object, Writes] = {}
         """What the kernel says, by what it was shown."""
@@ -125,8 +123,10 @@ class Charger:
         guns, modules = len(station.guns), len(station.modules)
         self._guns, self._modules = range(guns), range(modules)
         self._demands = DemandProcessor(station)
-        self._dwell = Dwell(modules, station.timing.minimum_dwell_s * 1000)
         self._minimum_dwell_ms = station.timing.minimum_dwell_s * 1000
+        self._fed = [[False] * modules for _ in self._guns]
+        self._fed_ms = [NOT_SO] * modules
+        self._fed_at_ms = start_ms
         self._dwell_ms = NEVER_MS
         self._units = [Unit(start_ms) for _ in self._modules]
         self.live_on = [NOBODY] * modules
@@ -249,11 +249,18 @@ class Charger:
 
     def _note_dwell(self, now_ms: int) -> None:
         self._live_changed = False
-        self._dwell.note(_rows(self.live_on, self._guns), now_ms)
-        self._reserved = self._dwell.reserved(now_ms)
-        young_ms = [
-            age_ms for age_ms in self._dwell.ages_ms(now_ms) if age_ms < self._minimum_dwell_ms
-        ]
+        before, self._fed = self._fed, _rows(self.live_on, self._guns)
+        elapsed_ms, self._fed_at_ms = now_ms - self._fed_at_ms, now_ms
+        self._fed_ms = dwell.fed_ms(ops, self._fed, before, self._fed_ms, elapsed_ms)
+        nobody = [False] * len(self._fed)
+        rows = dwell.reserved(ops, self._fed, self._fed_ms, self._minimum_dwell_ms, nobody)
+        self._reserved = {
+            module: gun
+            for module, column in enumerate(zip(*rows, strict=True), start=1)
+            for gun, stays in enumerate(column, start=1)
+            if stays
+        }
+        young_ms = [ms for ms in self._fed_ms if NOT_SO < ms < self._minimum_dwell_ms]
         self._dwell_ms = now_ms + self._minimum_dwell_ms - max(young_ms) if young_ms else NEVER_MS
 
     def _stand(self, now_ms: int) -> frozenset[Pair]:

@@ -27,7 +27,10 @@ def taken_out(memory: Memory, kind: str, number: int, out: bool) -> Memory:
     now = {"gun": latched.gun_out, "module": latched.module_out}[kind]
     if not number_in(number, len(now)):
         raise BadInput(f"{kind} {shown(number)}: allowed are {kind}s 1 to {len(now)}")
-    return memory._replace(latched=latched._replace(**{f"{kind}_out": _set(now, number - 1, out)}))
+    bits = _set(now, number - 1, out)
+    if kind == "gun":
+        return memory._replace(latched=latched._replace(gun_out=bits))
+    return memory._replace(latched=latched._replace(module_out=bits))
 
 
 def contactor(station: Station, memory: Memory, gun: int, module: int) -> Memory:

@@ -10,24 +10,21 @@ from hardware.contactors import ContactorController
 from hardware.modules import PowerModuleController
 from hardware.supervision import Supervision
 from verified_alloc.control import clearing
-from verified_alloc.control.bus_alarm import BusAlarm
 from verified_alloc.control.decider import Decider
-from verified_alloc.control.fault_kinds import Fault, bits_of, describe, faults_of
+from verified_alloc.control.fault_kinds import describe
 from verified_alloc.control.fault_latch import FaultLatch
+from verified_alloc.control.latched_faults import LatchedFaults
+from verified_alloc.control.news import News
 from verified_alloc.control.next_deadline import Stillness
 from verified_alloc.control.state import State, by_gun
-from verified_alloc.control.unread_contacts import UnreadContacts
-from verified_alloc.control.wear import Wear
 from verified_alloc.control.wires import Wires
-from verified_alloc.decide.allocate import Allocation, Solve, prepare
-from verified_alloc.decide.demand import Asked, DemandProcessor, check_gun, strictly
+from verified_alloc.decide.allocate import Allocation, Solve
+from verified_alloc.decide.demand import Asked, DemandProcessor, check_gun
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.errors import BadInput
-from verified_alloc.kernel import deadline, dwell, ops, scan
+from verified_alloc.kernel import deadline, ops, scan
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.latched import Latched, excluded
 from verified_alloc.kernel.scan import Memory, Observed, Orders, Wanted
-from verified_alloc.station.faults import Faults, out_of_order
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
 
@@ -58,33 +55,30 @@ class Controller:
         self._bank = bank
         self._lines = lines
         self._supervision = supervision
-        self._fault_latch = fault_latch
         self._publish = publish
         self.report = report
-        self._solver_beside = solve is not None
         self._guns = range(1, len(station.guns) + 1)
         self._built = station.built
-        self._note(Latched(**bits_of(fault_latch.load(), station)))
-        self._memory = scan.restarted(self._built, self._on_disk)
+        self.faults = LatchedFaults(station, fault_latch, report)
+        self._memory = scan.restarted(self._built, self.faults.bits)
         self._wires = Wires(
-            station, bank, lines, supervision, {scan.Latch: self._latch, scan.Publish: self._tell}
+            station,
+            bank,
+            lines,
+            supervision,
+            {scan.Latch: self.faults.latch, scan.Publish: self._tell},
         )
-        self._decider = Decider(solve, lambda sentence: self.report(sentence))
+        self._decider = Decider(demands, solve, operations, report)
         self._own_limit_w = station.site_limit_w
         self._acknowledged: set[int] = set()
-        self._held_until_ms: dict[int, int] = {}
-        self._wear = Wear(operations)
         self._ending = False
         self._last_ms = 0
         self._stillness = Stillness(bank.scrub_scans)
-        self._bus_alarm = BusAlarm()
-        self._unread = UnreadContacts(station)
+        self._news = News(station)
 
     def start(self) -> None:
         """Wait until no module is on and no current can flow, and only then touch an expander. The
         enable lines are low already: claiming them made them so."""
-        if not self._solver_beside:
-            prepare(self.station)
         on_still = self._wires.wait_until_off(self._built.timing, self.station.timing.scan_ms)
         for module, on in enumerate(on_still, start=1):
             if on:
@@ -92,7 +86,7 @@ class Controller:
         self._supervision.release_reset()
         self._bank.start()
         self._wires.carry([scan.Abandon(self._memory.latched.expander_lost)])
-        for sentence in describe(self.station, self.latched):
+        for sentence in describe(self.station, self.faults.latched):
             self.report(f"latched before the start: {sentence}")
         self._last_ms = self.now_ms()
 
@@ -102,84 +96,44 @@ class Controller:
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         lines = self._lines.read()
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
-        pressed = self._supervision.stopped
-        observed = self._wires.observed(lines, bank, pressed, elapsed_ms, scans)
-        acknowledged = [gun in self._acknowledged for gun in self._guns]
-        orders = Orders(self._ending, acknowledged, self.station.limit_w)
+        observed = self._wires.observed(lines, bank, self._supervision.stopped, elapsed_ms, scans)
+        obeys = [gun in self._acknowledged for gun in self._guns]
+        orders = Orders(self._ending, obeys, self.station.limit_w)
         self._acknowledged.clear()
 
-        self._memory, effects = scan.diagnose(ops, built, before, observed, orders)
+        memory, effects = scan.diagnose(ops, built, before, observed, orders)
         self._wires.carry(effects)
-        self._say(observed)
-        asked, allocation = self._decide(observed, now_ms)
-        wanted = Wanted(self.station.grid(allocation.pairs), list(allocation.delivered_w.values()))
-        self._memory, switched, effects = scan.switch(
-            ops, built, self._memory, observed, orders, wanted
+        for sentence in self._news.of(memory.latched, observed, self._bank.events):
+            self.report(sentence)
+        asked, allocation = self._decider.decide(
+            self.station, self.faults.without, memory, observed.modules, now_ms
         )
+        wanted = Wanted(self.station.grid(allocation.pairs), list(allocation.delivered_w.values()))
+        memory, switched, effects = scan.switch(ops, built, memory, observed, orders, wanted)
         verified = self._wires.carry(effects)
-        self._memory, effects = scan.conclude(
-            ops, built, self._memory, observed, orders, wanted, switched, verified
+        memory, effects = scan.conclude(
+            ops, built, memory, observed, orders, wanted, switched, verified
         )
         self._wires.carry(effects)
         left = self._lines.read()
-        self._memory, effects = scan.look_back(
-            ops, self._memory, left.enabled, left.reports_on, left.high
-        )
+        memory, effects = scan.look_back(ops, memory, left.enabled, left.reports_on, left.high)
         self._wires.carry(effects)
-        done = all(verified) and list(left.enabled) == list(self._memory.enabled)
+
+        self._memory = memory
+        done = all(verified) and list(left.enabled) == list(memory.enabled)
+        oddities = self._bank.counts.total()
         still = self._stillness.note(
-            observed, switched, allocation, before, self._memory, self._bank.counts.total(), scans
+            observed, switched, allocation, before, memory, oddities, scans
         )
-        still = still and done and not self._decider.waits
-        return self._state(now_ms, asked, allocation, observed, wanted, done, still)
-
-    def _latch(self, latched: Latched) -> None:
-        """Faults are on disk before anybody hears of them."""
-        if latched != self._on_disk:
-            before = self.latched
-            self._save(latched)
-            for sentence in describe(self.station, self.latched - before):
-                self.report(sentence)
-
-    def _save(self, latched: Latched) -> None:
-        self._note(latched)
-        self._fault_latch.save(self.latched)
-
-    def _note(self, latched: Latched) -> None:
-        self._on_disk, self.latched = latched, faults_of(latched)
-        self.faults = out_of_order(excluded(ops, self._built.carriers, latched))
+        quiet_until_ms = now_ms
+        if still and done and not self._decider.waits:
+            by_itself_ms = now_ms + deadline.next_change_ms(ops, built, memory)
+            quiet_until_ms = min(by_itself_ms, self._decider.next_change_ms(now_ms))
+        return self._state(now_ms, asked, allocation, observed, done, quiet_until_ms)
 
     def _tell(self, offer_w: Sequence[int]) -> None:
         for gun, power_w in enumerate(offer_w, start=1):
             self._publish(gun, power_w, self.station.timing.offer_lead_ms)
-
-    def _say(self, observed: Observed) -> None:
-        """What else there is to report of what was read."""
-        for sentence in (
-            *self._unread.news(self._memory.latched, observed),
-            *self._bus_alarm.news(self._bank.events, clock.now_s()),
-        ):
-            self.report(sentence)
-
-    def _decide(self, observed: Observed, now_ms: int) -> tuple[Asked, Allocation]:
-        """What counts as asked, and who is to have what: nobody anything on the way out."""
-        memory, stopping = self._memory, self._memory.stopping_ms > NOT_SO
-        asked = strictly([0] * len(self._guns)) if stopping else self.demands.asked(now_ms)
-        self._wear.note(observed.modules)
-        held = [self.held_ms(gun) > 0 for gun in self._guns]
-        reserved = dwell.reserved(
-            ops, memory.feeding, memory.fed_ms, self._built.minimum_dwell_ms, held
-        )
-        allocation = self._decider.decide(
-            self.station,
-            asked,
-            self.faults,
-            {module: gun for gun, row in enumerate(by_gun(reserved), 1) for module in row},
-            observed.modules,
-            self._wear.operations,
-            now_ms,
-        )
-        return asked, allocation
 
     def _state(
         self,
@@ -187,11 +141,10 @@ class Controller:
         asked: Asked,
         allocation: Allocation,
         observed: Observed,
-        wanted: Wanted,
         verified: bool,
-        still: bool,
+        quiet_until_ms: int,
     ) -> State:
-        memory, latched = self._memory, self._memory.latched
+        memory, live = self._memory, by_gun(self._memory.feeding)
         connected = by_gun(zip(*(module.closed for module in observed.modules), strict=True))
         assert self._decider.inputs is not None
         return State(
@@ -201,33 +154,26 @@ class Controller:
             allocation=allocation,
             inputs=self._decider.inputs,
             offer_w=tuple(each.offer_w for each in memory.offers),
-            live=by_gun(memory.feeding),
+            live=live,
             connected=connected,
-            operations=self._wear.operations,
+            operations=self._decider.operations,
             locked=tuple(g for g, lock in enumerate(scan.locked(ops, memory), 1) if lock),
-            latched=self.latched,
-            faults=self.faults,
+            latched=self.faults.latched,
+            faults=self.faults.without,
             held_ms=tuple(self.held_ms(gun) for gun in self._guns),
-            stopped=memory.stop_ms > NOT_SO or latched.stopped,
+            stopped=memory.stop_ms > NOT_SO or memory.latched.stopped,
             idle=not any(memory.enabled) and not any(connected),
-            settled=memory.feeding == wanted.target,
+            settled=live == tuple(allocation.modules.values()),
             verified=verified,
-            quiet_until_ms=self._quiet_until(now_ms) if still else now_ms,
+            quiet_until_ms=quiet_until_ms,
         )
 
-    def _quiet_until(self, now_ms: int) -> int:
-        """When something changes by itself, if nothing that is read does."""
-        ends_ms = [now_ms + deadline.next_change_ms(ops, self._built, self._memory)]
-        ends_ms += [until for until in self._held_until_ms.values() if until > now_ms]
-        stale_ms = self.demands.next_change_ms(now_ms)
-        return min(ends_ms if stale_ms is None else [*ends_ms, stale_ms])
-
-    # What persons and guns say, between two scans.
+    # What persons and guns say, between two scans. `BadInput` changes nothing; what is latched by
+    # it is on disk when the call returns.
 
     def stop(self) -> None:
         """From the next scan on nobody gets anything: offers fall, then modules go off, then
-        contactors open. Who has not obeyed after twice the lead time is stopped like in an
-        emergency."""
+        contactors open. Who has not obeyed after twice the lead time is stopped at once."""
         self._ending = True
 
     def withdraw(self) -> None:
@@ -253,35 +199,33 @@ class Controller:
         """For so long the modules live on this gun are reserved for it, as dwelling ones are: as
         far as its demand needs them, and not against faults. 0 ends it."""
         check_gun(self.station, gun)
-        self._held_until_ms[gun] = self.now_ms() + for_ms
+        self._decider.hold(gun, self.now_ms() + for_ms)
 
     def held_ms(self, gun: int) -> int:
         """How long this gun's modules are still held."""
-        return max(0, self._held_until_ms.get(gun, 0) - self.now_ms())
+        return self._decider.held_ms(gun, self.now_ms())
 
     def stop_all(self) -> None:
         """Everything off until `clear_stop`, also after a restart: offers fall in the next scan,
-        modules go off when they are obeyed, or after twice the lead time, contactors open. On disk
-        when this returns. The button is for what cannot wait."""
+        modules go off when they are obeyed, or after twice the lead time, contactors open. The
+        button is for what cannot wait."""
         self._keep(clearing.stopped(self._memory))
 
     def take_out(self, kind: str, number: int, out: bool) -> None:
-        """Take a `gun` or a `module` out of service, in the order of a planned removal, or back
-        into it. On disk when this returns."""
+        """Take a `gun` or a `module` out of service, in the order of a planned removal, or back."""
         self._keep(clearing.taken_out(self._memory, kind, number, out))
 
     def clear_contactor(self, gun: int, module: int) -> None:
-        """Use a contactor again that was inspected. `BadInput` if there is none, or while command
-        and feedback are not seen to agree."""
+        """Use a contactor again that was inspected; not while command and feedback disagree."""
         self._keep(clearing.contactor(self.station, self._memory, gun, module))
 
     def clear_module(self, module: int) -> None:
-        """Use a module again. `BadInput` while it reports on although its enable is low."""
+        """Use a module again; not while it reports on although its enable is low."""
         self._keep(clearing.module(self._memory, module))
 
     def clear_expander(self, position: int) -> None:
-        """Configure a lost expander anew, its coils off, and use it again. `BadInput` while a
-        module that it carries is not off, or if it cannot be configured."""
+        """Configure a lost expander anew, its coils off, and use it again; not while a module that
+        it carries is not off, or if it cannot be configured."""
         name = f"expander {self.station.hardware.output_expanders[position]:#x}"
         clearing.check_at_rest(self._built, self._memory, self._lines.read(), position, name)
         if not self._bank.configure(position):
@@ -289,8 +233,8 @@ class Controller:
         self._keep(clearing.expander(self._memory, position))
 
     def clear_stop(self) -> None:
-        """Go on after a stop, and with the expanders that the button's off-delay has reset.
-        `BadInput` while the button is pressed."""
+        """Go on after a stop, and with the expanders that the button's off-delay has reset; not
+        while the button is pressed."""
         if self._supervision.stopped:
             raise BadInput("emergency stop: the button is pressed; allowed once it is released")
         for position, lost in enumerate(self._memory.latched.expander_lost):
@@ -299,9 +243,8 @@ class Controller:
         self._keep(clearing.stop(self._memory))
 
     def _keep(self, memory: Memory) -> None:
-        """What a person has changed, on disk when this returns."""
         self._memory = memory
-        self._save(memory.latched)
+        self.faults.keep(memory.latched)
 
     @staticmethod
     def now_ms() -> int:

@@ -8,11 +8,14 @@ from functools import partial
 from operator import and_
 
 from verified_alloc.control.state import Inputs
-from verified_alloc.control.wear import in_steps
+from verified_alloc.control.wear import Wear, in_steps
 from verified_alloc.decide.allocate import Allocation, Solve, decide, keep
-from verified_alloc.decide.demand import Asked
+from verified_alloc.decide.demand import Asked, DemandProcessor, strictly
 from verified_alloc.decide.policies.problem import NO_WEAR, Answer, NoAnswer, NotYet, Problem
-from verified_alloc.kernel.diagnosis import Readings
+from verified_alloc.kernel import dwell, ops
+from verified_alloc.kernel.deadline import LONG_MS
+from verified_alloc.kernel.diagnosis import NOT_SO, Readings
+from verified_alloc.kernel.scan import Memory
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
@@ -24,38 +27,73 @@ documented rule stands in until it answers."""
 
 class Decider:
     """The allocation that stands. `solve` is a constraint solver beside the scan; without one the
-    scan waits for the solver. `report` hears why a policy had no answer."""
+    scan waits for the solver. `operations` are those of the contactors before. `report` hears why
+    a policy had no answer."""
 
-    def __init__(self, solve: Solve | None, report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        demands: DemandProcessor,
+        solve: Solve | None,
+        operations: Mapping[Pair, int],
+        report: Callable[[str], None],
+    ) -> None:
+        self._demands = demands
         self._solve = solve
+        self._wear = Wear(operations)
         self._report = report
         self._stood: frozenset[Pair] = frozenset()
         self._worn: Mapping[Pair, int] = NO_WEAR
         self._undecided_ms: int | None = None
         self._allocation: Allocation | None = None
+        self._held_until_ms: dict[int, int] = {}
         self.inputs: Inputs | None = None
+
+    @property
+    def operations(self) -> Mapping[Pair, int]:
+        """Makes and breaks of each contactor so far."""
+        return self._wear.operations
 
     @property
     def waits(self) -> bool:
         """A solver has not answered yet."""
         return self._undecided_ms is not None
 
+    def next_change_ms(self, now_ms: int) -> int:
+        """When the first hold ends or demand becomes stale by itself, or in a day if none does."""
+        ends_ms = [until for until in self._held_until_ms.values() if until > now_ms]
+        stale_ms = self._demands.next_change_ms(now_ms)
+        return min(ends_ms if stale_ms is None else [*ends_ms, stale_ms], default=now_ms + LONG_MS)
+
+    def hold(self, gun: int, until_ms: int) -> None:
+        """Until then the modules live on this gun are reserved for it."""
+        self._held_until_ms[gun] = until_ms
+
+    def held_ms(self, gun: int, now_ms: int) -> int:
+        """How long they still are."""
+        return max(0, self._held_until_ms.get(gun, 0) - now_ms)
+
     def decide(
         self,
         station: Station,
-        asked: Asked,
         faults: Faults,
-        reserved: Mapping[int, int],
+        memory: Memory,
         readings: Sequence[Readings],
-        operations: Mapping[Pair, int],
         now_ms: int,
-    ) -> Allocation:
-        """Allocate anew when demands, faults, the limit or the reserved modules have changed, and
-        as long as a solver beside the scan has not answered."""
+    ) -> tuple[Asked, Allocation]:
+        """What counts as asked (nothing on the way out), and who is to have what: allocated anew
+        when demands, faults, the limit or the reserved modules have changed, and as long as a
+        solver beside the scan has not answered."""
+        self._wear.note(readings)
+        stopping = memory.stopping_ms > NOT_SO
+        asked = strictly([0 for _ in station.guns]) if stopping else self._demands.asked(now_ms)
+        held = [self.held_ms(gun.id, now_ms) > 0 for gun in station.guns]
+        minimum_ms = station.built.minimum_dwell_ms
+        rows = dwell.reserved(ops, memory.feeding, memory.fed_ms, minimum_ms, held)
+        reserved = {m: g for g, row in enumerate(rows, 1) for m, bit in enumerate(row, 1) if bit}
         inputs = Inputs(asked, faults, reserved, station.site_limit_w)
         if inputs != self.inputs:
             self.inputs, self._stood = inputs, self._stand(readings)
-            self._worn = in_steps(operations)
+            self._worn = in_steps(self._wear.operations)
             if self._undecided_ms is None:
                 self._undecided_ms = now_ms
         if self._allocation is None or self._undecided_ms is not None:
@@ -66,7 +104,7 @@ class Decider:
                     f"policy {self._allocation.fallback_from} had no answer ({reason}):"
                     f" {self._allocation.policy} instead"
                 )
-        return self._allocation
+        return asked, self._allocation
 
     def _decided(self, station: Station, inputs: Inputs, now_ms: int) -> Allocation:
         """The answer to these inputs, or what stands until it is there."""

@@ -5,37 +5,35 @@ again at the next start.
 """
 
 import json
-import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from verified_alloc.errors import BadInput
+from verified_alloc import whole_file
+from verified_alloc.control.fault_kinds import KINDS, NUMBERS, Fault, in_order
+from verified_alloc.errors import BadInput, shown
 
-Pair = tuple[int, int]
+VERSION = 2
+FIRST_VERSION = {
+    "welded": "welded",
+    "failed_open": "failed_open",
+    "dead": "dead",
+    "stuck_on": "stuck_on",
+    "expanders": "expander_lost",
+    "emergency_stop": "emergency_stop",
+}
+"""By its name there, the kind: the first version has no number, and a list for each name."""
+ADDED_LATER = {
+    "guns_out": "gun_out",
+    "modules_out": "module_out",
+    "stop_told": "stopped",
+    "runs_on": "runs_on",
+    "enables_high": "enable_high",
+}
+"""The same; the oldest files lack these."""
 
 
-class Latched(NamedTuple):
-    """Faults that stay until somebody clears them; guns, modules and pairs are counted from 1,
-    expanders by their position in the station's list, from 0."""
-
-    welded: frozenset[Pair] = frozenset()
-    failed_open: frozenset[Pair] = frozenset()
-    dead: frozenset[int] = frozenset()
-    """Modules that do not report on although enabled."""
-    stuck_on: frozenset[Pair] = frozenset()
-    """Modules that do not switch off, with the gun they are on."""
-    expanders: frozenset[int] = frozenset()
-    """Expanders that do not answer or lost their configuration."""
-    emergency_stop: bool = False
-    guns_out: frozenset[int] = frozenset()
-    """Guns that a person has taken out of service."""
-    modules_out: frozenset[int] = frozenset()
-    stop_told: bool = False
-    """A person has stopped the station, not by the button."""
-    runs_on: frozenset[int] = frozenset()
-    """Modules that report on although disabled, with no contactor closed."""
-    enables_high: frozenset[int] = frozenset()
-    """Modules whose enable line is held high by something else."""
+class _Unknown(Exception):
+    """Only a later version of this program knows what the file holds."""
 
 
 class FaultLatch:
@@ -44,30 +42,23 @@ class FaultLatch:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
 
-    def load(self) -> Latched:
-        """The faults latched so far. A file that is damaged is bad input: what it held is unknown,
-        and to run as if it held nothing would forget a weld."""
+    def load(self) -> frozenset[Fault]:
+        """The faults latched so far. A file that is damaged, or of a later version of this program,
+        is bad input: what it held is unknown, and to run as if it held nothing would forget a
+        weld."""
         if self.path is None:
-            return Latched()
+            return frozenset()
         if not self.path.exists():
             self._try_out()
-            return Latched()
+            return frozenset()
         try:
-            stored = json.loads(self.path.read_text(encoding="utf-8"))
-            return Latched(
-                welded=_pairs(stored["welded"]),
-                failed_open=_pairs(stored["failed_open"]),
-                dead=frozenset(map(int, stored["dead"])),
-                stuck_on=_pairs(stored["stuck_on"]),
-                expanders=frozenset(map(int, stored["expanders"])),
-                emergency_stop=bool(stored["emergency_stop"]),
-                guns_out=frozenset(map(int, stored.get("guns_out", ()))),
-                modules_out=frozenset(map(int, stored.get("modules_out", ()))),
-                stop_told=bool(stored.get("stop_told", False)),
-                runs_on=frozenset(map(int, stored.get("runs_on", ()))),
-                enables_high=frozenset(map(int, stored.get("enables_high", ()))),
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return _faults(json.loads(self.path.read_text(encoding="utf-8")))
+        except _Unknown as unknown:
+            raise BadInput(
+                f"fault file {self.path}: {unknown}; install the version that wrote it, or inspect"
+                " the station, then remove the file"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadInput(
                 f"fault file {self.path}: cannot be read ({error!r}); "
                 "inspect the contactors, then remove the file"
@@ -79,35 +70,58 @@ class FaultLatch:
         assert self.path is not None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.save(Latched())
+            self.save(frozenset())
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             raise BadInput(
                 f"fault file {self.path}: {reason}; allowed is a file that can be written"
             ) from error
 
-    def save(self, latched: Latched) -> None:
+    def save(self, faults: frozenset[Fault]) -> None:
         """On disk when this returns; OSError if it cannot be written."""
         if self.path is None:
             return
-        beside = self.path.with_name(self.path.name + ".new")
-        stored = {
-            name: sorted(value) if isinstance(value, frozenset) else value
-            for name, value in latched._asdict().items()
-        }
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(stored, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        stored = [
+            {key: value for key, value in fault._asdict().items() if value is not None}
+            for fault in in_order(faults)
+        ]
+        whole_file.write(self.path, json.dumps({"version": VERSION, "faults": stored}))
 
 
-def _pairs(stored: object) -> frozenset[Pair]:
-    if not isinstance(stored, list):
-        raise TypeError(f"{stored!r}: must be a list of [gun, module]")
-    return frozenset((int(gun), int(module)) for gun, module in stored)
+def _faults(stored: Any) -> frozenset[Fault]:
+    if "version" not in stored:
+        stored = _second_version(stored)
+    version = stored["version"]
+    if type(version) is not int or version < VERSION:
+        raise ValueError(f"version {shown(version)}")
+    if version > VERSION:
+        raise _Unknown(f"version {shown(version)} is newer than {VERSION}, the newest known here")
+    return frozenset(map(_fault, stored["faults"]))
+
+
+def _fault(stored: Any) -> Fault:
+    numbers = dict(stored)
+    kind = numbers.pop("kind")
+    if kind not in KINDS:
+        raise _Unknown(f"kind of fault {shown(kind)} is not known here")
+    whole = all(type(number) is int for number in numbers.values())
+    if numbers.keys() != set(NUMBERS[KINDS[kind].of]) or not whole:
+        raise ValueError(f"fault {shown(stored)}")
+    return Fault(kind, **numbers)
+
+
+def _second_version(first: Any) -> dict[str, Any]:
+    """A file of the first version as the second would have it."""
+    names = FIRST_VERSION | {name: kind for name, kind in ADDED_LATER.items() if name in first}
+    if unknown := sorted(first.keys() - names.keys()):
+        raise _Unknown(f"kind of fault {shown(unknown[0])} is not known here")
+    faults = []
+    for name, kind in names.items():
+        parts = NUMBERS[KINDS[kind].of]
+        which = first[name]
+        if len(parts) == 0:
+            which = {True: [()], False: []}[which]
+        elif len(parts) == 1:
+            which = [(number,) for number in which]
+        faults += [{"kind": kind, **dict(zip(parts, one, strict=True))} for one in which]
+    return {"version": VERSION, "faults": faults}

@@ -31,8 +31,8 @@ class UnreadContacts:
         hardware, built = self._station.hardware, self._station.built
         guns = [
             str(gun)
-            for gun, column in enumerate(zip(*built.expander, strict=True), start=1)
-            if expander in column
+            for gun, places in enumerate(zip(*built.places, strict=True), start=1)
+            if [expander] in places
         ]
         return (
             f"nobody knows which contactors of expanders {hardware.output_expanders[expander]:#x}"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hardware import bus_time
 from hardware.heartbeat import TIMEOUT_S
-from verified_alloc.control.fault_latch import FaultLatch, Latched
-from verified_alloc.control.health import describe
+from verified_alloc.control.fault_kinds import check_parts, cleared_by, in_order, sentence_of
+from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.doctor.check import MET, UNMET, UNSEEN, Check, check
 from verified_alloc.doctor.config_txt import ConfigTxt
 from verified_alloc.errors import BadInput
@@ -189,7 +189,10 @@ def _latched(faults: Path, station: Station) -> Iterator[Check]:
         yield Check("latched faults", MET, f"none; {faults} is not there yet")
         return
     try:
-        latched = describe(station, Latched(), FaultLatch(faults).load())
+        latched = in_order(FaultLatch(faults).load())
+        check_parts(station, latched)
     except BadInput as error:
-        latched = [str(error)]
-    yield check("latched faults", not latched, "none", "; ".join(latched))
+        yield Check("latched faults", UNMET, str(error))
+        return
+    told = (f"{sentence_of(station, one)} ({cleared_by(station, one)})" for one in latched)
+    yield check("latched faults", not latched, "none", "; ".join(told))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from verified_alloc.control.controller import Inputs
+from verified_alloc.control.state import Inputs
 from verified_alloc.decide.allocate import Allocation
 from verified_alloc.decide.demand import Asked, by_rank
 from verified_alloc.decide.explain import Explanation, reasons

@@ -13,13 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from verified_alloc.control.controller import Inputs, State
+from verified_alloc.control.state import Inputs, State
 from verified_alloc.decide.allocate import Allocation
 from verified_alloc.decide.demand import strictly
 from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput
 from verified_alloc.journal.database import JournalFile, Row
-from verified_alloc.run.summary import Incident
+from verified_alloc.journal.incident import Incident
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
@@ -36,7 +36,7 @@ FAULT_KINDS = ("modules", "guns", "failed_open", "welded")
 T = TypeVar("T")
 
 
-class Fault(NamedTuple):
+class Exclusion(NamedTuple):
     """A module that has failed, a gun that is out or locked, a contactor that is welded or has
     failed open."""
 
@@ -80,7 +80,7 @@ class Journal:
         self._demands = [(0, False)] * guns
         self._offers = [(0, nothing)] * guns
         self._closed: frozenset[Pair] = frozenset()
-        self._faults: frozenset[Fault] = frozenset()
+        self._faults: frozenset[Exclusion] = frozenset()
         self._decided: object = None
         self._inputs = Inputs(strictly([0] * guns), Faults(), {}, station.site_limit_w)
 
@@ -162,7 +162,7 @@ class Journal:
         demands = [(w, gun in state.stale) for gun, w in enumerate(state.demand_w, start=1)]
         for gun, (demand_w, stale) in _changed(self._demands, demands):
             yield self._row("demand", at_ms, gun, min(demand_w, MOST_INTEGER), stale)
-        faults = _standing(state.faults) | {Fault("locked", gun, None) for gun in state.locked}
+        faults = _standing(state.faults) | {Exclusion("locked", gun, None) for gun in state.locked}
         for fault in sorted(faults ^ self._faults, key=str):
             yield self._row("fault", at_ms, *fault, fault in faults)
         decided = (state.inputs._replace(reserved={}), _outcome(state.allocation))
@@ -247,13 +247,13 @@ def _outcome(allocation: Allocation) -> tuple[object, ...]:
     return allocation.modules, allocation.delivered_w, allocation.policy
 
 
-def _standing(faults: Faults) -> frozenset[Fault]:
+def _standing(faults: Faults) -> frozenset[Exclusion]:
     return frozenset(
         [
-            *(Fault("failed", None, module) for module in faults.modules),
-            *(Fault("out", gun, None) for gun in faults.guns),
-            *(Fault("failed open", *pair) for pair in faults.failed_open),
-            *(Fault("welded", *pair) for pair in faults.welded),
+            *(Exclusion("failed", None, module) for module in faults.modules),
+            *(Exclusion("out", gun, None) for gun in faults.guns),
+            *(Exclusion("failed open", *pair) for pair in faults.failed_open),
+            *(Exclusion("welded", *pair) for pair in faults.welded),
         ]
     )
 

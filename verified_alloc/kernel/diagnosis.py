@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from verified_alloc.kernel.guard import at_most_one
-from verified_alloc.kernel.ops import BoolMatrix, Ops
+from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
 from verified_alloc.kernel.rule import least, most
 
 GOOD_SCANS_PER_MISMATCH = 4
@@ -90,12 +90,12 @@ class Usable(NamedTuple):
     in_service: list[bool]
 
 
-def restarted(guns: int) -> Ages:
+def restarted(guns: Shape) -> Ages:
     """The ages of which nothing is known."""
     return Ages(NOT_SO, NOT_SO, NOT_SO, (NOT_SO,) * guns, (0,) * guns, (False,) * guns)
 
 
-def explained_mismatch(response_ms: int, scan_ms: int) -> int:
+def explained_mismatch(response_ms: Shape, scan_ms: Shape) -> int:
     """The highest count that a contactor explains which answers within `response_ms`: a mismatch in
     each scan that fits into it, and two more for when it is read and for bounce."""
     return GOOD_SCANS_PER_MISMATCH * (-(-response_ms // scan_ms) + 2)

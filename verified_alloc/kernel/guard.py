@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from verified_alloc.kernel.ops import BoolMatrix, Ops
+from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
 
 
 class Verdict(NamedTuple):
@@ -123,7 +123,7 @@ def judge(
     )
 
 
-def sorted_order(ops: Ops, order: Sequence[int], rank_w: Sequence[int]) -> bool:
+def sorted_order(ops: Ops, order: Sequence[Shape], rank_w: Sequence[int]) -> bool:
     """The order names every gun once, by rank, highest first, ties by number."""
     every_gun_once = sorted(order) == list(range(len(rank_w)))
     return ops.and_(

@@ -9,7 +9,7 @@ what the documented rule does beyond that.
 from collections.abc import Sequence
 
 from verified_alloc.kernel import guard
-from verified_alloc.kernel.ops import BoolMatrix, Ops
+from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
 from verified_alloc.kernel.rule import least, need
 
 
@@ -22,6 +22,11 @@ def granted(ops: Ops, demand_w: int, gun_max_w: int) -> int:
 def implies(ops: Ops, condition: bool, conclusion: bool) -> bool:
     """Where the condition holds, so does the conclusion."""
     return ops.or_(ops.not_(condition), conclusion)
+
+
+def equal(ops: Ops, a: int, b: int) -> bool:
+    """Both numbers are the same; `==` is Python's, and asks for the answer at once."""
+    return ops.and_(a <= b, a >= b)
 
 
 def count(ops: Ops, bits: Sequence[bool]) -> int:
@@ -60,7 +65,7 @@ def up_to_demand(
     """A gun is given the power of its modules, up to what it may have. Without a site limit."""
     return ops.and_(
         *[
-            delivered == least(ops, grant, guard.powers(ops, row, module_power_w)[0])
+            equal(ops, delivered, least(ops, grant, guard.powers(ops, row, module_power_w)[0]))
             for row, delivered, grant in zip(held, delivered_w, granted_w, strict=True)
         ]
     )
@@ -84,7 +89,7 @@ def no_waste(
 
 def needed_or_all_that_was_left(
     ops: Ops,
-    order: Sequence[int],
+    order: Sequence[Shape],
     held: BoolMatrix,
     granted_w: Sequence[int],
     usable_module: Sequence[bool],
@@ -95,15 +100,15 @@ def needed_or_all_that_was_left(
     left = count(ops, usable_module)
     clauses = []
     for gun in order:
-        clauses.append(
-            count(ops, held[gun]) == least(ops, need(ops, granted_w[gun], module_power_w), left)
-        )
-        left = left - count(ops, held[gun])
+        holds = count(ops, held[gun])
+        wants = need(ops, granted_w[gun], module_power_w)
+        clauses.append(equal(ops, holds, least(ops, wants, left)))
+        left = left - holds
     return ops.and_(*clauses)
 
 
 def higher_demand_first(
-    ops: Ops, order: Sequence[int], delivered_w: Sequence[int], granted_w: Sequence[int]
+    ops: Ops, order: Sequence[Shape], delivered_w: Sequence[int], granted_w: Sequence[int]
 ) -> bool:
     """If a gun is given less than it may have, every gun served after it is given nothing. Full
     matrix."""
@@ -140,7 +145,7 @@ def idle_only_if_met(
 
 
 def lowest_number_first(
-    ops: Ops, order: Sequence[int], held: BoolMatrix, usable: BoolMatrix
+    ops: Ops, order: Sequence[Shape], held: BoolMatrix, usable: BoolMatrix
 ) -> bool:
     """Below every module that a gun holds, each lower-numbered one that it could use is held too,
     by itself or by a gun served before it. Any station."""

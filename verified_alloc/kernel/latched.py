@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages
-from verified_alloc.kernel.ops import BoolMatrix, Ops
+from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
 
 
 class Latched(NamedTuple):
@@ -42,7 +42,7 @@ class Excluded(NamedTuple):
     welded: BoolMatrix
 
 
-def excluded(ops: Ops, carriers: Sequence[Sequence[int]], latched: Latched) -> Excluded:
+def excluded(ops: Ops, carriers: Sequence[Sequence[Shape]], latched: Latched) -> Excluded:
     """What latched faults take out. A module goes with its expanders (`carriers`, by module), and
     with a contactor whose feedback has lied both ways."""
     liars = [
@@ -63,7 +63,7 @@ def excluded(ops: Ops, carriers: Sequence[Sequence[int]], latched: Latched) -> E
         ],
         guns=[
             ops.or_(out, *stuck)
-            for out, *stuck in zip(latched.gun_out, *latched.stuck_on, strict=True)
+            for out, stuck in zip(latched.gun_out, zip(*latched.stuck_on, strict=True), strict=True)
         ],
         failed_open=latched.failed_open,
         welded=[
@@ -73,7 +73,7 @@ def excluded(ops: Ops, carriers: Sequence[Sequence[int]], latched: Latched) -> E
     )
 
 
-def contactor_agrees(ops: Ops, ages: Ages, gun: int) -> bool:
+def contactor_agrees(ops: Ops, ages: Ages, gun: Shape) -> bool:
     """Command and feedback of this module's contactor are seen to agree: its fault may be
     cleared."""
     return ops.and_(ages.settled_ms[gun] > NOT_SO, ages.mismatch[gun] <= 0)

@@ -1,7 +1,11 @@
 """The algebra on plain ints and bools: what runs in the charger."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
+
+Shape = Annotated[int, "shape"]
+"""A number that is known before any value is: how many, which one, what the station's file says.
+Python may look at it; every other int or bool of the kernel is a value."""
 
 BoolMatrix = Sequence[Sequence[bool]]
 """Rows of bits; what a row is, says who uses it."""

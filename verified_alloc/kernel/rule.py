@@ -9,7 +9,7 @@ taken exactly while the grant is above n - 1 modules' power. (The original listi
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from verified_alloc.kernel.ops import BoolMatrix, Ops
+from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
 
 
 class Choice(NamedTuple):
@@ -55,13 +55,13 @@ def take(
 
 def documented(
     ops: Ops,
-    order: Sequence[int],
+    order: Sequence[Shape],
     demand_w: Sequence[int],
     gun_max_w: Sequence[int],
     module_power_w: Sequence[int],
     usable: BoolMatrix,
     site_limit_w: int,
-    looks_at: Sequence[Sequence[int]] | None = None,
+    looks_at: Sequence[Sequence[Shape]] | None = None,
 ) -> Choice:
     """Serve the guns in this order: by demand, highest first, ties by number.
 

@@ -26,7 +26,7 @@ from verified_alloc.kernel.diagnosis import (
 )
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.kernel.offer import Offer
-from verified_alloc.kernel.ops import BoolMatrix, Ops
+from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
 from verified_alloc.kernel.switching import Writes
 from verified_alloc.kernel.wiring import Word
 
@@ -45,11 +45,12 @@ class Built(NamedTuple):
     minimum_dwell_ms: int
     gun_max_w: Sequence[int]
     module_power_w: Sequence[int]
-    contactors: Sequence[tuple[int, int]]
+    contactors: Sequence[tuple[Shape, Shape]]
     """Those that exist as (gun, module), in the order of the wiring."""
-    expander: Sequence[Sequence[int | None]]
-    """By module and gun: where their contactor is wired, None where there is none;"""
-    carriers: Sequence[Sequence[int]]
+    places: Sequence[Sequence[Sequence[Shape]]]
+    """By module and gun: the expander that carries their contactor, in a list of one; an empty list
+    where there is none;"""
+    carriers: Sequence[Sequence[Shape]]
     """and by module: all expanders that carry its contactors."""
 
 
@@ -181,15 +182,18 @@ def built(
     minimum_dwell_ms: int,
     gun_max_w: Sequence[int],
     module_power_w: Sequence[int],
-    contactors: Sequence[tuple[int, int]],
+    contactors: Sequence[tuple[Shape, Shape]],
 ) -> Built:
     """The station as its scan needs it."""
-    place = {pair: wiring.place(number).expander for number, pair in enumerate(contactors)}
-    expander = [
-        [place.get((gun, module)) for gun in range(len(gun_max_w))]
+    expanders = range(wiring.expanders(len(contactors)))
+    places = [
+        [
+            [wiring.place(k).expander for k, pair in enumerate(contactors) if pair == (gun, module)]
+            for gun in range(len(gun_max_w))
+        ]
         for module in range(len(module_power_w))
     ]
-    carriers = [sorted({at for at in row if at is not None}) for row in expander]
+    carriers = [[at for at in expanders if [at] in of_module] for of_module in places]
     return Built(
         timing,
         offer_lead_ms,
@@ -197,7 +201,7 @@ def built(
         gun_max_w,
         module_power_w,
         contactors,
-        expander,
+        places,
         carriers,
     )
 
@@ -232,15 +236,17 @@ def diagnose(
         for module, was in zip(observed.modules, memory.ages, strict=True)
     ]
     contactors = [
-        diagnosis.contactor_faults(ops, timing, module, its_ages, ContactorFaults(*was))
-        for module, its_ages, *was in zip(
+        diagnosis.contactor_faults(
+            ops, timing, module, its_ages, ContactorFaults(welded, failed_open)
+        )
+        for module, its_ages, welded, failed_open in zip(
             observed.modules, ages, before.welded, before.failed_open, strict=True
         )
     ]
     closed = [
-        diagnosis.counts_closed(ops, _contacts(ops, observed, module, expander), faults.welded, was)
-        for module, expander, faults, was in zip(
-            observed.modules, built.expander, contactors, memory.closed, strict=True
+        diagnosis.counts_closed(ops, _contacts(ops, observed, module, places), faults.welded, was)
+        for module, places, faults, was in zip(
+            observed.modules, built.places, contactors, memory.closed, strict=True
         )
     ]
     modules = [
@@ -286,7 +292,9 @@ def diagnose(
         ops, ops.or_(orders.ending, latched.stopped), memory.stopping_ms, elapsed_ms
     )
     stop = ops.or_(
-        latched.emergency_stop, *latched.enable_high, stopping_ms > 2 * built.offer_lead_ms
+        latched.emergency_stop,
+        *latched.enable_high,
+        stopping_ms > built.offer_lead_ms + built.offer_lead_ms,
     )
     after = memory._replace(
         ages=ages,
@@ -333,13 +341,20 @@ def switch(
     overdue = switching.is_overdue(built.timing, memory.stop_ms)
     writes = [
         switching.step(ops, built.timing, module, ages, column, locks, stop, overdue)
-        for module, ages, *column in zip(observed.modules, memory.ages, *target, strict=True)
+        for module, ages, column in zip(
+            observed.modules, memory.ages, zip(*target, strict=True), strict=True
+        )
     ]
-    effects = [Publish([each.offer_w for each in offers]), *moves(ops, built, observed, writes)]
+    effects: Effects = [
+        Publish([each.offer_w for each in offers]),
+        *moves(ops, built, observed, writes),
+    ]
     return memory._replace(offers=offers), Switched(writes, barred), effects
 
 
-def moves(ops: Ops, built: Built, observed: Observed, writes: Sequence[Writes]) -> Effects:
+def moves(
+    ops: Ops, built: Built, observed: Observed, writes: Sequence[Writes]
+) -> tuple[Disable, Write]:
     """What these writes do to the wires: first the enables fall, then the words are written, in
     which coils of modules that may not switch are as their latch was read."""
     coils = wiring.next_coils(
@@ -348,15 +363,11 @@ def moves(ops: Ops, built: Built, observed: Observed, writes: Sequence[Writes]) 
         [writes[module].coils[gun] for gun, module in built.contactors],
         [observed.modules[module].latch[gun] for gun, module in built.contactors],
     )
-    return [
-        Disable(
-            [
-                ops.and_(module.enabled, ops.not_(write.enable))
-                for module, write in zip(observed.modules, writes, strict=True)
-            ]
-        ),
-        Write(wiring.words(coils)),
+    falls = [
+        ops.and_(module.enabled, ops.not_(write.enable))
+        for module, write in zip(observed.modules, writes, strict=True)
     ]
+    return Disable(falls), Write(wiring.words(coils))
 
 
 def conclude(
@@ -371,7 +382,7 @@ def conclude(
 ) -> tuple[Memory, Effects]:
     """The third act, with what was verified of the writes, by expander: what is not, is off; then
     enables rise, and then offers."""
-    as_told = [ops.and_(*[verified[at] for at in carriers]) for carriers in built.carriers]
+    as_told = [wiring.valid(ops, verified, carriers) for carriers in built.carriers]
     enabled = [
         ops.and_(write.enable, told) for write, told in zip(switched.writes, as_told, strict=True)
     ]
@@ -441,14 +452,14 @@ def locked(ops: Ops, memory: Memory) -> list[bool]:
 
 
 def _contacts(
-    ops: Ops, observed: Observed, module: Readings, expander: Sequence[int | None]
+    ops: Ops, observed: Observed, module: Readings, places: Sequence[Sequence[Shape]]
 ) -> Readings:
     """A module's contacts as far as they were read; a contactor that does not exist is open."""
     return diagnosis.contacts_seen(
         ops,
         module,
-        [True if at is None else observed.contacts_read[at] for at in expander],
-        [False if at is None else observed.coils_doubted[at] for at in expander],
+        [ops.and_(*[observed.contacts_read[at] for at in place]) for place in places],
+        [ops.or_(*[observed.coils_doubted[at] for at in place]) for place in places],
     )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.kernel.guard import at_most_one
-from verified_alloc.kernel.ops import Ops
+from verified_alloc.kernel.ops import Ops, Shape
 
 
 class Writes(NamedTuple):
@@ -105,7 +105,7 @@ def may_start(ops: Ops, timing: Timing, off_ms: int, waited_ms: int) -> bool:
     return ops.or_(off_ms >= timing.current_decay_ms, is_overdue(timing, waited_ms))
 
 
-def live(ops: Ops, readings: Readings, gun: int) -> bool:
+def live(ops: Ops, readings: Readings, gun: Shape) -> bool:
     """The module feeds this gun: enabled, reporting on, and on this gun alone."""
     alone = [other == gun for other in range(len(readings.latch))]
     return ops.and_(readings.enabled, readings.reports_on, on_gun(ops, readings, alone))

@@ -9,7 +9,7 @@ A word is 16 bits, GPA0 first. Nothing here computes on a value: wires only lead
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from verified_alloc.kernel.ops import Ops
+from verified_alloc.kernel.ops import Ops, Shape
 
 CONTACTORS_PER_EXPANDER = 14
 PINS_PER_PORT = 7
@@ -19,20 +19,20 @@ BITS_PER_WORD = 16
 class Place(NamedTuple):
     """Where a contactor is wired: the expander's position in the station's list, and the bit."""
 
-    expander: int
-    bit: int
+    expander: Shape
+    bit: Shape
 
 
 Word = tuple[bool, ...]
 
 
-def place(contactor: int) -> Place:
+def place(contactor: Shape) -> Place:
     """The place of the contactor with this number (0 = the first)."""
     expander, pin = divmod(contactor, CONTACTORS_PER_EXPANDER)
     return Place(expander, pin + pin // PINS_PER_PORT)
 
 
-def expanders(contactors: int) -> int:
+def expanders(contactors: Shape) -> Shape:
     """How many expanders carry that many contactors."""
     return -(-contactors // CONTACTORS_PER_EXPANDER)
 
@@ -46,16 +46,14 @@ def words(coils: Sequence[bool]) -> tuple[Word, ...]:
     return tuple(tuple(word) for word in image)
 
 
-def coils(image: Sequence[Word], contactors: int) -> tuple[bool, ...]:
+def coils(image: Sequence[Word], contactors: Shape) -> tuple[bool, ...]:
     """The coils that those words set: the inverse of `words`."""
     return tuple(image[expander][bit] for expander, bit in map(place, range(contactors)))
 
 
-def valid(ops: Ops, answered: Sequence[bool], contactors: Sequence[int]) -> bool:
-    """Every expander that carries one of these contactors answered."""
-    return ops.and_(
-        *[answered[expander] for expander in sorted({place(k).expander for k in contactors})]
-    )
+def valid(ops: Ops, answered: Sequence[bool], carriers: Sequence[Shape]) -> bool:
+    """Every expander that carries a module's contactors answered, or did as it was told."""
+    return ops.and_(*[answered[expander] for expander in carriers])
 
 
 def next_coils(

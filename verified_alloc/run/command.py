@@ -12,7 +12,7 @@ from hardware import HardwareError, MissingExtra
 from hardware.simulated import faults
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
-from verified_alloc.control.controller import State
+from verified_alloc.control.state import State
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.demand import strictly
 from verified_alloc.errors import BadInput, shown
@@ -23,6 +23,7 @@ from verified_alloc.service.settings import settings
 from verified_alloc.service.start import at_desk, can_serve
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import ServiceConfig
+from verified_alloc.station.proof_record import Proof, beside, proof_of
 from verified_alloc.workload.traces import DemandTrace, read_trace
 
 REFRESH_MS = 200
@@ -34,6 +35,7 @@ PI_JOURNAL = Path("/var/lib/verified-alloc/journal.db")
 def run(
     station: Station,
     *,
+    station_file: str | None = None,
     demands: str | None,
     hardware: str,
     speed: str | None,
@@ -61,6 +63,9 @@ def run(
     station.check_wiring()
     if not simulated:
         check_scan_time(station)
+    proof = proof_of(station, station_file)
+    if not simulated and station.require_proof and not proof.covers:
+        raise BadInput(_unproved(proof, station_file))
     decide(station, strictly([0] * len(station.guns)), policy=station.policy.name)
     trace = _trace(station, demands, simulated, seed)
     if demands is not None and until_ms is None:
@@ -83,10 +88,15 @@ def run(
             watch, note = stack.enter_context(
                 _shown(station, live=pace is not None, until_ms=until_ms, quiet=as_json)
             )
+            note(f"Proof: {proof.sentence}")
+            if journal is not None:
+                journal.report(0, f"proof: {proof.sentence}")
             desk = None
             by_default = http is None and station.service.http == ServiceConfig.http
             if wanted is not None:
-                desk = stack.enter_context(at_desk(station, wanted, charger, by_default, note))
+                desk = stack.enter_context(
+                    at_desk(station, proof.sentence, wanted, charger, by_default, note)
+                )
             summary = Run(
                 station,
                 charger,
@@ -103,11 +113,21 @@ def run(
     except HardwareError as error:
         print(f"verified-alloc: {error}", file=sys.stderr)
         return 2 if isinstance(error, MissingExtra) else 3
+    summary.proof = proof.sentence
     if as_json:
         print(json.dumps(asdict(summary)))
     else:
         print("\n".join(summary.lines()))
     return 1 if summary.violations else 0
+
+
+def _unproved(proof: Proof, station_file: str | None) -> str:
+    """Why it may not start, and what to do."""
+    file = station_file or "STATION.toml"
+    return (
+        f"station.require_proof = true: {proof.sentence}; allowed is a station that is proved:"
+        f" verified-alloc prove --station {file} --attest {beside(file)}"
+    )
 
 
 def check_hardware(name: str) -> None:

@@ -16,18 +16,21 @@ from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
 from hardware.simulated.monitor import Event
 from hardware.supervision import Supervision
-from verified_alloc.control.controller import Controller, State
+from verified_alloc.control.controller import Controller
+from verified_alloc.control.fault_kinds import describe
 from verified_alloc.control.fault_latch import FaultLatch
+from verified_alloc.control.state import State
 from verified_alloc.control.trace_player import Player
 from verified_alloc.control.wires import bank_of, layout_of
-from verified_alloc.decide.allocate import Solve, needs_constraints
+from verified_alloc.decide.allocate import Solve, needs_constraints, prepare
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.decide.policies.process import SolverProcess
 from verified_alloc.errors import BadInput
+from verified_alloc.journal.incident import Incident
 from verified_alloc.journal.recorder import Journal
 from verified_alloc.kernel import wiring
-from verified_alloc.run.summary import J_PER_KWH, Incident, Summary
+from verified_alloc.run.summary import J_PER_KWH, Summary
 from verified_alloc.service.orders import Desk
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
@@ -68,6 +71,8 @@ def controlled(
     operations: Mapping[Pair, int] = NO_WEAR,
 ) -> Iterator[Controller]:
     """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
+    if solve is None:
+        prepare(station)
     with wires(station, watchdog_device) as (bank, lines, supervision):
         latch = FaultLatch(faults_path)
         controller = Controller(
@@ -337,7 +342,7 @@ class Run:
             duration_s=clock.now_s() - self._started_ms / 1000,
             scans=self._scans,
             longest_to_power_s=self._longest_to_power_ms / 1000,
-            faults=controller.health.describe(),
+            faults=describe(self._station, controller.faults.latched),
             reported=self._reported,
             faults_injected=[injection.text for injection in self._injections],
         )

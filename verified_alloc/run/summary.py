@@ -3,27 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from verified_alloc.journal.incident import Incident
+
 J_PER_KWH = 3_600_000
-
-
-@dataclass(frozen=True)
-class Incident:
-    """What the cabinet's monitor saw: a violation, or an exposure. Times since the start."""
-
-    at_s: float
-    rule: str
-    gun: int | None
-    module: int | None
-    current_a: float
-    duration_ms: float
-    cause: str
-    text: str
 
 
 @dataclass
 class Summary:
     """Energies in kWh, by gun. Without a simulated cabinet nobody has seen what the fields after
-    `reported` tell, and they are empty."""
+    `proof` tell, and they are empty."""
 
     duration_s: float
     scans: int
@@ -33,6 +21,8 @@ class Summary:
     """Latched at the end."""
     reported: list[str]
     """What the controller reported, with the time since the start."""
+    proof: str = ""
+    """Whether what ran is what was proved, in words."""
     faults_injected: list[str] = field(default_factory=list)
     energy_kwh: dict[int, float] = field(default_factory=dict)
     unmet_kwh: dict[int, float] = field(default_factory=dict)
@@ -45,6 +35,7 @@ class Summary:
     def lines(self) -> list[str]:
         """The summary for a person."""
         told = [f"Ran {self.duration_s:.1f} s in {self.scans} scans."]
+        told += [f"Proof: {self.proof}."] if self.proof else []
         if self.energy_kwh:
             told += [
                 f"Gun {gun}: {energy:.2f} kWh delivered, {self.unmet_kwh[gun]:.2f} kWh unmet."

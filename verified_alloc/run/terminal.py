@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from verified_alloc.control.controller import State
+from verified_alloc.control.state import State
 from verified_alloc.station.model import Station
 
 REFRESH_S = 0.2

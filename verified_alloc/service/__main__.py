@@ -22,6 +22,7 @@ async def serve(
     end: socket.socket,
     listening: socket.socket | None,
     station: Station,
+    proof: str,
     settings: Settings,
     simulated: bool,
 ) -> int:
@@ -30,7 +31,7 @@ async def serve(
     from verified_alloc.service.views import Painter
 
     line = Line(end)
-    painter = Painter(station, simulated)
+    painter = Painter(station, proof, simulated)
     tasks = []
     if settings.broker is not None:
         from verified_alloc.service.mqtt import speak
@@ -62,8 +63,9 @@ def main() -> int:
     hello = end.recv(1 << 18)
     if not hello:
         return 3
-    _, station, settings, simulated = pickle.loads(hello)
-    return asyncio.run(serve(end, others[0] if others else None, station, settings, simulated))
+    _, station, proof, settings, simulated = pickle.loads(hello)
+    listening = others[0] if others else None
+    return asyncio.run(serve(end, listening, station, proof, settings, simulated))
 
 
 if __name__ == "__main__":

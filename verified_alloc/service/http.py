@@ -41,7 +41,7 @@ from verified_alloc.service.models import (
 from verified_alloc.service.request_guard import Door
 from verified_alloc.service.scan_link import Busy, Line
 from verified_alloc.service.settings import Settings
-from verified_alloc.service.snapshot import Seen
+from verified_alloc.service.snapshot import Snapshot
 from verified_alloc.service.views import Painter
 from verified_alloc.station.model import Station
 
@@ -88,7 +88,7 @@ class Past:
 
     async def follow(self) -> None:
         """Note every new assignment that is seen."""
-        seen: Seen | None = None
+        seen: Snapshot | None = None
         while not self._line.ended.is_set():
             await self._line.newer(seen)
             before, seen = seen, self._line.seen
@@ -110,7 +110,7 @@ class Stream:
     async def events(self) -> AsyncIterator[str]:
         """Server-sent events: `state`, or `lost` once a second while nobody knows the state."""
         self.clients += 1
-        seen: Seen | None = None
+        seen: Snapshot | None = None
         try:
             while not self._line.ended.is_set():
                 try:
@@ -126,7 +126,7 @@ class Stream:
         finally:
             self.clients -= 1
 
-    def _paint(self, seen: Seen) -> str:
+    def _paint(self, seen: Snapshot) -> str:
         if self._painted[0] is not seen:
             state = self._painter.state(seen, self._line.healthy)
             self._painted = seen, _event("state", state.model_dump_json(), seen.scans)
@@ -151,7 +151,7 @@ def application(
     )
     metrics, stream = Metrics(station, line), Stream(line, painter)
 
-    def seen() -> Seen:
+    def seen() -> Snapshot:
         if line.seen is None or not line.fresh:
             raise HTTPException(503, "the scan is silent: what the station does is not known")
         return line.seen
@@ -212,7 +212,7 @@ def application(
     @app.get("/api/faults")
     async def get_faults() -> list[FaultView]:
         """Every latched fault."""
-        return painter.faults(seen().latched)
+        return painter.faults(seen().state.latched)
 
     @app.get("/api/offers")
     async def get_offers() -> Offers:
@@ -324,7 +324,7 @@ def application(
     @app.delete("/api/faults/{fault}", responses=NO_SUCH | REFUSED)
     async def delete_fault(fault: FaultId) -> Done:
         """Clear a latched fault whose cause is gone: refused while it is visible."""
-        if fault not in {one.id for one in painter.faults(seen().latched)}:
+        if fault not in {one.id for one in painter.faults(seen().state.latched)}:
             raise HTTPException(404, f"fault {fault!r}: allowed is the id of a latched fault")
         return await order("clear", fault=fault)
 

@@ -10,8 +10,9 @@ from prometheus_client.core import (
     Metric,
 )
 
+from verified_alloc.control.fault_kinds import KINDS
 from verified_alloc.service.scan_link import Line
-from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Seen
+from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Snapshot
 from verified_alloc.station.model import Station
 
 PREFIX = "verified_alloc_"
@@ -49,7 +50,7 @@ class Metrics:
         if line.seen is not None:
             yield from self._of_station(line.seen)
 
-    def _of_station(self, seen: Seen) -> Iterator[Metric]:
+    def _of_station(self, seen: Snapshot) -> Iterator[Metric]:
         state = seen.state
         yield _lateness(seen)
         yield _total("scans", "Scans since the start", seen.scans)
@@ -57,26 +58,8 @@ class Metrics:
         yield _total("assignments", "Assignments since the start", seen.assignment)
         yield _gauge("stopped", "1 while everything is off until that is cleared", state.stopped)
         yield _gauge("seen_seconds", "Unix time of the latest scan", seen.at_s)
-        latched = seen.latched
-        yield _gauge(
-            "faults",
-            "Latched faults",
-            sum(
-                map(
-                    len,
-                    (
-                        latched.welded,
-                        latched.failed_open,
-                        latched.dead,
-                        latched.stuck_on,
-                        latched.runs_on,
-                        latched.enables_high,
-                        latched.expanders,
-                    ),
-                )
-            )
-            + (latched.emergency_stop or latched.stop_told),
-        )
+        to_clear = [fault for fault in seen.state.latched if KINDS[fault.kind].name]
+        yield _gauge("faults", "Latched faults", len(to_clear))
         if state.inputs.site_limit_w is not None:
             yield _gauge("site_limit_watts", "The limit in force", state.inputs.site_limit_w)
         guns = [str(gun.id) for gun in self._station.guns]
@@ -122,7 +105,7 @@ def _counter(name: str, told: str, label: str, counts: "dict[str, int]") -> Metr
     return family
 
 
-def _lateness(seen: Seen) -> Metric:
+def _lateness(seen: Snapshot) -> Metric:
     """How late scans begin."""
     buckets, total = [], 0
     for bound_ms, count in zip(LATENESS_BOUNDS_MS, seen.lateness.counts, strict=False):

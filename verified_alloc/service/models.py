@@ -269,6 +269,10 @@ class StationView(_Model):
     name: str
     simulated: bool
     version: str
+    proof: str = Field(
+        description="whether the code and the station that run are what was proved:"
+        " proved (N obligations, DATE), proved for another station, or not proved (WHY)"
+    )
     guns: int
     modules: int
     matrix: str

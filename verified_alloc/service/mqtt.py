@@ -23,7 +23,7 @@ from verified_alloc.errors import BadInput, shown
 from verified_alloc.service.models import Hold, TimedAcknowledgement, TimedDemand, said_of
 from verified_alloc.service.scan_link import Busy, Line
 from verified_alloc.service.settings import Broker
-from verified_alloc.service.snapshot import Seen
+from verified_alloc.service.snapshot import Snapshot
 from verified_alloc.service.views import Painter
 from verified_alloc.station.model import Station
 
@@ -179,7 +179,7 @@ class _Talk:
         """Offers as soon as they change, and again before they expire."""
         lifetime_s = self._station.timing.offer_lead_ms / 1000
         told: object = None
-        seen: Seen | None = None
+        seen: Snapshot | None = None
         renewed_s = 0.0
         while True:
             with suppress(TimeoutError):
@@ -203,7 +203,7 @@ class _Talk:
         """The assignment as soon as it changes; the whole state, and that of each gun, every
         second."""
         assignment: object = None
-        seen: Seen | None = None
+        seen: Snapshot | None = None
         shown_s = 0.0
         while not self._line.ended.is_set():
             await self._line.newer(seen)

@@ -16,14 +16,24 @@ from typing import Any
 
 from hardware.simulated import faults as simulated_faults
 from hardware.simulated.charger import SimulatedCharger
-from verified_alloc.control.controller import Controller, State
+from verified_alloc.control.controller import Controller
+from verified_alloc.control.fault_kinds import (
+    CONTACTOR,
+    EXPANDER,
+    KINDS,
+    MODULE,
+    STOP,
+    in_order,
+    name_of,
+)
+from verified_alloc.control.state import State
 from verified_alloc.control.trace_player import Player
 from verified_alloc.decide.demand import check_gun, watts
 from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.service.service_process import Child
 from verified_alloc.service.site_limit import SiteLimit, site_limit
-from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Lateness, Note, Seen
+from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Lateness, Note, Snapshot
 from verified_alloc.station.model import Station
 
 ORDERS_PER_SCAN = 16
@@ -102,11 +112,9 @@ class Desk:
         if due and self._child.send(self._seen(state)):
             self._shown, self._shown_s = showing, now_s
 
-    def _seen(self, state: State) -> Seen:
-        controller = self._controller
-        assert controller is not None
+    def _seen(self, state: State) -> Snapshot:
         guns = [gun.id for gun in self._station.guns]
-        return Seen(
+        return Snapshot(
             at_s=time.time(),
             started_s=self._started_s,
             scans=self._scans,
@@ -115,8 +123,6 @@ class Desk:
             state=state,
             assignment=self._assignment,
             assigned_s=self._assigned_s,
-            latched=controller.health.latched,
-            held_ms=tuple(controller.held_ms(gun) for gun in guns),
             told_limit=self._told_limit,
             drawn_w=None
             if self._charger is None
@@ -222,31 +228,14 @@ class Desk:
         return said
 
     def _clear(self, order: Mapping[str, Any]) -> str:
-        name = str(order.get("fault"))
-        kind, _, which = name.partition("-")
-        controller = self._at_work()
-        if name == "emergency-stop":
-            controller.clear_stop()
-        elif kind == "contactor" and which.count(":") == 1:
-            gun, module = (_number(text, name) for text in which.split(":"))
-            controller.clear_contactor(gun, module)
-        elif kind == "module":
-            module = _number(which, name)
-            if module > len(self._station.modules):
-                raise _no_such_fault(name)
-            controller.clear_module(module)
-        elif kind == "expander":
-            controller.clear_expander(self._expander(which, name))
-        else:
-            raise _no_such_fault(name)
-        self._at_work().report(f"{name} is cleared, as told")
+        name, controller = str(order.get("fault")), self._at_work()
+        latched = in_order(controller.faults.latched)
+        fault = next((one for one in latched if name_of(self._station, one) == name), None)
+        if not name or fault is None:
+            raise BadInput(f"fault {shown(name)}: allowed is the id of a latched fault")
+        _CLEAR[KINDS[fault.kind].name](controller, fault)
+        controller.report(f"{name} is cleared, as told")
         return f"{name} is cleared"
-
-    def _expander(self, which: str, name: str) -> int:
-        names = [f"{address:#x}" for address in self._station.hardware.output_expanders]
-        if which not in names[: self._at_work().expanders]:
-            raise _no_such_fault(name)
-        return names.index(which)
 
     def _emergency_stop(self, _: Mapping[str, Any]) -> str:
         self._at_work().stop_all()
@@ -265,18 +254,13 @@ class Desk:
         return f"injected: {fault.text}"
 
 
-def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) > 0):
-        raise _no_such_fault(name)
-    return int(text)
-
-
-def _no_such_fault(name: str) -> BadInput:
-    return BadInput(
-        f"fault {shown(name)}: allowed are contactor-GUN:MODULE, module-NUMBER, expander-ADDRESS"
-        " and emergency-stop, of this station"
-    )
-
+_CLEAR: Mapping[str, Callable[[Controller, Any], None]] = {
+    CONTACTOR: lambda controller, fault: controller.clear_contactor(fault.gun, fault.module),
+    MODULE: lambda controller, fault: controller.clear_module(fault.module),
+    EXPANDER: lambda controller, fault: controller.clear_expander(fault.expander),
+    STOP: lambda controller, fault: controller.clear_stop(),
+}
+"""By what faults are cleared by."""
 
 _ORDERS: Mapping[str, Callable[[Desk, Mapping[str, Any]], str]] = {
     "demand": Desk._demand,

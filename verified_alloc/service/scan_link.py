@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from verified_alloc.errors import BadInput
-from verified_alloc.service.snapshot import Seen
+from verified_alloc.service.snapshot import Snapshot
 
 PACKET_BYTES = 1 << 18
 ORDERS_UNDER_WAY = 256
@@ -30,7 +30,7 @@ class Line:
 
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
-        self.seen: Seen | None = None
+        self.seen: Snapshot | None = None
         self.ended = asyncio.Event()
         self.in_good_order = False
         """The scan has told its end."""
@@ -57,7 +57,7 @@ class Line:
         """Scans go on, and are verified."""
         return self.fresh and self.seen is not None and self.seen.state.verified
 
-    async def newer(self, than: Seen | None) -> None:
+    async def newer(self, than: Snapshot | None) -> None:
         """Wait until something else has been seen."""
         while self.seen is than and not self.ended.is_set():
             await self._changed.wait()
@@ -82,11 +82,11 @@ class Line:
         return said
 
     def _readable(self) -> None:
-        latest: Seen | None = None
+        latest: Snapshot | None = None
         try:
             while data := self._end.recv(PACKET_BYTES):
                 message = pickle.loads(data)
-                if isinstance(message, Seen):
+                if isinstance(message, Snapshot):
                     latest = message
                 elif message[0] == "end":
                     self.in_good_order = True

@@ -30,9 +30,14 @@ class Child:
     """
 
     def __init__(
-        self, station: Station, settings: Settings, listening: socket.socket | None, simulated: bool
+        self,
+        station: Station,
+        proof: str,
+        settings: Settings,
+        listening: socket.socket | None,
+        simulated: bool,
     ) -> None:
-        self._hello = pickle.dumps(("hello", station, settings, simulated))
+        self._hello = pickle.dumps(("hello", station, proof, settings, simulated))
         self._listening = listening
         self._line: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None

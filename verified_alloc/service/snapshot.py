@@ -2,8 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from verified_alloc.control.controller import State
-from verified_alloc.control.fault_latch import Latched
+from verified_alloc.control.state import State
 
 LATENESS_BOUNDS_MS = tuple(round(0.05 * 1.4**step, 3) for step in range(30))
 """Upper bounds of the buckets that a scan's lateness is counted in: 0.05 ms to 0.87 s."""
@@ -28,7 +27,7 @@ class Lateness(NamedTuple):
     most_ms: float
 
 
-class Seen(NamedTuple):
+class Snapshot(NamedTuple):
     """One scan, and what has been counted since the start. Guns are counted from 1."""
 
     at_s: float
@@ -44,9 +43,6 @@ class Seen(NamedTuple):
     """Counts up with every new assignment of modules to guns, from 1."""
     assigned_s: float
     """Unix time of the latest."""
-    latched: Latched
-    held_ms: tuple[int, ...]
-    """By gun, how long its modules are still held."""
     told_limit: dict[str, Any] | None
     """The site limit as it was told, JSON."""
     drawn_w: tuple[int, ...] | None

@@ -38,12 +38,14 @@ def can_serve(http: str | None) -> bool:
 @contextmanager
 def at_desk(
     station: Station,
+    proof: str,
     wanted: Settings,
     charger: SimulatedCharger | None,
     by_default: bool,
     note: Callable[[str], None],
 ) -> Iterator[Desk]:
-    """The service process, and the desk where the scan hears it. DeviceLost if its port is taken,
+    """The service process, which is told what is proved in a sentence, and the desk where the scan
+    hears it. DeviceLost if its port is taken,
     unless nobody has named one: a simulated station takes any."""
     if os.environ.get("JOURNAL_STREAM"):
         log.set_up()
@@ -60,5 +62,5 @@ def at_desk(
             note(f"http {place} is taken")
         host, port = listening.getsockname()[:2]
         note(f"Dashboard: http://{f'[{host}]' if ':' in host else host}:{port}/")
-    with Child(station, wanted, listening, simulated=charger is not None) as child:
+    with Child(station, proof, wanted, listening, simulated=charger is not None) as child:
         yield Desk(station, child, charger)

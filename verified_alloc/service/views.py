@@ -2,8 +2,7 @@
 
 from importlib.metadata import version
 
-from verified_alloc.control.fault_latch import Latched
-from verified_alloc.control.health import describe
+from verified_alloc.control.fault_kinds import Fault, in_order, name_of, sentence_of
 from verified_alloc.decide import explain
 from verified_alloc.decide.explain import Explanation
 from verified_alloc.service.models import (
@@ -22,17 +21,17 @@ from verified_alloc.service.models import (
     StateView,
     StationView,
 )
-from verified_alloc.service.snapshot import Seen
+from verified_alloc.service.snapshot import Snapshot
 from verified_alloc.station.faults import usable_after
 from verified_alloc.station.model import Station
-from verified_alloc.station.parts import Pair
 
 
 class Painter:
     """Paints what was seen of one station; an explanation is worked out once for a decision."""
 
-    def __init__(self, station: Station, simulated: bool) -> None:
+    def __init__(self, station: Station, proof: str, simulated: bool) -> None:
         self._station = station
+        self._proof = proof
         self._simulated = simulated
         self.version = version("verified-alloc")
         self._explained: tuple[object, Explanation] | None = None
@@ -44,6 +43,7 @@ class Painter:
             name=station.name,
             simulated=self._simulated,
             version=self.version,
+            proof=self._proof,
             guns=len(station.guns),
             modules=len(station.modules),
             matrix=station.matrix.kind,
@@ -55,7 +55,7 @@ class Painter:
             started_s=started_s,
         )
 
-    def state(self, seen: Seen, healthy: bool) -> StateView:
+    def state(self, seen: Snapshot, healthy: bool) -> StateView:
         """Everything."""
         state = seen.state
         return StateView(
@@ -75,7 +75,7 @@ class Painter:
             guns=self.guns(seen),
             modules=self.modules(seen),
             contactors=self.contactors(seen),
-            faults=self.faults(seen.latched),
+            faults=self.faults(seen.state.latched),
             assignment=self.assignment(seen),
             site_limit=self.site_limit(seen),
             offer_lifetime_ms=self._station.timing.offer_lead_ms,
@@ -83,7 +83,7 @@ class Painter:
             notes=[NoteView(**note._asdict()) for note in seen.notes],
         )
 
-    def guns(self, seen: Seen) -> list[GunView]:
+    def guns(self, seen: Snapshot) -> list[GunView]:
         """Every gun."""
         state, explained = seen.state, self._explanation(seen)
         views = []
@@ -105,15 +105,15 @@ class Painter:
                     unmet_kw=state.allocation.unmet_w[gun.id] / 1000,
                     modules=list(state.allocation.modules[gun.id]),
                     live=list(live),
-                    in_service=gun.id not in seen.latched.guns_out,
+                    in_service=Fault("gun_out", gun=gun.id) not in seen.state.latched,
                     locked=gun.id in state.locked,
-                    held_s=seen.held_ms[place] / 1000,
+                    held_s=seen.state.held_ms[place] / 1000,
                     why=list(explained.guns[gun.id].sentences),
                 )
             )
         return views
 
-    def modules(self, seen: Seen) -> list[ModuleView]:
+    def modules(self, seen: Snapshot) -> list[ModuleView]:
         """Every power module."""
         holder = _by_module(seen.state.allocation.modules)
         feeding = _by_module(dict(enumerate(seen.state.live, start=1)))
@@ -123,13 +123,13 @@ class Painter:
                 power_kw=module.power_w / 1000,
                 assigned_to=holder.get(module.id),
                 feeds=feeding.get(module.id),
-                in_service=module.id not in seen.latched.modules_out,
+                in_service=Fault("module_out", module=module.id) not in seen.state.latched,
                 usable=module.id not in seen.state.faults.modules,
             )
             for module in self._station.modules
         ]
 
-    def contactors(self, seen: Seen) -> list[ContactorView]:
+    def contactors(self, seen: Snapshot) -> list[ContactorView]:
         """Every contactor, in the order of the wiring."""
         state = seen.state
         return [
@@ -139,47 +139,22 @@ class Painter:
                 closed=module in state.connected[gun - 1],
                 live=module in state.live[gun - 1],
                 assigned=module in state.allocation.modules[gun],
-                welded=(gun, module) in seen.latched.welded,
-                failed_open=(gun, module) in seen.latched.failed_open,
+                welded=Fault("welded", gun, module) in seen.state.latched,
+                failed_open=Fault("failed_open", gun, module) in seen.state.latched,
                 operations=seen.state.operations.get((gun, module), 0),
             )
             for gun, module in self._station.contactors
         ]
 
-    def faults(self, latched: Latched) -> list[FaultView]:
-        """Everything latched, but what was taken out of service."""
-        hardware = self._station.hardware
-        ones = [
-            *((_contactor(p), Latched(welded=frozenset({p}))) for p in sorted(latched.welded)),
-            *(
-                (_contactor(p), Latched(failed_open=frozenset({p})))
-                for p in sorted(latched.failed_open)
-            ),
-            *((f"module-{m}", Latched(dead=frozenset({m}))) for m in sorted(latched.dead)),
-            *(
-                (f"module-{p[1]}", Latched(stuck_on=frozenset({p})))
-                for p in sorted(latched.stuck_on)
-            ),
-            *((f"module-{m}", Latched(runs_on=frozenset({m}))) for m in sorted(latched.runs_on)),
-            *(
-                (f"module-{m}", Latched(enables_high=frozenset({m})))
-                for m in sorted(latched.enables_high)
-            ),
-            *(
-                (f"expander-{hardware.output_expanders[e]:#x}", Latched(expanders=frozenset({e})))
-                for e in sorted(latched.expanders)
-            ),
-        ]
-        if latched.emergency_stop:
-            ones.append(("emergency-stop", Latched(emergency_stop=True)))
-        elif latched.stop_told:
-            ones.append(("emergency-stop", Latched(stop_told=True)))
+    def faults(self, latched: frozenset[Fault]) -> list[FaultView]:
+        """Everything latched that is cleared by a name: not what was taken out of service."""
         return [
-            FaultView(id=name, text=describe(self._station, Latched(), one)[0])
-            for name, one in ones
+            FaultView(id=name, text=sentence_of(self._station, fault))
+            for fault in in_order(latched)
+            if (name := name_of(self._station, fault))
         ]
 
-    def assignment(self, seen: Seen) -> Assignment:
+    def assignment(self, seen: Snapshot) -> Assignment:
         """Which modules are to feed which gun."""
         allocation = seen.state.allocation
         return Assignment(
@@ -197,7 +172,7 @@ class Painter:
             idle_modules=list(allocation.idle_modules),
         )
 
-    def decision(self, seen: Seen) -> Decision:
+    def decision(self, seen: Snapshot) -> Decision:
         """The latest assignment, and why."""
         explained, inputs = self._explanation(seen), seen.state.inputs
         return Decision(
@@ -208,7 +183,7 @@ class Painter:
             + list(explained.station),
         )
 
-    def offers(self, seen: Seen | None) -> Offers:
+    def offers(self, seen: Snapshot | None) -> Offers:
         """What the guns may draw; nothing where nobody controls them."""
         offer_w = (0,) * len(self._station.guns) if seen is None else seen.state.offer_w
         return Offers(
@@ -222,7 +197,7 @@ class Painter:
             ],
         )
 
-    def site_limit(self, seen: Seen) -> SiteLimitView:
+    def site_limit(self, seen: Snapshot) -> SiteLimitView:
         """The limit in force, and where it comes from."""
         return SiteLimitView(
             limit_kw=_kw(seen.state.inputs.site_limit_w),
@@ -230,7 +205,7 @@ class Painter:
             told=seen.told_limit,
         )
 
-    def _explanation(self, seen: Seen) -> Explanation:
+    def _explanation(self, seen: Snapshot) -> Explanation:
         inputs, allocation = seen.state.inputs, seen.state.allocation
         key = (inputs, allocation)
         if self._explained is None or self._explained[0] != key:
@@ -239,7 +214,7 @@ class Painter:
             self._explained = key, told
         return self._explained[1]
 
-    def _capability_w(self, seen: Seen, gun: int) -> int:
+    def _capability_w(self, seen: Snapshot, gun: int) -> int:
         state = seen.state
         left = usable_after(self._station, state.faults)
         if state.stopped or gun in state.locked or not left.in_service[gun - 1]:
@@ -255,10 +230,6 @@ class Painter:
 
 def _by_module(by_gun: "dict[int, tuple[int, ...]]") -> dict[int, int]:
     return {module: gun for gun, modules in by_gun.items() for module in modules}
-
-
-def _contactor(pair: Pair) -> str:
-    return f"contactor-{pair[0]}:{pair[1]}"
 
 
 def _kw(power_w: int | None) -> float | None:

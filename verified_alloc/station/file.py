@@ -76,6 +76,12 @@ def _one_of(*names: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _yes_or_no(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _refused("true or false")
+
+
 def _text(value: object) -> str:
     if isinstance(value, str) and value.isprintable():
         return value
@@ -128,6 +134,7 @@ class StationTable(_Table):
     module_power_w: PowerW = Field(alias="module_power_kw")
     gun_max_power_w: PowerW = Field(alias="gun_max_power_kw")
     site_limit_w: PowerW | None = Field(None, alias="site_limit_kw")
+    require_proof: Annotated[bool, BeforeValidator(_yes_or_no)] = False
 
 
 class GunTable(_Table):
@@ -261,6 +268,7 @@ def parts(tables: Mapping[str, Any]) -> StationParts:
         modules=tuple(_modules(document)),
         matrix=_matrix(document.matrix, about.guns, about.modules),
         site_limit_w=about.site_limit_w,
+        require_proof=about.require_proof,
         policy=Policy(**document.policy.model_dump()),
         timing=_timing(document.timing),
         hardware=_hardware(document.hardware, about.modules),
@@ -278,6 +286,7 @@ def tables(station: StationParts) -> dict[str, Any]:
         "modules": len(station.modules),
         "module_power_kw": _kw(power_w),
         "gun_max_power_kw": _kw(max_w),
+        "require_proof": station.require_proof,
     }
     if station.site_limit_w is not None:
         about["site_limit_kw"] = _kw(station.site_limit_w)

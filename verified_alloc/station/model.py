@@ -84,21 +84,26 @@ class Station(StationParts):
         return sum(self.gun_max_w) if self.site_limit_w is None else self.site_limit_w
 
     @cached_property
+    def kernel_timing(self) -> Timing:
+        """The station's times as the kernel takes them."""
+        timing = self.timing
+        return Timing(
+            current_decay_ms=timing.current_decay_ms,
+            module_discharge_ms=timing.module_discharge_ms,
+            module_off_timeout_ms=timing.module_off_timeout_ms,
+            contactor_operate_ms=timing.contactor_operate_ms,
+            contactor_release_ms=timing.contactor_release_ms,
+            operate_mismatch=explained_mismatch(timing.contactor_operate_ms, timing.scan_ms),
+            release_mismatch=explained_mismatch(timing.contactor_release_ms, timing.scan_ms),
+        )
+
+    @cached_property
     def built(self) -> Built:
         """The station as the kernel's scan takes it; guns and modules are counted from 0 there."""
-        timing = self.timing
         return built(
-            Timing(
-                current_decay_ms=timing.current_decay_ms,
-                module_discharge_ms=timing.module_discharge_ms,
-                module_off_timeout_ms=timing.module_off_timeout_ms,
-                contactor_operate_ms=timing.contactor_operate_ms,
-                contactor_release_ms=timing.contactor_release_ms,
-                operate_mismatch=explained_mismatch(timing.contactor_operate_ms, timing.scan_ms),
-                release_mismatch=explained_mismatch(timing.contactor_release_ms, timing.scan_ms),
-            ),
-            timing.offer_lead_ms,
-            timing.minimum_dwell_s * 1000,
+            self.kernel_timing,
+            self.timing.offer_lead_ms,
+            self.timing.minimum_dwell_s * 1000,
             self.gun_max_w,
             self.module_power_w,
             [(gun - 1, module - 1) for gun, module in self.contactors],

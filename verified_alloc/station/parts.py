@@ -162,6 +162,8 @@ class StationParts:
     modules: tuple[PowerModule, ...]
     matrix: Matrix
     site_limit_w: int | None = None
+    require_proof: bool = False
+    """On a Pi it runs only as it was proved."""
     policy: Policy = field(default_factory=Policy)
     timing: Timing = field(default_factory=Timing)
     hardware: Hardware = field(default_factory=Hardware)

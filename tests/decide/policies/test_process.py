@@ -15,7 +15,8 @@ import pytest
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
-from verified_alloc.control.controller import SOLVER_DEADLINE_MS, State
+from verified_alloc.control.decider import SOLVER_DEADLINE_MS
+from verified_alloc.control.state import State
 from verified_alloc.decide import demand
 from verified_alloc.decide.allocate import KEPT, decide, keep
 from verified_alloc.decide.explain import reasons

@@ -224,6 +224,7 @@ function drawWear(state) {
 function prepare(state) {
   by("station").textContent = state.station.name;
   document.title = `${state.station.name} · verified-alloc`;
+  by("about").textContent = `verified-alloc ${state.station.version}: ${state.station.proof}`;
   by("kind").hidden = !state.station.simulated;
   by("simulation").hidden = !state.station.simulated;
   by("gun-list").replaceChildren();

@@ -1,18 +1,25 @@
-"""What is counted, latched, said and cleared, reading by reading."""
+"""What is counted, latched, said and cleared, reading by reading; and what a scan has done."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from sweep.stations import REFERENCE
 
-from verified_alloc.control.fault_latch import Latched
-from verified_alloc.control.health import SILENT_SCANS, Health, describe
+from verified_alloc.control import clearing
+from verified_alloc.control.fault_kinds import Fault, bits_of, describe, faults_of
 from verified_alloc.errors import BadInput
+from verified_alloc.kernel import ops, scan
 from verified_alloc.kernel.diagnosis import Readings
+from verified_alloc.kernel.latched import Latched, excluded
+from verified_alloc.kernel.scan import SILENT_SCANS, Observed, Orders
+from verified_alloc.station.faults import Faults, out_of_order
 
 GUNS, MODULES = range(6), range(9)
 OPEN = (False,) * 6
 SCAN_MS = REFERENCE.timing.scan_ms
+BUILT = REFERENCE.built
+NO_MODULE = (False,) * 9
 OFF = Readings(
     valid=True, enabled=False, reports_on=False, latch=OPEN, closed=OPEN, closed_again=OPEN
 )
@@ -23,32 +30,57 @@ def only(gun: int) -> tuple[bool, ...]:
 
 
 class Patient:
-    """A station's health, fed with readings of module 1; all others are off."""
+    """A station's memory, fed with readings of module 1; all others are off."""
 
-    def __init__(self, latched: Latched | None = None) -> None:
-        self.health = Health(REFERENCE, Latched() if latched is None else latched)
+    def __init__(self, latched: frozenset[Fault] = frozenset()) -> None:
+        bits = Latched(**bits_of(latched, REFERENCE))
+        self.memory = scan.restarted(BUILT, bits)
         self.said: list[str] = []
+
+    def observes(self, *modules: Readings, **otherwise: Any) -> list[str]:
+        """One scan that reads this of the modules; what was newly said."""
+        observed = Observed(
+            modules=modules,
+            line_high=NO_MODULE,
+            contacts_read=(True,) * 4,
+            coils_doubted=(False,) * 4,
+            obeyed=(True,) * 4,
+            misconfigured=(False,) * 4,
+            stop_pressed=False,
+            elapsed_ms=SCAN_MS,
+            scans=1,
+        )._replace(**otherwise)
+        before = self.latched
+        orders = Orders(False, (False,) * 6, REFERENCE.limit_w)
+        self.memory, _ = scan.diagnose(ops, BUILT, self.memory, observed, orders)
+        return describe(REFERENCE, self.latched - before)
 
     def shows(
         self,
         reading: Readings,
         scans: int = 1,
-        answered: Sequence[bool] = (True,) * 4,
-        seen: Sequence[bool] = (True,) * 4,
-        doubted: Sequence[bool] = (False,) * 4,
-        lost: Sequence[bool] = (False,) * 4,
-        stop_pressed: bool = False,
-        astray: Sequence[bool] = (False,) * 9,
+        strayed: Sequence[bool] = NO_MODULE,
+        **otherwise: Any,
     ) -> list[str]:
         """So many scans that all read this; what was newly said."""
         said = []
         for _ in range(scans):
-            readings = [reading, *([OFF] * 8)]
-            said += self.health.update(
-                readings, answered, seen, doubted, lost, astray, stop_pressed, SCAN_MS, 1
-            )
+            self.memory = self.memory._replace(strayed=strayed)
+            said += self.observes(reading, *([OFF] * 8), **otherwise)
         self.said += said
         return said
+
+    @property
+    def latched(self) -> frozenset[Fault]:
+        return faults_of(self.memory.latched)
+
+    @property
+    def faults(self) -> Faults:
+        return out_of_order(excluded(ops, BUILT.carriers, self.memory.latched))
+
+    @property
+    def locked(self) -> list[bool]:
+        return scan.locked(ops, self.memory)
 
 
 WELDED = OFF._replace(closed=only(2), closed_again=only(2))
@@ -59,15 +91,15 @@ def test_a_contact_that_stays_closed_is_latched_as_welded() -> None:
     patient = Patient()
     assert not patient.shows(WELDED, 4)
     assert patient.shows(WELDED, 3) == ["contactor 2:1 is welded"]
-    assert patient.health.latched == Latched(welded=frozenset({(2, 1)}))
-    assert patient.health.faults.welded == {(2, 1)}
+    assert patient.latched == {Fault("welded", 2, 1)}
+    assert patient.faults.welded == {(2, 1)}
 
 
 def test_a_contact_that_stays_open_is_latched_as_failed() -> None:
     patient = Patient()
     assert not patient.shows(FAILED_OPEN, 4)
     assert patient.shows(FAILED_OPEN, 3) == ["contactor 2:1 failed open"]
-    assert patient.health.faults.failed_open == {(2, 1)}
+    assert patient.faults.failed_open == {(2, 1)}
 
 
 def test_a_contact_that_lied_both_ways_ends_its_modules_use() -> None:
@@ -75,7 +107,7 @@ def test_a_contact_that_lied_both_ways_ends_its_modules_use() -> None:
     patient.shows(FAILED_OPEN, 10)
     patient.shows(WELDED, 10)
     assert patient.said == ["contactor 2:1 failed open", "contactor 2:1 is welded"]
-    assert patient.health.faults.modules == {1}
+    assert patient.faults.modules == {1}
 
 
 def test_a_slow_but_sound_contactor_is_not_latched() -> None:
@@ -106,7 +138,7 @@ def test_latched_faults_do_not_go_away_by_themselves() -> None:
     patient = Patient()
     patient.shows(WELDED, 10)
     patient.shows(OFF, 1000)
-    assert patient.health.latched.welded == {(2, 1)}
+    assert patient.latched == {Fault("welded", 2, 1)}
 
 
 def test_a_module_that_is_told_on_and_is_silent_is_dead() -> None:
@@ -114,7 +146,7 @@ def test_a_module_that_is_told_on_and_is_silent_is_dead() -> None:
     silent = OFF._replace(enabled=True, latch=only(2), closed=only(2), closed_again=only(2))
     assert not patient.shows(silent, 50)
     assert patient.shows(silent, 2) == ["module 1 does not report on"]
-    assert patient.health.faults.modules == {1}
+    assert patient.faults.modules == {1}
 
 
 def test_a_module_that_reports_on_unasked_locks_the_gun_it_is_on() -> None:
@@ -122,36 +154,36 @@ def test_a_module_that_reports_on_unasked_locks_the_gun_it_is_on() -> None:
     stuck = OFF._replace(reports_on=True, latch=only(2), closed=only(2), closed_again=only(2))
     assert not patient.shows(stuck, 50)
     assert patient.shows(stuck, 2) == ["module 1 does not switch off; gun 2 is locked"]
-    assert patient.health.faults.modules == {1}
-    assert patient.health.faults.guns == {2}
-    assert patient.health.locked == [False, True, False, False, False, False]
+    assert patient.faults.modules == {1}
+    assert patient.faults.guns == {2}
+    assert patient.locked == [False, True, False, False, False, False]
 
 
 def test_two_closed_contacts_lock_both_guns_at_once() -> None:
     patient = Patient()
     both = tuple(gun in (1, 4) for gun in GUNS)
     patient.shows(OFF._replace(closed=both, closed_again=both))
-    assert [gun + 1 for gun in GUNS if patient.health.locked[gun]] == [2, 5]
+    assert [gun + 1 for gun in GUNS if patient.locked[gun]] == [2, 5]
 
 
 def test_a_silent_expander_is_lost_after_a_few_scans() -> None:
     patient = Patient()
     silent = (True, False, True, True)
-    assert not patient.shows(OFF, SILENT_SCANS, answered=silent)
-    assert patient.shows(OFF, 1, answered=silent) == [
+    assert not patient.shows(OFF, SILENT_SCANS, obeyed=silent)
+    assert patient.shows(OFF, 1, obeyed=silent) == [
         "expanders 0x21 and 0x25 are lost; their modules are out until that is cleared"
     ]
     # contactors 14 to 27: modules 3, 4 and 5
-    assert patient.health.faults.modules == {3, 4, 5}
+    assert patient.faults.modules == {3, 4, 5}
 
 
 def test_an_expander_that_lost_its_registers_is_lost_at_once() -> None:
     patient = Patient()
     lost = (False, False, False, True)
-    assert patient.shows(OFF, 1, lost=lost) == [
+    assert patient.shows(OFF, 1, misconfigured=lost) == [
         "expanders 0x23 and 0x27 are lost; their modules are out until that is cleared"
     ]
-    assert patient.health.faults.modules == {8, 9}
+    assert patient.faults.modules == {8, 9}
 
 
 def test_the_emergency_stop_is_latched() -> None:
@@ -160,9 +192,9 @@ def test_the_emergency_stop_is_latched() -> None:
         "emergency stop; everything is off until that is cleared"
     ]
     patient.shows(OFF, 10)
-    assert patient.health.latched.emergency_stop
-    patient.health.clear_stop()
-    assert not patient.health.latched.emergency_stop
+    assert patient.latched == {Fault("emergency_stop")}
+    patient.memory = clearing.stop(patient.memory)
+    assert not patient.latched
 
 
 @pytest.mark.parametrize("shown", [WELDED, FAILED_OPEN])
@@ -170,20 +202,20 @@ def test_a_contactor_is_cleared_only_when_it_agrees(shown: Readings) -> None:
     patient = Patient()
     patient.shows(shown, 10)
     with pytest.raises(BadInput, match="contactor 2:1"):
-        patient.health.clear_contactor(2, 1)
-    assert patient.health.faults.contactors == {(2, 1)}
+        patient.memory = clearing.contactor(REFERENCE, patient.memory, 2, 1)
+    assert patient.faults.contactors == {(2, 1)}
     patient.shows(OFF, 30)
-    patient.health.clear_contactor(2, 1)
-    assert not patient.health.faults.contactors
-    assert patient.health.latched == Latched()
+    patient.memory = clearing.contactor(REFERENCE, patient.memory, 2, 1)
+    assert not patient.faults.contactors
+    assert not patient.latched
 
 
 def test_clearing_one_contactor_keeps_the_others() -> None:
-    patient = Patient(Latched(welded=frozenset({(2, 1), (3, 4)}), failed_open=frozenset({(5, 1)})))
+    others = {Fault("welded", 3, 4), Fault("failed_open", 5, 1)}
+    patient = Patient(frozenset({Fault("welded", 2, 1), *others}))
     patient.shows(OFF, 5)
-    patient.health.clear_contactor(2, 1)
-    assert patient.health.latched.welded == {(3, 4)}
-    assert patient.health.latched.failed_open == {(5, 1)}
+    patient.memory = clearing.contactor(REFERENCE, patient.memory, 2, 1)
+    assert patient.latched == others
 
 
 def test_a_module_is_cleared_only_when_it_is_off() -> None:
@@ -191,77 +223,60 @@ def test_a_module_is_cleared_only_when_it_is_off() -> None:
     stuck = OFF._replace(reports_on=True, latch=only(2), closed=only(2), closed_again=only(2))
     patient.shows(stuck, 60)
     with pytest.raises(BadInput, match="module 1"):
-        patient.health.clear_module(1)
+        patient.memory = clearing.module(patient.memory, 1)
     patient.shows(OFF, 1)
-    patient.health.clear_module(1)
-    assert patient.health.latched == Latched()
-    assert not patient.health.faults.guns
+    patient.memory = clearing.module(patient.memory, 1)
+    assert not patient.latched
+    assert not patient.faults.guns
 
 
 def test_what_was_latched_before_is_planned_around_from_the_start() -> None:
-    health = Health(
-        REFERENCE,
-        Latched(
-            welded=frozenset({(1, 2)}),
-            failed_open=frozenset({(3, 4)}),
-            dead=frozenset({5}),
-            stuck_on=frozenset({(6, 7)}),
-            expanders=frozenset({0}),
+    patient = Patient(
+        frozenset(
+            [
+                Fault("welded", 1, 2),
+                Fault("failed_open", 3, 4),
+                Fault("dead", module=5),
+                Fault("stuck_on", 6, 7),
+                Fault("expander_lost", expander=0),
+            ]
         ),
     )
-    assert health.faults.welded == {(1, 2)}
-    assert health.faults.failed_open == {(3, 4)}
-    assert health.faults.modules == {1, 2, 3, 5, 7}
-    assert health.faults.guns == {6}
-
-
-def test_every_fault_has_a_sentence_of_its_own() -> None:
-    everything = Latched(
-        welded=frozenset({(1, 2)}),
-        failed_open=frozenset({(3, 4)}),
-        dead=frozenset({5}),
-        stuck_on=frozenset({(6, 7)}),
-        expanders=frozenset({1}),
-        emergency_stop=True,
-    )
-    assert describe(REFERENCE, Latched(), everything) == [
-        "contactor 1:2 is welded",
-        "contactor 3:4 failed open",
-        "module 5 does not report on",
-        "module 7 does not switch off; gun 6 is locked",
-        "expanders 0x21 and 0x25 are lost; their modules are out until that is cleared",
-        "emergency stop; everything is off until that is cleared",
-    ]
-    assert describe(REFERENCE, everything, everything) == []
+    assert patient.faults.welded == {(1, 2)}
+    assert patient.faults.failed_open == {(3, 4)}
+    assert patient.faults.modules == {1, 2, 3, 5, 7}
+    assert patient.faults.guns == {6}
 
 
 def test_a_contact_that_is_seen_closed_counts_whatever_else_cannot_be_read() -> None:
     """Module 3 is on two expanders: of guns 1 and 2 on the first, of guns 3 to 6 on the second."""
-    health = Health(REFERENCE, Latched())
+    patient = Patient()
 
     def update(
         closed: tuple[bool, ...], *seen: bool, latch: tuple[bool, ...] = OPEN, doubt: bool = False
     ) -> None:
         reading = OFF._replace(valid=all(seen), closed=closed, closed_again=closed, latch=latch)
-        answered, doubted = (*seen, True, True), (False, doubt, False, False)
-        readings = [OFF, OFF, reading, *([OFF] * 6)]
-        lines = (False,) * 9
-        health.update(readings, answered, answered, doubted, (False,) * 4, lines, False, SCAN_MS, 1)
+        patient.observes(
+            *(OFF, OFF, reading, *([OFF] * 6)),
+            obeyed=(*seen, True, True),
+            contacts_read=(*seen, True, True),
+            coils_doubted=(False, doubt, False, False),
+        )
 
     joined = tuple(gun in (1, 4) for gun in GUNS)
     update(only(2), True, True)
     update(only(5), False, True)  # of gun 2's nothing is read: it counts as it did
-    assert health.locked == list(joined)
+    assert patient.locked == list(joined)
     update(OPEN, True, False)
-    assert not any(health.locked)
+    assert not any(patient.locked)
     update(joined, False, False)
-    assert not any(health.locked)
+    assert not any(patient.locked)
 
     # Nor can be read what a coil has done: one that was last seen on, or of which nobody knows.
     for unknown, guns in (({"latch": joined}, (1, 4)), ({"doubt": True}, GUNS)):
         update(OPEN, False, False, **unknown)
-        assert health.locked == [gun in guns for gun in GUNS]
+        assert patient.locked == [gun in guns for gun in GUNS]
         update(OPEN, True, True)
-        assert not any(health.locked)
+        assert not any(patient.locked)
     update(OPEN, True, True, doubt=True)
-    assert not any(health.locked)
+    assert not any(patient.locked)

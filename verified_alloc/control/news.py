@@ -1,0 +1,24 @@
+"""What is said of a scan besides the faults that it latched."""
+
+from collections.abc import Iterator, Sequence
+
+from hardware import clock
+from hardware.contactors import BusEvent
+from verified_alloc.control.bus_alarm import BusAlarm
+from verified_alloc.control.unread_contacts import UnreadContacts
+from verified_alloc.kernel.latched import Latched
+from verified_alloc.kernel.scan import Observed
+from verified_alloc.station.model import Station
+
+
+class News:
+    """Watches scan after scan."""
+
+    def __init__(self, station: Station) -> None:
+        self._unread = UnreadContacts(station)
+        self._bus_alarm = BusAlarm()
+
+    def of(self, latched: Latched, observed: Observed, events: Sequence[BusEvent]) -> Iterator[str]:
+        """The sentences that are new with this scan; `events` are the bank's latest."""
+        yield from self._unread.news(latched, observed)
+        yield from self._bus_alarm.news(events, clock.now_s())
