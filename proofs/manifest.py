@@ -118,6 +118,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "watchdog.without-A2",
         "last-look",
         "built",
+        "absent-is-open",
     ),
     "latched": (
         "excluded",

@@ -12,6 +12,7 @@ that may be switched to, stops. The theorems about one module hold for whatever 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import z3
@@ -164,6 +165,7 @@ def at_start(station: Station) -> Claim:
             equal(flat([memory.fed_ms, memory.lines_off_ms]), [NOT_SO] * 2 * len(of.modules)),
             equal([memory.stop_ms, memory.stopping_ms], [NOT_SO, NOT_SO]),
             *[count == 0 for count in (*memory.silence, *memory.stray)],
+            len(memory.silence) == -(-len(station.contactors) // 14),
             not_(or_(*memory.strayed)),
             *[
                 equal([each.offer_w, each.promise_w], [0, most_w])
@@ -524,8 +526,9 @@ def bridge_counts(station: Station, assumed: Assumed) -> Claim:
 @obligation("scan.joined-are-off", *ACTS, "scan.locked", "diagnosis.locked", domain=WHOLE)
 def joined_are_off(station: Station) -> Claim:
     """While a module joins two guns, or one does not switch off, these guns are locked, and all
-    that is published to them in the scan is 0; so is a gun on a module that is latched as stuck on
-    (S1, S8). That no module is enabled on them: scan.locked-is-off."""
+    that is published to them in the scan is 0; so is a gun on a module that is latched as stuck on;
+    and nobody else is barred, unless everything is stopped (S1, S8). That no module is enabled on
+    them: scan.locked-is-off."""
     of = any_scan(station)
     closed, stuck = of.acts.diagnosed.closed, of.acts.diagnosed.latched.stuck_on
     names = Cut().name("counts closed", closed).name("stuck on", stuck)
@@ -541,7 +544,10 @@ def joined_are_off(station: Station) -> Claim:
             and_(
                 *joined,
                 *[implies(row[gun], of.locks[gun]) for row in stuck for gun in of.guns],
-                *[implies(of.locks[gun], of.acts.set_going.barred[gun]) for gun in of.guns],
+                *[
+                    iff(of.acts.set_going.barred[gun], or_(of.locks[gun], of.stopped))
+                    for gun in of.guns
+                ],
             )
         ),
         None,
@@ -1069,8 +1075,8 @@ ORDER = (Latch, Abandon, Publish, Disable, Write, Publish, Disable, Enable, Publ
 @obligation("scan.order-of-effects", *ACTS, "scan.moves", domain=WHOLE)
 def order_of_effects(station: Station) -> Claim:
     """In this order, in every scan: faults are kept and lost expanders left alone; lowered offers
-    are published; enables fall; words are written; offers are cut; enables fall whose writes were
-    not verified; enables rise; raised offers are published; the watchdog is fed. And each contains
+    are published; enables fall; words are written; offers are cut, if a write was not verified, and
+    enables fall whose were not; enables rise; raised offers are published; the watchdog is fed. And each contains
     just what it should: what was enabled and shall not be; what may not switch as it was read;
     only what is verified, and was low."""
     of = any_scan(station)
@@ -1108,9 +1114,7 @@ def order_of_effects(station: Station) -> Claim:
         )
         for m in of.modules
     ]
-    names = (
-        Cut().name("writes", going.writes).name("offers", [each.offer_w for each in published(of)])
-    )
+    names = Cut().name("writes", going.writes).name("verified", of.told)
     return Claim(
         (),
         names.of(
@@ -1123,6 +1127,7 @@ def order_of_effects(station: Station) -> Claim:
                     for pin in range(len(word))
                 ],
                 *lines,
+                implies(and_(*of.told), equal(published(of)[1].offer_w, published(of)[0].offer_w)),
                 iff(
                     only(of, Pet).due,
                     and_(*map(iff, of.looked[0], acts.concluded.enabled)),
@@ -1214,6 +1219,37 @@ def built_as_wired(station: Station) -> Claim:
         and list(made.gun_max_w) == [gun.max_power_w for gun in station.guns]
         and list(made.module_power_w) == [module.power_w for module in station.modules]
         and [(gun + 1, m + 1) for gun, m in made.contactors] == list(station.contactors),
+    )
+
+
+@obligation(
+    "scan.absent-is-open",
+    "scan.diagnose",
+    "scan.switch",
+    domain="this station without its first contactor; any times, any scan",
+)
+def absent_is_open(station: Station) -> Claim:
+    """A contactor that does not exist counts as open, whatever was remembered, unless it is latched
+    as welded; no module is enabled on it."""
+    (gun, module), *_ = station.contactors
+    reach = [set(row) for row in station.matrix.reach]
+    reach[gun - 1].discard(module)
+    rows = tuple(tuple(sorted(row)) for row in reach)
+    of = any_scan(replace(station, matrix=replace(station.matrix, reach=rows)))
+    gun, module = gun - 1, module - 1
+    alone = and_(*[not_(row[module]) for other, row in enumerate(of.held) if other != gun])
+    return Claim(
+        (),
+        and_(
+            of.built.expander[module][gun] is None,
+            iff(
+                of.acts.diagnosed.closed[module][gun],
+                of.acts.diagnosed.latched.welded[module][gun],
+            ),
+            implies(alone, not_(is_enabled(of, module))),
+        ),
+        None,
+        (("it counted as closed", of.memory.closed[module][gun]),),
     )
 
 
