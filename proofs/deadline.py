@@ -53,7 +53,7 @@ def first_of_all(station: Station) -> Claim:
     day_ms = 24 * 60 * 60 * 1000
     due = [
         (memory.stop_ms, times.module_off_timeout_ms + times.current_decay_ms),
-        (memory.stopping_ms, 2 * lead_ms + 1),
+        (memory.stopping_ms, lead_ms + lead_ms + 1),
         *[pair for ages in memory.ages for pair in of_ages(times, ages)],
         *[(fed_ms, built.minimum_dwell_ms) for fed_ms in memory.fed_ms],
     ]
