@@ -17,7 +17,7 @@ from verified_alloc.control.latched_faults import LatchedFaults
 from verified_alloc.control.news import News
 from verified_alloc.control.next_deadline import Stillness
 from verified_alloc.control.state import State, by_gun
-from verified_alloc.control.wires import Wires
+from verified_alloc.control.wires import Carrier, Wires
 from verified_alloc.decide.allocate import Allocation, Solve
 from verified_alloc.decide.demand import Asked, DemandProcessor, check_gun
 from verified_alloc.decide.policies.problem import NO_WEAR
@@ -61,13 +61,8 @@ class Controller:
         self._built = station.built
         self.faults = LatchedFaults(station, fault_latch, report)
         self._memory = scan.restarted(self._built, self.faults.bits)
-        self._wires = Wires(
-            station,
-            bank,
-            lines,
-            supervision,
-            {scan.Latch: self.faults.latch, scan.Publish: self._tell},
-        )
+        others: Mapping[type, Carrier] = {scan.Latch: self.faults.latch, scan.Publish: self._tell}
+        self._wires = Wires(station, bank, lines, supervision, others)
         self._decider = Decider(demands, solve, operations, report)
         self._own_limit_w = station.site_limit_w
         self._acknowledged: set[int] = set()
