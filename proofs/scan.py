@@ -1076,9 +1076,9 @@ ORDER = (Latch, Abandon, Publish, Disable, Write, Publish, Disable, Enable, Publ
 def order_of_effects(station: Station) -> Claim:
     """In this order, in every scan: faults are kept and lost expanders left alone; lowered offers
     are published; enables fall; words are written; offers are cut, if a write was not verified, and
-    enables fall whose were not; enables rise; raised offers are published; the watchdog is fed. And each contains
-    just what it should: what was enabled and shall not be; what may not switch as it was read;
-    only what is verified, and was low."""
+    enables fall whose were not; enables rise; raised offers are published; the watchdog is fed. And
+    each contains just what it should: what was enabled and shall not be; what may not switch as it
+    was read; only what is verified, and was low."""
     of = any_scan(station)
     acts, going = of.acts, of.acts.set_going
     every = (*acts.kept, *acts.falling, *acts.rising, *acts.last)
@@ -1241,7 +1241,7 @@ def absent_is_open(station: Station) -> Claim:
     return Claim(
         (),
         and_(
-            of.built.expander[module][gun] is None,
+            list(of.built.places[module][gun]) == [],
             iff(
                 of.acts.diagnosed.closed[module][gun],
                 of.acts.diagnosed.latched.welded[module][gun],
