@@ -32,9 +32,6 @@ ARGUED: dict[str, str] = {
     "rule.documented: 0 becomes 1": "what each gun is given is set in its turn",
     "rule.documented: 0 becomes -1": "what each gun is given is set in its turn",
     "rule.documented: False becomes True": "every gun looks at every module, which sets it",
-    "scan._contacts: False becomes True": (
-        "a contactor that does not exist counts as read, and what is read is in no doubt"
-    ),
 }
 """By name, with the reason. At most 3 % of all mutants may be here."""
 
