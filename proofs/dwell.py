@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import z3
 
+from proofs import plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, iff, implies, not_
 from proofs.lemmas import rule_properties
 from proofs.lemmas.rule_inputs import Property, Scene, any_matrix, in_model, on_the_reference, table
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation, obligation
-from verified_alloc.kernel import dwell, invariants, ops, rule
+from verified_alloc.kernel import dwell, invariants, ops, rule, switching
 from verified_alloc.station.model import Station
 
 BUDGET = 40_000_000
@@ -246,12 +247,22 @@ def _dwell(
     )
 
 
-@obligation("dwell.since-it-feeds", "dwell.fed_ms", domain=SHAPE + "; any ages")
+@obligation(
+    "dwell.since-it-feeds",
+    "dwell.fed_ms",
+    "switching.live",
+    domain=SHAPE + "; any ages, any readings",
+)
 def since_it_feeds(station: Station) -> Claim:
     """A module's time on its gun begins with the scan that finds it live there, grows as long as it
     feeds the same gun, and is none while it feeds nobody."""
     guns, modules = len(station.guns), len(station.modules)
-    now, was = (z3_terms.bools(name, guns, modules) for name in ("feeds", "fed"))
+
+    def feeding(when: str) -> list[Any]:
+        seen = [plant.readings(f"{when} {m + 1}", guns) for m in range(modules)]
+        return list(zip(*[switching.live(z3_terms, each) for each in seen], strict=True))
+
+    now, was = feeding("now"), feeding("then")
     before_ms, elapsed_ms = z3_terms.ints("before", modules), z3.Int("elapsed_ms")
     after_ms = dwell.fed_ms(z3_terms, now, was, before_ms, elapsed_ms)
 

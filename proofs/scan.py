@@ -1024,7 +1024,7 @@ def diagnosed_as_specified(station: Station) -> Claim:
                 now.lines_off_ms[m]
                 == z3.If(off, z3.If(lines_ms >= 0, lines_ms + elapsed_ms, 0), -1),
             ),
-            *[equal(now.feeding[gun][m], switching.live(z3_terms, read, gun)) for gun in of.guns],
+            *[equal(now.feeding[gun][m], switching.live(z3_terms, read)[gun]) for gun in of.guns],
         )
 
     def of_expander(at: int) -> Any:

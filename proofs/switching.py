@@ -253,7 +253,7 @@ def live_is_fed(station: Station, assumed: Assumed) -> Claim:
         and_(
             *[
                 implies(
-                    switching.live(z3_terms, now.readings, gun),
+                    switching.live(z3_terms, now.readings)[gun],
                     and_(
                         now.module.enable,
                         feeds,
@@ -272,7 +272,7 @@ def live_is_fed(station: Station, assumed: Assumed) -> Claim:
                 for gun in guns(step)
             ]
         ),
-        covers=(("live on gun 1", switching.live(z3_terms, now.readings, 0)),),
+        covers=(("live on gun 1", switching.live(z3_terms, now.readings)[0]),),
     )
 
 
@@ -516,7 +516,7 @@ def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
     on, still_off = now.module.enable, not_(step.after.module.enable)
     in_time = and_(known, not_(on), *within(station, step, left))
     live = [
-        implies(wants, switching.live(z3_terms, now.readings, gun))
+        implies(wants, switching.live(z3_terms, now.readings)[gun])
         for gun, wants in enumerate(target)
     ]
     first = and_(*world, ages_are_sound(now))

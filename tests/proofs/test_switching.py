@@ -136,7 +136,7 @@ def test_every_mode_is_reached_from_a_cold_start() -> None:
         writes = switching.step(ops, times, readings, ages, target, [False] * 2, False, False)
         modes.append(
             "live"
-            if switching.live(ops, readings, 0) or switching.live(ops, readings, 1)
+            if switching.live(ops, readings)[0] or switching.live(ops, readings)[1]
             else "moving"
             if closed != coil
             else "confirming"

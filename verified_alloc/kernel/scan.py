@@ -284,10 +284,8 @@ def diagnose(
         ],
         emergency_stop=ops.or_(before.emergency_stop, observed.stop_pressed),
     )
-    feeding = [
-        [switching.live(ops, module, gun) for module in observed.modules]
-        for gun in range(len(built.gun_max_w))
-    ]
+    live = [switching.live(ops, module) for module in observed.modules]
+    feeding = [list(row) for row in zip(*live, strict=True)]
     stopping_ms = diagnosis.lasting(
         ops, ops.or_(orders.ending, latched.stopped), memory.stopping_ms, elapsed_ms
     )
