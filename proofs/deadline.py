@@ -26,7 +26,6 @@ def of_ages(times: Timing, ages: Ages) -> Iterator[tuple[Any, Any]]:
     yield ages.silent_ms, times.module_off_timeout_ms
     for settled_ms in ages.settled_ms:
         yield settled_ms, times.contactor_operate_ms
-    for settled_ms in ages.settled_ms:
         yield settled_ms, times.contactor_release_ms
 
 
@@ -52,38 +51,30 @@ def first_of_all(station: Station) -> Claim:
     built, memory = any_built(station), any_memory("memory", any_built(station))
     times, lead_ms = built.timing, built.offer_lead_ms
     day_ms = 24 * 60 * 60 * 1000
-    steps = []
+    due = [
+        (memory.stop_ms, times.module_off_timeout_ms + times.current_decay_ms),
+        (memory.stopping_ms, lead_ms + lead_ms + 1),
+        *[pair for ages in memory.ages for pair in of_ages(times, ages)],
+        *[(fed_ms, built.minimum_dwell_ms) for fed_ms in memory.fed_ms],
+    ]
 
     def left_ms(age_ms: Any, due_ms: Any) -> Any:
         return z3.If(z3.And(age_ms > -1, age_ms < due_ms), due_ms - age_ms, day_ms)
 
-    def shortest(waits_ms: list[Any]) -> Any:
-        """Of these and a day; each step on the way to it is shown."""
-        so_far = day_ms
-        for wait in waits_ms:
-            then = z3_terms.ite(so_far < wait, so_far, wait)
-            names = Cut().name("so far", so_far).name("wait", wait)
-            steps.append(
-                names.of(and_(then <= so_far, then <= wait, or_(then == so_far, then == wait)))
-            )
-            so_far = then
-        return so_far
-
-    def of_offer(each: Offer) -> Any:
+    every = [left_ms(*pair) for pair in due]
+    for each in memory.offers:
         differ = z3.Or(each.pending_w < each.promise_w, each.pending_w > each.promise_w)
-        return z3.If(differ, left_ms(each.waited_ms, lead_ms), day_ms)
-
-    first_ms = shortest(
-        [
-            left_ms(memory.stop_ms, times.module_off_timeout_ms + times.current_decay_ms),
-            left_ms(memory.stopping_ms, lead_ms + lead_ms + 1),
-            *[shortest([left_ms(*pair) for pair in of_ages(times, ages)]) for ages in memory.ages],
-            *[left_ms(fed_ms, built.minimum_dwell_ms) for fed_ms in memory.fed_ms],
-            *map(of_offer, memory.offers),
-        ]
-    )
+        every.append(z3.If(differ, left_ms(each.waited_ms, lead_ms), day_ms))
     next_ms = deadline.next_change_ms(z3_terms, built, memory)
-    return Claim((), and_(z3_terms.same(next_ms, first_ms), unlike(steps)))
+    shortest, steps = every[0], []
+    for wait in every[1:]:
+        shorter = z3_terms.ite(shortest < wait, shortest, wait)
+        names = Cut().name("so far", shortest).name("wait", wait)
+        is_shortest = (shorter <= shortest, shorter <= wait)
+        is_one = or_(shorter == shortest, shorter == wait)
+        steps.append(names.of(and_(*is_shortest, is_one)))
+        shortest = shorter
+    return Claim((), and_(z3_terms.same(next_ms, shortest), unlike(steps)))
 
 
 @obligation(

@@ -1241,7 +1241,7 @@ def absent_is_open(station: Station) -> Claim:
     return Claim(
         (),
         and_(
-            list(of.built.places[module][gun]) == [],
+            not of.built.places[module][gun],
             iff(
                 of.acts.diagnosed.closed[module][gun],
                 of.acts.diagnosed.latched.welded[module][gun],
