@@ -126,7 +126,7 @@ async def _metrics(state: State) -> str:
             state=state,
             assignment=1,
             assigned_s=0,
-            told_limit=None,
+            limit_order=None,
             drawn_w=None,
             lateness=Lateness((0,) * 31, 0, 0, 0),
             notes=(),

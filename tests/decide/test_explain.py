@@ -145,7 +145,7 @@ def test_modules_that_serve_nobody() -> None:
 
 def test_a_fall_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     station = Station.from_tables(tables(module=[{"id": 9, "power_kw": 20}]))
-    asked = demand.told(station, {1: 40})
+    asked = demand.from_kilowatts(station, {1: 40})
     monkeypatch.setattr(constraint, "LIMIT", 0)
     answer = decide(station, asked, policy="fair")
     about = reasons(station, asked, Faults(), answer).station

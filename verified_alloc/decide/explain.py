@@ -63,7 +63,7 @@ def explain(
 ) -> Explanation:
     """What `allocate` answers to the same arguments, and why; `BadInput` as there."""
     allocation = allocate(station, demands, policy, current, faults)
-    return reasons(station, demand.told(station, demands), faults, allocation)
+    return reasons(station, demand.from_kilowatts(station, demands), faults, allocation)
 
 
 def reasons(station: Station, asked: Asked, faults: Faults, allocation: Allocation) -> Explanation:

@@ -246,10 +246,10 @@ def _alike(one: Station, other: Station) -> bool:
 
 def _decision(station: Station, run: _Run, row: Values) -> Decision:
     _, at_ms, why, policy, fallback_from, fallback_reason, method, optimal, operations = row[:9]
-    modules, delivered, demand_w, rank_w, told_faults, reserved = map(json.loads, row[9:15])
+    modules, delivered, demand_w, rank_w, faults, reserved = map(json.loads, row[9:15])
     inputs = Inputs(
         Asked(tuple(demand_w), tuple(rank_w), by_rank(rank_w)),
-        Faults(**told_faults),
+        Faults(**faults),
         {int(module): gun for module, gun in reserved.items()},
         row[15],
     )

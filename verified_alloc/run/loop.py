@@ -331,11 +331,11 @@ class Run:
     def _report(self, sentence: str) -> None:
         if self._journal is not None:
             self._journal.report(_now_ms(), sentence)
-        told = f"{clock.now_s() - self._started_ms / 1000:.3f} s: {sentence}"
-        self._reported.append(told)
+        line = f"{clock.now_s() - self._started_ms / 1000:.3f} s: {sentence}"
+        self._reported.append(line)
         if self._desk is not None:
             self._desk.note(sentence)
-        self._note(told)
+        self._note(line)
 
     def _summary(self, controller: Controller, player: Player) -> Summary:
         summary = Summary(

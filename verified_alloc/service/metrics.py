@@ -77,8 +77,8 @@ class Metrics:
         }
         if seen.drawn_w is not None:
             by_gun["drawn_watts"] = ("What its simulated vehicle draws", seen.drawn_w)
-        for name, (told, values) in by_gun.items():
-            family = GaugeMetricFamily(PREFIX + name, told, labels=["gun"])
+        for name, (meaning, values) in by_gun.items():
+            family = GaugeMetricFamily(PREFIX + name, meaning, labels=["gun"])
             for gun, value in zip(guns, values, strict=True):
                 family.add_metric([gun], float(value))
             yield family
@@ -90,16 +90,16 @@ class Metrics:
         yield operations
 
 
-def _gauge(name: str, told: str, value: float) -> Metric:
-    return GaugeMetricFamily(PREFIX + name, told, value=float(value))
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, meaning, value=float(value))
 
 
-def _total(name: str, told: str, value: float) -> Metric:
-    return CounterMetricFamily(PREFIX + name, told, value=float(value))
+def _total(name: str, meaning: str, value: float) -> Metric:
+    return CounterMetricFamily(PREFIX + name, meaning, value=float(value))
 
 
-def _counter(name: str, told: str, label: str, counts: "dict[str, int]") -> Metric:
-    family = CounterMetricFamily(PREFIX + name, told, labels=[label])
+def _counter(name: str, meaning: str, label: str, counts: "dict[str, int]") -> Metric:
+    family = CounterMetricFamily(PREFIX + name, meaning, labels=[label])
     for reason, count in sorted(counts.items()):
         family.add_metric([reason], count)
     return family

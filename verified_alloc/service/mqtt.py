@@ -108,12 +108,12 @@ class _Talk:
         await self._client.subscribe(f"{self._broker.topic}/set/#", qos=1)
         async for message in self._client.messages:
             try:
-                gun, kind, told = self._read(message)
+                gun, kind, request = self._read(message)
             except BadInput as error:
                 self._line.refused["mqtt"] += 1
                 log.warning("refused: mqtt: %s", error)
                 continue
-            task = asyncio.create_task(self._tell(gun, kind, told))
+            task = asyncio.create_task(self._tell(gun, kind, request))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -134,19 +134,19 @@ class _Talk:
             raise BadInput(f"topic {topic}: allowed are {MOST_PAYLOAD_BYTES} bytes of JSON")
         kind = KINDS[name]
         try:
-            told = kind.model.model_validate_json(payload)
+            request = kind.model.model_validate_json(payload)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "payload"
             said = said_of(where, first["input"], first["msg"])
             raise BadInput(f"topic {topic}: {said}") from None
-        return gun, kind, told
+        return gun, kind, request
 
-    async def _tell(self, gun: int, kind: "_Kind", told: BaseModel) -> None:
+    async def _tell(self, gun: int, kind: "_Kind", request: BaseModel) -> None:
         """Pass it on to the scan, and the scan's answer back."""
-        answer: dict[str, Any] = {"to": kind.name, "id": getattr(told, "id", None)}
+        answer: dict[str, Any] = {"to": kind.name, "id": getattr(request, "id", None)}
         try:
-            said = await kind.order(self, gun, told)
+            said = await kind.order(self, gun, request)
             answer |= {"accepted": True, "said": said}
         except (BadInput, Busy) as error:
             self._line.refused["busy" if isinstance(error, Busy) else "by the scan"] += 1
@@ -156,37 +156,37 @@ class _Talk:
         except aiomqtt.MqttError:
             return  # the connection is gone: what was not answered is told again
 
-    async def _demand(self, gun: int, told: TimedDemand) -> str:
-        age_s = 0.0 if told.sent_s is None else time.time() - told.sent_s
+    async def _demand(self, gun: int, request: TimedDemand) -> str:
+        age_s = 0.0 if request.sent_s is None else time.time() - request.sent_s
         timeout_s = self._station.timing.demand_timeout_s
         if not -timeout_s <= age_s <= timeout_s:
             raise BadInput(
                 f"demand of gun {gun} is {age_s:.1f} s old by its sent_s: allowed is {timeout_s} s"
             )
         return await self._line.order(
-            "demand", gun=gun, kw=told.kw, age_ms=max(0, round(age_s * 1000))
+            "demand", gun=gun, kw=request.kw, age_ms=max(0, round(age_s * 1000))
         )
 
-    async def _acknowledge(self, gun: int, told: TimedAcknowledgement) -> str:
-        return await self._line.order("acknowledge", gun=gun, offer_kw=told.offer_kw)
+    async def _acknowledge(self, gun: int, request: TimedAcknowledgement) -> str:
+        return await self._line.order("acknowledge", gun=gun, offer_kw=request.offer_kw)
 
-    async def _hold(self, gun: int, told: Hold) -> str:
-        return await self._line.order("hold", gun=gun, seconds=told.seconds)
+    async def _hold(self, gun: int, request: Hold) -> str:
+        return await self._line.order("hold", gun=gun, seconds=request.seconds)
 
     # Out.
 
     async def _offer(self) -> None:
         """Offers as soon as they change, and again before they expire."""
         lifetime_s = self._station.timing.offer_lead_ms / 1000
-        told: object = None
+        offered: object = None
         seen: Snapshot | None = None
         renewed_s = 0.0
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._line.newer(seen), max(0.05, lifetime_s / 4))
             if not self._line.fresh:
-                if told != self._nothing:
-                    told = self._nothing
+                if offered != self._nothing:
+                    offered = self._nothing
                     await self._say("offers", self._nothing)
                 if self._line.ended.is_set():
                     await asyncio.Event().wait()
@@ -194,8 +194,8 @@ class _Talk:
             seen = self._line.seen
             assert seen is not None
             now_s = time.monotonic()
-            if seen.state.offer_w != told or now_s >= renewed_s + lifetime_s / 4:
-                told, renewed_s = seen.state.offer_w, now_s
+            if seen.state.offer_w != offered or now_s >= renewed_s + lifetime_s / 4:
+                offered, renewed_s = seen.state.offer_w, now_s
                 offers = self._painter.offers(seen).model_dump_json()
                 await self._say("offers", offers, expires_s=max(1, round(lifetime_s)))
 

@@ -53,7 +53,7 @@ class Desk:
         self._player: Player | None = None
         self._answers: deque[tuple[str, int, bool, str]] = deque()
         self._limit: SiteLimit | None = None
-        self._told_limit: dict[str, Any] | None = None
+        self._limit_order: dict[str, Any] | None = None
         self._started_s = time.time()
         self._ending = False
         self._scans = self._unverified = 0
@@ -123,7 +123,7 @@ class Desk:
             state=state,
             assignment=self._assignment,
             assigned_s=self._assigned_s,
-            told_limit=self._told_limit,
+            limit_order=self._limit_order,
             drawn_w=None
             if self._charger is None
             else tuple(map(self._charger.cabinet.draw_w, guns)),
@@ -214,15 +214,15 @@ class Desk:
         return f"{kind} {number} is {'out of' if out else 'in'} service"
 
     def _site_limit(self, order: Mapping[str, Any]) -> str:
-        told = order.get("limit")
-        if told is None:
+        limit_order = order.get("limit")
+        if limit_order is None:
             limit, said = None, "no site limit but the station's own"
         else:
-            limit = site_limit(told, time.time())
+            limit = site_limit(limit_order, time.time())
             limit_w = limit.at(time.time())
             said = "none now" if limit_w is None else f"{kilowatts(limit_w)} now"
             said = f"site limit: {said}"
-        self._limit, self._told_limit = limit, told
+        self._limit, self._limit_order = limit, limit_order
         self._at_work().limit_site(None if limit is None else limit.at(time.time()))
         self._at_work().report(f"{said}, as told")
         return said
