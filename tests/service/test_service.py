@@ -19,8 +19,8 @@ from proof_records import PROVED, write_record
 from service.served import ENVIRONMENT, PROGRAM, STATION, Served, eventually
 
 from verified_alloc import cli
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.journal.reader import latest
-from verified_alloc.run.loop import simulated_charger
 from verified_alloc.service.settings import settings
 from verified_alloc.service.start import at_desk
 from verified_alloc.station.model import Station

@@ -19,7 +19,7 @@ from hardware.simulated.bus import BusFault, FaultHit
 from hardware.simulated.cabinet import COMMAND
 from hardware.simulated.monitor import Event
 from hardware.simulated.pins import CLAIMED
-from verified_alloc.run.loop import simulated_charger
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.station.model import Station
 
 LOOK_EVERY_S = 0.005

@@ -17,9 +17,14 @@ from hardware.simulated.charger import SimulatedCharger
 from verified_alloc.commission.report import page
 from verified_alloc.commission.results import CYCLES, Results, as_json
 from verified_alloc.commission.walk import Walk
+from verified_alloc.control.assembly import (
+    check_hardware,
+    check_scan_time,
+    simulated_charger,
+    wires,
+)
 from verified_alloc.errors import BadInput
-from verified_alloc.run.command import check_hardware
-from verified_alloc.run.loop import check_scan_time, ended_by_signals, simulated_charger, wires
+from verified_alloc.process import ended_by_signals
 from verified_alloc.station.model import Station
 
 

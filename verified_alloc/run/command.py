@@ -12,13 +12,14 @@ from hardware import HardwareError, MissingExtra
 from hardware.simulated import faults
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
+from verified_alloc.control.assembly import check_hardware, check_scan_time, simulated_charger
 from verified_alloc.control.state import State
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.demand import strictly
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.journal.database import check_journal
 from verified_alloc.journal.recorder import Journal
-from verified_alloc.run.loop import MS_PER_DAY, Run, check_scan_time, simulated_charger
+from verified_alloc.run.loop import MS_PER_DAY, Run
 from verified_alloc.service.settings import settings
 from verified_alloc.service.start import at_desk, can_serve
 from verified_alloc.station.model import Station
@@ -27,7 +28,6 @@ from verified_alloc.station.proof_record import Proof, beside, proof_of
 from verified_alloc.workload.traces import DemandTrace, read_trace
 
 REFRESH_MS = 200
-HARDWARE = ("simulated", "pi")
 PI_FAULTS = Path("/var/lib/verified-alloc/faults.json")
 PI_JOURNAL = Path("/var/lib/verified-alloc/journal.db")
 
@@ -128,12 +128,6 @@ def _unproved(proof: Proof, station_file: str | None) -> str:
         f"station.require_proof = true: {proof.sentence}; allowed is a station that is proved:"
         f" verified-alloc prove --station {file} --attest {beside(file)}"
     )
-
-
-def check_hardware(name: str) -> None:
-    """Refuse, as `BadInput`, a name that is none."""
-    if name not in HARDWARE:
-        raise BadInput(f"--hardware {shown(name)}: allowed is {' or '.join(HARDWARE)}")
 
 
 def _longest_skip_ms(pace: float | None, serving: bool) -> int:

@@ -15,6 +15,7 @@ import pytest
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.control.decider import SOLVER_DEADLINE_MS
 from verified_alloc.control.state import State
 from verified_alloc.decide import demand
@@ -25,7 +26,7 @@ from verified_alloc.decide.policies.problem import Answer, NoAnswer, NotYet, Pro
 from verified_alloc.decide.policies.process import SolverProcess
 from verified_alloc.journal.reader import read_journal
 from verified_alloc.journal.recorder import Journal
-from verified_alloc.run.loop import Run, simulated_charger
+from verified_alloc.run.loop import Run
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import PowerModule
