@@ -8,10 +8,11 @@ from stations import demands_of, faults_of, stations, tables
 from verified_alloc import BadInput, Faults, Station, allocate
 from verified_alloc.decide import demand
 from verified_alloc.decide.allocate import decide
-from verified_alloc.decide.explain import explain, kilowatts, modules, reasons
+from verified_alloc.decide.explain import explain, reasons
 from verified_alloc.decide.policies import constraint
 from verified_alloc.decide.policies.problem import NO_FAULTS
 from verified_alloc.station.faults import usable_after
+from verified_alloc.words import kilowatts, modules
 
 REFERENCE = Station.reference()
 

@@ -118,7 +118,7 @@ def _demand(client: "Client", kw: dict[int, float], keep: bool) -> int:
 
 def _lines(state: Any) -> Sequence[str]:
     """The state for a person."""
-    from verified_alloc.decide.explain import modules
+    from verified_alloc.words import modules
 
     rows: list[tuple[str, ...]] = [
         ("gun", "asks kW", "could have kW", "granted kW", "offered kW", "live", "")

@@ -16,13 +16,13 @@ from typing import NamedTuple, TypeVar
 from verified_alloc.control.state import Inputs, State
 from verified_alloc.decide.allocate import Allocation
 from verified_alloc.decide.demand import strictly
-from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput
 from verified_alloc.journal.database import JournalFile, Row
 from verified_alloc.journal.incident import Incident
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
+from verified_alloc.words import kilowatts
 
 CLOCK_MOVED_MS = 1_000
 ALIVE_MS = 600_000

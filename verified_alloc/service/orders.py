@@ -29,12 +29,12 @@ from verified_alloc.control.fault_kinds import (
 from verified_alloc.control.state import State
 from verified_alloc.control.trace_player import Player
 from verified_alloc.decide.demand import check_gun, watts
-from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.service.service_process import Child
 from verified_alloc.service.site_limit import SiteLimit, site_limit
 from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Lateness, Note, Snapshot
 from verified_alloc.station.model import Station
+from verified_alloc.words import kilowatts
 
 ORDERS_PER_SCAN = 16
 NOTES_KEPT = 40
