@@ -26,9 +26,9 @@ from verified_alloc.control.state import State
 from verified_alloc.service.metrics import Metrics
 from verified_alloc.service.models import FaultView
 from verified_alloc.service.orders import _CLEAR
-from verified_alloc.service.scan_link import Line
+from verified_alloc.service.scan_link import ScanLink
 from verified_alloc.service.snapshot import Lateness, Snapshot
-from verified_alloc.service.views import Painter
+from verified_alloc.service.views import Views
 
 EVERYTHING = (
     Fault("welded", 1, 2),
@@ -104,7 +104,7 @@ def test_a_kind_is_a_line_in_the_table(tmp_path: Path, monkeypatch: pytest.Monke
     latch.save(faults)
     assert latch.load() == faults
     assert describe(REFERENCE, faults) == ["contactor 1:2 is welded", "module 3 is hot"]
-    shown = Painter(REFERENCE, simulated=True).faults(faults)
+    shown = Views(REFERENCE, simulated=True).faults(faults)
     assert shown[1] == FaultView(id="module-3", text="module 3 is hot")
     assert (
         asyncio.run(_metrics(state._replace(latched=faults))).count("verified_alloc_faults 2.0")
@@ -116,8 +116,8 @@ async def _metrics(state: State) -> str:
     """Of a station in this state."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        line = Line(ours)
-        line.seen = Snapshot(
+        link = ScanLink(ours)
+        link.seen = Snapshot(
             at_s=0,
             started_s=0,
             scans=1,
@@ -131,4 +131,4 @@ async def _metrics(state: State) -> str:
             lateness=Lateness((0,) * 31, 0, 0, 0),
             notes=(),
         )
-        return Metrics(REFERENCE, line).text().decode()
+        return Metrics(REFERENCE, link).text().decode()

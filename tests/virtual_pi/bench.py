@@ -134,7 +134,7 @@ class Bench:
             monitor.settle()
             worst = max(monitor.exposures, key=lambda event: event.duration_ms, default=None)
             return (
-                f"{monitor.summary()}\n{bus.transactions} I2C messages, {bus.wire_bytes} bytes,"
+                f"{monitor.counts()}\n{bus.transactions} I2C messages, {bus.wire_bytes} bytes,"
                 f" {len(bus.faults_hit)} faults struck; longest wrong coil pattern"
                 f" {monitor.longest_stray_us / 1000:.1f} ms; longest exposure"
                 f" {f'{worst.duration_ms:.0f} ms: {worst.text}' if worst else 'none'}"

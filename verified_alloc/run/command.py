@@ -12,7 +12,7 @@ from verified_alloc.control.state import State
 from verified_alloc.journal.recorder import Journal
 from verified_alloc.run.loop import MS_PER_DAY, Run
 from verified_alloc.run.plan import RunPlan
-from verified_alloc.service.start import at_desk
+from verified_alloc.service.start import serving
 from verified_alloc.station.model import Station
 
 REFRESH_MS = 200
@@ -37,10 +37,10 @@ def run(plan: RunPlan) -> int:
             note(f"Proof: {plan.proof}")
             if journal is not None:
                 journal.report(0, f"proof: {plan.proof}")
-            desk = None
+            orders = None
             if plan.service is not None:
-                desk = stack.enter_context(
-                    at_desk(station, plan.proof, plan.service, charger, plan.any_port, note)
+                orders = stack.enter_context(
+                    serving(station, plan.proof, plan.service, charger, plan.any_port, note)
                 )
             summary = Run(
                 station,
@@ -51,7 +51,7 @@ def run(plan: RunPlan) -> int:
                 real_time=plan.real_time,
                 faults_path=plan.faults_path,
                 journal=journal,
-                desk=desk,
+                orders=orders,
                 watch=watch,
                 note=note,
             ).play(plan.until_ms)

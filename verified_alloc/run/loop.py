@@ -22,7 +22,7 @@ from verified_alloc.journal.incident import Incident
 from verified_alloc.journal.recorder import Journal
 from verified_alloc.process import ended_by_signals
 from verified_alloc.run.summary import J_PER_KWH, Summary
-from verified_alloc.service.orders import Desk
+from verified_alloc.service.orders import Orders
 from verified_alloc.station.model import Station
 from verified_alloc.workload.traces import DemandTrace
 
@@ -36,7 +36,7 @@ class Run:
 
     With a `charger` the station is simulated; without one it is the real wires. In `real_time` a
     solver works beside the scan; where time is only simulated a scan waits for it, so that a run is
-    the same each time. The `desk` takes orders before every scan and sees it, as `watch` does;
+    the same each time. Before every scan `orders` are taken, and they see it, as `watch` does;
     `note` hears what is reported. Simulated time jumps, by `longest_skip_ms` at most, while neither
     demands, plant nor ages change: the result is the same as scan by scan.
     """
@@ -52,7 +52,7 @@ class Run:
         real_time: bool = False,
         faults_path: Path | None = None,
         journal: Journal | None = None,
-        desk: Desk | None = None,
+        orders: Orders | None = None,
         watch: Callable[[State], None] = lambda _: None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -64,7 +64,7 @@ class Run:
         self._real_time = real_time
         self._faults_path = faults_path
         self._journal = journal
-        self._desk = desk
+        self._orders = orders
         self._watch = watch
         self._note = note
         self._scans = 0
@@ -159,13 +159,13 @@ class Run:
         self, controller: Controller, player: Player, due_ms: int, scans: int, ending: bool = False
     ) -> State:
         """Take orders, scan, and let everybody see it."""
-        if self._desk is not None:
+        if self._orders is not None:
             charger = self._charger
             late_s = clock.now_s() - due_ms / 1000 if charger is None else charger.time.late_s()
-            self._desk.serve(controller, player, max(0.0, late_s), ending)
+            self._orders.serve(controller, player, max(0.0, late_s), ending)
         state = controller.scan(scans)
-        if self._desk is not None:
-            self._desk.watch(state)
+        if self._orders is not None:
+            self._orders.watch(state)
         self._show(state)
         return state
 
@@ -231,8 +231,8 @@ class Run:
             self._journal.report(_now_ms(), sentence)
         line = f"{clock.now_s() - self._started_ms / 1000:.3f} s: {sentence}"
         self._reported.append(line)
-        if self._desk is not None:
-            self._desk.note(sentence)
+        if self._orders is not None:
+            self._orders.note(sentence)
         self._note(line)
 
     def _summary(self, controller: Controller, player: Player) -> Summary:
@@ -255,7 +255,7 @@ class Run:
 def _judged(summary: Summary, charger: SimulatedCharger, started_ms: int) -> None:
     """Add what the cabinet's monitor saw, to the very end."""
     charger.monitor.settle()
-    seen = charger.monitor.summary()
+    seen = charger.monitor.counts()
     summary.operations = {
         f"{gun}:{module}": seen.makes.get((gun, module), 0) + seen.breaks.get((gun, module), 0)
         for gun, module in sorted(seen.makes.keys() | seen.breaks.keys())

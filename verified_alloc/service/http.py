@@ -38,11 +38,11 @@ from verified_alloc.service.models import (
     StationView,
     said_of,
 )
-from verified_alloc.service.request_guard import Door
-from verified_alloc.service.scan_link import Busy, Line
+from verified_alloc.service.request_guard import RequestGuard
+from verified_alloc.service.scan_link import Busy, ScanLink
 from verified_alloc.service.settings import Settings
 from verified_alloc.service.snapshot import Snapshot
-from verified_alloc.service.views import Painter
+from verified_alloc.service.views import Views
 from verified_alloc.station.model import Station
 
 STREAMS = 32
@@ -81,19 +81,19 @@ log = logging.getLogger("verified_alloc.door")
 class Past:
     """The latest decisions, oldest first."""
 
-    def __init__(self, line: Line, painter: Painter) -> None:
-        self._line = line
-        self._painter = painter
+    def __init__(self, link: ScanLink, views: Views) -> None:
+        self._link = link
+        self._views = views
         self.decisions: deque[Decision] = deque(maxlen=DECISIONS_KEPT)
 
     async def follow(self) -> None:
         """Note every new assignment that is seen."""
         seen: Snapshot | None = None
-        while not self._line.ended.is_set():
-            await self._line.newer(seen)
-            before, seen = seen, self._line.seen
+        while not self._link.ended.is_set():
+            await self._link.newer(seen)
+            before, seen = seen, self._link.seen
             if seen and (before is None or before.assignment != seen.assignment):
-                self.decisions.append(self._painter.decision(seen))
+                self.decisions.append(self._views.decision(seen))
                 await asyncio.sleep(STREAM_PAUSE_S)
 
 
@@ -101,9 +101,9 @@ class Stream:
     """The live stream: every client gets the newest state when it can take it; what it was too slow
     for is left out, and nothing is kept for it."""
 
-    def __init__(self, line: Line, painter: Painter) -> None:
-        self._line = line
-        self._painter = painter
+    def __init__(self, link: ScanLink, views: Views) -> None:
+        self._link = link
+        self._views = views
         self._painted: tuple[object, str] = (None, "")
         self.clients = 0
 
@@ -112,14 +112,14 @@ class Stream:
         self.clients += 1
         seen: Snapshot | None = None
         try:
-            while not self._line.ended.is_set():
+            while not self._link.ended.is_set():
                 try:
-                    await asyncio.wait_for(self._line.newer(seen), STREAM_SILENCE_S)
+                    await asyncio.wait_for(self._link.newer(seen), STREAM_SILENCE_S)
                 except TimeoutError:
                     yield _event("lost", '{"said":"the scan is silent"}')
                     continue
-                seen = self._line.seen
-                if seen is not None and not self._line.ended.is_set():
+                seen = self._link.seen
+                if seen is not None and not self._link.ended.is_set():
                     yield self._paint(seen)
                 await asyncio.sleep(STREAM_PAUSE_S)
             yield _event("lost", '{"said":"the station has ended"}')
@@ -128,7 +128,7 @@ class Stream:
 
     def _paint(self, seen: Snapshot) -> str:
         if self._painted[0] is not seen:
-            state = self._painter.state(seen, self._line.healthy)
+            state = self._views.state(seen, self._link.healthy)
             self._painted = seen, _event("state", state.model_dump_json(), seen.scans)
         return self._painted[1]
 
@@ -138,32 +138,32 @@ def _event(kind: str, data: str, number: int | None = None) -> str:
 
 
 def application(
-    station: Station, settings: Settings, line: Line, painter: Painter, past: Past
+    station: Station, settings: Settings, link: ScanLink, views: Views, past: Past
 ) -> Any:
     """The ASGI application of one station."""
     app = FastAPI(
         title="verified-alloc",
         description="A charging station: what it does, why, and what can be told to it.",
-        version=painter.version,
+        version=views.version,
         docs_url=None,
         redoc_url=None,
         responses=ALWAYS,
     )
-    metrics, stream = Metrics(station, line), Stream(line, painter)
+    metrics, stream = Metrics(station, link), Stream(link, views)
 
     def seen() -> Snapshot:
-        if line.seen is None or not line.fresh:
+        if link.seen is None or not link.fresh:
             raise HTTPException(503, "the scan is silent: what the station does is not known")
-        return line.seen
+        return link.seen
 
     async def order(do: str, **what: Any) -> Done:
         try:
-            return Done(said=await line.order(do, **what))
+            return Done(said=await link.order(do, **what))
         except BadInput as error:
-            line.refused["by the scan"] += 1
+            link.refused["by the scan"] += 1
             raise HTTPException(409, str(error)) from None
         except Busy as error:
-            line.refused["busy"] += 1
+            link.refused["busy"] += 1
             raise HTTPException(503, str(error), {"Retry-After": "1"}) from None
 
     def known(kind: str, number: int, count: int) -> int:
@@ -182,47 +182,47 @@ def application(
     @app.get("/api/state")
     async def get_state() -> StateView:
         """Everything, now."""
-        return painter.state(seen(), line.healthy)
+        return views.state(seen(), link.healthy)
 
     @app.get("/api/station")
     async def get_station() -> StationView:
         """What does not change while it runs."""
-        return painter.station(seen().started_s)
+        return views.station(seen().started_s)
 
     @app.get("/api/guns")
     async def get_guns() -> list[GunView]:
         """Every gun: demand, capability, offer, modules, and why."""
-        return painter.guns(seen())
+        return views.guns(seen())
 
     @app.get("/api/guns/{gun}", responses=NO_SUCH)
     async def get_gun(gun: Number) -> GunView:
         """One gun."""
-        return painter.guns(seen())[gun_of(gun) - 1]
+        return views.guns(seen())[gun_of(gun) - 1]
 
     @app.get("/api/modules")
     async def get_modules() -> list[ModuleView]:
         """Every power module."""
-        return painter.modules(seen())
+        return views.modules(seen())
 
     @app.get("/api/contactors")
     async def get_contactors() -> list[ContactorView]:
         """Every contactor, in the order of the wiring."""
-        return painter.contactors(seen())
+        return views.contactors(seen())
 
     @app.get("/api/faults")
     async def get_faults() -> list[FaultView]:
         """Every latched fault."""
-        return painter.faults(seen().state.latched)
+        return views.faults(seen().state.latched)
 
     @app.get("/api/offers")
     async def get_offers() -> Offers:
         """What the guns may draw now."""
-        return painter.offers(seen())
+        return views.offers(seen())
 
     @app.get("/api/assignment")
     async def get_assignment() -> Assignment:
         """Which modules are to feed which gun."""
-        return painter.assignment(seen())
+        return views.assignment(seen())
 
     @app.get("/api/decisions")
     async def get_decisions() -> list[Decision]:
@@ -232,7 +232,7 @@ def application(
     @app.get("/api/site-limit")
     async def get_site_limit() -> SiteLimitView:
         """The site limit in force, and where it comes from."""
-        return painter.site_limit(seen())
+        return views.site_limit(seen())
 
     @app.get(
         "/api/stream",
@@ -270,12 +270,12 @@ def application(
         """200 only while scans go on and are verified."""
         said = (
             "scans are verified"
-            if line.healthy
+            if link.healthy
             else "scans are not verified"
-            if line.fresh
+            if link.fresh
             else "the scan is silent"
         )
-        health = Health(healthy=line.healthy, said=said)
+        health = Health(healthy=link.healthy, said=said)
         return JSONResponse(health.model_dump(), 200 if health.healthy else 503)
 
     # What can be told.
@@ -324,7 +324,7 @@ def application(
     @app.delete("/api/faults/{fault}", responses=NO_SUCH | REFUSED)
     async def delete_fault(fault: FaultId) -> Done:
         """Clear a latched fault whose cause is gone: refused while it is visible."""
-        if fault not in {one.id for one in painter.faults(seen().state.latched)}:
+        if fault not in {one.id for one in views.faults(seen().state.latched)}:
             raise HTTPException(404, f"fault {fault!r}: allowed is the id of a latched fault")
         return await order("clear", fault=fault)
 
@@ -346,7 +346,7 @@ def application(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
         no_json = first["type"] == "json_invalid"
-        line.refused["invalid"] += 1
+        link.refused["invalid"] += 1
         said = said_of(where, first["input"], first["msg"])
         if no_json:
             said = "the body is no JSON"
@@ -356,7 +356,7 @@ def application(
     @app.exception_handler(AnyHTTPException)
     async def refused(_: Request, error: AnyHTTPException) -> JSONResponse:
         if error.status_code in (404, 405):
-            line.refused["unknown"] += 1
+            link.refused["unknown"] += 1
         return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
     @app.middleware("http")
@@ -367,4 +367,4 @@ def application(
 
     pages = resources.files("verified_alloc.service") / "dashboard"
     app.mount("/", StaticFiles(directory=str(pages), html=True))
-    return Door(app, settings.token, settings.host or "", line.refused)
+    return RequestGuard(app, settings.token, settings.host or "", link.refused)

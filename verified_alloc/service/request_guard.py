@@ -25,7 +25,7 @@ NEEDS_TOKEN = ("/api", "/metrics", "/openapi.json")
 log = logging.getLogger("verified_alloc.door")
 
 
-class Door:
+class RequestGuard:
     """An ASGI middleware. `refused` counts by reason."""
 
     def __init__(self, app: App, token: str | None, host: str, refused: Counter[str]) -> None:

@@ -26,7 +26,7 @@ from verified_alloc.station.faults import usable_after
 from verified_alloc.station.model import Station
 
 
-class Painter:
+class Views:
     """Paints what was seen of one station; an explanation is worked out once for a decision."""
 
     def __init__(self, station: Station, proof: str, simulated: bool) -> None:
