@@ -104,7 +104,7 @@ def test_a_kind_is_a_line_in_the_table(tmp_path: Path, monkeypatch: pytest.Monke
     latch.save(faults)
     assert latch.load() == faults
     assert describe(REFERENCE, faults) == ["contactor 1:2 is welded", "module 3 is hot"]
-    shown = Views(REFERENCE, simulated=True).faults(faults)
+    shown = Views(REFERENCE, "not proved", simulated=True).faults(faults)
     assert shown[1] == FaultView(id="module-3", text="module 3 is hot")
     assert (
         asyncio.run(_metrics(state._replace(latched=faults))).count("verified_alloc_faults 2.0")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from verified_alloc.service.http import Past, application
+from verified_alloc.service.http import application
+from verified_alloc.service.http_stream import Past
 from verified_alloc.service.scan_link import ScanLink
 from verified_alloc.service.settings import Settings
 from verified_alloc.service.views import Views
