@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from hardware.simulated import faults
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.control.state import State
-from verified_alloc.run.loop import Run, simulated_charger
+from verified_alloc.run.loop import Run
 from verified_alloc.run.terminal import LiveTable
 from verified_alloc.station.model import Station
 from verified_alloc.workload.traces import read_trace

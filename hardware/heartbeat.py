@@ -55,23 +55,23 @@ class ServiceManager:
         self._address = os.environ.get("NOTIFY_SOCKET", "")
         period_us = os.environ.get("WATCHDOG_USEC", "")
         self._every_s = int(period_us) / 4e6 if period_us.isdigit() else None
-        self._told_s: float | None = None
+        self._beat_s: float | None = None
 
     def beat(self) -> None:
         """The first time: ready. From then on as often as its watchdog asks for, and some more."""
         now_s = clock.now_s()
-        if self._told_s is None:
+        if self._beat_s is None:
             self._tell("READY=1\nSTATUS=scanning")
-        elif self._every_s is None or now_s - self._told_s < self._every_s:
+        elif self._every_s is None or now_s - self._beat_s < self._every_s:
             return
         self._tell("WATCHDOG=1")
-        self._told_s = now_s
+        self._beat_s = now_s
 
     def close(self) -> None:
         """Say that it ends."""
-        if self._told_s is not None:
+        if self._beat_s is not None:
             self._tell("STOPPING=1")
-            self._told_s = None
+            self._beat_s = None
 
     def _tell(self, text: str) -> None:
         if not self._address:

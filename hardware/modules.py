@@ -36,7 +36,7 @@ class PowerModuleController:
     def __init__(self, enable_pins: Sequence[int], status_pins: Sequence[int]) -> None:
         self._enables: list[OutputDevice] = []
         self._statuses: list[InputDevice] = []
-        self._told = [False] * len(enable_pins)
+        self._wanted = [False] * len(enable_pins)
         self._levels = [False] * (len(enable_pins) + len(status_pins))
         try:
             for module, pin in enumerate(enable_pins, 1):
@@ -61,7 +61,7 @@ class PowerModuleController:
             raise DeviceLost(f"module lines cannot be read: {error}") from error
         self._levels = levels
         high = tuple(levels[: len(self._enables)])
-        enabled = tuple(map(or_, high, self._told))
+        enabled = tuple(map(or_, high, self._wanted))
         return LineReading(enabled, high, tuple(levels[len(self._enables) :]) or high)
 
     def enable(self, module: int) -> None:
@@ -97,11 +97,11 @@ class PowerModuleController:
         line = self._enables[module - 1]
         try:
             if on:
-                self._told[module - 1] = True
+                self._wanted[module - 1] = True
                 line.on()
             else:
                 line.off()
-                self._told[module - 1] = False
+                self._wanted[module - 1] = False
         except Exception as error:
             raise DeviceLost(f"enable line of module {module}: {error}") from error
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from hardware.systemd import unit
+from verified_alloc.control.assembly import check_scan_time
 from verified_alloc.errors import BadInput
-from verified_alloc.run.loop import check_scan_time
 from verified_alloc.station.model import Station
 from verified_alloc.station.proof_record import beside, proof_of
 

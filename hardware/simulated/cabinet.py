@@ -553,8 +553,8 @@ class Cabinet:
         self._supply_changed_us = self.now_us
         for contactor in self.contactors.values():
             # A coil told on while there was no supply moves by that command, not by the supply.
-            told = on and contactor.latched_at_us > lost_us
-            self._energise(contactor, on and contactor.latched, COMMAND if told else cause)
+            commanded = on and contactor.latched_at_us > lost_us
+            self._energise(contactor, on and contactor.latched, COMMAND if commanded else cause)
 
     # Faults -------------------------------------------------------------------------------
 

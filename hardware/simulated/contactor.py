@@ -94,5 +94,5 @@ class Contactor:
 
     def reads_closed(self) -> bool:
         """What a quiet auxiliary contact tells."""
-        told = AUX_READS.get(self.aux_fault) if self.aux_fault else self.closed
-        return bool(told)
+        reads_closed = AUX_READS.get(self.aux_fault) if self.aux_fault else self.closed
+        return bool(reads_closed)

@@ -38,7 +38,7 @@ class Event(NamedTuple):
     text: str
 
 
-class Summary(NamedTuple):
+class Counts(NamedTuple):
     """The counts of a run. Makes and breaks by (gun, module)."""
 
     violations: int
@@ -111,9 +111,9 @@ class Monitor(Observer):
         self._strayed_us: dict[tuple[int, int], int] = {}
         cabinet.observer = self
 
-    def summary(self) -> Summary:
+    def counts(self) -> Counts:
         """The counts so far."""
-        return Summary(
+        return Counts(
             len(self.violations),
             len(self.exposures),
             dict(self.makes),

@@ -24,7 +24,7 @@ DRAW = random.Random(2)
 DEMANDS: list[dict[int, float]] = [
     {gun: DRAW.randint(0, 240) for gun in range(1, 7)} for _ in range(100)
 ]
-ASKED = [demand.told(STATION, demands) for demands in DEMANDS]
+ASKED = [demand.from_kilowatts(STATION, demands) for demands in DEMANDS]
 CURRENT = allocate(STATION, DEMANDS[0]).modules
 
 

@@ -119,7 +119,7 @@ def test_against_a_min_cost_flow(
 
 
 def solved_s(place: Station, demands: Demands, policy: str) -> float:
-    question = Problem(place, demand.told(place, {**demands}))
+    question = Problem(place, demand.from_kilowatts(place, {**demands}))
     began_s = time.process_time()
     constraint.solve(question, policy)
     return time.process_time() - began_s
@@ -135,7 +135,7 @@ def test_the_stages_of_the_constraint_model() -> None:
         demands = {gun: draw.randint(1, 240) for gun in range(1, 7)}
         asked.append(demands)
         staged_s.append(solved_s(place, demands, "priority"))
-        question = Problem(place, demand.told(place, demands))
+        question = Problem(place, demand.from_kilowatts(place, demands))
         began_s = time.process_time()
         stages = constraint.Stages(constraint.base(question))
         stages.put(next(constraint.objectives(stages.model, "priority")))
@@ -262,7 +262,7 @@ def test_memory(benchmark: Any) -> None:
         without = resident_mb(process.pid)
         process.kill()
     unequal = replace(station(6, 9), modules=(*station(6, 9).modules[:8], PowerModule(9, 20_000)))
-    question = Problem(unequal, demand.told(unequal, {1: 80}))
+    question = Problem(unequal, demand.from_kilowatts(unequal, {1: 80}))
     with SolverProcess(at_once=True) as solver:
         while True:
             try:

@@ -9,7 +9,8 @@ from sweep.changes import documented_target, random_changes
 from sweep.stations import REFERENCE, strictly_documented
 from sweep.working_station import WorkingStation
 
-from verified_alloc.run.loop import Run, simulated_charger
+from verified_alloc.control.assembly import simulated_charger
+from verified_alloc.run.loop import Run
 from verified_alloc.workload.traces import read_trace
 
 SCAN_MS = 2.0

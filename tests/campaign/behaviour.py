@@ -18,7 +18,7 @@ from hardware.simulated.cabinet import HELD
 from hardware.simulated.pins import LineFault
 from hardware.simulated.power_module import PowerModule
 from verified_alloc.control.fault_kinds import KINDS, Fault, cleared_by, sentence_of
-from verified_alloc.decide.explain import modules
+from verified_alloc.words import modules
 
 DEMANDS = {1: 160, 2: 80, 3: 40}
 """PM1-4 on gun 1, PM5-6 on gun 2, PM7 on gun 3; PM8-9 free."""

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hardware.simulated.faults import Injection, parse
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.control.state import State
-from verified_alloc.run.loop import MS_PER_DAY, Run, simulated_charger
+from verified_alloc.run.loop import MS_PER_DAY, Run
 from verified_alloc.station.model import Station
 from verified_alloc.workload.synthetic import synthetic_day
 from verified_alloc.workload.traces import DemandTrace

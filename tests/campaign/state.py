@@ -115,7 +115,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     },
     DemandProcessor: {
         **dict.fromkeys(["_station", "_timeout_ms", "_deadband_w"], FIXED),
-        "_told_ms": PARTS,
+        "_set_ms": PARTS,
     },
     ContactorController: {
         **dict.fromkeys(["_layout", "_pins_in_use", "_bus", "_looks"], FIXED),
@@ -350,12 +350,12 @@ def _controller(controller: Controller, bus: SimulatedBus, now_ms: int) -> Any:
     timing, demands = controller.station.timing, controller.demands
     return (
         _told(controller),
-        (controller._lines._told, controller._lines._levels),
+        (controller._lines._wanted, controller._lines._levels),
         _told(demands),
         [
             # Told anew before each scan, unless the gun is silent.
             at_ms is not None and (now_ms - at_ms if now_ms - at_ms > 4 * timing.scan_ms else 0)
-            for at_ms in demands._told_ms
+            for at_ms in demands._set_ms
         ],
         now_ms - controller._last_ms,
         _decider(controller._decider, controller.faults.without, now_ms),

@@ -20,7 +20,7 @@ from hardware.simulated.faults import parse
 from verified_alloc import Station, cli
 from verified_alloc.commission.results import Results
 from verified_alloc.commission.walk import Walk
-from verified_alloc.run.loop import simulated_charger, wires
+from verified_alloc.control.assembly import simulated_charger, wires
 
 SMALL = Station.from_tables(
     {

@@ -27,8 +27,9 @@ from verified_alloc.compare.demand_source import DAY_MS, Served
 from verified_alloc.compare.ideal_charger import Charger, Deciding
 from verified_alloc.compare.replay import Replay, replay
 from verified_alloc.control import wear
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.decide.demand import strictly
-from verified_alloc.run.loop import Run, simulated_charger
+from verified_alloc.run.loop import Run
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import POLICIES, Matrix
 from verified_alloc.workload.sessions import MJ_PER_KWH, Session

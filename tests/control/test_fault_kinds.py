@@ -27,9 +27,9 @@ from verified_alloc.kernel.latched import Latched
 from verified_alloc.service.metrics import Metrics
 from verified_alloc.service.models import FaultView
 from verified_alloc.service.orders import _CLEAR
-from verified_alloc.service.scan_link import Line
+from verified_alloc.service.scan_link import ScanLink
 from verified_alloc.service.snapshot import Lateness, Snapshot
-from verified_alloc.service.views import Painter
+from verified_alloc.service.views import Views
 
 EVERYTHING = (
     Fault("welded", 1, 2),
@@ -105,7 +105,7 @@ def test_a_kind_is_a_line_in_the_table(tmp_path: Path, monkeypatch: pytest.Monke
     latch.save(faults)
     assert latch.load() == faults
     assert describe(REFERENCE, faults) == ["contactor 1:2 is welded", "module 3 is hot"]
-    shown = Painter(REFERENCE, "not proved", simulated=True).faults(faults)
+    shown = Views(REFERENCE, "not proved", simulated=True).faults(faults)
     assert shown[1] == FaultView(id="module-3", text="module 3 is hot")
     assert (
         asyncio.run(_metrics(state._replace(latched=faults))).count("verified_alloc_faults 2.0")
@@ -117,8 +117,8 @@ async def _metrics(state: State) -> str:
     """Of a station in this state."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        line = Line(ours)
-        line.seen = Snapshot(
+        link = ScanLink(ours)
+        link.seen = Snapshot(
             at_s=0,
             started_s=0,
             scans=1,
@@ -127,12 +127,12 @@ async def _metrics(state: State) -> str:
             state=state,
             assignment=1,
             assigned_s=0,
-            told_limit=None,
+            limit_order=None,
             drawn_w=None,
             lateness=Lateness((0,) * 31, 0, 0, 0),
             notes=(),
         )
-        return Metrics(REFERENCE, line).text().decode()
+        return Metrics(REFERENCE, link).text().decode()
 
 
 def test_the_kernel_latches_every_kind_in_the_table_and_no_other() -> None:

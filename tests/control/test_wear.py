@@ -62,7 +62,7 @@ def test_the_least_worn_contactors_are_operated() -> None:
     modules, operations = fed_by(ONE_GUN_OFTEN)
     assert modules == (7, 8, 9)
     assert operations == ONE_GUN_OFTEN | {(1, 7): 1, (1, 8): 1, (1, 9): 1}
-    asked = demand.told(STATION, {1: 120})
+    asked = demand.from_kilowatts(STATION, {1: 120})
     expected = decide(STATION, asked, policy="priority", wear=in_steps(ONE_GUN_OFTEN))
     assert expected.modules[1] == modules
 

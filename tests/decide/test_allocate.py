@@ -154,7 +154,7 @@ def test_any_station_any_faults_any_state(data: st.DataObject) -> None:
 def test_the_documented_invariants_hold(data: st.DataObject) -> None:
     station = data.draw(stations())
     faults = data.draw(faults_of(station))
-    asked = demand.told(station, data.draw(demands_of(station)))
+    asked = demand.from_kilowatts(station, data.draw(demands_of(station)))
     a = decide(station, asked, faults=faults)
 
     left = usable_after(station, faults)
@@ -243,7 +243,7 @@ def test_unequal_modules_are_taken_until_their_power_does() -> None:
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("station", [REFERENCE, UNEQUAL], ids=["equal", "unequal"])
 def test_a_reserved_module_is_its_guns_and_is_taken_first(station: Station, policy: str) -> None:
-    asked = demand.told(station, {1: 80, 2: 60})
+    asked = demand.from_kilowatts(station, {1: 80, 2: 60})
     a = decide(station, asked, policy=policy, reserved={8: 1, 1: 2, 2: 2})
     assert a.modules[1] == (3, 8)
     assert a.modules[2] == (1, 2)
@@ -253,7 +253,7 @@ def test_a_reserved_module_is_its_guns_and_is_taken_first(station: Station, poli
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("station", [REFERENCE, UNEQUAL], ids=["equal", "unequal"])
 def test_a_dwelling_module_goes_to_no_gun_that_comes_first(station: Station, policy: str) -> None:
-    asked = demand.told(station, {1: 240, 2: 230, 3: 40})
+    asked = demand.from_kilowatts(station, {1: 240, 2: 230, 3: 40})
     a = decide(station, asked, policy=policy, reserved={5: 3})
     assert a.modules[3] == (5,)
     assert a.delivered_w[3] == 40_000
@@ -261,7 +261,7 @@ def test_a_dwelling_module_goes_to_no_gun_that_comes_first(station: Station, pol
 
 
 def test_a_reservation_ends_where_its_gun_does_not_need_it() -> None:
-    asked = demand.told(REFERENCE, {1: 240, 2: 40})
+    asked = demand.from_kilowatts(REFERENCE, {1: 240, 2: 40})
     a = decide(REFERENCE, asked, reserved={1: 2, 2: 2, 3: 4})
     assert a.modules[2] == (1,)
     assert a.modules[1] == (2, 3, 4, 5, 6, 7)
@@ -271,7 +271,7 @@ def test_a_reservation_ends_where_its_gun_does_not_need_it() -> None:
 
 def test_a_rejected_answer_is_made_again_without_reservations() -> None:
     station = Station.from_tables(tables(module=[{"id": 9, "power_kw": 20}]))
-    asked = demand.told(station, {1: 30})
+    asked = demand.from_kilowatts(station, {1: 30})
     # Taking PM9 first would leave 20 kW of PM9 without use beside PM1.
     a = decide(station, asked, reserved={9: 1})
     assert a.modules[1] == (1,)
@@ -280,7 +280,7 @@ def test_a_rejected_answer_is_made_again_without_reservations() -> None:
 
 def test_the_guard_stands_before_every_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     everything = Choice([[True] * 9 for _ in range(6)], [0] * 6)
-    asked = demand.told(REFERENCE, {1: 80})
+    asked = demand.from_kilowatts(REFERENCE, {1: 80})
     monkeypatch.setattr(flow, "solve", lambda *_: Answer(everything, "flow"))
     a = decide(REFERENCE, asked, policy="fair")
     assert (a.policy, a.fallback_from, a.method) == ("documented", "fair", "rule")
@@ -297,7 +297,7 @@ def test_whatever_goes_wrong_in_a_solver_the_rule_answers(monkeypatch: pytest.Mo
     def broken(*_: object) -> Answer:
         raise ArithmeticError("overflow")
 
-    asked = demand.told(UNEQUAL, {1: 80})
+    asked = demand.from_kilowatts(UNEQUAL, {1: 80})
     assert decide(UNEQUAL, asked, policy="fair").method == "constraint"
     monkeypatch.setattr(constraint, "LIMIT", 0)
     a = decide(UNEQUAL, asked, policy="fair")
@@ -312,7 +312,7 @@ def test_whatever_goes_wrong_in_a_solver_the_rule_answers(monkeypatch: pytest.Mo
 
 
 def test_a_wrong_order_is_not_accepted() -> None:
-    asked = demand.told(REFERENCE, {1: 80, 2: 240})
+    asked = demand.from_kilowatts(REFERENCE, {1: 80, 2: 240})
     left = usable_after(REFERENCE, Faults())
     wrong = asked._replace(order=(1, 2, 3, 4, 5, 6))
     for order in (asked, wrong):
@@ -327,7 +327,7 @@ def test_reservations_never_cost_safety(data: st.DataObject) -> None:
     nothing out of reach, no gun above its demand."""
     station = data.draw(stations())
     faults = data.draw(faults_of(station))
-    asked = demand.told(station, data.draw(demands_of(station)))
+    asked = demand.from_kilowatts(station, data.draw(demands_of(station)))
     guns, modules = len(station.guns), len(station.modules)
     reserved = data.draw(st.dictionaries(st.integers(1, modules), st.integers(1, guns)))
     policy = data.draw(st.sampled_from(POLICIES))

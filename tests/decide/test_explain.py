@@ -8,10 +8,11 @@ from stations import demands_of, faults_of, stations, tables
 from verified_alloc import BadInput, Faults, Station, allocate
 from verified_alloc.decide import demand
 from verified_alloc.decide.allocate import decide
-from verified_alloc.decide.explain import explain, kilowatts, modules, reasons
+from verified_alloc.decide.explain import explain, reasons
 from verified_alloc.decide.policies import constraint
 from verified_alloc.decide.policies.problem import NO_FAULTS
 from verified_alloc.station.faults import usable_after
+from verified_alloc.words import kilowatts, modules
 
 REFERENCE = Station.reference()
 
@@ -145,7 +146,7 @@ def test_modules_that_serve_nobody() -> None:
 
 def test_a_fall_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     station = Station.from_tables(tables(module=[{"id": 9, "power_kw": 20}]))
-    asked = demand.told(station, {1: 40})
+    asked = demand.from_kilowatts(station, {1: 40})
     monkeypatch.setattr(constraint, "LIMIT", 0)
     answer = decide(station, asked, policy="fair")
     about = reasons(station, asked, Faults(), answer).station

@@ -15,8 +15,8 @@ from proof_records import PROVED, write_record
 from hardware.simulated.faults import parse
 from proofs import plant
 from verified_alloc import Station, cli
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.doctor import MET, UNMET, UNSEEN, Check, examine
-from verified_alloc.run.loop import simulated_charger
 from verified_alloc.station.proof_record import beside
 
 STATION = Station.reference()

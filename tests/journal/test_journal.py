@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from verified_alloc.cli import main
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.control.state import Inputs, State
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.demand import strictly
@@ -27,7 +28,7 @@ from verified_alloc.journal import recorder as journal_module
 from verified_alloc.journal.database import TABLES, JournalFile, older_parts, part
 from verified_alloc.journal.reader import latest, read_journal
 from verified_alloc.journal.recorder import Journal, why
-from verified_alloc.run.loop import Run, simulated_charger
+from verified_alloc.run.loop import Run
 from verified_alloc.run.summary import Summary
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station

@@ -27,6 +27,7 @@ from proofs.plant import (
     Scan,
 )
 from verified_alloc import Station
+from verified_alloc.control import assembly
 from verified_alloc.kernel import diagnosis, switching
 from verified_alloc.kernel.diagnosis import Readings, Timing
 from verified_alloc.kernel.switching import Writes
@@ -188,7 +189,7 @@ def recorded(
     monkeypatch: pytest.MonkeyPatch, station: Station, trace: DemandTrace, *faults: str
 ) -> Recorder:
     """Play that trace, with those faults."""
-    charger = loop.simulated_charger(station)
+    charger = assembly.simulated_charger(station)
     recorder = Recorder(station, charger)
     real_floating, real_step = charger.cabinet.floating_word, switching.step
     real_lines, real_chips = PowerModuleController.read, ContactorController.read

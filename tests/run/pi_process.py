@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from verified_alloc import Station, cli
-from verified_alloc.run.loop import simulated_charger
+from verified_alloc.control.assembly import simulated_charger
 
 
 def main(folder: Path, argv: list[str]) -> int:

@@ -14,7 +14,7 @@ from proof_records import PROVED, write_record
 
 from hardware import bus_time
 from verified_alloc import Station, cli
-from verified_alloc.run.loop import simulated_charger
+from verified_alloc.control.assembly import simulated_charger
 
 ENABLES = Station.reference().hardware.enable_pins
 WATCHDOG_PIN = Station.reference().hardware.watchdog_pin

@@ -12,7 +12,7 @@ import pytest
 
 from verified_alloc.errors import BadInput
 from verified_alloc.service.log import Journald, Once
-from verified_alloc.service.request_guard import BURST, MOST_BODY_BYTES, Allowance, Door
+from verified_alloc.service.request_guard import BURST, MOST_BODY_BYTES, Allowance, RequestGuard
 from verified_alloc.service.settings import settings
 from verified_alloc.station.parts import ServiceConfig
 
@@ -32,7 +32,7 @@ class Behind:
 
 
 def asked(
-    door: Door, path: str = "/api/state", host: str = "127.0.0.1:8080", **request: Any
+    door: RequestGuard, path: str = "/api/state", host: str = "127.0.0.1:8080", **request: Any
 ) -> httpx.Response:
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(door)
@@ -60,7 +60,7 @@ def test_only_the_token_opens(
     told: str | None, code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     behind, refused = Behind(), Counter[str]()
-    door = Door(behind, TOKEN, "0.0.0.0", refused)
+    door = RequestGuard(behind, TOKEN, "0.0.0.0", refused)
     headers = {} if told is None else {"Authorization": told.encode("latin-1")}
     with caplog.at_level(logging.DEBUG):
         answer = asked(door, host="station.example", headers=headers)  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ def test_only_the_token_opens(
 
 
 def test_the_page_and_healthz_need_no_token_and_everything_else_does() -> None:
-    door = Door(Behind(), TOKEN, "0.0.0.0", Counter())
+    door = RequestGuard(Behind(), TOKEN, "0.0.0.0", Counter())
     for path, code in (
         ("/", 200),
         ("/app.js", 200),
@@ -96,7 +96,7 @@ def test_a_body_has_a_size(size: int, declared: bool) -> None:
         for start in range(0, size, 1000):
             yield body[start : start + 1000]
 
-    door = Door(behind, None, "127.0.0.1", refused)
+    door = RequestGuard(behind, None, "127.0.0.1", refused)
     answer = asked(door, method="PUT", content=body if declared else pieces())
     if size <= MOST_BODY_BYTES:
         assert answer.status_code == 200
@@ -126,7 +126,7 @@ def test_a_caller_that_comes_too_often_waits_and_others_do_not(
 
 def test_too_many_requests_are_refused_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     behind, refused = Behind(), Counter[str]()
-    door = Door(behind, None, "127.0.0.1", refused)
+    door = RequestGuard(behind, None, "127.0.0.1", refused)
     monkeypatch.setattr("verified_alloc.service.request_guard.time.monotonic", lambda: 0.0)
     codes = Counter(asked(door).status_code for _ in range(round(BURST) + 10))
     assert codes == {200: round(BURST), 429: 10}
@@ -148,7 +148,7 @@ def test_too_many_requests_are_refused_and_counted(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_pages_of_other_sites_do_not_get_in(host: str, origin: str | None, code: int) -> None:
-    door = Door(Behind(), None, "127.0.0.1", Counter())
+    door = RequestGuard(Behind(), None, "127.0.0.1", Counter())
     headers = {} if origin is None else {"Origin": origin}
     assert asked(door, host=host, headers=headers).status_code == code
 

@@ -19,10 +19,10 @@ from proof_records import PROVED, write_record
 from service.served import ENVIRONMENT, PROGRAM, STATION, Served, eventually
 
 from verified_alloc import cli
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.journal.reader import latest
-from verified_alloc.run.loop import simulated_charger
 from verified_alloc.service.settings import settings
-from verified_alloc.service.start import at_desk
+from verified_alloc.service.start import serving
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import ServiceConfig
 
@@ -442,7 +442,7 @@ def test_a_simulated_station_whose_default_port_is_taken_takes_another() -> None
         station = Station.reference()
         notes: list[str] = []
         wanted = settings(ServiceConfig(http=at))
-        with at_desk(station, "not proved", wanted, simulated_charger(station), True, notes.append):
+        with serving(station, "not proved", wanted, simulated_charger(station), True, notes.append):
             assert notes[0] == f"http {at} is taken"
             assert re.fullmatch(r"Dashboard: http://127\.0\.0\.1:\d+/", notes[1])
             assert at not in notes[1]

@@ -9,7 +9,7 @@ import pytest
 
 from hardware.simulated.charger import SimulatedCharger
 from verified_alloc import Station, cli
-from verified_alloc.run.loop import simulated_charger
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.station.parts import PowerModule
 from verified_alloc.station.wiring_list import HEADER_PINS, wiring_list
 

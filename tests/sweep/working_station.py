@@ -8,12 +8,12 @@ from typing import Self
 
 from hardware import clock
 from hardware.simulated.faults import parse
+from verified_alloc.control.assembly import controlled, simulated_charger
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.state import State
 from verified_alloc.decide.allocate import Solve
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
-from verified_alloc.run.loop import controlled, simulated_charger
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
 

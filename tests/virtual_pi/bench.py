@@ -19,7 +19,7 @@ from hardware.simulated.bus import BusFault, FaultHit
 from hardware.simulated.cabinet import COMMAND
 from hardware.simulated.monitor import Event
 from hardware.simulated.pins import CLAIMED
-from verified_alloc.run.loop import simulated_charger
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.station.model import Station
 
 LOOK_EVERY_S = 0.005
@@ -134,7 +134,7 @@ class Bench:
             monitor.settle()
             worst = max(monitor.exposures, key=lambda event: event.duration_ms, default=None)
             return (
-                f"{monitor.summary()}\n{bus.transactions} I2C messages, {bus.wire_bytes} bytes,"
+                f"{monitor.counts()}\n{bus.transactions} I2C messages, {bus.wire_bytes} bytes,"
                 f" {len(bus.faults_hit)} faults struck; longest wrong coil pattern"
                 f" {monitor.longest_stray_us / 1000:.1f} ms; longest exposure"
                 f" {f'{worst.duration_ms:.0f} ms: {worst.text}' if worst else 'none'}"

@@ -18,7 +18,7 @@ from verified_alloc.workload.synthetic import (
     RESEND_W,
     STEP_S,
     Day,
-    Session,
+    SyntheticSession,
     main,
     synthetic_day,
 )
@@ -38,7 +38,7 @@ def many() -> list[Day]:
     return [synthetic_day(seed) for seed in range(8)]
 
 
-def rows_of(day: Day, session: Session) -> list[DemandChange]:
+def rows_of(day: Day, session: SyntheticSession) -> list[DemandChange]:
     return [
         change
         for change in day.trace.changes

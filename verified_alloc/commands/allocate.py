@@ -97,7 +97,7 @@ def how(answer: "Allocation") -> str:
 
 
 def _print_allocation(result: dict[str, Any], policy: str) -> None:
-    from verified_alloc.decide.explain import modules
+    from verified_alloc.words import modules
 
     heads = ("gun", "asks kW", "modules", "connected kW", "delivered kW", "unmet kW")
     powers = ("connected_kw", "delivered_kw", "unmet_kw")

@@ -96,7 +96,7 @@ def compare(
     given = [station_of(path) for path in station or ()]
     guns = min((len(each.guns) for each in given), default=None)
     source = comparison.read_input(file, guns, cars, skip_bad)
-    stations = comparison.told_apart(given or [source.station or Station.reference()])
+    stations = comparison.with_distinct_names(given or [source.station or Station.reference()])
     names = names_of("--policies", policies, POLICIES)
     for each in stations:
         if "documented" in names and each.policy.minimum_modules:

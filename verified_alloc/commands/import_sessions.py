@@ -56,9 +56,11 @@ def epfl(
     sessions, left_out = read_epfl(file, read_cars(curves) if curves else None)
     laid = overlaid(sessions, folded)
     _write(laid, out)
-    told = [f"{len(sessions)} of {len(sessions) + left_out.total()} rows are plausible sessions."]
-    told += [f"Left out: {count} with {reason}." for reason, count in left_out.most_common()]
-    print("\n".join(told), file=sys.stderr)
+    sentences = [
+        f"{len(sessions)} of {len(sessions) + left_out.total()} rows are plausible sessions."
+    ]
+    sentences += [f"Left out: {count} with {reason}." for reason, count in left_out.most_common()]
+    print("\n".join(sentences), file=sys.stderr)
     return 0
 
 

@@ -118,7 +118,7 @@ def _demand(client: "Client", kw: dict[int, float], keep: bool) -> int:
 
 def _lines(state: Any) -> Sequence[str]:
     """The state for a person."""
-    from verified_alloc.decide.explain import modules
+    from verified_alloc.words import modules
 
     rows: list[tuple[str, ...]] = [
         ("gun", "asks kW", "could have kW", "granted kW", "offered kW", "live", "")
@@ -144,16 +144,16 @@ def _lines(state: Any) -> Sequence[str]:
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    told = [f"{state['station']['name']}: {_condition(state)}"]
-    told += [
+    lines = [f"{state['station']['name']}: {_condition(state)}"]
+    lines += [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    told.append(f"Proof: {state['station']['proof']}.")
+    lines.append(f"Proof: {state['station']['proof']}.")
     limit_kw = state["site_limit"]["limit_kw"]
-    told += [] if limit_kw is None else [f"Site limit: {limit_kw:g} kW."]
-    told += [f"Fault {fault['id']}: {fault['text']}." for fault in state["faults"]]
-    return told
+    lines += [] if limit_kw is None else [f"Site limit: {limit_kw:g} kW."]
+    lines += [f"Fault {fault['id']}: {fault['text']}." for fault in state["faults"]]
+    return lines
 
 
 def _condition(state: Any) -> str:

@@ -1,4 +1,4 @@
-"""The command `run`: its options; what it does is `verified_alloc.run.command`."""
+"""The command `run`: its options; what it does is `verified_alloc/run/command.py`."""
 
 from typing import Annotated
 
@@ -92,9 +92,10 @@ def run(
     EXPANDER; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21 @ 10s for 500ms'.
     """
     from verified_alloc.run import command
+    from verified_alloc.run.plan import RunOptions, checked
 
-    return command.run(
-        station_of(station),
+    options = RunOptions(
+        station=station_of(station),
         station_file=station,
         demands=demands,
         hardware=hardware,
@@ -108,3 +109,4 @@ def run(
         service=service,
         as_json=as_json,
     )
+    return command.run(checked(options))

@@ -122,8 +122,8 @@ def study(
         found = outcomes(plan, store.results)
     _write(folder, plan, found)
     if as_json:
-        told = {"source": plan.source.name, "answer": answer(found), "results": rows(found)}
-        print(json.dumps(told))
+        report = {"source": plan.source.name, "answer": answer(found), "results": rows(found)}
+        print(json.dumps(report))
     elif as_csv:
         print(csv_of(found), end="")
     else:

@@ -17,9 +17,14 @@ from hardware.simulated.charger import SimulatedCharger
 from verified_alloc.commission.report import page
 from verified_alloc.commission.results import CYCLES, Results, as_json
 from verified_alloc.commission.walk import Walk
+from verified_alloc.control.assembly import (
+    check_hardware,
+    check_scan_time,
+    simulated_charger,
+    wires,
+)
 from verified_alloc.errors import BadInput
-from verified_alloc.run.command import check_hardware
-from verified_alloc.run.loop import check_scan_time, ended_by_signals, simulated_charger, wires
+from verified_alloc.process import ended_by_signals
 from verified_alloc.station.model import Station
 
 
@@ -56,13 +61,13 @@ def commission(
     if results is None:
         print("Ended before the walk was complete: there is no report.")
         return 0
-    told = _report(station, results, hardware)
-    for file, text in zip(beside, (page(told), json.dumps(told, indent=1)), strict=True):
+    contents = _report(station, results, hardware)
+    for file, text in zip(beside, (page(contents), json.dumps(contents, indent=1)), strict=True):
         file.write_text(text, encoding="utf-8")
     if as_json:
-        print(json.dumps(told))
+        print(json.dumps(contents))
     else:
-        _print(told, beside)
+        _print(contents, beside)
     return 0 if results.passed else 1
 
 
@@ -111,16 +116,16 @@ def _report(station: Station, results: Results, hardware: str) -> dict[str, Any]
     return as_json(station, results, about)
 
 
-def _print(told: dict[str, Any], beside: Sequence[Path]) -> None:
-    for finding in told["findings"]:
+def _print(report: dict[str, Any], beside: Sequence[Path]) -> None:
+    for finding in report["findings"]:
         print(finding)
-    good = sum(result["verdict"] == "good" for result in told["contactors"])
-    modules = sum(result["verdict"] == "good" for result in told["modules"])
+    good = sum(result["verdict"] == "good" for result in report["contactors"])
+    modules = sum(result["verdict"] == "good" for result in report["modules"])
     print(
-        f"{good} of {len(told['contactors'])} contactors and {modules} of {len(told['modules'])}"
-        " modules are good."
+        f"{good} of {len(report['contactors'])} contactors"
+        f" and {modules} of {len(report['modules'])} modules are good."
     )
-    for key, value in told["timing"]["suggested"].items():
+    for key, value in report["timing"]["suggested"].items():
         print(f"Measured, for the station file: {key} = {value}")
     print(f"To be signed: {beside[0]}, with {beside[1]}.")
 

@@ -75,12 +75,12 @@ def _about(report: dict[str, Any]) -> str:
 
 def _verdict(report: dict[str, Any]) -> str:
     good = sum(r["verdict"] == "good" for r in report["contactors"])
-    told = f"{good} of {len(report['contactors'])} contactors good"
+    counts = f"{good} of {len(report['contactors'])} contactors good"
     if report["modules"]:
         good = sum(r["verdict"] == "good" for r in report["modules"])
-        told += f", {good} of {len(report['modules'])} modules"
+        counts += f", {good} of {len(report['modules'])} modules"
     name = "passed" if report["passed"] else "failed"
-    return f'<p class="verdict {name}">{name.upper()}: {told}</p>'
+    return f'<p class="verdict {name}">{name.upper()}: {counts}</p>'
 
 
 def _findings(findings: Sequence[str]) -> list[str]:

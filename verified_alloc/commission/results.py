@@ -89,21 +89,21 @@ class Results:
 
     def findings(self) -> list[str]:
         """What is wrong, a sentence each; what has one cause, in one sentence."""
-        told = [_of_expander(result) for result in self.expanders if result.verdict != "good"]
+        found = [_of_expander(result) for result in self.expanders if result.verdict != "good"]
         explained: set[Pair] = set()
         for several in (self._straps, self._closed_boards, self._swaps):
             sentences, pairs = several(explained)
-            told += sentences
+            found += sentences
             explained |= pairs
-        told += [
+        found += [
             _of_contactor(result)
             for result in self.contactors
             if result.verdict not in ("good", "not tested") and result.pair not in explained
         ]
-        told += self._of_modules()
-        told += _not_tested("contactors", [(r.name, r) for r in self.contactors])
-        told += _not_tested("modules", [(str(r.module), r) for r in self.modules])
-        return told
+        found += self._of_modules()
+        found += _not_tested("contactors", [(r.name, r) for r in self.contactors])
+        found += _not_tested("modules", [(str(r.module), r) for r in self.modules])
+        return found
 
     def timing(self) -> dict[str, int]:
         """Times for `[timing]` of the station file, from the contactors that are good, slow or too
@@ -132,7 +132,7 @@ class Results:
                 there = expander if bit == result.bit else None
             leads.setdefault(result.output_expander, []).append((result, there))
         feedback = {result.output_expander: result.feedback_expander for result in self.contactors}
-        told: list[str] = []
+        sentences: list[str] = []
         pairs: set[Pair] = set()
         for one, ways in leads.items():
             ends = {there for _, there in ways if there is not None}
@@ -141,13 +141,13 @@ class Results:
                 continue
             (other,) = ends
             if one < other:
-                told.append(
+                sentences.append(
                     f"The address straps of expanders {one:#04x} and {other:#04x}, or those of"
                     f" {feedback[one]:#04x} and {feedback[other]:#04x}, are swapped: each coil"
                     " moves the contact at the same pin of the other."
                 )
             pairs |= {result.pair for result in led}
-        return told, pairs
+        return sentences, pairs
 
     def _closed_boards(self, _: set[Pair]) -> tuple[list[str], set[Pair]]:
         """Positions none of whose contacts reads open."""
@@ -159,12 +159,12 @@ class Results:
             for at, results in boards.items()
             if len(results) > 1 and all(result.verdict == "reads closed" for result in results)
         }
-        told = [
+        sentences = [
             f"Every contact on feedback expander {feedback:#04x} reads closed: its address straps"
             " are swapped with those of an output expander, or its contacts have no ground."
             for _, feedback in closed
         ]
-        return told, {result.pair for results in closed.values() for result in results}
+        return sentences, {result.pair for results in closed.values() for result in results}
 
     def _swaps(self, explained: set[Pair]) -> tuple[list[str], set[Pair]]:
         """Two contactors, each of which moves the other's contact."""
@@ -176,12 +176,12 @@ class Results:
             and result.pair not in explained
         }
         swapped = [(a, b) for a, b in crossed.items() if crossed.get(b) == a and a < b]
-        told = [
+        sentences = [
             f"Contactors {a[0]}:{a[1]} and {b[0]}:{b[1]}: their coil wires, or the wires of their"
             " auxiliary contacts, are swapped."
             for a, b in swapped
         ]
-        return told, {pair for both in swapped for pair in both}
+        return sentences, {pair for both in swapped for pair in both}
 
     def _of_modules(self) -> Iterator[str]:
         crossed = {

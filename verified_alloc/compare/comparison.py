@@ -122,7 +122,7 @@ def compare(
     )
 
 
-def told_apart(stations: Sequence[Station]) -> list[Station]:
+def with_distinct_names(stations: Sequence[Station]) -> list[Station]:
     """The stations, those of one name told apart by their matrix, or by a number."""
     names = [station.name for station in stations]
     named = [

@@ -33,7 +33,7 @@ class Served(NamedTuple):
     """When it had 80 % of its battery, or all it wanted, whichever was first."""
 
 
-class Crowd(Protocol):
+class DemandSource(Protocol):
     """Who asks for power. Guns are counted from 0."""
 
     start_ms: int
@@ -43,28 +43,28 @@ class Crowd(Protocol):
     def next_ms(self, now_ms: int, draw_w: Sequence[int]) -> int:
         """When something will happen if the guns go on to draw this much."""
 
-    def act(self, now_ms: int, ask: Ask) -> None:
+    def advance(self, now_ms: int, ask: Ask) -> None:
         """What happens now."""
 
-    def take(self, gun: int, asked_mj: int, offered_mj: int) -> int:
+    def settle(self, gun: int, asked_mj: int, offered_mj: int) -> int:
         """While a gun asked for that much it could have drawn so much; what was taken of it."""
 
     def close(self, end_ms: int) -> None:
         """The replay is over."""
 
 
-class Told:
+class TraceSource:
     """A demand trace: guns ask what it says, whatever they get."""
 
     def __init__(
-        self, station: Station, trace: DemandTrace | TraceFile, over: Callable[[Served], None]
+        self, station: Station, trace: DemandTrace | TraceFile, finished: Callable[[Served], None]
     ) -> None:
         guns = len(station.guns)
         self.start_ms = 0
         self.end_ms: int | None = trace.last_ms
         self._changes = iter(trace.changes)
         self._change = next(self._changes, None)
-        self._over = over
+        self._finished = finished
         self._since_ms: list[int | None] = [None] * guns
         self._asked_mj = [0] * guns
         self._taken_mj = [0] * guns
@@ -72,7 +72,7 @@ class Told:
     def next_ms(self, now_ms: int, draw_w: Sequence[int]) -> int:
         return NEVER_MS if self._change is None else self._change.time_ms
 
-    def act(self, now_ms: int, ask: Ask) -> None:
+    def advance(self, now_ms: int, ask: Ask) -> None:
         while self._change is not None and self._change.time_ms <= now_ms:
             gun, demand_w = self._change.gun - 1, self._change.demand_w
             if not demand_w:
@@ -83,7 +83,7 @@ class Told:
             ask(gun, demand_w, now_ms)
             self._change = next(self._changes, None)
 
-    def take(self, gun: int, asked_mj: int, offered_mj: int) -> int:
+    def settle(self, gun: int, asked_mj: int, offered_mj: int) -> int:
         self._asked_mj[gun] += asked_mj
         self._taken_mj[gun] += offered_mj
         return offered_mj
@@ -96,7 +96,7 @@ class Told:
         since_ms, self._since_ms[gun] = self._since_ms[gun], None
         if since_ms is not None and self._asked_mj[gun]:
             asked_mj, taken_mj = self._asked_mj[gun], self._taken_mj[gun]
-            self._over(Served(gun + 1, since_ms, since_ms, now_ms, asked_mj, taken_mj, now_ms))
+            self._finished(Served(gun + 1, since_ms, since_ms, now_ms, asked_mj, taken_mj, now_ms))
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class _Car:
     finished_ms: int | None = None
 
 
-class Cars:
+class CarSource:
     """Cars in closed loop. A car takes a free gun, waits in line if there is none, leaves when it
     has its energy, and at the latest when its patience is at an end: `patience_percent` of its
     planned stay later than planned."""
@@ -126,7 +126,7 @@ class Cars:
         self,
         station: Station,
         sessions: Iterable[Session],
-        over: Callable[[Served], None],
+        finished: Callable[[Served], None],
         seed: int,
         patience_percent: int,
     ) -> None:
@@ -137,7 +137,7 @@ class Cars:
         self.start_ms = self._next.arrival_ms // DAY_MS * DAY_MS
         self._cars: list[_Car | None] = [None] * len(station.guns)
         self._line: list[Session] = []
-        self._over = over
+        self._finished = finished
         self._draw = Random(seed)
         self._patience_percent = patience_percent
 
@@ -155,7 +155,7 @@ class Cars:
                     next_ms = min(next_ms, now_ms - (car.taken_mj - until_mj) // power_w)
         return next_ms
 
-    def act(self, now_ms: int, ask: Ask) -> None:
+    def advance(self, now_ms: int, ask: Ask) -> None:
         for gun, car in enumerate(self._cars):
             if car is not None:
                 self._charge(gun, car, now_ms, ask)
@@ -170,9 +170,9 @@ class Cars:
             elif self._latest_ms(session) <= now_ms:
                 self._line.remove(session)
                 came_ms = session.arrival_ms
-                self._over(Served(None, came_ms, now_ms, now_ms, session.energy_mj, 0, None))
+                self._finished(Served(None, came_ms, now_ms, now_ms, session.energy_mj, 0, None))
 
-    def take(self, gun: int, asked_mj: int, offered_mj: int) -> int:
+    def settle(self, gun: int, asked_mj: int, offered_mj: int) -> int:
         car = self._cars[gun]
         assert car is not None
         taken_mj = min(offered_mj, car.session.energy_mj - car.taken_mj)
@@ -207,7 +207,7 @@ class Cars:
             self._cars[gun] = None
             ask(gun, 0, now_ms)
             came_ms, energy_mj = car.session.arrival_ms, car.session.energy_mj
-            self._over(
+            self._finished(
                 Served(
                     gun + 1,
                     came_ms,

@@ -207,21 +207,21 @@ class Charger:
                     self._target[module_number - 1] = number - 1
 
         affordable_w = self._affordable()
-        for gun, told in enumerate(self._offers):
-            if not told.offer_w == told.promise_w == told.pending_w <= affordable_w[gun]:
-                self._lower(gun, told, affordable_w[gun], now_ms, elapsed_ms)
+        for gun, offered in enumerate(self._offers):
+            if not offered.offer_w == offered.promise_w == offered.pending_w <= affordable_w[gun]:
+                self._lower(gun, offered, affordable_w[gun], now_ms, elapsed_ms)
         moving = self._switch(now_ms)
         if self._live_changed:
             affordable_w = self._affordable()
         if any(map(_above, affordable_w, self._offers)):
             raised = offer.raise_(ops, self._offers, affordable_w, self._limit_w)
-            for gun, told in enumerate(raised):
-                self._publish(gun, told, now_ms)
+            for gun, offered in enumerate(raised):
+                self._publish(gun, offered, now_ms)
         due_ms = min((unit.due_ms for unit in moving), default=NEVER_MS)
-        for told in self._offers:
-            if told.pending_w != told.promise_w:
-                waits_ms = self._lead_ms - told.waited_ms
-                if told.waited_ms == NOT_SO:
+        for offered in self._offers:
+            if offered.pending_w != offered.promise_w:
+                waits_ms = self._lead_ms - offered.waited_ms
+                if offered.waited_ms == NOT_SO:
                     waits_ms = self._scan_ms + self._lead_ms
                 due_ms = min(due_ms, now_ms + waits_ms)
         due_ms = min(due_ms, self._dwell_ms)
@@ -285,24 +285,26 @@ class Charger:
         ]
 
     def _lower(
-        self, gun: int, told: Offer, affordable_w: int, now_ms: int, elapsed_ms: int
+        self, gun: int, offered: Offer, affordable_w: int, now_ms: int, elapsed_ms: int
     ) -> None:
-        if told.waited_ms == NOT_SO and elapsed_ms > self._scan_ms:
+        if offered.waited_ms == NOT_SO and elapsed_ms > self._scan_ms:
             # The wait begins with the scan after the one that published; nothing else was in it.
-            told = offer.lower(ops, self._lead_ms, told, told.offer_w, False, self._scan_ms)
+            offered = offer.lower(
+                ops, self._lead_ms, offered, offered.offer_w, False, self._scan_ms
+            )
             elapsed_ms -= self._scan_ms
         self._publish(
-            gun, offer.lower(ops, self._lead_ms, told, affordable_w, False, elapsed_ms), now_ms
+            gun, offer.lower(ops, self._lead_ms, offered, affordable_w, False, elapsed_ms), now_ms
         )
 
-    def _publish(self, gun: int, told: Offer, now_ms: int) -> None:
-        before_w, self._offers[gun] = self._offers[gun].offer_w, told
-        if told.offer_w == before_w:
+    def _publish(self, gun: int, offered: Offer, now_ms: int) -> None:
+        before_w, self._offers[gun] = self._offers[gun].offer_w, offered
+        if offered.offer_w == before_w:
             return
-        if told.offer_w < self._heeded_w[gun]:
+        if offered.offer_w < self._heeded_w[gun]:
             self._heeding.append((now_ms + self._lead_ms, gun))
         else:
-            self._heeded_w[gun] = told.offer_w
+            self._heeded_w[gun] = offered.offer_w
             self._draw(gun)
 
     def _draw(self, gun: int) -> None:
@@ -329,13 +331,13 @@ class Charger:
 
     def _held(self) -> list[int]:
         """By module, the gun that it may be switched to now."""
-        question = (*self.live_on, *self._target, *[told.promise_w for told in self._offers])
+        question = (*self.live_on, *self._target, *[offered.promise_w for offered in self._offers])
         if question != self._held_for:
             rows = offer.hold(
                 ops,
                 _rows(self.live_on, self._guns),
                 _rows(self._target, self._guns),
-                [told.promise_w for told in self._offers],
+                [offered.promise_w for offered in self._offers],
                 self._power_w,
             )
             self._held_for = question
@@ -453,5 +455,5 @@ def _rows(holder: Sequence[int], guns: Iterable[int]) -> list[list[bool]]:
     return [[on == gun for on in holder] for gun in guns]
 
 
-def _above(affordable_w: int, told: Offer) -> bool:
-    return affordable_w > told.offer_w
+def _above(affordable_w: int, offered: Offer) -> bool:
+    return affordable_w > offered.offer_w

@@ -9,7 +9,14 @@ memory does not grow with the length of the input.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from verified_alloc.compare.demand_source import DAY_MS, NEVER_MS, Cars, Crowd, Served, Told
+from verified_alloc.compare.demand_source import (
+    DAY_MS,
+    NEVER_MS,
+    CarSource,
+    DemandSource,
+    Served,
+    TraceSource,
+)
 from verified_alloc.compare.ideal_charger import NOBODY, Charger
 from verified_alloc.compare.timeline import Recorder, Timeline
 from verified_alloc.station.model import Station
@@ -118,38 +125,38 @@ def replay(
     trace from 0 to its last change.
     """
     tally = Tally(station, each)
-    crowd: Crowd
+    demands: DemandSource
     if isinstance(source, DemandTrace | TraceFile):
-        crowd = Told(station, source, tally.over)
+        demands = TraceSource(station, source, tally.finished)
     else:
-        crowd = Cars(station, source, tally.over, seed, patience_percent)
-    charger = Charger(station, policy, crowd.start_ms)
+        demands = CarSource(station, source, tally.finished, seed, patience_percent)
+    charger = Charger(station, policy, demands.start_ms)
     recorder = None
     if window_ms is not None:
         recorder = Recorder(len(station.guns), len(station.modules), window_ms)
 
     def until(next_ms: int) -> None:
-        tally.pass_time(charger, crowd, next_ms - now_ms)
+        tally.pass_time(charger, demands, next_ms - now_ms)
         if recorder is not None:
             recorder.pass_time(now_ms, next_ms, charger.draw_w, charger.live_on)
 
-    now_ms = crowd.start_ms
-    while (next_ms := min(crowd.next_ms(now_ms, charger.draw_w), charger.next_ms)) < NEVER_MS:
-        if crowd.end_ms is not None and next_ms >= crowd.end_ms:
+    now_ms = demands.start_ms
+    while (next_ms := min(demands.next_ms(now_ms, charger.draw_w), charger.next_ms)) < NEVER_MS:
+        if demands.end_ms is not None and next_ms >= demands.end_ms:
             break
         until(next_ms)
         now_ms = next_ms
-        crowd.act(now_ms, charger.ask)
+        demands.advance(now_ms, charger.ask)
         charger.advance(now_ms)
         progress(now_ms)
-    end_ms = crowd.end_ms
+    end_ms = demands.end_ms
     if end_ms is None:
         end_ms = -(-now_ms // DAY_MS) * DAY_MS
     until(end_ms)
-    crowd.close(end_ms)
+    demands.close(end_ms)
     charger.take_off()
     timeline = None if recorder is None else recorder.timeline()
-    return tally.replay(charger, crowd, policy, seed, end_ms, timeline)
+    return tally.replay(charger, demands, policy, seed, end_ms, timeline)
 
 
 class Tally:
@@ -172,7 +179,7 @@ class Tally:
         self._share_counts = [0] * SHARE_BINS
         self._energy_counts = [0] * (ENERGY_BINS_KWH + 1)
 
-    def pass_time(self, charger: Charger, crowd: Crowd, passed_ms: int) -> None:
+    def pass_time(self, charger: Charger, demands: DemandSource, passed_ms: int) -> None:
         """Everything stays as it is for so long."""
         if passed_ms <= 0:
             return
@@ -185,7 +192,7 @@ class Tally:
                 together_w += asked_w
                 self._gun_asked_mj[gun] += asked_w * passed_ms
                 drawn_w += (draw_w := charger.draw_w[gun])
-                taken_mj = crowd.take(gun, asked_w * passed_ms, draw_w * passed_ms)
+                taken_mj = demands.settle(gun, asked_w * passed_ms, draw_w * passed_ms)
                 self._gun_delivered_mj[gun] += taken_mj
                 self._asking_ms += passed_ms
                 if not delivered_w[gun + 1]:
@@ -202,7 +209,7 @@ class Tally:
             if gun != NOBODY:
                 self._live_ms[module] += passed_ms
 
-    def over(self, served: Served) -> None:
+    def finished(self, served: Served) -> None:
         """A session has ended."""
         self._sessions += 1
         self._wanted_mj += served.asked_mj
@@ -225,7 +232,7 @@ class Tally:
     def replay(
         self,
         charger: Charger,
-        crowd: Crowd,
+        demands: DemandSource,
         policy: str,
         seed: int,
         end_ms: int,
@@ -235,12 +242,12 @@ class Tally:
             station=self._station.name,
             policy=policy,
             seed=seed,
-            start_ms=crowd.start_ms,
+            start_ms=demands.start_ms,
             end_ms=end_ms,
             pool_w=self._pool_w,
             gun_asked_mj=tuple(self._gun_asked_mj),
             gun_delivered_mj=tuple(self._gun_delivered_mj),
-            closed_loop=crowd.end_ms is None,
+            closed_loop=demands.end_ms is None,
             wanted_mj=self._wanted_mj,
             sessions=self._sessions,
             met=self._met,

@@ -174,15 +174,15 @@ def _table(replays: tuple[Replay, ...]) -> str:
         values = shown_values(figure, replays)
         if values is None:
             continue
-        told = [figure.of(replayed) for replayed in replays]
-        numbers = [round(value, figure.digits) for value in told if value is not None]
+        exact = [figure.of(replayed) for replayed in replays]
+        numbers = [round(value, figure.digits) for value in exact if value is not None]
         best = max(numbers) if figure.better > 0 else min(numbers)
         unit = f' <span class="unit">{escape(figure.unit)}</span>' if figure.unit else ""
         kind = ' class="load"' if figure.value is metrics.load_factor else ""
         cells = "".join(
             f"<td{' class=best' if _is_best(figure, value, best, numbers) else ''}>"
             f"{escape(text)}</td>"
-            for value, text in zip(told, values, strict=True)
+            for value, text in zip(exact, values, strict=True)
         )
         lines.append(f"<tr{kind}><td>{escape(figure.title)}{unit}</td>{cells}</tr>")
     lines.append("</tbody></table>")

@@ -16,7 +16,7 @@ class BusAlarm:
     """Watches the bank's events."""
 
     def __init__(self) -> None:
-        self._told_s = -float(AGAIN_AFTER_S)
+        self._alarmed_s = -float(AGAIN_AFTER_S)
         self._newest: BusEvent | None = None
 
     def news(self, events: Sequence[BusEvent], now_s: float) -> list[str]:
@@ -26,9 +26,9 @@ class BusAlarm:
             return []
         self._newest = events[-1]
         recent = Counter(event.address for event in events if event.at_s > now_s - WINDOW_S)
-        if recent.total() <= MOST or now_s < self._told_s + AGAIN_AFTER_S:
+        if recent.total() <= MOST or now_s < self._alarmed_s + AGAIN_AFTER_S:
             return []
-        self._told_s = now_s
+        self._alarmed_s = now_s
         address, count = recent.most_common(1)[0]
         return [
             f"the I2C bus is disturbed: {recent.total()} transfers tried again within"

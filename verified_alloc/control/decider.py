@@ -54,7 +54,7 @@ class Decider:
         return self._wear.operations
 
     def next_change_ms(self, now_ms: int) -> int:
-        """When the first hold ends or demand becomes stale by itself, or in a day if none does; while
+        """When a hold ends or a demand becomes stale by itself, or in a day if none does; while
         a solver has not answered, now."""
         if self._undecided_ms is not None:
             return now_ms

@@ -107,7 +107,7 @@ def allocate(
         raise BadInput(f"policy {shown(policy)}: allowed is {', '.join(POLICIES)}")
     if not isinstance(faults, Faults):
         raise BadInput(f"faults = {shown(faults)}: allowed is Faults(...)")
-    asked = demand.told(station, demands)
+    asked = demand.from_kilowatts(station, demands)
     closed = ALL_OPEN if current is None else frozenset(_closed(station, current))
     worn = NO_WEAR if wear is None else _checked_wear(station, wear)
     return decide(station, asked, faults=faults, current=closed, policy=policy, wear=worn)

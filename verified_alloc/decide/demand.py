@@ -52,11 +52,11 @@ def strictly(demand_w: Sequence[int]) -> Asked:
     return Asked(tuple(demand_w), tuple(demand_w), by_rank(demand_w))
 
 
-def told(station: Station, demands: Mapping[int, float | Decimal]) -> Asked:
+def from_kilowatts(station: Station, demands: Mapping[int, float | Decimal]) -> Asked:
     """Demands in kW by gun, a gun that is not named asks for 0; all or none: `BadInput`."""
     demand_w = [0] * len(station.guns)
-    for gun, told_w in _accepted(station, demands).items():
-        demand_w[gun - 1] = told_w
+    for gun, gun_w in _accepted(station, demands).items():
+        demand_w[gun - 1] = gun_w
     return strictly(demand_w)
 
 
@@ -91,7 +91,7 @@ class DemandProcessor:
         self._timeout_ms = station.timing.demand_timeout_s * 1000
         self._deadband_w = station.policy.priority_deadband_w
         self._demand_w = [0] * len(station.guns)
-        self._told_ms: list[int | None] = [None] * len(station.guns)
+        self._set_ms: list[int | None] = [None] * len(station.guns)
         self._rank_w = [0] * len(station.guns)
 
     def set(self, gun: int, kw: float | Decimal, now_ms: int) -> None:
@@ -107,7 +107,7 @@ class DemandProcessor:
         """The same for what is behind the door already: whole watts."""
         check_gun(self._station, gun)
         self._demand_w[gun - 1] = demand_w
-        self._told_ms[gun - 1] = now_ms
+        self._set_ms[gun - 1] = now_ms
 
     def asked(self, now_ms: int) -> Asked:
         """What counts now. The rank values follow what this is called with: once a scan."""
@@ -127,12 +127,12 @@ class DemandProcessor:
     def next_change_ms(self, now_ms: int) -> int | None:
         """When the next demand becomes stale if nobody tells anything; None if none will."""
         ends_ms = (
-            told_ms + self._timeout_ms + 1
-            for place, told_ms in enumerate(self._told_ms)
-            if told_ms is not None and not self._is_stale(place, now_ms)
+            set_ms + self._timeout_ms + 1
+            for place, set_ms in enumerate(self._set_ms)
+            if set_ms is not None and not self._is_stale(place, now_ms)
         )
         return min(ends_ms, default=None)
 
     def _is_stale(self, place: int, now_ms: int) -> bool:
-        told_ms = self._told_ms[place]
-        return told_ms is not None and now_ms - told_ms > self._timeout_ms
+        set_ms = self._set_ms[place]
+        return set_ms is not None and now_ms - set_ms > self._timeout_ms

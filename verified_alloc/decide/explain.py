@@ -7,7 +7,6 @@ asked for, needed and found.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import groupby
 
 from verified_alloc.decide import demand
 from verified_alloc.decide.allocate import KEPT, Allocation, allocate
@@ -17,6 +16,7 @@ from verified_alloc.decide.policies.problem import NO_FAULTS, Problem
 from verified_alloc.kernel import ops, rule
 from verified_alloc.station.faults import Faults, usable_after
 from verified_alloc.station.model import Station
+from verified_alloc.words import count, kilowatts, listed, modules
 
 PREFERS = {
     "priority": "by priority the higher demand comes first",
@@ -63,7 +63,7 @@ def explain(
 ) -> Explanation:
     """What `allocate` answers to the same arguments, and why; `BadInput` as there."""
     allocation = allocate(station, demands, policy, current, faults)
-    return reasons(station, demand.told(station, demands), faults, allocation)
+    return reasons(station, demand.from_kilowatts(station, demands), faults, allocation)
 
 
 def reasons(station: Station, asked: Asked, faults: Faults, allocation: Allocation) -> Explanation:
@@ -167,7 +167,7 @@ def _conflict(
     if not against.guns:
         what = limit if against.within_limit else f"{modules(usable)}, all that it can use"
         return f"{wish} cannot be had of {what}."
-    those = _list(f"gun {other} ({modules(allocation.modules[other])})" for other in guns[1:])
+    those = listed(f"gun {other} ({modules(allocation.modules[other])})" for other in guns[1:])
     reason = f"{modules(usable)} are all that they can use"
     if against.within_limit:
         reason += f", within {limit}"
@@ -199,7 +199,7 @@ def _out(station: Station, faults: Faults, gun: int) -> list[str]:
             continue
         welded = _welded_to(faults, module)
         if len(welded) > 1:
-            others = _list(f"gun {other}" for other in welded if other != gun)
+            others = listed(f"gun {other}" for other in welded if other != gun)
             sentences.append(
                 f"PM{module} is welded to it and to {others}: they are joined, and none of them"
                 " can be served."
@@ -212,7 +212,7 @@ def _out(station: Station, faults: Faults, gun: int) -> list[str]:
 def _served_after(before: Sequence[int], allocation: Allocation) -> str:
     if not before:
         return "It is served first."
-    guns = _list(f"gun {gun} ({modules(allocation.modules[gun])})" for gun in before)
+    guns = listed(f"gun {gun} ({modules(allocation.modules[gun])})" for gun in before)
     return f"Served before it: {guns}."
 
 
@@ -245,7 +245,7 @@ def _in_the_way(station: Station, faults: Faults, gun: int, short: bool) -> list
         if welded == [gun]:
             sentences.append(f"PM{module} is welded to it and serves no other gun.")
         elif len(welded) > 1:
-            guns = _list(f"gun {other}" for other in welded)
+            guns = listed(f"gun {other}" for other in welded)
             sentences.append(f"PM{module} is welded to {guns} and serves nobody.")
         elif welded and module not in faults.modules:
             sentences.append(f"PM{module} is welded to gun {welded[0]} and serves only that gun.")
@@ -301,29 +301,3 @@ def _about_station(station: Station, faults: Faults, allocation: Allocation) -> 
 
 def _welded_to(faults: Faults, module: int) -> list[int]:
     return sorted(gun for gun, welded in faults.welded if welded == module)
-
-
-def kilowatts(power_w: int) -> str:
-    """A power as people write it: 40 kW, 40.5 kW."""
-    return f"{Decimal(power_w) / 1000:f} kW"
-
-
-def count(number: int) -> str:
-    """So many modules, in words that agree."""
-    return "1 module" if number == 1 else f"{number} modules"
-
-
-def modules(numbers: Iterable[int]) -> str:
-    """Modules as people write them: PM1-4, PM7; `none` if there are none."""
-    runs = []
-    for _, run in groupby(enumerate(numbers), lambda place: place[1] - place[0]):
-        members = [number for _, number in run]
-        last = f"-{members[-1]}" if len(members) > 1 else ""
-        runs.append(f"PM{members[0]}{last}")
-    return ", ".join(runs) or "none"
-
-
-def _list(parts: Iterable[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    *first, last = parts
-    return f"{', '.join(first)} and {last}" if first else last

@@ -179,8 +179,8 @@ class _Times:
                 self._walk = walk
 
     def _unseen(self, id: str) -> Check:
-        told = f"{self._report} is no report of this station: verified-alloc commission"
-        return Check(id, UNSEEN, told)
+        sentence = f"{self._report} is no report of this station: verified-alloc commission"
+        return Check(id, UNSEEN, sentence)
 
     def mirror(self) -> Check:
         if self._walk is None:
@@ -200,8 +200,8 @@ class _Times:
         times = [ms for r in self._walk["contactors"] for ms in r[measured]]
         limit_ms = getattr(self._timing, key)
         worst_ms = max(times, default=0.0)
-        told = f"{key} = {limit_ms}, the slowest of the walk took {worst_ms:.1f}"
-        return check(id, bool(times) and worst_ms <= limit_ms + 1, told, told)
+        sentence = f"{key} = {limit_ms}, the slowest of the walk took {worst_ms:.1f}"
+        return check(id, bool(times) and worst_ms <= limit_ms + 1, sentence, sentence)
 
 
 def _sole_owner(station: Station, wires: _Wires, root: Path) -> Check:
@@ -242,5 +242,7 @@ def _spacing(station: Station) -> Check:
         due_s = clock.now_s() + 0.002
         clock.sleep_s(0.002)
         latest_ms = max(latest_ms, (clock.now_s() - due_s) * 1000)
-    told = f"woken {latest_ms:.1f} ms late at most in {SLEEPS} tries, of {station.timing.scan_ms}"
-    return check("A13", latest_ms < station.timing.scan_ms / 2, told, told)
+    sentence = (
+        f"woken {latest_ms:.1f} ms late at most in {SLEEPS} tries, of {station.timing.scan_ms}"
+    )
+    return check("A13", latest_ms < station.timing.scan_ms / 2, sentence, sentence)

@@ -62,8 +62,8 @@ class ConfigTxt:
 
     def i2c_baudrate(self) -> int:
         """The speed of I2C bus 1, Hz."""
-        told = self.parameter("i2c_arm_baudrate") or ""
-        return int(told) if told.isdigit() and int(told) else _DEFAULT_BAUDRATE
+        rate = self.parameter("i2c_arm_baudrate") or ""
+        return int(rate) if rate.isdigit() and int(rate) else _DEFAULT_BAUDRATE
 
     def claimed_lines(self) -> dict[str, tuple[int, ...]]:
         """The lines (BCM) that config.txt gives to something else, by what it gives them to."""

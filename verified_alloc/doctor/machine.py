@@ -119,8 +119,10 @@ def _bus_speed(station: Station, root: Path) -> Iterator[Check]:
         yield Check("bus speed", UNSEEN, f"the kernel does not tell the speed of I2C bus {bus}")
         return
     least_ms = bus_time.least_scan_ms(wiring.expanders(len(station.contactors)), rate_hz)
-    told = f"I2C bus {bus} runs at {rate_hz // 1000} kHz: a scan takes {least_ms} ms of {scan_ms}"
-    yield check("bus speed", least_ms <= scan_ms, told, told)
+    sentence = (
+        f"I2C bus {bus} runs at {rate_hz // 1000} kHz: a scan takes {least_ms} ms of {scan_ms}"
+    )
+    yield check("bus speed", least_ms <= scan_ms, sentence, sentence)
 
 
 def _node(id: str, node: Path) -> Check:
@@ -194,5 +196,5 @@ def _latched(faults: Path, station: Station) -> Iterator[Check]:
     except BadInput as error:
         yield Check("latched faults", UNMET, str(error))
         return
-    told = (f"{sentence_of(station, one)} ({cleared_by(station, one)})" for one in latched)
-    yield check("latched faults", not latched, "none", "; ".join(told))
+    sentences = (f"{sentence_of(station, one)} ({cleared_by(station, one)})" for one in latched)
+    yield check("latched faults", not latched, "none", "; ".join(sentences))

@@ -111,10 +111,10 @@ class JournalFile:
 
     def problems(self) -> list[str]:
         """One sentence each."""
-        told = []
+        sentences = []
         while self._problems:
-            told.append(self._problems.popleft())
-        return told
+            sentences.append(self._problems.popleft())
+        return sentences
 
     def close(self) -> None:
         """Write what is queued. Who is not patient waits for it `FAREWELL_S` at most."""

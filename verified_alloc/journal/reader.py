@@ -32,7 +32,7 @@ from verified_alloc.workload.traces import DemandChange, DemandTrace
 Values = tuple[Any, ...]
 
 
-class Decision(NamedTuple):
+class RecordedDecision(NamedTuple):
     """One decision of the controller."""
 
     at_ms: int
@@ -108,7 +108,7 @@ class Recorded:
             )
         )
 
-    def decisions(self) -> Iterator[Decision]:
+    def decisions(self) -> Iterator[RecordedDecision]:
         """All of them, in order of time."""
         for run in self.runs:
             for row in _rows(self.path, "decision", run.number):
@@ -244,12 +244,12 @@ def _alike(one: Station, other: Station) -> bool:
     )
 
 
-def _decision(station: Station, run: _Run, row: Values) -> Decision:
+def _decision(station: Station, run: _Run, row: Values) -> RecordedDecision:
     _, at_ms, why, policy, fallback_from, fallback_reason, method, optimal, operations = row[:9]
-    modules, delivered, demand_w, rank_w, told_faults, reserved = map(json.loads, row[9:15])
+    modules, delivered, demand_w, rank_w, faults, reserved = map(json.loads, row[9:15])
     inputs = Inputs(
         Asked(tuple(demand_w), tuple(rank_w), by_rank(rank_w)),
-        Faults(**told_faults),
+        Faults(**faults),
         {int(module): gun for module, gun in reserved.items()},
         row[15],
     )
@@ -269,4 +269,4 @@ def _decision(station: Station, run: _Run, row: Values) -> Decision:
         fallback_reason=fallback_reason,
         method=method,
     )
-    return Decision(run.starts_ms + at_ms, why, inputs, allocation)
+    return RecordedDecision(run.starts_ms + at_ms, why, inputs, allocation)

@@ -16,13 +16,13 @@ from typing import NamedTuple, TypeVar
 from verified_alloc.control.state import Inputs, State
 from verified_alloc.decide.allocate import Allocation
 from verified_alloc.decide.demand import strictly
-from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput
 from verified_alloc.journal.database import JournalFile, Row
 from verified_alloc.journal.incident import Incident
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
+from verified_alloc.words import kilowatts
 
 CLOCK_MOVED_MS = 1_000
 ALIVE_MS = 600_000
@@ -215,22 +215,22 @@ class Journal:
 
 def why(before: Inputs, now: Inputs, stale: Collection[int]) -> list[str]:
     """What of the inputs has changed, and so made the controller decide anew."""
-    told = []
+    reasons = []
     for gun, demand_w in _changed(before.asked.demand_w, now.asked.demand_w):
         silent = ", for it has not told its demand in time" if gun in stale else ""
-        told.append(f"gun {gun} asks for {kilowatts(demand_w)}{silent}")
+        reasons.append(f"gun {gun} asks for {kilowatts(demand_w)}{silent}")
     was, stands = _standing(before.faults), _standing(now.faults)
-    told += sorted(map(str, stands - was))
-    told += [f"no longer: {fault}" for fault in sorted(map(str, was - stands))]
+    reasons += sorted(map(str, stands - was))
+    reasons += [f"no longer: {fault}" for fault in sorted(map(str, was - stands))]
     if now.site_limit_w != before.site_limit_w:
         limit_w = now.site_limit_w
-        told.append("no site limit" if limit_w is None else f"site limit {kilowatts(limit_w)}")
-    if not told:
+        reasons.append("no site limit" if limit_w is None else f"site limit {kilowatts(limit_w)}")
+    if not reasons:
         for module in sorted(before.reserved.keys() - now.reserved.keys()):
-            told.append(f"PM{module} may move again")
+            reasons.append(f"PM{module} may move again")
         for module, gun in sorted(now.reserved.items() - before.reserved.items()):
-            told.append(f"PM{module} has come to gun {gun}")
-    return told
+            reasons.append(f"PM{module} has come to gun {gun}")
+    return reasons
 
 
 def _operations_before(path: Path, station: Station) -> dict[Pair, int]:
@@ -238,8 +238,8 @@ def _operations_before(path: Path, station: Station) -> dict[Pair, int]:
     from verified_alloc.journal.reader import operations_so_far
 
     with suppress(BadInput, OSError):
-        told = operations_so_far(path)
-        return {pair: count for pair, count in told.items() if station.has(*pair)}
+        so_far = operations_so_far(path)
+        return {pair: count for pair, count in so_far.items() if station.has(*pair)}
     return {}
 
 

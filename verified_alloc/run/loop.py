@@ -1,39 +1,29 @@
 """Run a station: its controller on the wires, scan after scan, with demands played to it."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
-from hardware import bus_time, clock
-from hardware.contactors import ContactorController
-from hardware.modules import PowerModuleController
-from hardware.simulated.cabinet import PlantTiming
+from hardware import clock
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import Injection
 from hardware.simulated.monitor import Event
-from hardware.supervision import Supervision
+from verified_alloc.control.assembly import controlled
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.fault_kinds import describe
-from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.state import State
 from verified_alloc.control.trace_player import Player
-from verified_alloc.control.wires import bank_of, layout_of
-from verified_alloc.decide.allocate import Solve, needs_constraints, prepare
+from verified_alloc.decide.allocate import needs_constraints
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.decide.policies.process import SolverProcess
-from verified_alloc.errors import BadInput
 from verified_alloc.journal.incident import Incident
 from verified_alloc.journal.recorder import Journal
-from verified_alloc.kernel import wiring
+from verified_alloc.process import ended_by_signals
 from verified_alloc.run.summary import J_PER_KWH, Summary
-from verified_alloc.service.orders import Desk
+from verified_alloc.service.orders import Orders
 from verified_alloc.station.model import Station
-from verified_alloc.station.parts import Pair
 from verified_alloc.workload.traces import DemandTrace
 
 MS_PER_DAY = 24 * 3600 * 1000
@@ -41,104 +31,12 @@ SCANS_TO_BE_OFF = 10
 """From the last offer to contactors seen open, each step takes a scan to show."""
 
 
-@contextmanager
-def wires(
-    station: Station, watchdog_device: str = ""
-) -> Iterator[tuple[ContactorController, PowerModuleController, Supervision]]:
-    """Bus and lines of whatever the seams lead to, taken; no expander is touched yet. The enable
-    lines are low, now and afterwards."""
-    layout = replace(layout_of(station), watchdog_device=watchdog_device)
-    with ExitStack() as stack:
-        lines = PowerModuleController(layout.enable_pins, layout.status_pins)
-        stack.callback(lines.close)
-        supervision = Supervision(layout)
-        stack.callback(supervision.close)
-        bank = bank_of(station)
-        bank.open()
-        stack.callback(bank.close)
-        yield bank, lines, supervision
-
-
-@contextmanager
-def controlled(
-    station: Station,
-    demands: DemandProcessor,
-    publish: Callable[[int, int, int], None],
-    report: Callable[[str], None],
-    faults_path: Path | None = None,
-    watchdog_device: str = "",
-    solve: Solve | None = None,
-    operations: Mapping[Pair, int] = NO_WEAR,
-) -> Iterator[Controller]:
-    """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
-    if solve is None:
-        prepare(station)
-    with wires(station, watchdog_device) as (bank, lines, supervision):
-        latch = FaultLatch(faults_path)
-        controller = Controller(
-            station,
-            bank,
-            lines,
-            supervision,
-            demands,
-            latch,
-            publish,
-            report,
-            solve,
-            operations,
-        )
-        controller.start()
-        try:
-            yield controller
-        except Exception:
-            controller.withdraw()
-            raise
-
-
-def check_scan_time(station: Station) -> None:
-    """Refuse, as `BadInput`, a scan that is shorter than its time on the Pi's I2C bus."""
-    bus, scan_ms = station.hardware.i2c_bus, station.timing.scan_ms
-    bit_rate_hz = bus_time.bit_rate_hz(bus) or bus_time.ASSUMED_BIT_RATE_HZ
-    least_ms = bus_time.least_scan_ms(wiring.expanders(len(station.contactors)), bit_rate_hz)
-    if scan_ms < least_ms:
-        raise BadInput(
-            f"timing.scan_ms = {scan_ms}: allowed is at least {least_ms}, the time that a scan"
-            f" takes on I2C bus {bus} at {bit_rate_hz // 1000} kHz"
-        )
-
-
-def simulated_charger(
-    station: Station, speed: float | None = None, seed: int = 0
-) -> SimulatedCharger:
-    """The charger that the station file describes, in software; `speed` as in `VirtualTime`."""
-    timing = station.timing
-    return SimulatedCharger(
-        gun_max_w=station.gun_max_w,
-        module_power_w=station.module_power_w,
-        contactors=station.contactors,
-        timing=PlantTiming(
-            operate_ms=timing.contactor_operate_ms,
-            release_ms=timing.contactor_release_ms,
-            min_response_ms=timing.contactor_min_response_ms,
-            current_decay_ms=timing.current_decay_ms,
-            module_discharge_ms=timing.module_discharge_ms,
-            off_delay_ms=timing.current_decay_ms + 100,
-            watchdog_ms=max(100, 5 * timing.scan_ms),
-            vehicle_response_ms=timing.offer_lead_ms,
-        ),
-        fault_reaction_ms=timing.fault_reaction_ms,
-        layout=layout_of(station),
-        speed=speed,
-        seed=seed,
-    )
-
-
 class Run:
     """One run of a station: the loop over scans, and what it leaves to report.
 
     With a `charger` the station is simulated; without one it is the real wires. In `real_time` a
     solver works beside the scan; where time is only simulated a scan waits for it, so that a run is
-    the same each time. The `desk` takes orders before every scan and sees it, as `watch` does;
+    the same each time. Before every scan `orders` are taken, and they see it, as `watch` does;
     `note` hears what is reported. Simulated time jumps, by `longest_skip_ms` at most, while neither
     demands, plant nor ages change: the result is the same as scan by scan.
     """
@@ -154,7 +52,7 @@ class Run:
         real_time: bool = False,
         faults_path: Path | None = None,
         journal: Journal | None = None,
-        desk: Desk | None = None,
+        orders: Orders | None = None,
         watch: Callable[[State], None] = lambda _: None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -166,7 +64,7 @@ class Run:
         self._real_time = real_time
         self._faults_path = faults_path
         self._journal = journal
-        self._desk = desk
+        self._orders = orders
         self._watch = watch
         self._note = note
         self._scans = 0
@@ -261,13 +159,13 @@ class Run:
         self, controller: Controller, player: Player, due_ms: int, scans: int, ending: bool = False
     ) -> State:
         """Take orders, scan, and let everybody see it."""
-        if self._desk is not None:
+        if self._orders is not None:
             charger = self._charger
             late_s = clock.now_s() - due_ms / 1000 if charger is None else charger.time.late_s()
-            self._desk.serve(controller, player, max(0.0, late_s), ending)
+            self._orders.serve(controller, player, max(0.0, late_s), ending)
         state = controller.scan(scans)
-        if self._desk is not None:
-            self._desk.watch(state)
+        if self._orders is not None:
+            self._orders.watch(state)
         self._show(state)
         return state
 
@@ -331,11 +229,11 @@ class Run:
     def _report(self, sentence: str) -> None:
         if self._journal is not None:
             self._journal.report(_now_ms(), sentence)
-        told = f"{clock.now_s() - self._started_ms / 1000:.3f} s: {sentence}"
-        self._reported.append(told)
-        if self._desk is not None:
-            self._desk.note(sentence)
-        self._note(told)
+        line = f"{clock.now_s() - self._started_ms / 1000:.3f} s: {sentence}"
+        self._reported.append(line)
+        if self._orders is not None:
+            self._orders.note(sentence)
+        self._note(line)
 
     def _summary(self, controller: Controller, player: Player) -> Summary:
         summary = Summary(
@@ -357,7 +255,7 @@ class Run:
 def _judged(summary: Summary, charger: SimulatedCharger, started_ms: int) -> None:
     """Add what the cabinet's monitor saw, to the very end."""
     charger.monitor.settle()
-    seen = charger.monitor.summary()
+    seen = charger.monitor.counts()
     summary.operations = {
         f"{gun}:{module}": seen.makes.get((gun, module), 0) + seen.breaks.get((gun, module), 0)
         for gun, module in sorted(seen.makes.keys() | seen.breaks.keys())
@@ -377,26 +275,6 @@ def _incident(event: Event, started_ms: int) -> Incident:
         cause=event.cause,
         text=event.text,
     )
-
-
-@contextmanager
-def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in good order. Only the main thread can be told."""
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        end()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _nobody_to_tell(*_: int) -> None:

@@ -34,34 +34,34 @@ class Summary:
 
     def lines(self) -> list[str]:
         """The summary for a person."""
-        told = [f"Ran {self.duration_s:.1f} s in {self.scans} scans."]
-        told += [f"Proof: {self.proof}."] if self.proof else []
+        sentences = [f"Ran {self.duration_s:.1f} s in {self.scans} scans."]
+        sentences += [f"Proof: {self.proof}."] if self.proof else []
         if self.energy_kwh:
-            told += [
+            sentences += [
                 f"Gun {gun}: {energy:.2f} kWh delivered, {self.unmet_kwh[gun]:.2f} kWh unmet."
                 for gun, energy in self.energy_kwh.items()
             ]
-            told.append(
+            sentences.append(
                 f"Together: {sum(self.energy_kwh.values()):.2f} kWh delivered, "
                 f"{sum(self.unmet_kwh.values()):.2f} kWh unmet."
             )
-        told.append(
+        sentences.append(
             f"Longest from a demand's change to its power: {self.longest_to_power_s:.2f} s."
         )
         if self.operations:
             worst = max(self.operations, key=lambda pair: self.operations[pair])
-            told.append(
+            sentences.append(
                 f"Contactor operations: {sum(self.operations.values())}, "
                 f"most on {worst}: {self.operations[worst]}."
             )
-        told += [f"Injected: {text}." for text in self.faults_injected]
-        told += [f"Reported at {text}." for text in self.reported]
+        sentences += [f"Injected: {text}." for text in self.faults_injected]
+        sentences += [f"Reported at {text}." for text in self.reported]
         if self.energy_kwh:
-            told.append(f"Exposures (a fault caused them): {len(self.exposures)}.")
-            told += _folded(self.exposures)
-            told.append(f"Violations: {len(self.violations)}.")
-            told += _folded(self.violations)
-        return told
+            sentences.append(f"Exposures (a fault caused them): {len(self.exposures)}.")
+            sentences += _folded(self.exposures)
+            sentences.append(f"Violations: {len(self.violations)}.")
+            sentences += _folded(self.violations)
+        return sentences
 
 
 def _folded(incidents: Sequence[Incident]) -> list[str]:

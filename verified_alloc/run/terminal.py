@@ -67,10 +67,10 @@ class LiveTable:
 
     def _title(self, state: State) -> Text:
         minutes, seconds = divmod(state.at_ms // 1000, 60)
-        told = Text.assemble(
+        title = Text.assemble(
             (self._station.name, "bold"), f"  {minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
         )
-        return told.append("  STOPPED", "bold red") if state.stopped else told
+        return title.append("  STOPPED", "bold red") if state.stopped else title
 
     def _module_numbers(self, state: State) -> Text:
         dead = state.faults.modules
@@ -78,20 +78,20 @@ class LiveTable:
         return _spaced([Text(str(n), FAILED.style if n in dead else "") for n in numbers])
 
     def _legend(self, state: State) -> Text:
-        told = Text.assemble(
+        legend = Text.assemble(
             "modules: ", FEEDS, " feeds  ", CLOSED, " closed, off  ", COMING, " on its way  "
         ).append_text(Text.assemble(OPEN, " open"))
         if state.faults.welded:
-            told.append_text(Text.assemble("  ", WELDED, " welded"))
+            legend.append_text(Text.assemble("  ", WELDED, " welded"))
         if state.faults.failed_open or state.faults.modules or state.faults.guns:
-            told.append_text(Text.assemble("  ", FAILED, " failed"))
-        return told
+            legend.append_text(Text.assemble("  ", FAILED, " failed"))
+        return legend
 
     def _below(self, state: State) -> list[Text]:
-        told = [Text(sentence) for sentence in self._sentences]
+        lines = [Text(sentence) for sentence in self._sentences]
         if state.locked:
-            told.insert(0, Text(f"Locked guns: {', '.join(map(str, state.locked))}", "bold red"))
-        return told
+            lines.insert(0, Text(f"Locked guns: {', '.join(map(str, state.locked))}", "bold red"))
+        return lines
 
     def _row(self, state: State, gun: int) -> list[Text]:
         live_w = sum(self._station.module_power_w[m - 1] for m in state.live[gun - 1])
@@ -136,10 +136,10 @@ class LiveTable:
 
 def _spaced(marks: list[Text]) -> Text:
     """In columns three wide."""
-    told = Text()
+    row = Text()
     for mark in marks:
-        told.append_text(mark).append(" " * (3 - len(mark)))
-    return told
+        row.append_text(mark).append(" " * (3 - len(mark)))
+    return row
 
 
 def _kw(power_w: int) -> Text:

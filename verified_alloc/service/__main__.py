@@ -27,30 +27,30 @@ async def serve(
     simulated: bool,
 ) -> int:
     """Until the scan ends: 0 if it did so in good order, else 3."""
-    from verified_alloc.service.scan_link import Line
-    from verified_alloc.service.views import Painter
+    from verified_alloc.service.scan_link import ScanLink
+    from verified_alloc.service.views import Views
 
-    line = Line(end)
-    painter = Painter(station, proof, simulated)
+    link = ScanLink(end)
+    views = Views(station, proof, simulated)
     tasks = []
     if settings.broker is not None:
         from verified_alloc.service.mqtt import speak
 
-        tasks.append(asyncio.create_task(speak(settings.broker, station, line, painter)))
+        tasks.append(asyncio.create_task(speak(settings.broker, station, link, views)))
     if listening is not None:
         from verified_alloc.service.server import web_server
 
-        tasks.append(asyncio.create_task(web_server(listening, station, settings, line, painter)))
+        tasks.append(asyncio.create_task(web_server(listening, station, settings, link, views)))
     os.nice(5)  # from now on the scan comes first
-    await line.ended.wait()
-    if not line.in_good_order:
+    await link.ended.wait()
+    if not link.in_good_order:
         log.critical("the scan is gone: what the station does is not known")
         await asyncio.sleep(LAST_WORDS_S)
     for task in tasks:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=LAST_WORDS_S)
-    return 0 if line.in_good_order else 3
+    return 0 if link.in_good_order else 3
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from prometheus_client.core import (
 )
 
 from verified_alloc.control.fault_kinds import KINDS
-from verified_alloc.service.scan_link import Line
+from verified_alloc.service.scan_link import ScanLink
 from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Snapshot
 from verified_alloc.station.model import Station
 
@@ -21,9 +21,9 @@ PREFIX = "verified_alloc_"
 class Metrics:
     """Read off what was seen last, at each scrape."""
 
-    def __init__(self, station: Station, line: Line) -> None:
+    def __init__(self, station: Station, link: ScanLink) -> None:
         self._station = station
-        self._line = line
+        self._link = link
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -37,18 +37,18 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """All metrics now."""
-        line = self._line
-        yield _gauge("healthy", "1 while scans go on and are verified", float(line.healthy))
-        yield _gauge("mqtt_connected", "1 while connected to the MQTT broker", line.connected)
+        link = self._link
+        yield _gauge("healthy", "1 while scans go on and are verified", float(link.healthy))
+        yield _gauge("mqtt_connected", "1 while connected to the MQTT broker", link.connected)
         yield _total(
-            "mqtt_connects", "Connections to the MQTT broker since the start", line.connects
+            "mqtt_connects", "Connections to the MQTT broker since the start", link.connects
         )
         yield _counter(
-            "refused", "What was turned away at the door, by reason", "reason", line.refused
+            "refused", "What was turned away at the door, by reason", "reason", link.refused
         )
-        yield _counter("orders", "Orders that the scan has taken, by kind", "order", line.accepted)
-        if line.seen is not None:
-            yield from self._of_station(line.seen)
+        yield _counter("orders", "Orders that the scan has taken, by kind", "order", link.accepted)
+        if link.seen is not None:
+            yield from self._of_station(link.seen)
 
     def _of_station(self, seen: Snapshot) -> Iterator[Metric]:
         state = seen.state
@@ -77,8 +77,8 @@ class Metrics:
         }
         if seen.drawn_w is not None:
             by_gun["drawn_watts"] = ("What its simulated vehicle draws", seen.drawn_w)
-        for name, (told, values) in by_gun.items():
-            family = GaugeMetricFamily(PREFIX + name, told, labels=["gun"])
+        for name, (meaning, values) in by_gun.items():
+            family = GaugeMetricFamily(PREFIX + name, meaning, labels=["gun"])
             for gun, value in zip(guns, values, strict=True):
                 family.add_metric([gun], float(value))
             yield family
@@ -90,16 +90,16 @@ class Metrics:
         yield operations
 
 
-def _gauge(name: str, told: str, value: float) -> Metric:
-    return GaugeMetricFamily(PREFIX + name, told, value=float(value))
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, meaning, value=float(value))
 
 
-def _total(name: str, told: str, value: float) -> Metric:
-    return CounterMetricFamily(PREFIX + name, told, value=float(value))
+def _total(name: str, meaning: str, value: float) -> Metric:
+    return CounterMetricFamily(PREFIX + name, meaning, value=float(value))
 
 
-def _counter(name: str, told: str, label: str, counts: "dict[str, int]") -> Metric:
-    family = CounterMetricFamily(PREFIX + name, told, labels=[label])
+def _counter(name: str, meaning: str, label: str, counts: "dict[str, int]") -> Metric:
+    family = CounterMetricFamily(PREFIX + name, meaning, labels=[label])
     for reason, count in sorted(counts.items()):
         family.add_metric([reason], count)
     return family

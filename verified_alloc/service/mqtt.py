@@ -21,10 +21,10 @@ from pydantic import BaseModel, ValidationError
 
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.service.models import Hold, TimedAcknowledgement, TimedDemand, said_of
-from verified_alloc.service.scan_link import Busy, Line
+from verified_alloc.service.scan_link import Busy, ScanLink
 from verified_alloc.service.settings import Broker
 from verified_alloc.service.snapshot import Snapshot
-from verified_alloc.service.views import Painter
+from verified_alloc.service.views import Views
 from verified_alloc.station.model import Station
 
 MOST_PAYLOAD_BYTES = 4096
@@ -39,11 +39,11 @@ STATE_EXPIRES_S = 5
 log = logging.getLogger("verified_alloc.door")
 
 
-async def speak(broker: Broker, station: Station, line: Line, painter: Painter) -> None:
+async def speak(broker: Broker, station: Station, link: ScanLink, views: Views) -> None:
     """Stay connected, however often the broker goes away, until cancelled; then say 0."""
     pause_s = FIRST_PAUSE_S
-    while not line.ended.is_set():
-        talk = _Talk(broker, station, line, painter)
+    while not link.ended.is_set():
+        talk = _Talk(broker, station, link, views)
         try:
             await talk.run()
         except (aiomqtt.MqttError, OSError) as error:
@@ -51,7 +51,7 @@ async def speak(broker: Broker, station: Station, line: Line, painter: Painter) 
         lasted_s = 0.0 if talk.connected_s is None else time.monotonic() - talk.connected_s
         if lasted_s > LONGEST_PAUSE_S:
             pause_s = FIRST_PAUSE_S
-        line.connected = False
+        link.connected = False
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
@@ -59,14 +59,14 @@ async def speak(broker: Broker, station: Station, line: Line, painter: Painter) 
 class _Talk:
     """One connection."""
 
-    def __init__(self, broker: Broker, station: Station, line: Line, painter: Painter) -> None:
+    def __init__(self, broker: Broker, station: Station, link: ScanLink, views: Views) -> None:
         self._broker = broker
         self._station = station
-        self._line = line
-        self._painter = painter
+        self._link = link
+        self._views = views
         self._tasks: set[asyncio.Task[None]] = set()
         self.connected_s: float | None = None
-        nothing = painter.offers(None).model_dump_json()
+        nothing = views.offers(None).model_dump_json()
         self._client = aiomqtt.Client(
             broker.host,
             broker.port,
@@ -87,8 +87,8 @@ class _Talk:
         """Until the connection breaks."""
         async with self._client:
             self.connected_s = time.monotonic()
-            self._line.connected = True
-            self._line.connects += 1
+            self._link.connected = True
+            self._link.connects += 1
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._hear())
@@ -108,12 +108,12 @@ class _Talk:
         await self._client.subscribe(f"{self._broker.topic}/set/#", qos=1)
         async for message in self._client.messages:
             try:
-                gun, kind, told = self._read(message)
+                gun, kind, request = self._read(message)
             except BadInput as error:
-                self._line.refused["mqtt"] += 1
+                self._link.refused["mqtt"] += 1
                 log.warning("refused: mqtt: %s", error)
                 continue
-            task = asyncio.create_task(self._tell(gun, kind, told))
+            task = asyncio.create_task(self._tell(gun, kind, request))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -134,69 +134,69 @@ class _Talk:
             raise BadInput(f"topic {topic}: allowed are {MOST_PAYLOAD_BYTES} bytes of JSON")
         kind = KINDS[name]
         try:
-            told = kind.model.model_validate_json(payload)
+            request = kind.model.model_validate_json(payload)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "payload"
             said = said_of(where, first["input"], first["msg"])
             raise BadInput(f"topic {topic}: {said}") from None
-        return gun, kind, told
+        return gun, kind, request
 
-    async def _tell(self, gun: int, kind: "_Kind", told: BaseModel) -> None:
+    async def _tell(self, gun: int, kind: "_Kind", request: BaseModel) -> None:
         """Pass it on to the scan, and the scan's answer back."""
-        answer: dict[str, Any] = {"to": kind.name, "id": getattr(told, "id", None)}
+        answer: dict[str, Any] = {"to": kind.name, "id": getattr(request, "id", None)}
         try:
-            said = await kind.order(self, gun, told)
+            said = await kind.order(self, gun, request)
             answer |= {"accepted": True, "said": said}
         except (BadInput, Busy) as error:
-            self._line.refused["busy" if isinstance(error, Busy) else "by the scan"] += 1
+            self._link.refused["busy" if isinstance(error, Busy) else "by the scan"] += 1
             answer |= {"accepted": False, "said": str(error)}
         try:
             await self._say(f"gun/{gun}/answer", json.dumps(answer), retain=False)
         except aiomqtt.MqttError:
             return  # the connection is gone: what was not answered is told again
 
-    async def _demand(self, gun: int, told: TimedDemand) -> str:
-        age_s = 0.0 if told.sent_s is None else time.time() - told.sent_s
+    async def _demand(self, gun: int, request: TimedDemand) -> str:
+        age_s = 0.0 if request.sent_s is None else time.time() - request.sent_s
         timeout_s = self._station.timing.demand_timeout_s
         if not -timeout_s <= age_s <= timeout_s:
             raise BadInput(
                 f"demand of gun {gun} is {age_s:.1f} s old by its sent_s: allowed is {timeout_s} s"
             )
-        return await self._line.order(
-            "demand", gun=gun, kw=told.kw, age_ms=max(0, round(age_s * 1000))
+        return await self._link.order(
+            "demand", gun=gun, kw=request.kw, age_ms=max(0, round(age_s * 1000))
         )
 
-    async def _acknowledge(self, gun: int, told: TimedAcknowledgement) -> str:
-        return await self._line.order("acknowledge", gun=gun, offer_kw=told.offer_kw)
+    async def _acknowledge(self, gun: int, request: TimedAcknowledgement) -> str:
+        return await self._link.order("acknowledge", gun=gun, offer_kw=request.offer_kw)
 
-    async def _hold(self, gun: int, told: Hold) -> str:
-        return await self._line.order("hold", gun=gun, seconds=told.seconds)
+    async def _hold(self, gun: int, request: Hold) -> str:
+        return await self._link.order("hold", gun=gun, seconds=request.seconds)
 
     # Out.
 
     async def _offer(self) -> None:
         """Offers as soon as they change, and again before they expire."""
         lifetime_s = self._station.timing.offer_lead_ms / 1000
-        told: object = None
+        offered: object = None
         seen: Snapshot | None = None
         renewed_s = 0.0
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._line.newer(seen), max(0.05, lifetime_s / 4))
-            if not self._line.fresh:
-                if told != self._nothing:
-                    told = self._nothing
+                await asyncio.wait_for(self._link.newer(seen), max(0.05, lifetime_s / 4))
+            if not self._link.fresh:
+                if offered != self._nothing:
+                    offered = self._nothing
                     await self._say("offers", self._nothing)
-                if self._line.ended.is_set():
+                if self._link.ended.is_set():
                     await asyncio.Event().wait()
                 continue
-            seen = self._line.seen
+            seen = self._link.seen
             assert seen is not None
             now_s = time.monotonic()
-            if seen.state.offer_w != told or now_s >= renewed_s + lifetime_s / 4:
-                told, renewed_s = seen.state.offer_w, now_s
-                offers = self._painter.offers(seen).model_dump_json()
+            if seen.state.offer_w != offered or now_s >= renewed_s + lifetime_s / 4:
+                offered, renewed_s = seen.state.offer_w, now_s
+                offers = self._views.offers(seen).model_dump_json()
                 await self._say("offers", offers, expires_s=max(1, round(lifetime_s)))
 
     async def _show(self) -> None:
@@ -205,18 +205,18 @@ class _Talk:
         assignment: object = None
         seen: Snapshot | None = None
         shown_s = 0.0
-        while not self._line.ended.is_set():
-            await self._line.newer(seen)
-            seen = self._line.seen
+        while not self._link.ended.is_set():
+            await self._link.newer(seen)
+            seen = self._link.seen
             if seen is None:
                 continue
             if seen.assignment != assignment:
                 assignment = seen.assignment
-                await self._say("assignment", self._painter.assignment(seen).model_dump_json())
+                await self._say("assignment", self._views.assignment(seen).model_dump_json())
                 await asyncio.sleep(ASSIGNMENT_PAUSE_S)
             if time.monotonic() >= shown_s + STATE_EVERY_S:
                 shown_s = time.monotonic()
-                state = self._painter.state(seen, self._line.healthy)
+                state = self._views.state(seen, self._link.healthy)
                 for gun in state.guns:
                     await self._say(
                         f"gun/{gun.gun}/state", gun.model_dump_json(), expires_s=STATE_EXPIRES_S

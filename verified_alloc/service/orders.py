@@ -1,7 +1,7 @@
-"""The scan's end of the line to the service process: takes orders, shows what was scanned.
+"""The scan's end of the link to the service process: takes orders, shows what was scanned.
 
 Nothing here waits. Orders are taken before a scan, a few at most, and answered after it; what the
-scan looks like is shown when it has changed, or ten times a second, and not at all while the line
+scan looks like is shown when it has changed, or ten times a second, and not at all while the link
 is full. Orders are JSON and are checked again here; nothing that comes from the service process is
 ever unpickled, and all it can do is what `_ORDERS` lists.
 """
@@ -29,12 +29,12 @@ from verified_alloc.control.fault_kinds import (
 from verified_alloc.control.state import State
 from verified_alloc.control.trace_player import Player
 from verified_alloc.decide.demand import check_gun, watts
-from verified_alloc.decide.explain import kilowatts
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.service.service_process import Child
+from verified_alloc.service.service_process import ServiceProcess
 from verified_alloc.service.site_limit import SiteLimit, site_limit
 from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Lateness, Note, Snapshot
 from verified_alloc.station.model import Station
+from verified_alloc.words import kilowatts
 
 ORDERS_PER_SCAN = 16
 NOTES_KEPT = 40
@@ -42,10 +42,12 @@ SHOWN_EVERY_S = 0.1
 MOST_HELD_S = 600
 
 
-class Desk:
-    """For one run of a station; `charger` is the simulated one, if it is."""
+class Orders:
+    """Those to one run of a station; `charger` is the simulated one, if it is."""
 
-    def __init__(self, station: Station, child: Child, charger: SimulatedCharger | None) -> None:
+    def __init__(
+        self, station: Station, child: ServiceProcess, charger: SimulatedCharger | None
+    ) -> None:
         self._station = station
         self._child = child
         self._charger = charger
@@ -53,7 +55,7 @@ class Desk:
         self._player: Player | None = None
         self._answers: deque[tuple[str, int, bool, str]] = deque()
         self._limit: SiteLimit | None = None
-        self._told_limit: dict[str, Any] | None = None
+        self._limit_order: dict[str, Any] | None = None
         self._started_s = time.time()
         self._ending = False
         self._scans = self._unverified = 0
@@ -123,7 +125,7 @@ class Desk:
             state=state,
             assignment=self._assignment,
             assigned_s=self._assigned_s,
-            told_limit=self._told_limit,
+            limit_order=self._limit_order,
             drawn_w=None
             if self._charger is None
             else tuple(map(self._charger.cabinet.draw_w, guns)),
@@ -214,15 +216,15 @@ class Desk:
         return f"{kind} {number} is {'out of' if out else 'in'} service"
 
     def _site_limit(self, order: Mapping[str, Any]) -> str:
-        told = order.get("limit")
-        if told is None:
+        limit_order = order.get("limit")
+        if limit_order is None:
             limit, said = None, "no site limit but the station's own"
         else:
-            limit = site_limit(told, time.time())
+            limit = site_limit(limit_order, time.time())
             limit_w = limit.at(time.time())
             said = "none now" if limit_w is None else f"{kilowatts(limit_w)} now"
             said = f"site limit: {said}"
-        self._limit, self._told_limit = limit, told
+        self._limit, self._limit_order = limit, limit_order
         self._at_work().limit_site(None if limit is None else limit.at(time.time()))
         self._at_work().report(f"{said}, as told")
         return said
@@ -262,13 +264,13 @@ _CLEAR: Mapping[str, Callable[[Controller, Any], None]] = {
 }
 """By what faults are cleared by."""
 
-_ORDERS: Mapping[str, Callable[[Desk, Mapping[str, Any]], str]] = {
-    "demand": Desk._demand,
-    "acknowledge": Desk._acknowledge,
-    "hold": Desk._hold,
-    "take_out": Desk._take_out,
-    "site_limit": Desk._site_limit,
-    "clear": Desk._clear,
-    "emergency_stop": Desk._emergency_stop,
-    "inject": Desk._inject,
+_ORDERS: Mapping[str, Callable[[Orders, Mapping[str, Any]], str]] = {
+    "demand": Orders._demand,
+    "acknowledge": Orders._acknowledge,
+    "hold": Orders._hold,
+    "take_out": Orders._take_out,
+    "site_limit": Orders._site_limit,
+    "clear": Orders._clear,
+    "emergency_stop": Orders._emergency_stop,
+    "inject": Orders._inject,
 }

@@ -25,7 +25,7 @@ NEEDS_TOKEN = ("/api", "/metrics", "/openapi.json")
 log = logging.getLogger("verified_alloc.door")
 
 
-class Door:
+class RequestGuard:
     """An ASGI middleware. `refused` counts by reason."""
 
     def __init__(self, app: App, token: str | None, host: str, refused: Counter[str]) -> None:
@@ -54,13 +54,13 @@ class Door:
             log.warning("refused: too large from %s", caller)
             await _answer(send, 413, said)
             return
-        told = False
+        replayed = False
 
         async def replay() -> MutableMapping[str, Any]:
-            nonlocal told
-            if told:
+            nonlocal replayed
+            if replayed:
                 return await receive()
-            told = True
+            replayed = True
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, replay, send)
@@ -79,8 +79,8 @@ class Door:
         if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
             return 403, "wrong origin", "Origin: allowed is a page of this station"
         if self._token is not None and scope["path"].startswith(NEEDS_TOKEN):
-            kind, _, told = headers.get(b"authorization", b"").partition(b" ")
-            if kind.lower() != b"bearer" or not hmac.compare_digest(told.strip(), self._token):
+            kind, _, token = headers.get(b"authorization", b"").partition(b" ")
+            if kind.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._token):
                 said = "Authorization: allowed is Bearer and the station's token"
                 return 401, "wrong token", said
         return None

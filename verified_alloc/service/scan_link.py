@@ -1,4 +1,4 @@
-"""The service process's end of the line to the scan: what was seen last, and orders."""
+"""The service process's end of the link to the scan: what was seen last, and orders."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ class Busy(Exception):
     """The scan has not answered, or has too much to answer already."""
 
 
-class Line:
+class ScanLink:
     """`seen` is the latest scan; what came before it is forgotten. Made inside a running loop."""
 
     def __init__(self, end: socket.socket) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from verified_alloc.service.http import Past, application
-from verified_alloc.service.scan_link import Line
+from verified_alloc.service.http import application
+from verified_alloc.service.http_stream import Past
+from verified_alloc.service.scan_link import ScanLink
 from verified_alloc.service.settings import Settings
-from verified_alloc.service.views import Painter
+from verified_alloc.service.views import Views
 from verified_alloc.station.model import Station
 
 CONNECTIONS = 256
@@ -25,14 +26,14 @@ class _Server(uvicorn.Server):
 
 
 async def web_server(
-    listening: socket.socket, station: Station, settings: Settings, line: Line, painter: Painter
+    listening: socket.socket, station: Station, settings: Settings, link: ScanLink, views: Views
 ) -> None:
     """Until cancelled."""
-    past = Past(line, painter)
+    past = Past(link, views)
     following = asyncio.create_task(past.follow())
     server = _Server(
         uvicorn.Config(
-            application(station, settings, line, painter, past),
+            application(station, settings, link, views, past),
             lifespan="off",
             log_config=None,
             access_log=False,

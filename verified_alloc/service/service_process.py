@@ -22,7 +22,7 @@ WAIT_FOR_END_S = 3.0
 log = logging.getLogger("verified_alloc")
 
 
-class Child:
+class ServiceProcess:
     """The service process and the line to it: one message a packet, nothing ever waits.
 
     `listening` is the bound HTTP socket; it is kept here, so that a service process that is started
@@ -44,7 +44,7 @@ class Child:
         self._pause_s = 1.0
         self._look_s = self._start_s = 0.0
 
-    def __enter__(self) -> "Child":
+    def __enter__(self) -> "ServiceProcess":
         self._start()
         return self
 

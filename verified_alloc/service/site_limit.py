@@ -44,14 +44,14 @@ class SiteLimit:
         return self.limits_w[bisect_right(self.starts_s, since_s) - 1]
 
 
-def site_limit(told: Mapping[str, Any], now_s: float) -> SiteLimit:
+def site_limit(order: Mapping[str, Any], now_s: float) -> SiteLimit:
     """What `{"limit_kw": 100}` or `{"profile": {...}}` says; a profile without a start begins at
     `now_s`. `BadInput` names the key, its value and what is allowed."""
-    if told.keys() == {"limit_kw"}:
-        return SiteLimit((0,), (_watts("limit_kw", told["limit_kw"], 1000),))
-    if told.keys() != {"profile"} or not isinstance(told["profile"], Mapping):
-        raise BadInput(f"site limit {shown(told)}: allowed is limit_kw or profile")
-    profile = told["profile"]
+    if order.keys() == {"limit_kw"}:
+        return SiteLimit((0,), (_watts("limit_kw", order["limit_kw"], 1000),))
+    if order.keys() != {"profile"} or not isinstance(order["profile"], Mapping):
+        raise BadInput(f"site limit {shown(order)}: allowed is limit_kw or profile")
+    profile = order["profile"]
     _one_of(profile, "chargingProfilePurpose", PURPOSES)
     kind = _one_of(profile, "chargingProfileKind", ("Absolute", "Recurring"))
     schedule = profile.get("chargingSchedule")
@@ -111,15 +111,15 @@ def _duration_s(value: Any) -> float:
     return float(value)
 
 
-def _one_of(told: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> str:
-    value = told.get(key)
+def _one_of(profile: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> str:
+    value = profile.get(key)
     if value not in allowed:
         raise BadInput(f"{key} {shown(value)}: allowed is {', '.join(allowed)}")
     return str(value)
 
 
-def _time(told: Mapping[str, Any], key: str, missing_s: float) -> float:
-    value = told.get(key)
+def _time(profile: Mapping[str, Any], key: str, missing_s: float) -> float:
+    value = profile.get(key)
     if value is None:
         return missing_s
     try:

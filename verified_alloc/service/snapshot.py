@@ -43,7 +43,7 @@ class Snapshot(NamedTuple):
     """Counts up with every new assignment of modules to guns, from 1."""
     assigned_s: float
     """Unix time of the latest."""
-    told_limit: dict[str, Any] | None
+    limit_order: dict[str, Any] | None
     """The site limit as it was told, JSON."""
     drawn_w: tuple[int, ...] | None
     """By gun, what its simulated vehicle draws; None on real wires, where nobody measures it."""

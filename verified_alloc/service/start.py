@@ -11,8 +11,8 @@ from hardware import DeviceLost
 from hardware.simulated.charger import SimulatedCharger
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.service import log
-from verified_alloc.service.orders import Desk
-from verified_alloc.service.service_process import Child
+from verified_alloc.service.orders import Orders
+from verified_alloc.service.service_process import ServiceProcess
 from verified_alloc.service.settings import Settings, listen
 from verified_alloc.station.model import Station
 
@@ -36,17 +36,16 @@ def can_serve(http: str | None) -> bool:
 
 
 @contextmanager
-def at_desk(
+def serving(
     station: Station,
     proof: str,
     wanted: Settings,
     charger: SimulatedCharger | None,
     by_default: bool,
     note: Callable[[str], None],
-) -> Iterator[Desk]:
-    """The service process, which is told what is proved in a sentence, and the desk where the scan
-    hears it. DeviceLost if its port is taken,
-    unless nobody has named one: a simulated station takes any."""
+) -> Iterator[Orders]:
+    """The service process, told in a sentence what is proved, and its orders to the scan.
+    DeviceLost if its port is taken, unless nobody has named one: a simulated station takes any."""
     if os.environ.get("JOURNAL_STREAM"):
         log.set_up()
     listening = None
@@ -62,5 +61,5 @@ def at_desk(
             note(f"http {place} is taken")
         host, port = listening.getsockname()[:2]
         note(f"Dashboard: http://{f'[{host}]' if ':' in host else host}:{port}/")
-    with Child(station, proof, wanted, listening, simulated=charger is not None) as child:
-        yield Desk(station, child, charger)
+    with ServiceProcess(station, proof, wanted, listening, simulated=charger is not None) as child:
+        yield Orders(station, child, charger)

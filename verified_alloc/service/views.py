@@ -26,7 +26,7 @@ from verified_alloc.station.faults import usable_after
 from verified_alloc.station.model import Station
 
 
-class Painter:
+class Views:
     """Paints what was seen of one station; an explanation is worked out once for a decision."""
 
     def __init__(self, station: Station, proof: str, simulated: bool) -> None:
@@ -202,7 +202,7 @@ class Painter:
         return SiteLimitView(
             limit_kw=_kw(seen.state.inputs.site_limit_w),
             own_kw=_kw(self._station.site_limit_w),
-            told=seen.told_limit,
+            told=seen.limit_order,
         )
 
     def _explanation(self, seen: Snapshot) -> Explanation:
@@ -210,8 +210,8 @@ class Painter:
         key = (inputs, allocation)
         if self._explained is None or self._explained[0] != key:
             station = self._station.limited(inputs.site_limit_w)
-            told = explain.reasons(station, inputs.asked, inputs.faults, allocation)
-            self._explained = key, told
+            explanation = explain.reasons(station, inputs.asked, inputs.faults, allocation)
+            self._explained = key, explanation
         return self._explained[1]
 
     def _capability_w(self, seen: Snapshot, gun: int) -> int:

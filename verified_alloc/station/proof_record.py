@@ -146,11 +146,11 @@ def _read(path: Path) -> Record:
     except (ValueError, RecursionError):
         raise ValueError("it is not JSON") from None
     try:
-        told = stored.pop("sha256", None)
+        digest = stored.pop("sha256", None)
         record = Record.model_validate(stored)
     except (AttributeError, TypeError, ValidationError):
         raise ValueError("it is no proof record") from None
-    if told != _sha256(stored):
+    if digest != _sha256(stored):
         raise ValueError("it has changed since prove wrote it")
     return record
 

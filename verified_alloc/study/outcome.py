@@ -38,8 +38,8 @@ class Outcome:
         means: dict[str, float | None] = {}
         for figure in FIGURES:
             values = [result.get(figure.key) for result in self.results]
-            told = [value for value in values if value is not None]
-            means[figure.key] = fmean(told) if told else None
+            known = [value for value in values if value is not None]
+            means[figure.key] = fmean(known) if known else None
         return means | {"unmet_percent": self.unmet_percent}
 
     @cached_property
@@ -72,10 +72,10 @@ class Outcome:
 
 def outcomes(plan: Plan, results: Mapping[str, Result]) -> list[Outcome]:
     """By station, then policy."""
-    told: dict[tuple[Station, str], list[Result]] = {}
+    by_outcome: dict[tuple[Station, str], list[Result]] = {}
     for key, case in plan.cases.items():
-        told.setdefault((case.station, case.policy), []).append(results[key])
-    found = [Outcome(station, policy, tuple(row)) for (station, policy), row in told.items()]
+        by_outcome.setdefault((case.station, case.policy), []).append(results[key])
+    found = [Outcome(station, policy, tuple(row)) for (station, policy), row in by_outcome.items()]
     # Of policies that come to the same on a station, the first named is the one to take.
     first = {(one.station, one.price): one for one in reversed(found)}
     prices = {price for _, price in first}
@@ -132,9 +132,9 @@ def rows(found: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 def as_csv(found: Sequence[Outcome]) -> str:
     """All rows, with a header."""
-    told = rows(found)
+    table = rows(found)
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(told[0]), lineterminator="\n")
+    writer = csv.DictWriter(out, list(table[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(told)
+    writer.writerows(table)
     return out.getvalue()

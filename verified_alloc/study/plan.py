@@ -65,8 +65,8 @@ class Plan:
             del tables["hardware"], tables["service"]
             for policy in self.policies:
                 for seed in self.seeds:
-                    told = [program(), self.source.digest, tables, policy, seed]
-                    cases[_digest(told)] = Case(station, policy, seed)
+                    contents = [program(), self.source.digest, tables, policy, seed]
+                    cases[_digest(contents)] = Case(station, policy, seed)
         return cases
 
 
@@ -115,5 +115,5 @@ def program() -> str:
     return _digest([(str(file.relative_to(package)), file.read_text()) for file in files])
 
 
-def _digest(told: Any) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+def _digest(contents: Any) -> str:
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:32]

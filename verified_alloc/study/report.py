@@ -102,5 +102,5 @@ def _table(found: Iterable[Outcome], worth: Mapping[str, Mapping[Station, float]
 
 def figures(one: Outcome) -> list[str]:
     """The columns of the table, for people."""
-    told = [(one.figures[key], digits) for key, _, digits in COLUMNS]
-    return ["-" if value is None else f"{value:,.{digits}f}" for value, digits in told]
+    cells = [(one.figures[key], digits) for key, _, digits in COLUMNS]
+    return ["-" if value is None else f"{value:,.{digits}f}" for value, digits in cells]

@@ -51,8 +51,8 @@ class Store:
 
     def _read(self, line: bytes) -> None:
         try:
-            told = json.loads(line)
-            self.results[told["key"]] = told["result"]
+            entry = json.loads(line)
+            self.results[entry["key"]] = entry["result"]
         except (ValueError, KeyError, TypeError):
             raise BadInput(
                 f"{self._path}: {line[:40]!r} is no result; allowed is what a study has written"

@@ -167,8 +167,8 @@ def write_sessions(sessions: Iterable[SessionRow], out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow((*NEEDED, *OPTIONAL[1:]))
     for row in sessions:
-        told = ["" if value is None else value for value in row[2:]]
-        writer.writerow((_time(row.arrival_ms), _time(row.departure_ms), *told))
+        cells = ["" if value is None else value for value in row[2:]]
+        writer.writerow((_time(row.arrival_ms), _time(row.departure_ms), *cells))
 
 
 def time_ms_of(text: str, place: str) -> int:

@@ -104,7 +104,7 @@ CLOSING_S = DAY_S - 2 * STEP_S
 """Whoever is still charging shortly before midnight is unplugged, so that a day ends idle."""
 
 
-class Session(NamedTuple):
+class SyntheticSession(NamedTuple):
     """A car on a gun; times in seconds after midnight, charge in percent of its capacity."""
 
     gun: int
@@ -122,7 +122,7 @@ class Day:
     """What a synthetic day is made of."""
 
     trace: DemandTrace
-    sessions: tuple[Session, ...]
+    sessions: tuple[SyntheticSession, ...]
     turned_away: int
     """Cars that found every gun taken for longer than they would wait."""
 
@@ -149,7 +149,7 @@ def synthetic_day(seed: int, guns: int = 6) -> Day:
     rng = Random(seed)
     free_s = dict.fromkeys(range(1, guns + 1), 0)
     changes: list[DemandChange] = []
-    sessions: list[Session] = []
+    sessions: list[SyntheticSession] = []
     turned_away = 0
     for arrival in _arrivals(rng, guns):
         free = [gun for gun, since_s in free_s.items() if since_s <= arrival.at_s]
@@ -238,7 +238,9 @@ def _pick(rng: Random) -> CarClass:
     return CAR_CLASSES[-1]
 
 
-def _charge(arrival: _Arrival, gun: int, plugged_s: int) -> tuple[Session, list[DemandChange]]:
+def _charge(
+    arrival: _Arrival, gun: int, plugged_s: int
+) -> tuple[SyntheticSession, list[DemandChange]]:
     """One session, from plugging in to its target, the end of its stay or of the day."""
     capacity_ws = arrival.car.capacity_kwh * 3_600_000
     soc, energy_ws = arrival.soc, 0.0
@@ -260,7 +262,7 @@ def _charge(arrival: _Arrival, gun: int, plugged_s: int) -> tuple[Session, list[
         now_s += STEP_S
     changes.append(DemandChange(now_s * 1000 + arrival.phase_ms, gun, 0))
     return (
-        Session(
+        SyntheticSession(
             gun=gun,
             car=arrival.car.name,
             arrival_s=arrival.at_s,

@@ -15,6 +15,7 @@ import pytest
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
+from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.control.decider import SOLVER_DEADLINE_MS
 from verified_alloc.control.state import State
 from verified_alloc.decide import demand
@@ -25,7 +26,7 @@ from verified_alloc.decide.policies.problem import Answer, NoAnswer, NotYet, Pro
 from verified_alloc.decide.policies.process import SolverProcess
 from verified_alloc.journal.reader import read_journal
 from verified_alloc.journal.recorder import Journal
-from verified_alloc.run.loop import Run, simulated_charger
+from verified_alloc.run.loop import Run
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import PowerModule
@@ -220,7 +221,7 @@ def test_quiet_time_does_not_pass_over_an_answer() -> None:
 
 
 def test_what_is_kept_is_within_a_lower_site_limit() -> None:
-    asked = demand.told(UNEQUAL, {1: 100, 2: 50})
+    asked = demand.from_kilowatts(UNEQUAL, {1: 100, 2: 50})
     present = {1: (1, 2, 3), 2: (4, 9)}
     kept = keep(UNEQUAL.limited(90_000), asked, present, faults=Faults({1}))
     assert kept.delivered_w == {1: 80_000, 2: 10_000, 3: 0, 4: 0, 5: 0, 6: 0}
@@ -245,7 +246,7 @@ def answered(solver: SolverProcess, problem: Problem) -> Answer:
 
 
 def problem(kw: float, station: Station = UNEQUAL) -> Problem:
-    return Problem(station, demand.told(station, {1: kw, 2: 90}))
+    return Problem(station, demand.from_kilowatts(station, {1: kw, 2: 90}))
 
 
 def child_of(solver: SolverProcess) -> int:

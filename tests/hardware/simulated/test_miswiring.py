@@ -4,7 +4,7 @@ import pytest
 
 from hardware.simulated import miswiring
 from verified_alloc import Station
-from verified_alloc.run.loop import simulated_charger
+from verified_alloc.control.assembly import simulated_charger
 
 STATION = Station.reference()
 

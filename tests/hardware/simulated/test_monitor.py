@@ -1184,7 +1184,7 @@ def test_the_summary_counts(rig: Rig) -> None:
     rig.connect(1, 1)
     rig.open(1, 1)
     rig.wait(60)
-    summary = rig.monitor.summary()
+    summary = rig.monitor.counts()
     assert (summary.violations, summary.makes, summary.breaks) == (
         len(rig.monitor.violations),
         {(1, 1): 1},

@@ -1,0 +1,123 @@
+"""A station put together: its wires taken, the controller on them, or a charger in software."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from hardware import bus_time
+from hardware.contactors import ContactorController
+from hardware.modules import PowerModuleController
+from hardware.simulated.cabinet import PlantTiming
+from hardware.simulated.charger import SimulatedCharger
+from hardware.supervision import Supervision
+from verified_alloc.control.controller import Controller
+from verified_alloc.control.fault_latch import FaultLatch
+from verified_alloc.control.wires import bank_of, layout_of
+from verified_alloc.decide.allocate import Solve, prepare
+from verified_alloc.decide.demand import DemandProcessor
+from verified_alloc.decide.policies.problem import NO_WEAR
+from verified_alloc.errors import BadInput, shown
+from verified_alloc.kernel import wiring
+from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Pair
+
+HARDWARE = ("simulated", "pi")
+
+
+def check_hardware(name: str) -> None:
+    """Refuse, as `BadInput`, a name that is none."""
+    if name not in HARDWARE:
+        raise BadInput(f"--hardware {shown(name)}: allowed is {' or '.join(HARDWARE)}")
+
+
+@contextmanager
+def wires(
+    station: Station, watchdog_device: str = ""
+) -> Iterator[tuple[ContactorController, PowerModuleController, Supervision]]:
+    """Bus and lines of whatever the seams lead to, taken; no expander is touched yet. The enable
+    lines are low, now and afterwards."""
+    layout = replace(layout_of(station), watchdog_device=watchdog_device)
+    with ExitStack() as stack:
+        lines = PowerModuleController(layout.enable_pins, layout.status_pins)
+        stack.callback(lines.close)
+        supervision = Supervision(layout)
+        stack.callback(supervision.close)
+        bank = bank_of(station)
+        bank.open()
+        stack.callback(bank.close)
+        yield bank, lines, supervision
+
+
+@contextmanager
+def controlled(
+    station: Station,
+    demands: DemandProcessor,
+    publish: Callable[[int, int, int], None],
+    report: Callable[[str], None],
+    faults_path: Path | None = None,
+    watchdog_device: str = "",
+    solve: Solve | None = None,
+    operations: Mapping[Pair, int] = NO_WEAR,
+) -> Iterator[Controller]:
+    """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
+    if solve is None:
+        prepare(station)
+    with wires(station, watchdog_device) as (bank, lines, supervision):
+        latch = FaultLatch(faults_path)
+        controller = Controller(
+            station,
+            bank,
+            lines,
+            supervision,
+            demands,
+            latch,
+            publish,
+            report,
+            solve,
+            operations,
+        )
+        controller.start()
+        try:
+            yield controller
+        except Exception:
+            controller.withdraw()
+            raise
+
+
+def check_scan_time(station: Station) -> None:
+    """Refuse, as `BadInput`, a scan that is shorter than its time on the Pi's I2C bus."""
+    bus, scan_ms = station.hardware.i2c_bus, station.timing.scan_ms
+    bit_rate_hz = bus_time.bit_rate_hz(bus) or bus_time.ASSUMED_BIT_RATE_HZ
+    least_ms = bus_time.least_scan_ms(wiring.expanders(len(station.contactors)), bit_rate_hz)
+    if scan_ms < least_ms:
+        raise BadInput(
+            f"timing.scan_ms = {scan_ms}: allowed is at least {least_ms}, the time that a scan"
+            f" takes on I2C bus {bus} at {bit_rate_hz // 1000} kHz"
+        )
+
+
+def simulated_charger(
+    station: Station, speed: float | None = None, seed: int = 0
+) -> SimulatedCharger:
+    """The charger that the station file describes, in software; `speed` as in `VirtualTime`."""
+    timing = station.timing
+    return SimulatedCharger(
+        gun_max_w=station.gun_max_w,
+        module_power_w=station.module_power_w,
+        contactors=station.contactors,
+        timing=PlantTiming(
+            operate_ms=timing.contactor_operate_ms,
+            release_ms=timing.contactor_release_ms,
+            min_response_ms=timing.contactor_min_response_ms,
+            current_decay_ms=timing.current_decay_ms,
+            module_discharge_ms=timing.module_discharge_ms,
+            off_delay_ms=timing.current_decay_ms + 100,
+            watchdog_ms=max(100, 5 * timing.scan_ms),
+            vehicle_response_ms=timing.offer_lead_ms,
+        ),
+        fault_reaction_ms=timing.fault_reaction_ms,
+        layout=layout_of(station),
+        speed=speed,
+        seed=seed,
+    )

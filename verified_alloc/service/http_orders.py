@@ -1,0 +1,105 @@
+"""What can be ordered over HTTP."""
+
+from typing import Any
+
+from fastapi import APIRouter, HTTPException
+
+from verified_alloc.errors import BadInput
+from verified_alloc.service.http_refusals import NO_SUCH, REFUSED, FaultId, Number, known, seen
+from verified_alloc.service.models import (
+    Acknowledgement,
+    Demand,
+    Done,
+    Hold,
+    Injection,
+    InService,
+    LimitProfile,
+    LimitValue,
+)
+from verified_alloc.service.scan_link import Busy, ScanLink
+from verified_alloc.service.views import Views
+from verified_alloc.station.model import Station
+
+
+def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
+    """One path for each order; what the scan says of it comes back."""
+    router = APIRouter()
+
+    async def order(do: str, **what: Any) -> Done:
+        try:
+            return Done(said=await link.order(do, **what))
+        except BadInput as error:
+            link.refused["by the scan"] += 1
+            raise HTTPException(409, str(error)) from None
+        except Busy as error:
+            link.refused["busy"] += 1
+            raise HTTPException(503, str(error), {"Retry-After": "1"}) from None
+
+    def gun_of(number: int) -> int:
+        return known("gun", number, len(station.guns))
+
+    def module_of(number: int) -> int:
+        return known("module", number, len(station.modules))
+
+    @router.put("/api/guns/{gun}/demand", responses=NO_SUCH | REFUSED)
+    async def put_demand(gun: Number, demand: Demand) -> Done:
+        """What the gun's vehicle could take; to be refreshed within `demand_timeout_s`."""
+        return await order("demand", gun=gun_of(gun), kw=demand.kw)
+
+    @router.post("/api/guns/{gun}/acknowledgement", responses=NO_SUCH | REFUSED)
+    async def post_acknowledgement(gun: Number, obeyed: Acknowledgement) -> Done:
+        """The gun obeys the offer published last, which must be this."""
+        return await order("acknowledge", gun=gun_of(gun), offer_kw=obeyed.offer_kw)
+
+    @router.put("/api/guns/{gun}/hold", responses=NO_SUCH | REFUSED)
+    async def put_hold(gun: Number, hold: Hold) -> Done:
+        """Nobody else gets the gun's modules, while it needs them, for so long; faults do."""
+        return await order("hold", gun=gun_of(gun), seconds=hold.seconds)
+
+    @router.delete("/api/guns/{gun}/hold", responses=NO_SUCH | REFUSED)
+    async def delete_hold(gun: Number) -> Done:
+        """Let the gun's modules go."""
+        return await order("hold", gun=gun_of(gun), seconds=0)
+
+    @router.put("/api/guns/{gun}/service", responses=NO_SUCH | REFUSED)
+    async def put_gun_service(gun: Number, service: InService) -> Done:
+        """Take a gun out of service, its offer first; or back."""
+        return await order("take_out", kind="gun", id=gun_of(gun), out=not service.in_service)
+
+    @router.put("/api/modules/{module}/service", responses=NO_SUCH | REFUSED)
+    async def put_module_service(module: Number, service: InService) -> Done:
+        """Take a module out of service, its gun's offer first; or back."""
+        return await order(
+            "take_out", kind="module", id=module_of(module), out=not service.in_service
+        )
+
+    @router.put("/api/site-limit", responses=REFUSED)
+    async def put_site_limit(limit: LimitValue | LimitProfile) -> Done:
+        """What all guns together may be given: a value, or an OCPP charging profile. Never more
+        than the station's own limit. It replaces what was told before."""
+        return await order("site_limit", limit=limit.model_dump(exclude_none=True))
+
+    @router.delete("/api/site-limit", responses=REFUSED)
+    async def delete_site_limit() -> Done:
+        """No limit but the station's own."""
+        return await order("site_limit", limit=None)
+
+    @router.delete("/api/faults/{fault}", responses=NO_SUCH | REFUSED)
+    async def delete_fault(fault: FaultId) -> Done:
+        """Clear a latched fault whose cause is gone: refused while it is visible."""
+        if fault not in {one.id for one in views.faults(seen(link).state.latched)}:
+            raise HTTPException(404, f"fault {fault!r}: allowed is the id of a latched fault")
+        return await order("clear", fault=fault)
+
+    @router.post("/api/emergency-stop", responses=REFUSED)
+    async def post_emergency_stop() -> Done:
+        """Everything off until it is cleared: offers fall at once, modules go off when the guns
+        obey, at most two lead times later, contactors open. It does not replace the button."""
+        return await order("emergency_stop")
+
+    @router.post("/api/simulation/faults", responses=REFUSED)
+    async def post_injection(injection: Injection) -> Done:
+        """Play a fault on the simulated cabinet."""
+        return await order("inject", fault=injection.fault)
+
+    return router

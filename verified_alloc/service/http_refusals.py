@@ -1,0 +1,68 @@
+"""What the HTTP interface refuses: in which words, with which status, counted by reason."""
+
+import logging
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Path, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as AnyHTTPException
+
+from verified_alloc.service.models import Refusal, said_of
+from verified_alloc.service.scan_link import ScanLink
+from verified_alloc.service.snapshot import Snapshot
+
+ALWAYS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Refusal, "description": "The token is missing or wrong"},
+    403: {"model": Refusal, "description": "A page of some other site asks"},
+    413: {"model": Refusal, "description": "The body is too large"},
+    422: {"model": Refusal, "description": "Not as this document says"},
+    429: {"model": Refusal, "description": "Too many requests"},
+    503: {"model": Refusal, "description": "No scan is there to ask"},
+}
+NO_SUCH: dict[int | str, dict[str, Any]] = {
+    404: {"model": Refusal, "description": "The station has no such thing"}
+}
+REFUSED: dict[int | str, dict[str, Any]] = {
+    409: {"model": Refusal, "description": "The scan refuses it as things are; nothing changed"},
+    400: {"model": Refusal, "description": "The body is no JSON"},
+}
+
+Number = Annotated[int, Path(ge=1, le=10_000, description="counted from 1")]
+FaultId = Annotated[str, Path(min_length=1, max_length=40, examples=["contactor-2:1"])]
+
+log = logging.getLogger("verified_alloc.door")
+
+
+def seen(link: ScanLink) -> Snapshot:
+    """The latest scan, while it is true."""
+    if link.seen is None or not link.fresh:
+        raise HTTPException(503, "the scan is silent: what the station does is not known")
+    return link.seen
+
+
+def known(kind: str, number: int, count: int) -> int:
+    """A gun or a module that the station has."""
+    if number > count:
+        raise HTTPException(404, f"{kind} {number}: allowed are {kind}s 1 to {count}")
+    return number
+
+
+def refuse_in_one_line(app: FastAPI, link: ScanLink) -> None:
+    """Whatever is refused says so in one line."""
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        no_json = first["type"] == "json_invalid"
+        link.refused["invalid"] += 1
+        said = "the body is no JSON" if no_json else said_of(where, first["input"], first["msg"])
+        log.warning("refused: invalid: %s", said)
+        return JSONResponse({"detail": said}, 400 if no_json else 422)
+
+    @app.exception_handler(AnyHTTPException)
+    async def refused(_: Request, error: AnyHTTPException) -> JSONResponse:
+        if error.status_code in (404, 405):
+            link.refused["unknown"] += 1
+        return JSONResponse({"detail": error.detail}, error.status_code, error.headers)

@@ -1,0 +1,133 @@
+"""What there is to see over HTTP."""
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from verified_alloc.service.http_refusals import NO_SUCH, Number, known, seen
+from verified_alloc.service.http_stream import Past, Stream
+from verified_alloc.service.metrics import Metrics
+from verified_alloc.service.models import (
+    Assignment,
+    ContactorView,
+    Decision,
+    FaultView,
+    GunView,
+    Health,
+    ModuleView,
+    Offers,
+    SiteLimitView,
+    StateView,
+    StationView,
+)
+from verified_alloc.service.scan_link import ScanLink
+from verified_alloc.service.views import Views
+from verified_alloc.station.model import Station
+
+STREAMS = 32
+
+
+def views_router(station: Station, link: ScanLink, views: Views, past: Past) -> APIRouter:
+    """One path for each view."""
+    router = APIRouter()
+    metrics, stream = Metrics(station, link), Stream(link, views)
+
+    @router.get("/api/state")
+    async def get_state() -> StateView:
+        """Everything, now."""
+        return views.state(seen(link), link.healthy)
+
+    @router.get("/api/station")
+    async def get_station() -> StationView:
+        """What does not change while it runs."""
+        return views.station(seen(link).started_s)
+
+    @router.get("/api/guns")
+    async def get_guns() -> list[GunView]:
+        """Every gun: demand, capability, offer, modules, and why."""
+        return views.guns(seen(link))
+
+    @router.get("/api/guns/{gun}", responses=NO_SUCH)
+    async def get_gun(gun: Number) -> GunView:
+        """One gun."""
+        return views.guns(seen(link))[known("gun", gun, len(station.guns)) - 1]
+
+    @router.get("/api/modules")
+    async def get_modules() -> list[ModuleView]:
+        """Every power module."""
+        return views.modules(seen(link))
+
+    @router.get("/api/contactors")
+    async def get_contactors() -> list[ContactorView]:
+        """Every contactor, in the order of the wiring."""
+        return views.contactors(seen(link))
+
+    @router.get("/api/faults")
+    async def get_faults() -> list[FaultView]:
+        """Every latched fault."""
+        return views.faults(seen(link).state.latched)
+
+    @router.get("/api/offers")
+    async def get_offers() -> Offers:
+        """What the guns may draw now."""
+        return views.offers(seen(link))
+
+    @router.get("/api/assignment")
+    async def get_assignment() -> Assignment:
+        """Which modules are to feed which gun."""
+        return views.assignment(seen(link))
+
+    @router.get("/api/decisions")
+    async def get_decisions() -> list[Decision]:
+        """The latest assignments with their reasons, oldest first."""
+        return list(past.decisions)
+
+    @router.get("/api/site-limit")
+    async def get_site_limit() -> SiteLimitView:
+        """The site limit in force, and where it comes from."""
+        return views.site_limit(seen(link))
+
+    @router.get(
+        "/api/stream",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "Server-sent events: `state` with a StateView, at most ten a second;"
+                " `lost` once a second while nobody knows the state",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            }
+        },
+    )
+    async def get_stream() -> Response:
+        """The live state."""
+        if stream.clients >= STREAMS:
+            raise HTTPException(503, f"too many streams: allowed are {STREAMS}")
+        return StreamingResponse(stream.events(), media_type="text/event-stream")
+
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "Prometheus text",
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+            }
+        },
+    )
+    async def get_metrics() -> Response:
+        """What Prometheus reads."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+
+    @router.get("/healthz", responses={503: {"model": Health, "description": "They are not"}})
+    async def get_health() -> Response:
+        """200 only while scans go on and are verified."""
+        said = (
+            "scans are verified"
+            if link.healthy
+            else "scans are not verified"
+            if link.fresh
+            else "the scan is silent"
+        )
+        health = Health(healthy=link.healthy, said=said)
+        return JSONResponse(health.model_dump(), 200 if health.healthy else 503)
+
+    return router
