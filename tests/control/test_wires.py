@@ -184,6 +184,16 @@ def test_lines_that_shall_be_up_are_raised(rig: Rig) -> None:
     assert rig.levels() == [True, True, False]
 
 
+def test_a_line_is_raised_whatever_the_module_reports(rig: Rig) -> None:
+    rig.pins.pin(STATUSES[0]).drive_high()
+    rig.wires.enable(rig.lines.read(), [True, False, False])
+    assert rig.levels() == [True, False, False]
+
+
+def test_every_module_knows_the_contactors_that_carry_it(rig: Rig) -> None:
+    assert rig.wires.carried == [[0, 1], [2], [3], *[[number] for number in range(4, 18)]]
+
+
 def test_a_line_told_high_is_raised_again_where_it_reads_low(rig: Rig) -> None:
     rig.lines.enable(3)
     rig.pins.pin(ENABLES[2]).state = False

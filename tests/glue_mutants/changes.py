@@ -97,9 +97,30 @@ def _statements(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         for place, (one, other) in enumerate(pairwise(body)):
             if isinstance(one, COMPOUND) or _is_text(one) or isinstance(other, COMPOUND):
                 continue
+            if _strangers(one, other):
+                continue
             swapped = [*body[:place], other, one, *body[place + 2 :]]
             first = ast.unparse(one).splitlines()[0]
             yield f"{first}: after what follows", changed(node, **{field: swapped})
+
+
+def _strangers(one: ast.stmt, other: ast.stmt) -> bool:
+    """Two assignments that have nothing to do with each other."""
+    if not isinstance(one, ast.Assign | ast.AnnAssign) or not isinstance(other, type(one)):
+        return False
+    sets, uses = zip(*map(_names, (one, other)), strict=True)
+    calls = [any(isinstance(node, ast.Call) for node in ast.walk(each)) for each in (one, other)]
+    return not all(calls) and sets[0].isdisjoint(sets[1] | uses[1]) and sets[1].isdisjoint(uses[0])
+
+
+def _names(node: ast.stmt) -> tuple[set[str], set[str]]:
+    """The names and fields that it sets, and that it uses."""
+    sets: set[str] = set()
+    uses: set[str] = set()
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name | ast.Attribute):
+            (sets if isinstance(each.ctx, ast.Store) else uses).add(ast.unparse(each))
+    return sets, uses
 
 
 def _is_text(node: ast.stmt) -> bool:
