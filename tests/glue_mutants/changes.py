@@ -51,7 +51,8 @@ def of(path: str) -> list[Mutant]:
     text = (ROOT / path).read_text(encoding="utf-8")
     shipped = ast.unparse(ast.parse(text))
     found = mutants.mutants_of(text, module(path), changes)
-    return [mutant for mutant in found if mutant.source != shipped]
+    programs = {mutant.source: mutant for mutant in reversed(found) if mutant.source != shipped}
+    return list(reversed(programs.values()))
 
 
 def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
