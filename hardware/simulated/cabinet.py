@@ -11,12 +11,13 @@ has the same place on the feedback expander of the same position.
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from heapq import heappop, heappush
 
 from hardware.simulated.contactor import Contactor, Drive
 from hardware.simulated.faults import MODULE_KINDS, PAIR_KINDS, Injection
+from hardware.simulated.observer import Observer
+from hardware.simulated.plant_timing import PlantTiming, own_motion_us, own_us
 from hardware.simulated.power_module import OPEN_CIRCUIT_V, PowerModule
 from hardware.simulated.vehicle import Vehicle
 
@@ -25,60 +26,6 @@ COMMAND = "command"
 HELD = "line held"
 NEVER_US = 1 << 62
 AFTERMATH_US = 1_000_000
-
-
-@dataclass(frozen=True)
-class PlantTiming:
-    """Times of the plant, in ms; each contactor and module gets its own within them, by seed.
-
-    `operate_ms`, `release_ms`: coil to settled contact, bounce included, at most.
-    `bounce_ms`: how long an auxiliary contact chatters after a motion.
-    `min_response_ms`: a coil pulse shorter than this moves nothing.
-    `current_rise_ms`: enable to current and status. `current_decay_ms`: off to no current, at most.
-    `module_discharge_ms`: off to less than 20 V at the terminals, at most.
-    `off_delay_ms`: how long coil supply outlives emergency stop or watchdog.
-    `watchdog_ms`: without an edge for so long, enables are cut; None = no watchdog fitted.
-    `vehicle_response_ms`: how long a vehicle takes to heed a lower offer, at most.
-    """
-
-    operate_ms: int = 40
-    release_ms: int = 40
-    bounce_ms: int = 3
-    min_response_ms: int = 5
-    current_rise_ms: int = 3
-    current_decay_ms: int = 200
-    module_discharge_ms: int = 1000
-    off_delay_ms: int = 300
-    watchdog_ms: int | None = 100
-    vehicle_response_ms: int = 0
-
-
-class Observer:
-    """What a judge may watch. Every call comes after the change, at its own instant."""
-
-    def coil(self, contactor: Contactor, drive: Drive) -> None:
-        """A coil gained or lost its energy."""
-
-    def contact(self, contactor: Contactor, drive: Drive, current_ma: int, across_v: int) -> None:
-        """A main contact closed across `across_v` (module above gun), or parted at `current_ma`."""
-
-    def stayed_closed(self, contactor: Contactor, drive: Drive) -> None:
-        """A welded contact did not part."""
-
-    def enabled(self, module: PowerModule, cause: str, gun_draw_w: int) -> None:
-        """An enable rose or fell behind the gates; `gun_draw_w` was drawn before."""
-
-    def failed(self, module: PowerModule, cause: str) -> None:
-        """A module died, ran on its own, or recovered."""
-
-    def looked_at(self, module: int) -> None:
-        """Somebody looked at a line that showed this module on."""
-
-    def offered(self, gun: int, cause: str) -> None:
-        """The offer to a gun changed or expired."""
-
-    def alarm(self) -> None:
-        """A time asked for with `Cabinet.wake_observer` has come."""
 
 
 class Cabinet:
@@ -121,8 +68,8 @@ class Cabinet:
             contactor = Contactor(
                 gun,
                 module,
-                operate_us=_own_motion_us(draw, timing, timing.operate_ms),
-                release_us=_own_motion_us(draw, timing, timing.release_ms),
+                operate_us=own_motion_us(draw, timing, timing.operate_ms),
+                release_us=own_motion_us(draw, timing, timing.release_ms),
                 bounce_us=timing.bounce_ms * 1000,
                 min_response_us=timing.min_response_ms * 1000,
             )
@@ -139,8 +86,8 @@ class Cabinet:
                 module,
                 power_w,
                 rise_us=timing.current_rise_ms * 1000,
-                decay_us=_own_us(draw, timing.current_decay_ms),
-                discharge_us=_own_us(draw, timing.module_discharge_ms),
+                decay_us=own_us(draw, timing.current_decay_ms),
+                discharge_us=own_us(draw, timing.module_discharge_ms),
             )
             for module, power_w in enumerate(module_power_w, start=1)
         ]
@@ -148,7 +95,7 @@ class Cabinet:
             Vehicle(
                 gun,
                 battery_v=draw.randrange(300, 801),
-                response_us=_own_us(draw, timing.vehicle_response_ms),
+                response_us=own_us(draw, timing.vehicle_response_ms),
             )
             for gun in range(1, gun_count + 1)
         ]
@@ -644,16 +591,3 @@ class Cabinet:
             cause = causes.get(kind, "spontaneous closing")
             if not begins:
                 self._move(contactor, contactor.energised, Drive(self.now_us, cause))
-
-
-def _own_motion_us(draw: random.Random, timing: PlantTiming, limit_ms: int) -> int:
-    """One contactor's own time; the fastest and the slowest allowed come up often."""
-    slowest = max(limit_ms - timing.bounce_ms, 0) * 1000
-    fastest = min(timing.min_response_ms * 1000, slowest)
-    return draw.choice((fastest, slowest, draw.randint(fastest, slowest)))
-
-
-def _own_us(draw: random.Random, limit_ms: int) -> int:
-    """One module's or vehicle's own time: half the limit to all of it."""
-    limit_us = limit_ms * 1000
-    return draw.choice((limit_us, draw.randint(limit_us // 2, limit_us)))

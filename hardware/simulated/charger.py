@@ -8,10 +8,11 @@ from gpiozero import Device
 from hardware import clock
 from hardware.layout import Layout
 from hardware.simulated.bus import BusFault, SimulatedBus
-from hardware.simulated.cabinet import Cabinet, PlantTiming
+from hardware.simulated.cabinet import Cabinet
 from hardware.simulated.faults import Injection
 from hardware.simulated.monitor import Monitor
 from hardware.simulated.pins import CabinetPins
+from hardware.simulated.plant_timing import PlantTiming
 from hardware.simulated.virtual_time import VirtualTime
 
 US_PER_MS = 1000

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from proofs.certificates import acl2
 from proofs.certificates.certificate import Certificate, Refused, archive, check_archive, stem
-from proofs.certificates.claims import FINITE, Finite, certificate, empty_cases
+from proofs.certificates.claims import FINITE
+from proofs.certificates.finite import Finite, certificate, empty_cases
 from verified_alloc.errors import BadInput
 from verified_alloc.station.model import Station
 

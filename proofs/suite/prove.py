@@ -11,7 +11,8 @@ import z3
 
 from proofs import manifest, solver
 from proofs.certificates.certificate import Certificate, Refused
-from proofs.certificates.claims import FINITE, certificate, empty_cases
+from proofs.certificates.claims import FINITE
+from proofs.certificates.finite import certificate, empty_cases
 from proofs.obligation import PROVED, REFUTED, UNKNOWN, Claim, Obligation
 from proofs.suite import purity
 from verified_alloc.station.model import Station

@@ -8,8 +8,8 @@ from pathlib import Path
 from hardware import bus_time
 from hardware.contactors import ContactorController
 from hardware.modules import PowerModuleController
-from hardware.simulated.cabinet import PlantTiming
 from hardware.simulated.charger import SimulatedCharger
+from hardware.simulated.plant_timing import PlantTiming
 from hardware.supervision import Supervision
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.fault_latch import FaultLatch

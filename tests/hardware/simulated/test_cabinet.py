@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardware.simulated.cabinet import Cabinet, PlantTiming
+from hardware.simulated.cabinet import Cabinet
 from hardware.simulated.faults import Injection, parse
 from hardware.simulated.monitor import Monitor
+from hardware.simulated.plant_timing import PlantTiming
 
 MS = 1000
 FOREVER = 10**12

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from hardware.simulated.cabinet import HELD, Cabinet, PlantTiming
+from hardware.simulated.cabinet import HELD, Cabinet
 from hardware.simulated.faults import parse
 from hardware.simulated.monitor import Event, Monitor
+from hardware.simulated.plant_timing import PlantTiming
 
 MS = 1000
 FOREVER = 10**12

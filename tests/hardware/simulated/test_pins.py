@@ -8,10 +8,11 @@ import pytest
 from gpiozero import DigitalInputDevice, InputDevice, OutputDevice
 from layouts import REFERENCE
 
-from hardware.simulated.cabinet import Cabinet, PlantTiming
+from hardware.simulated.cabinet import Cabinet
 from hardware.simulated.faults import parse
 from hardware.simulated.monitor import Monitor
 from hardware.simulated.pins import CabinetPins
+from hardware.simulated.plant_timing import PlantTiming
 
 MS = 1000
 TWO_MODULES = replace(REFERENCE, enable_pins=(16, 17), status_pins=(4, 5))

@@ -19,8 +19,9 @@ from proofs.certificates.certificate import (
     archive,
     check_archive,
 )
-from proofs.certificates.claims import FINITE, Finite
+from proofs.certificates.claims import FINITE
 from proofs.certificates.cnf import Cnf
+from proofs.certificates.finite import Finite
 from proofs.obligation import PROVED, Claim
 from verified_alloc import Station
 from verified_alloc.kernel import guard, rule, switching, wiring
