@@ -24,7 +24,6 @@ FILES = (
     "hardware/expanders.py",
     "verified_alloc/control/wires.py",
     "verified_alloc/control/fault_latch.py",
-    "verified_alloc/control/dwell.py",
     "verified_alloc/decide/allocate.py",
 )
 
