@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove wheel prove-stations certificates mutants sweep campaign faults soak bench load virtual-pi aarch64 lint
+.PHONY: help run test prove wheel prove-stations certificates mutants glue-mutants sweep campaign faults soak bench load virtual-pi aarch64 lint
 
 help:
 	@echo "make run           a simulated station lives through a day; Ctrl-C ends it"
@@ -16,6 +16,7 @@ help:
 	@echo "make prove-stations  the same on other stations: ring, half, unequal modules"
 	@echo "make certificates  the finite core again, with proofs that a few lines check (cadical)"
 	@echo "make mutants       breaks the kernel on purpose; the proofs must notice (10 minutes)"
+	@echo "make glue-mutants  the same with the drivers and what carries decisions; the tests must notice (an hour)"
 	@echo "make sweep         the long campaigns: random changes (an hour)"
 	@echo "make campaign      faults at every transaction, and double ones at random (BUDGET=60min)"
 	@echo "make faults        how a station takes each fault: played, measured, into docs/faults.md"
@@ -49,6 +50,9 @@ certificates: $(INSTALLED)
 
 mutants: $(INSTALLED)
 	$(VENV)/bin/python -m proofs.suite.mutation
+
+glue-mutants: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m glue_mutants $(FILES)
 
 sweep: $(INSTALLED)
 	$(VENV)/bin/pytest -n 2 --dist loadgroup -m sweep --ignore=tests/bench

@@ -11,70 +11,39 @@ from proofs import plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, bools, iff, implies, not_, or_
 from proofs.lemmas.any_scan import (
+    ANY_STATION,
     Assumed,
     ages_are_sound,
     any_step,
-    first_step,
     guns,
     laws,
-    obligation,
     step_from,
     story,
-    without,
 )
-from proofs.obligation import Claim
+from proofs.obligation import Claim, collected, obligation
 from proofs.plant import (
     CHIPS,
-    CLOCK,
     CLOSES,
-    LINES,
     MIRROR,
-    NEEDS_ENABLE,
-    ONE_FLIP,
     OPENS,
-    SOLE_OWNER,
     SPACING,
-    STOPS_WITH_ENABLE,
 )
-from verified_alloc.kernel import diagnosis, switching
+from verified_alloc.kernel import diagnosis
 from verified_alloc.kernel.diagnosis import ContactorFaults, ModuleFaults, Timing
 from verified_alloc.station.model import Station
 
 ITS_STATION = "this station's times and number of guns; one module"
 
 
-def kept_sound(station: Station, assumed: Assumed) -> Claim:
-    """The ages stay sound."""
-    step = any_step(station)
-    ages = step.after.ages
-    return Claim(
-        (ages_are_sound(step.before), *laws(assumed, step)),
-        ages_are_sound(step.after),
-        story(step),
-        (
-            ("off for long", ages.off_ms > step.times.module_discharge_ms),
-            ("settled for long", ages.settled_ms[0] > step.times.contactor_release_ms),
-            ("restarted", and_(step.during.restarted, step.after.readings.valid)),
-        ),
-    )
-
-
-def started_sound(station: Station, assumed: Assumed) -> Claim:
-    """The ages of the first scan are sound."""
-    step = first_step(station)
-    return Claim(
-        laws(assumed, step),
-        ages_are_sound(step.before),
-        story(step),
-        (
-            ("it starts bridged", and_(*step.before.module.coil)),
-            ("it starts feeding", step.before.module.feeds),
-        ),
-    )
-
-
+@obligation(
+    "diagnosis.settled-takes-two-scans",
+    "diagnosis.ages",
+    "diagnosis.lasting",
+    domain=ANY_STATION,
+)
 def two_scans(station: Station, assumed: Assumed) -> Claim:
-    """An age above 0 was there in the scan before."""
+    """A contactor has been settled for more than 0 ms only if both feedback reads of this scan show
+    what its latch commands, and those of the scan before did."""
     step = any_step(station)
     known = plant.known_before(step.during, step.before.ages)
     now = step.after
@@ -99,8 +68,15 @@ def two_scans(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "diagnosis.invalid-forgets",
+    "diagnosis.ages",
+    "diagnosis.contactor_faults",
+    domain=ANY_STATION,
+)
 def invalid_forgets(station: Station, assumed: Assumed) -> Claim:
-    """S5 for ages and faults."""
+    """Invalid readings leave no age that something could be switched by, and latch no
+    contactor (S5)."""
     step = any_step(station)
     now = step.after
     ages = now.ages
@@ -164,8 +140,19 @@ def counted_for_cause(station: Station, times: Timing, now: plant.Scan, phase_ms
     )
 
 
+@obligation(
+    "diagnosis.healthy-is-not-latched",
+    "diagnosis.ages",
+    "diagnosis.tally",
+    "diagnosis.agree",
+    "diagnosis.explained_mismatch",
+    "diagnosis.contactor_faults",
+    domain=ITS_STATION,
+    assumes={CHIPS, MIRROR, OPENS},
+    needs={CLOSES, SPACING},
+)
 def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
-    """S8, the good contactor."""
+    """A contactor that answers within its time is never latched, however often it moves (S8)."""
     times = station.kernel_timing
     step = step_from(times, plant.scan("now", len(station.guns)))
     scan_ms = station.timing.scan_ms
@@ -198,8 +185,13 @@ def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "diagnosis.four-good-scans-for-a-bad-one",
+    "diagnosis.tally",
+    domain="any count, limit and number of scans",
+)
 def four_good_scans_for_a_bad_one(station: Station, assumed: Assumed) -> Claim:
-    """S8's count, in numbers."""
+    """A bad scan counts 4, up to just above the limit; a good one takes 1 off (S8)."""
     wrong = z3.Bool("wrong")
     before, scans, limit = (z3.Int(name) for name in ("before", "scans", "limit"))
     after = diagnosis.tally(z3_terms, wrong, before, scans, limit)
@@ -216,8 +208,14 @@ def four_good_scans_for_a_bad_one(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "diagnosis.limit",
+    "diagnosis.explained_mismatch",
+    domain="times up to 100 ms and scans up to 60 ms, and some longer ones",
+)
 def limit_explains_what_it_says(station: Station, assumed: Assumed) -> Claim:
-    """In numbers, up to a second."""
+    """The limit of mismatches is 4 for every scan that fits into the contactor's time, begun ones
+    counted, and for two more (S8)."""
     limits = (
         diagnosis.explained_mismatch(response_ms, scan_ms)
         == 4 * (next(n for n in range(1002) if n * scan_ms >= response_ms) + 2)
@@ -227,8 +225,15 @@ def limit_explains_what_it_says(station: Station, assumed: Assumed) -> Claim:
     return Claim((), all(limits))
 
 
+@obligation(
+    "diagnosis.room-for-one-flip",
+    "diagnosis.tally",
+    "diagnosis.explained_mismatch",
+    "diagnosis.contactor_faults",
+    domain=ITS_STATION,
+)
 def one_flip_more(station: Station, assumed: Assumed) -> Claim:
-    """S8: the count of a good contactor leaves room for one flipped bit."""
+    """One flipped feedback bit more does not latch a good contactor (S8)."""
     times = station.kernel_timing
     now = plant.scan("now", 1)
     seen = plant.readings("flipped", 1)
@@ -248,8 +253,16 @@ def one_flip_more(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "diagnosis.stuck-is-latched",
+    "diagnosis.ages",
+    "diagnosis.tally",
+    "diagnosis.contactor_faults",
+    domain=ITS_STATION,
+)
 def stuck_is_latched(station: Station, assumed: Assumed) -> Claim:
-    """S8, the bad contactor; also where closing and opening take different times."""
+    """A contactor that disagrees with its coil in every scan is latched after as many scans as its
+    limit has mismatches, and one (S8)."""
     times = station.kernel_timing
     slow = 3 * times.operate_mismatch
     claims = [
@@ -294,8 +307,20 @@ def stuck_for_long(times: Timing, name: str) -> Claim:
     )
 
 
+@obligation(
+    "diagnosis.ages-as-specified",
+    "diagnosis.ages",
+    "diagnosis.off_at_last_look",
+    "diagnosis.lasting",
+    "diagnosis.tally",
+    "diagnosis.same",
+    "rule.most",
+    domain=ANY_STATION,
+)
 def ages_as_specified(station: Station, assumed: Assumed) -> Claim:
-    """All ages once more, in sentences of their own."""
+    """The ages are exactly this: how long off, stuck on, silent and settled have been shown scan
+    after scan, 0 in the first, none while not shown; and the mismatches of this latch. A module
+    that the last look of the scan shows enabled or on is not off."""
     times, count = plant.timing(), len(station.guns)
     before, read = plant.ages("before", count), plant.readings("now", count)
     elapsed_ms, scans = z3.Int("elapsed_ms"), z3.Int("scans")
@@ -346,8 +371,20 @@ def ages_as_specified(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "diagnosis.faults-as-specified",
+    "diagnosis.contactor_faults",
+    "diagnosis.module_faults",
+    "diagnosis.runs_on",
+    "diagnosis.contacts_seen",
+    "diagnosis.counts_closed",
+    domain="any times; one contactor",
+)
 def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
-    """What latches, and what counts as closed, once more."""
+    """What latches is this: welded and failed open beyond their limits, dead and stuck on beyond
+    module_off_timeout_ms, on a gun or on none; a contactor counts as closed once its contact is
+    read so, or cannot be read while its coil is on or in doubt, until it is read open, whatever
+    else of the module was read."""
     times = plant.timing()
     ages, read = plant.ages("now", 1), plant.readings("now", 1)
     was, on_was = any_contactor_faults("before", 1), bools("stuck on before", 1)
@@ -393,8 +430,16 @@ def faults_as_specified(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "diagnosis.latched-for-cause",
+    "diagnosis.ages",
+    "diagnosis.same",
+    "diagnosis.contactor_faults",
+    domain=ANY_STATION,
+)
 def latched_for_cause(station: Station, assumed: Assumed) -> Claim:
-    """S8: what is newly latched is what this scan shows."""
+    """A contactor is latched as welded only when this scan reads it closed with its coil off, as
+    failed open only when it reads open with its coil on (S8)."""
     times = plant.timing()
     before = plant.ages("before", 1)
     read = plant.readings("now", 1)
@@ -428,31 +473,16 @@ def latched_for_cause(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-def latched_stays(station: Station, assumed: Assumed) -> Claim:
-    """S8: nothing latched is lost."""
-    step = any_step(station)
-    count = len(step.target)
-    was = any_contactor_faults("before", count)
-    now = diagnosis.contactor_faults(
-        z3_terms, step.times, step.after.readings, step.after.ages, was
-    )
-    on_before = ModuleFaults(z3.Bool("dead before"), bools("stuck on before", count))
-    closed = bools("counts closed", count)
-    on_now = diagnosis.module_faults(z3_terms, step.times, step.after.ages, closed, on_before)
-    return Claim(
-        laws(assumed, step),
-        and_(
-            *map(implies, flat(was), flat(now)),
-            implies(on_before.dead, on_now.dead),
-            *map(implies, on_before.stuck_on, on_now.stuck_on),
-        ),
-        story(step),
-        (("a fault is latched", or_(*flat(was))),),
-    )
-
-
+@obligation(
+    "diagnosis.stuck-on-is-locked",
+    "diagnosis.module_faults",
+    "diagnosis.counts_closed",
+    "diagnosis.locked",
+    domain=ANY_STATION,
+)
 def stuck_on_is_locked(station: Station, assumed: Assumed) -> Claim:
-    """S8, the module that does not switch off."""
+    """A module that reports on too long after its enable fell locks the gun it is on, for good, and
+    its contactors are left alone (S8)."""
     step = any_step(station)
     count = len(step.target)
     now = step.before
@@ -482,67 +512,13 @@ def matrix(name: str, rows: int, columns: int) -> list[list[Any]]:
     return [bools(f"{name} {row + 1}", columns) for row in range(rows)]
 
 
-def welds_lock(station: Station, assumed: Assumed) -> Claim:
-    """Guns joined by two welds."""
-    modules, count = len(station.modules), len(station.guns)
-    reads = [plant.readings(f"module {module + 1}", count) for module in range(modules)]
-    welded = matrix("welded, module", modules, count)
-    stuck_on = matrix("stuck on, module", modules, count)
-    before = matrix("counted closed, module", modules, count)
-    closed = [
-        diagnosis.counts_closed(z3_terms, read, row, was)
-        for read, row, was in zip(reads, welded, before, strict=True)
-    ]
-    lock = diagnosis.locked(z3_terms, closed, stuck_on)
-    joined = [(row[a], row[b], a, b) for row in welded for a in range(count) for b in range(a)]
-    return Claim(
-        (),
-        and_(
-            *[implies(and_(one, other), and_(lock[a], lock[b])) for one, other, a, b in joined],
-            *[implies(row[gun], lock[gun]) for row in stuck_on for gun in range(count)],
-        ),
-        None,
-        (("nobody is locked", not_(or_(*lock))), ("all are locked", and_(*lock))),
-    )
-
-
-def bridge_stays_locked(station: Station, assumed: Assumed) -> Claim:
-    """A bridge that is not latched yet."""
-    step = any_step(station)
-    now, count = step.before, len(step.target)
-    before = bools("counted closed", count)
-    closed = diagnosis.counts_closed(z3_terms, now.readings, [False] * count, before)
-    lock = diagnosis.locked(z3_terms, [closed], [[False] * count])
-    stays = [
-        and_(before[gun], now.closed_first[gun], now.closed_second[gun]) for gun in range(count)
-    ]
-    seen = [
-        and_(now.readings.valid, now.closed_first[gun], now.closed_second[gun])
-        for gun in range(count)
-    ]
-    return Claim(
-        laws(assumed, step),
-        and_(
-            *[
-                implies(bridge, and_(lock[a], lock[b]))
-                for a in range(count)
-                for b in range(a)
-                for bridge in (
-                    and_(stays[a], stays[b]),
-                    and_(seen[a], seen[b], not_(or_(*now.flips))),
-                )
-            ]
-        ),
-        story(step),
-        (
-            ("the readings are invalid", and_(stays[0], stays[1], not_(now.readings.valid))),
-            ("a bit is flipped", and_(stays[0], stays[1], now.readings.valid, *now.flips[:1])),
-        ),
-    )
-
-
+@obligation(
+    "diagnosis.locked-for-cause",
+    "diagnosis.locked",
+    domain="any matrix of this size",
+)
 def only_cause_locks(station: Station, assumed: Assumed) -> Claim:
-    """A gun is locked only if it is joined or on a module that is stuck on."""
+    """A gun is locked exactly if a module joins it to another gun or is stuck on it."""
     modules, count = len(station.modules), len(station.guns)
     closed = matrix("closed, module", modules, count)
     stuck_on = matrix("stuck on, module", modules, count)
@@ -570,59 +546,15 @@ def only_cause_locks(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-def joined_guns_get_nothing(station: Station, assumed: Assumed) -> Claim:
-    """Two welds of module 1 join two guns; what does any other module do?"""
-    step = any_step(station)
-    count = len(step.target)
-    welded = bools("welded, the joining module", count)
-    joining = plant.readings("the joining module", count)
-    closed = [
-        diagnosis.counts_closed(z3_terms, joining, welded, bools("counted closed", count)),
-        diagnosis.counts_closed(z3_terms, step.before.readings, [False] * count, [False] * count),
-    ]
-    # Whatever all other modules lock besides.
-    by_others = bools("locked by another module", count)
-    lock = diagnosis.locked(z3_terms, closed, [[False] * count, by_others])
-    writes = switching.step(
-        z3_terms,
-        step.times,
-        step.before.readings,
-        step.before.ages,
-        step.target,
-        lock,
-        step.stop,
-        step.overdue,
-    )
-    read = step.before.readings
-    beside = ("enabled on a third gun", and_(writes.enable, welded[0], welded[-1]))
-    third = (beside,) if count > 2 else ()
-    return Claim(
-        laws(assumed, step),
-        and_(
-            *[
-                implies(
-                    and_(welded[a], welded[b]),
-                    and_(
-                        not_(and_(writes.enable, or_(read.closed[a], read.closed[b]))),
-                        not_(and_(writes.coils[a], not_(read.latch[a]))),
-                        not_(and_(writes.coils[b], not_(read.latch[b]))),
-                    ),
-                )
-                for a in range(count)
-                for b in range(a)
-            ]
-        ),
-        story(step),
-        (
-            ("two guns are joined", and_(welded[0], welded[-1])),
-            ("another module locks one", by_others[-1]),
-            *third,
-        ),
-    )
-
-
+@obligation(
+    "diagnosis.usable-after",
+    "diagnosis.usable_after",
+    domain="this station's size; any matrix, any faults",
+)
 def service_is_as_designed(station: Station, assumed: Assumed) -> Claim:
-    """The faults' meaning, pair by pair."""
+    """A failed module serves nobody; a gun that is out gets nothing; a failed-open contactor does
+    not exist; a welded one binds its module; two welds take out the module and its guns; a failed
+    module takes out the gun it is welded to; nothing else is lost."""
     gun_count, module_count = len(station.guns), len(station.modules)
     all_guns, all_modules = range(gun_count), range(module_count)
     exists = matrix("contactor, gun", gun_count, module_count)
@@ -674,179 +606,4 @@ def service_is_as_designed(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-AGES_ARE_SOUND = obligation(
-    "diagnosis.ages-are-sound",
-    "No age is ever more than the real time, whatever is read, written, missed, stalled or"
-    " restarted; and an age is there only where this scan's readings show it.",
-    ("diagnosis.ages", "diagnosis.lasting", "diagnosis.restarted", "switching.step"),
-    kept_sound,
-    {CHIPS, LINES, NEEDS_ENABLE, STOPS_WITH_ENABLE, SOLE_OWNER, CLOCK},
-)
-HEALTHY_IS_NOT_LATCHED = obligation(
-    "diagnosis.healthy-is-not-latched",
-    "A contactor that answers within its time is never latched, however often it moves (S8).",
-    (
-        "diagnosis.ages",
-        "diagnosis.tally",
-        "diagnosis.agree",
-        "diagnosis.explained_mismatch",
-        "diagnosis.contactor_faults",
-    ),
-    healthy_is_not_latched,
-    {CHIPS, MIRROR, OPENS, CLOSES, SPACING},
-    domain=ITS_STATION,
-)
-
-OBLIGATIONS = (
-    AGES_ARE_SOUND,
-    obligation(
-        "diagnosis.ages-start-sound",
-        "After a start the ages are sound whatever state is found: bridged, welded, running.",
-        ("diagnosis.ages", "diagnosis.restarted"),
-        started_sound,
-        {CHIPS, LINES, STOPS_WITH_ENABLE},
-    ),
-    obligation(
-        "diagnosis.settled-takes-two-scans",
-        "A contactor has been settled for more than 0 ms only if both feedback reads of this scan"
-        " show what its latch commands, and those of the scan before did.",
-        ("diagnosis.ages", "diagnosis.lasting"),
-        two_scans,
-    ),
-    obligation(
-        "diagnosis.invalid-forgets",
-        "Invalid readings leave no age that something could be switched by, and latch no contactor"
-        " (S5).",
-        ("diagnosis.ages", "diagnosis.contactor_faults"),
-        invalid_forgets,
-    ),
-    HEALTHY_IS_NOT_LATCHED,
-    obligation(
-        "diagnosis.four-good-scans-for-a-bad-one",
-        "A bad scan counts 4, up to just above the limit; a good one takes 1 off (S8).",
-        ("diagnosis.tally",),
-        four_good_scans_for_a_bad_one,
-        domain="any count, limit and number of scans",
-    ),
-    obligation(
-        "diagnosis.limit",
-        "The limit of mismatches is 4 for every scan that fits into the contactor's time, begun"
-        " ones counted, and for two more (S8).",
-        ("diagnosis.explained_mismatch",),
-        limit_explains_what_it_says,
-        domain="times up to 100 ms and scans up to 60 ms, and some longer ones",
-    ),
-    obligation(
-        "diagnosis.room-for-one-flip",
-        "One flipped feedback bit more does not latch a good contactor (S8).",
-        ("diagnosis.tally", "diagnosis.explained_mismatch", "diagnosis.contactor_faults"),
-        one_flip_more,
-        domain=ITS_STATION,
-    ),
-    obligation(
-        "diagnosis.stuck-is-latched",
-        "A contactor that disagrees with its coil in every scan is latched after as many scans as"
-        " its limit has mismatches, and one (S8).",
-        ("diagnosis.ages", "diagnosis.tally", "diagnosis.contactor_faults"),
-        stuck_is_latched,
-        domain=ITS_STATION,
-    ),
-    obligation(
-        "diagnosis.latched-for-cause",
-        "A contactor is latched as welded only when this scan reads it closed with its coil off, as"
-        " failed open only when it reads open with its coil on (S8).",
-        ("diagnosis.ages", "diagnosis.same", "diagnosis.contactor_faults"),
-        latched_for_cause,
-    ),
-    obligation(
-        "diagnosis.ages-as-specified",
-        "The ages are exactly this: how long off, stuck on, silent and settled have been shown scan"
-        " after scan, 0 in the first, none while not shown; and the mismatches of this latch. A"
-        " module that the last look of the scan shows enabled or on is not off.",
-        (
-            "diagnosis.ages",
-            "diagnosis.off_at_last_look",
-            "diagnosis.lasting",
-            "diagnosis.tally",
-            "diagnosis.same",
-            "rule.most",
-        ),
-        ages_as_specified,
-    ),
-    obligation(
-        "diagnosis.faults-as-specified",
-        "What latches is this: welded and failed open beyond their limits, dead and stuck on beyond"
-        " module_off_timeout_ms, on a gun or on none; a contactor counts as closed once its contact"
-        " is read so, or cannot be read while its coil is on or in doubt, until it is read open,"
-        " whatever else of the module was read.",
-        (
-            "diagnosis.contactor_faults",
-            "diagnosis.module_faults",
-            "diagnosis.runs_on",
-            "diagnosis.contacts_seen",
-            "diagnosis.counts_closed",
-        ),
-        faults_as_specified,
-        domain="any times; one contactor",
-    ),
-    obligation(
-        "diagnosis.latched-stays",
-        "A latched fault stays (S8).",
-        ("diagnosis.contactor_faults", "diagnosis.module_faults"),
-        latched_stays,
-    ),
-    obligation(
-        "diagnosis.stuck-on-is-locked",
-        "A module that reports on too long after its enable fell locks the gun it is on, for good,"
-        " and its contactors are left alone (S8).",
-        ("diagnosis.module_faults", "diagnosis.counts_closed", "diagnosis.locked"),
-        stuck_on_is_locked,
-    ),
-    obligation(
-        "diagnosis.joined-is-locked",
-        "Guns joined by two welds of a module are always both locked, whatever is read; so is a gun"
-        " on a module that is stuck on (S1, S8).",
-        ("diagnosis.locked", "diagnosis.counts_closed"),
-        welds_lock,
-        domain="any matrix of this size",
-    ),
-    obligation(
-        "diagnosis.bridge-stays-locked",
-        "Two guns that a module joins are locked from the first scan that reads so without a"
-        " flipped bit, and as long as it lasts, through flipped bits and invalid readings (S1).",
-        ("diagnosis.locked", "diagnosis.counts_closed"),
-        bridge_stays_locked,
-        {MIRROR, ONE_FLIP},
-    ),
-    obligation(
-        "diagnosis.locked-for-cause",
-        "A gun is locked exactly if a module joins it to another gun or is stuck on it.",
-        ("diagnosis.locked",),
-        only_cause_locks,
-        domain="any matrix of this size",
-    ),
-    obligation(
-        "diagnosis.joined-guns-get-nothing",
-        "While two guns are joined by two welds, no module is enabled on either and none is"
-        " connected (S1).",
-        ("diagnosis.locked", "diagnosis.counts_closed", "switching.step"),
-        joined_guns_get_nothing,
-        domain="any times; any number of modules (what others lock is locked besides), this"
-        " station's number of guns",
-    ),
-    obligation(
-        "diagnosis.usable-after",
-        "A failed module serves nobody; a gun that is out gets nothing; a failed-open contactor"
-        " does not exist; a welded one binds its module; two welds take out the module and its"
-        " guns; a failed module takes out the gun it is welded to; nothing else is lost.",
-        ("diagnosis.usable_after",),
-        service_is_as_designed,
-        domain="this station's size; any matrix, any faults",
-    ),
-    without(AGES_ARE_SOUND, LINES),
-    without(AGES_ARE_SOUND, STOPS_WITH_ENABLE),
-    without(AGES_ARE_SOUND, SOLE_OWNER),
-    without(AGES_ARE_SOUND, CLOCK),
-    without(HEALTHY_IS_NOT_LATCHED, CLOSES),
-    without(HEALTHY_IS_NOT_LATCHED, SPACING),
-)
+OBLIGATIONS = collected(globals())

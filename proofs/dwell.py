@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import z3
 
+from proofs import plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, iff, implies, not_
 from proofs.lemmas import rule_properties
 from proofs.lemmas.rule_inputs import Property, Scene, any_matrix, in_model, on_the_reference, table
-from proofs.obligation import PROVED, REFUTED, Claim, Obligation
-from verified_alloc.kernel import dwell, invariants, ops, rule
+from proofs.obligation import PROVED, REFUTED, Claim, Obligation, obligation
+from verified_alloc.kernel import dwell, invariants, ops, rule, switching
 from verified_alloc.station.model import Station
 
 BUDGET = 40_000_000
@@ -246,8 +247,66 @@ def _dwell(
     )
 
 
+@obligation(
+    "dwell.since-it-feeds",
+    "dwell.fed_ms",
+    "switching.live",
+    domain=SHAPE + "; any ages, any readings",
+)
+def since_it_feeds(station: Station) -> Claim:
+    """A module's time on its gun begins with the scan that finds it live there, grows as long as it
+    feeds the same gun, and is none while it feeds nobody."""
+    guns, modules = len(station.guns), len(station.modules)
+
+    def feeding(when: str) -> list[Any]:
+        seen = [plant.readings(f"{when} {m + 1}", guns) for m in range(modules)]
+        return list(zip(*[switching.live(z3_terms, each) for each in seen], strict=True))
+
+    now, was = feeding("now"), feeding("then")
+    before_ms, elapsed_ms = z3_terms.ints("before", modules), z3.Int("elapsed_ms")
+    after_ms = dwell.fed_ms(z3_terms, now, was, before_ms, elapsed_ms)
+
+    def of_module(m: int) -> Any:
+        same = z3.And([row[m] == old[m] for row, old in zip(now, was, strict=True)])
+        feeds = z3.Or([row[m] for row in now])
+        lasts = z3.And(same, before_ms[m] >= 0)
+        return after_ms[m] == z3.If(feeds, z3.If(lasts, before_ms[m] + elapsed_ms, 0), -1)
+
+    return Claim(
+        (elapsed_ms >= 0, *[age >= -1 for age in before_ms]),
+        and_(*map(of_module, range(modules))),
+        covers=(("it moves", and_(after_ms[0] == 0, before_ms[0] > 0)),),
+    )
+
+
+@obligation("dwell.reserved", "dwell.reserved", domain=SHAPE + "; any ages")
+def reserved(station: Station) -> Claim:
+    """A module is reserved for the gun that it feeds, and for no other, exactly while it has fed it
+    for less than minimum_dwell_s or the gun is held."""
+    guns, modules = len(station.guns), len(station.modules)
+    feeding, held = z3_terms.bools("feeds", guns, modules), z3_terms.bools("held", guns)
+    fed_ms, minimum_ms = z3_terms.ints("fed", modules), z3.Int("minimum_ms")
+    out = dwell.reserved(z3_terms, feeding, fed_ms, minimum_ms, held)
+    return Claim(
+        (),
+        and_(
+            *[
+                iff(
+                    out[gun][m],
+                    z3.And(feeding[gun][m], z3.Or(held[gun], z3.Not(fed_ms[m] >= minimum_ms))),
+                )
+                for gun in range(guns)
+                for m in range(modules)
+            ]
+        ),
+        covers=(("for a short while", and_(out[0][0], not_(held[0]))),),
+    )
+
+
 BOTH = ("dwell.stays", "dwell.left")
 OBLIGATIONS: tuple[Obligation, ...] = (
+    since_it_feeds,
+    reserved,
     _dwell(
         "as-long-as-needed",
         "A dwelling module stays exactly as long as its gun can use it and those below it that"

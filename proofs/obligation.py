@@ -1,8 +1,11 @@
 """What an obligation is: one plain sentence about kernel functions, and the theorem behind it."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
+from proofs import plant
 from verified_alloc.station.model import Station
 
 PROVED = "proved"
@@ -46,3 +49,80 @@ class Obligation(NamedTuple):
     """Builds the theorem by running the shipped functions on terms."""
     applies: Callable[[Station], bool] = lambda station: True
     """Whether the station is in the domain; elsewhere the obligation is skipped, and says so."""
+    needs: tuple[str, ...] = ()
+    """Those of its assumptions that are dropped, each once, to see it fail."""
+
+
+BUDGET = 60_000_000
+
+
+def anywhere(station: Station) -> bool:
+    """Any station is in the domain."""
+    return True
+
+
+def obligation(
+    id: str,
+    *proves: str,
+    domain: str,
+    assumes: Collection[str] = (),
+    needs: Collection[str] = (),
+    expected: str = PROVED,
+    budget: int = BUDGET,
+    applies: Callable[[Station], bool] = anywhere,
+) -> Callable[[Callable[..., Claim]], Obligation]:
+    """Makes an obligation of a function that builds its theorem and says in its docstring, in one
+    plain sentence, what holds.
+
+    The function takes the station and, if it says anything of the world, what is `assumed` of it:
+    `assumes` and `needs`, of which each is also dropped to see that the theorem fails without."""
+
+    def of(build: Callable[..., Claim]) -> Obligation:
+        assumptions = tuple(sorted({*assumes, *needs}, key=_number))
+        return Obligation(
+            id=id,
+            sentence=" ".join((build.__doc__ or "").split()),
+            proves=proves,
+            domain=domain,
+            assumptions=assumptions,
+            expected=expected,
+            budget=budget,
+            claim=_under(build, assumptions),
+            applies=applies,
+            needs=tuple(sorted(needs, key=_number)),
+        )
+
+    return of
+
+
+def without(of: Obligation, assumption: str) -> Obligation:
+    """The same with one assumption dropped: it must fail."""
+    left = tuple(each for each in of.assumptions if each != assumption)
+    said = next(known.sentence for known in plant.ASSUMPTIONS if known.id == assumption)
+    return of._replace(
+        id=f"{of.id}.without-{assumption}",
+        sentence=f"It takes assumption {assumption} ({said}): {of.sentence}",
+        assumptions=left,
+        expected=REFUTED,
+        claim=_under(of.claim.func, left),  # type: ignore[attr-defined]
+        needs=(),
+    )
+
+
+def collected(names: Mapping[str, Any]) -> tuple[Obligation, ...]:
+    """The obligations among these names of a file, each followed by what fails without one of its
+    assumptions."""
+    found = [each for each in names.values() if isinstance(each, Obligation)]
+    return tuple(
+        each for one in found for each in (one, *[without(one, need) for need in one.needs])
+    )
+
+
+def _under(build: Callable[..., Claim], assumptions: Collection[str]) -> Callable[[Station], Claim]:
+    if "assumed" not in inspect.signature(build).parameters:
+        return build
+    return partial(build, assumed=frozenset(assumptions))
+
+
+def _number(assumption: str) -> int:
+    return int(assumption.removeprefix("A"))

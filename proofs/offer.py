@@ -13,9 +13,9 @@ import z3
 from proofs import plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, bools, count, implies, ints, not_, or_, total
-from proofs.lemmas.any_scan import Assumed, obligation, without
+from proofs.lemmas.any_scan import Assumed
 from proofs.lemmas.rule_inputs import in_model
-from proofs.obligation import Claim
+from proofs.obligation import Claim, collected, obligation
 from proofs.plant import ACKNOWLEDGES, CLOCK, OBEYS
 from verified_alloc.kernel import diagnosis, offer, ops
 from verified_alloc.kernel.offer import Offer
@@ -131,8 +131,16 @@ def case(scan: Told) -> Any:
     return remembered(scan.lead_ms, scan.before, scan.elapsed_ms, scan.told_w, scan.ago_ms)
 
 
+@obligation(
+    "offer.draws-within-promise",
+    "offer.lower",
+    "offer.cut",
+    "offer.raise_",
+    domain=ANY_OFFERS,
+    needs={OBEYS, ACKNOWLEDGES},
+)
 def draws_within_promise(station: Station, assumed: Assumed) -> Claim:
-    """In a scan."""
+    """No gun draws more than its promise: the highest offer that it may still rely on (S6)."""
     scan = one_scan(assumed)
     return Claim(
         (*scan.laws, case(scan)),
@@ -150,9 +158,17 @@ def draws_within_promise(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "offer.promise-is-remembered",
+    "offer.lower",
+    "offer.cut",
+    "offer.raise_",
+    domain=ANY_OFFERS,
+    needs={CLOCK},
+)
 def promise_is_remembered(station: Station, assumed: Assumed) -> Claim:
-    """From scan to scan: the same offer, or one that was in force in this scan; an offer that the
-    gun has acknowledged away no longer counts."""
+    """The promise covers every offer of the last offer_lead_ms, however late a scan publishes, in
+    every scan if in the one before (S6)."""
     scan = one_scan(assumed)
     passed_ms, counted_ms, then_w, then_ms = (
         z3.Int(name) for name in ("passed_ms", "counted_ms", "told then", "ago then")
@@ -182,8 +198,14 @@ def promise_is_remembered(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "offer.restart-promises-all",
+    "offer.restarted",
+    domain=ANY_OFFERS,
+)
 def restart_promises_all(station: Station, assumed: Assumed) -> Claim:
-    """After a restart, of which nobody remembers what was offered before."""
+    """After a restart nothing is offered, and whatever was offered before is within the
+    promise (S6)."""
     lead_ms, counted_ms, told_w, ago_ms, max_w = (
         z3.Int(name) for name in ("lead_ms", "counted_ms", "told_w", "ago_ms", "gun_max_w")
     )
@@ -200,8 +222,17 @@ def restart_promises_all(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "offer.falls-at-once",
+    "offer.lower",
+    "offer.cut",
+    "offer.raise_",
+    domain=ANY_OFFERS,
+)
 def falls_at_once(station: Station, assumed: Assumed) -> Claim:
-    """The published offer and what is affordable."""
+    """An offer falls to what is affordable in the scan that finds out, once more if a write could
+    not be verified, rises only to what is affordable after the writes, and lowering raises nothing
+    (S6)."""
     scan = one_scan(assumed)
     fits = or_(scan.raised.offer_w <= scan.cut.offer_w, scan.raised.offer_w <= scan.later_w)
     return Claim(
@@ -224,53 +255,15 @@ def falls_at_once(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-def within_live_power(station: Station, assumed: Assumed) -> Claim:
-    """One gun through a scan, its modules live as it begins and `still` so after the writes."""
-    modules, power_w = len(station.modules), list(station.module_power_w)
-    live, target, off = (bools(name, modules) for name in ("live", "target", "switched off"))
-    barred, acknowledged = z3.Bool("barred"), z3.Bool("acknowledged")
-    grant_w, lead_ms, elapsed_ms, room_w = ints("number", 4)
-    still = [and_(feeds, not_(gone)) for feeds, gone in zip(live, off, strict=True)]
-
-    def affordable(feeding: list[Any]) -> Any:
-        return offer.affordable(z3_terms, grant_w, feeding, target, power_w, barred)
-
-    before = any_offer("before")
-    lowered = offer.lower(z3_terms, lead_ms, before, affordable(live), acknowledged, elapsed_ms)
-    unverified = z3.Bool("a write is not verified")
-    cut = cut_if(unverified, lowered, affordable(still))
-    (raised,) = offer.raise_(z3_terms, [cut], [affordable(still)], room_w)
-    live_w = total(z3_terms.ite(bit, watts, 0) for bit, watts in zip(live, power_w, strict=True))
-    still_w = total(
-        z3_terms.ite(and_(bit, keeps), watts, 0)
-        for bit, keeps, watts in zip(still, target, power_w, strict=True)
-    )
-    return Claim(
-        (grant_w >= 0, ordered(before), elapsed_ms >= 0, lead_ms >= 0),
-        and_(
-            lowered.offer_w <= live_w,
-            lowered.offer_w <= grant_w,
-            raised.offer_w <= live_w,
-            raised.offer_w <= grant_w,
-            or_(raised.offer_w == lowered.offer_w, raised.offer_w <= still_w),
-            implies(unverified, raised.offer_w <= still_w),
-            implies(barred, and_(raised.offer_w == 0, affordable(live) == 0)),
-            or_(
-                barred,
-                affordable(still) == grant_w,
-                affordable(still) == still_w,
-            ),
-        ),
-        None,
-        (
-            ("all it has is offered", and_(raised.offer_w == live_w, live_w > 0)),
-            ("it is barred while live", and_(barred, live_w > 0)),
-        ),
-    )
-
-
+@obligation(
+    "offer.gun-maximum",
+    "offer.lower",
+    "offer.cut",
+    "offer.raise_",
+    domain=ANY_OFFERS,
+)
 def within_gun_maximum(station: Station, assumed: Assumed) -> Claim:
-    """The gun cap, in watts."""
+    """Offer and promise of a gun stay within its maximum (rule 1)."""
     scan = one_scan(assumed)
     max_w = z3.Int("gun_max_w")
     return Claim(
@@ -326,45 +319,6 @@ def promised(offers: list[Offer]) -> Any:
 
 def offered(offers: list[Offer]) -> Any:
     return total(told.offer_w for told in offers)
-
-
-def within_site_limit(station: Station, assumed: Assumed) -> Claim:
-    """All guns together."""
-    limit_w, before, _, lowered, later_w, raised, laws = together(station)
-    return Claim(
-        (*laws, offered(before) <= limit_w),
-        and_(
-            offered(lowered) <= limit_w,
-            offered(raised) <= limit_w,
-            implies(promised(before) <= limit_w, promised(raised) <= limit_w),
-            or_(promised(raised) <= limit_w, promised(raised) <= promised(lowered)),
-            *[
-                or_(told.offer_w >= later, promised(raised) >= limit_w)
-                for told, later in zip(raised, later_w, strict=True)
-            ],
-        ),
-        None,
-        (
-            ("the limit binds", and_(later_w[0] > raised[0].offer_w, offered(raised) == limit_w)),
-            ("promises exceed it after a restart", promised(raised) > limit_w),
-        ),
-    )
-
-
-def within_a_fallen_limit(station: Station, assumed: Assumed) -> Claim:
-    """All guns together, when the grants are within the limit already (the guard), and what was
-    offered is not yet."""
-    limit_w, before, affordable_w, lowered, later_w, raised, laws = together(station)
-    return Claim(
-        (*laws, total(affordable_w) <= limit_w, total(later_w) <= limit_w),
-        and_(
-            offered(lowered) <= limit_w,
-            offered(raised) <= limit_w,
-            or_(promised(raised) <= limit_w, promised(raised) <= promised(lowered)),
-        ),
-        None,
-        (("more was offered", and_(offered(before) > limit_w, offered(raised) == limit_w)),),
-    )
 
 
 class Held(NamedTuple):
@@ -434,10 +388,17 @@ def keeps_or_follows(held: Held, gun: int) -> Any:
     )
 
 
+@obligation(
+    "offer.planned-removal",
+    "offer.lower",
+    "offer.power",
+    "offer.staying",
+    domain=ITS_STATION,
+    assumes={OBEYS, ACKNOWLEDGES},
+)
 def planned_removal(station: Station, assumed: Assumed) -> Claim:
-    """A removal from a gun whose promise is as `lower` has left it: those that stay are the live
-    ones of its target, bit by bit, and bear what it draws. Of `hold` only what `offer.hold` proves
-    of it is used: its answer is any that keeps or follows."""
+    """A module leaves a gun as planned only when the gun draws no more than its staying live
+    modules give (S6)."""
     held = any_handover(station)
     numbers = range(1, len(station.guns) + 1)
     held = held._replace(out=[bools(f"out, gun {gun}", len(station.modules)) for gun in numbers])
@@ -467,8 +428,16 @@ def planned_removal(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "offer.hold",
+    "offer.hold",
+    "offer.staying",
+    "offer.power",
+    domain=ITS_STATION,
+)
 def hold_is_safe(station: Station, assumed: Assumed) -> Claim:
-    """The target that may be switched to."""
+    """What may be switched to leaves a gun exactly its live modules; or, if those that its target
+    keeps bear its promise, just these, and nothing beside that is not its target's."""
     held = any_handover(station)
     guns = range(len(station.guns))
     return Claim(
@@ -479,8 +448,13 @@ def hold_is_safe(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "offer.hold-is-exclusive",
+    "offer.hold",
+    domain=ITS_STATION,
+)
 def hold_is_exclusive(station: Station, assumed: Assumed) -> Claim:
-    """No module on two guns, and none taken from a gun that keeps it."""
+    """What may be switched to has a module on one gun at most."""
     held = any_handover(station)
     return Claim(
         held.given,
@@ -490,8 +464,13 @@ def hold_is_exclusive(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "offer.hold-lets-go",
+    "offer.hold",
+    domain=ITS_STATION,
+)
 def hold_lets_go(station: Station, assumed: Assumed) -> Claim:
-    """Where every gun's staying modules bear its promise."""
+    """Where every gun's staying modules bear its promise, the target is switched to as it is."""
     held = any_handover(station)
     bears = [held.promise_w[gun] <= target_w(held, gun) for gun in range(len(station.guns))]
     same = [
@@ -508,8 +487,14 @@ def enabled_then(on: Any, write: Any, did: Any, all_fell: Any) -> Any:
     return or_(and_(on, or_(write, and_(not_(all_fell), not_(did)))), and_(all_fell, write, did))
 
 
+@obligation(
+    "offer.module-cap",
+    "offer.hold",
+    domain=ITS_STATION,
+)
 def module_cap(station: Station, assumed: Assumed) -> Claim:
-    """Modules enabled on gun 1, through a crash at any point."""
+    """No gun ever has more modules enabled than its cap, through handovers and a crash at any
+    write."""
     held = any_handover(station)
     modules = len(station.modules)
     enabled = bools("enabled on gun 1: module", modules)
@@ -535,10 +520,16 @@ def module_cap(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "offer.module-cap.any-station",
+    "offer.hold",
+    "offer.staying",
+    "offer.power",
+    domain="any number of modules, any powers; this station's number of guns",
+)
 def module_cap_of_any_station(station: Station, assumed: Assumed) -> Claim:
-    """One arbitrary module, and for each gun all its others as one, of which only the power that
-    stays is known. After the crash it is on gun 1 only if it was, or, where the gun's promise is
-    borne, if it is its target's. Then adding up, module by module."""
+    """No gun ever has more modules enabled than its cap, through handovers and a crash at any
+    write, however many modules there are."""
     guns = range(len(station.guns))
     live, target = bools("live", len(guns)), bools("target", len(guns))
     power_w, rest_w = z3.Int("power_w"), ints("staying beside it", len(guns))
@@ -586,8 +577,16 @@ def module_cap_of_any_station(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "offer.handover-ends",
+    "offer.lower",
+    "offer.cut",
+    "offer.raise_",
+    domain=ANY_OFFERS,
+)
 def handover_ends(station: Station, assumed: Assumed) -> Claim:
-    """`since_ms`: counted since the first scan in which no more than `limit_w` was affordable."""
+    """Once no more is affordable to a gun, its promise has fallen to that after two lead times and
+    two scans, whatever else happens."""
     scan = one_scan(assumed)
     since_ms, longest_ms, limit_w = z3.Int("since_ms"), z3.Int("longest_ms"), z3.Int("limit_w")
     first = z3.Bool("first scan")
@@ -633,8 +632,16 @@ def handover_ends(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "offer.follows-from-rest",
+    "offer.lower",
+    "offer.cut",
+    "offer.raise_",
+    domain=ANY_OFFERS,
+)
 def follows_at_once(station: Station, assumed: Assumed) -> Claim:
-    """As `handover_ends`, but from rest: in the first scan all that is promised is pending."""
+    """A gun whose promise is what it is offered has followed a lower offer after one lead time,
+    counted from the scan after it was told."""
     scan = one_scan(assumed)
     since_ms, limit_w = z3.Int("since_ms"), z3.Int("limit_w")
     first = z3.Bool("first scan")
@@ -716,139 +723,4 @@ def story(scan: Told) -> Any:
     return tell
 
 
-DRAWS_WITHIN_PROMISE = obligation(
-    "offer.draws-within-promise",
-    "No gun draws more than its promise: the highest offer that it may still rely on (S6).",
-    ("offer.lower", "offer.cut", "offer.raise_"),
-    draws_within_promise,
-    {OBEYS, ACKNOWLEDGES},
-    domain=ANY_OFFERS,
-)
-PROMISE_IS_REMEMBERED = obligation(
-    "offer.promise-is-remembered",
-    "The promise covers every offer of the last offer_lead_ms, however late a scan publishes, in"
-    " every scan if in the one before (S6).",
-    ("offer.lower", "offer.cut", "offer.raise_"),
-    promise_is_remembered,
-    {CLOCK},
-    domain=ANY_OFFERS,
-)
-
-OBLIGATIONS = (
-    DRAWS_WITHIN_PROMISE,
-    PROMISE_IS_REMEMBERED,
-    obligation(
-        "offer.restart-promises-all",
-        "After a restart nothing is offered, and whatever was offered before is within the promise"
-        " (S6).",
-        ("offer.restarted",),
-        restart_promises_all,
-        domain=ANY_OFFERS,
-    ),
-    obligation(
-        "offer.falls-at-once",
-        "An offer falls to what is affordable in the scan that finds out, once more if a write"
-        " could not be verified, rises only to what is affordable after the writes, and lowering"
-        " raises nothing (S6).",
-        ("offer.lower", "offer.cut", "offer.raise_"),
-        falls_at_once,
-        domain=ANY_OFFERS,
-    ),
-    obligation(
-        "offer.within-live-power",
-        "What is offered never exceeds the power of the modules that are live on the gun, nor its"
-        " grant; to a gun that is locked or stopped it is 0 in the scan that finds out (S6).",
-        ("offer.affordable", "offer.staying", "offer.power", "offer.lower", "offer.raise_"),
-        within_live_power,
-        domain="this station's modules; any grant and target, one gun",
-    ),
-    obligation(
-        "offer.gun-maximum",
-        "Offer and promise of a gun stay within its maximum (rule 1).",
-        ("offer.lower", "offer.cut", "offer.raise_"),
-        within_gun_maximum,
-        domain=ANY_OFFERS,
-    ),
-    obligation(
-        "offer.site-limit",
-        "The offers together never exceed the site limit, nor do the promises once they are within"
-        " it; as long as they are not, no promise rises; no gun is denied what is left (S6).",
-        ("offer.lower", "offer.cut", "offer.raise_"),
-        within_site_limit,
-        domain="this station's number of guns; any powers, limit and times",
-    ),
-    obligation(
-        "offer.fallen-site-limit",
-        "When the site limit falls, the offers together are within it in the same scan, whatever"
-        " they were; and no promise rises until all are (S6).",
-        ("offer.lower", "offer.cut", "offer.raise_"),
-        within_a_fallen_limit,
-        domain="this station's number of guns; any powers, limit and times",
-    ),
-    obligation(
-        "offer.planned-removal",
-        "A module leaves a gun as planned only when the gun draws no more than its staying live"
-        " modules give (S6).",
-        ("offer.lower", "offer.power", "offer.staying"),
-        planned_removal,
-        {OBEYS, ACKNOWLEDGES},
-        domain=ITS_STATION,
-    ),
-    obligation(
-        "offer.hold",
-        "What may be switched to leaves a gun exactly its live modules; or, if those that its"
-        " target keeps bear its promise, just these, and nothing beside that is not its target's.",
-        ("offer.hold", "offer.staying", "offer.power"),
-        hold_is_safe,
-        domain=ITS_STATION,
-    ),
-    obligation(
-        "offer.hold-is-exclusive",
-        "What may be switched to has a module on one gun at most.",
-        ("offer.hold",),
-        hold_is_exclusive,
-        domain=ITS_STATION,
-    ),
-    obligation(
-        "offer.hold-lets-go",
-        "Where every gun's staying modules bear its promise, the target is switched to as it is.",
-        ("offer.hold",),
-        hold_lets_go,
-        domain=ITS_STATION,
-    ),
-    obligation(
-        "offer.module-cap",
-        "No gun ever has more modules enabled than its cap, through handovers and a crash at any"
-        " write.",
-        ("offer.hold",),
-        module_cap,
-        domain=ITS_STATION,
-    ),
-    obligation(
-        "offer.module-cap.any-station",
-        "No gun ever has more modules enabled than its cap, through handovers and a crash at any"
-        " write, however many modules there are.",
-        ("offer.hold", "offer.staying", "offer.power"),
-        module_cap_of_any_station,
-        domain="any number of modules, any powers; this station's number of guns",
-    ),
-    obligation(
-        "offer.handover-ends",
-        "Once no more is affordable to a gun, its promise has fallen to that after two lead times"
-        " and two scans, whatever else happens.",
-        ("offer.lower", "offer.cut", "offer.raise_"),
-        handover_ends,
-        domain=ANY_OFFERS,
-    ),
-    obligation(
-        "offer.follows-from-rest",
-        "A gun whose promise is what it is offered has followed a lower offer after one lead time,"
-        " counted from the scan after it was told.",
-        ("offer.lower", "offer.cut", "offer.raise_"),
-        follows_at_once,
-        domain=ANY_OFFERS,
-    ),
-    without(DRAWS_WITHIN_PROMISE, OBEYS),
-    without(DRAWS_WITHIN_PROMISE, ACKNOWLEDGES),
-    without(PROMISE_IS_REMEMBERED, CLOCK),
-)
+OBLIGATIONS = collected(globals())

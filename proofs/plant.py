@@ -180,6 +180,8 @@ class Scan(NamedTuple):
     flips: Sequence[Any]
     """Feedback bits that are read wrong, both reads."""
     status_wired: Any
+    contact_read: Sequence[Any]
+    """The contact was read, whatever else of the module was."""
 
 
 class Interval(NamedTuple):
@@ -252,7 +254,8 @@ def ages(name: str, guns: int) -> Ages:
 
 
 def scan(name: str, guns: int, its_ages: Ages | None = None) -> Scan:
-    """Any scan; its ages are any, or those given."""
+    """Any scan; its ages are any, or those given. Contacts are read where the module is."""
+    read = readings(name, guns)
     return Scan(
         module=module(name, guns),
         closed_first=z3_terms.bools(f"{name} closed at first read", guns),
@@ -260,10 +263,11 @@ def scan(name: str, guns: int, its_ages: Ages | None = None) -> Scan:
         closed_last=z3_terms.bools(f"{name} closed at writes", guns),
         enable_last=z3_terms.bools(f"{name} enable at writes"),
         feeds_last=z3_terms.bools(f"{name} feeds at writes"),
-        readings=readings(name, guns),
+        readings=read,
         ages=ages(name, guns) if its_ages is None else its_ages,
         flips=z3_terms.bools(f"{name} flip", 2 * guns),
         status_wired=z3.Bool("status input wired"),
+        contact_read=[read.valid] * guns,
     )
 
 
@@ -372,15 +376,21 @@ def holds(assumed: frozenset[str], times: Timing, now: Scan) -> list[Any]:
         )
         laws.append(iff(read.reports_on, status))
     if MIRROR in assumed:
-        seen = [*read.closed, *read.closed_again]
+        bits = [*read.closed, *read.closed_again]
         true = [*now.closed_first, *now.closed_second]
+        seen = [or_(read.valid, each) for each in now.contact_read]
         laws += [
-            implies(read.valid, iff(bit, iff(contact, not_(flip))))
-            for bit, contact, flip in zip(seen, true, now.flips, strict=True)
+            implies(was_read, iff(bit, iff(contact, not_(flip))))
+            for was_read, bit, contact, flip in zip(seen * 2, bits, true, now.flips, strict=True)
         ]
     if ONE_FLIP in assumed:
         laws.append(count(now.flips) <= 1)
     return laws
+
+
+def last_look(assumed: frozenset[str], enable: Any, read_enabled: Any) -> list[Any]:
+    """The laws of the last look at a line, after a scan's writes."""
+    return [iff(read_enabled, enable)] if LINES in assumed else []
 
 
 def passes(

@@ -17,24 +17,21 @@ from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, iff, implies, not_, or_
 from proofs.lemmas import reachable_modes
 from proofs.lemmas.any_scan import (
+    ANY_STATION,
     Assumed,
     Step,
     ages_are_sound,
     any_step,
-    falls,
     guns,
     laws,
-    obligation,
     rises,
     step_from,
     story,
-    without,
 )
-from proofs.obligation import REFUTED, Claim
+from proofs.obligation import REFUTED, Claim, collected, obligation
 from proofs.plant import (
     CHIPS,
     CLOSES,
-    IN_ITS_SCAN,
     LINES,
     MIRROR,
     NEEDS_ENABLE,
@@ -95,15 +92,15 @@ def some_rise(step: Step) -> tuple[tuple[str, Any], ...]:
     )
 
 
-def late(station: Station, assumed: Assumed) -> Claim:
-    """S1 where contactors may open late or never."""
-    step = any_step(station)
-    stuck = ("another is welded and wanted", and_(rises(step, 0), step.before.module.closed[0]))
-    return theorem(assumed, step, no_second_contactor(step), covers=(*some_rise(step), stuck))
-
-
+@obligation(
+    "switching.no-second-contactor-blind",
+    "switching.step",
+    domain=ANY_STATION,
+    needs={CHIPS, OPENS},
+)
 def lying(station: Station, assumed: Assumed) -> Claim:
-    """S1 where every feedback read may be wrong, but contactors open in time."""
+    """No write closes a second contactor of a module even where all feedback is wrong, as long as
+    contactors open in time (S1)."""
     step = any_step(station)
     return theorem(assumed, step, no_second_contactor(step), covers=some_rise(step))
 
@@ -118,8 +115,16 @@ def connected_to_one(step: Step, now: Scan) -> Any:
     return one_at_most([plant.busy(step.times, now.module, gun) for gun in guns(step)])
 
 
+@obligation(
+    "switching.bridged-by-the-wire",
+    "switching.step",
+    domain=ANY_STATION,
+    assumes={CHIPS, MIRROR, ONE_FLIP, STAYS_OPEN},
+    expected=REFUTED,
+)
 def bridged_by_the_wire(station: Station, assumed: Assumed) -> Claim:
-    """Why `undisturbed` is given: an exposure, not a violation."""
+    """A word corrupted on the wire can bridge two guns, though no write of ours did: an exposure,
+    seen by the next scan."""
     step = any_step(station)
     return theorem(
         assumed,
@@ -129,8 +134,15 @@ def bridged_by_the_wire(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "switching.one-gun-at-most",
+    "switching.step",
+    domain=ANY_STATION,
+    assumes={CHIPS, MIRROR, ONE_FLIP, STAYS_OPEN},
+)
 def stays_on_one(station: Station, assumed: Assumed) -> Claim:
-    """S1 as an invariant."""
+    """A module that is connected to one gun at most stays so, whatever fails but the wire
+    itself (S1)."""
     step = any_step(station)
     return theorem(
         assumed,
@@ -147,8 +159,16 @@ def runs(now: Scan) -> Any:
     return or_(now.module.enable, now.module.feeds)
 
 
+@obligation(
+    "switching.live-on-one-gun",
+    "switching.step",
+    "switching.on_gun",
+    domain=ANY_STATION,
+    assumes={MIRROR, ONE_FLIP, STAYS_OPEN, NEEDS_ENABLE, SOLE_OWNER},
+)
 def live_on_one(station: Station, assumed: Assumed) -> Claim:
-    """S3 and S4 as an invariant, from a state that may be bridged as long as the module is off."""
+    """A module that is enabled or feeds is connected to one gun alone, even if it was found bridged
+    (S3, S4)."""
     step = any_step(station)
     return theorem(
         assumed,
@@ -163,94 +183,15 @@ def live_on_one(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-def nothing_under_load(station: Station, assumed: Assumed) -> Claim:
-    """S2."""
-    step = any_step(station)
-    now = step.before
-    idle = and_(
-        not_(or_(now.enable_last, now.feeds_last)),
-        now.module.off_ms >= step.times.current_decay_ms,
-    )
-    moved = [or_(rises(step, gun), falls(step, gun)) for gun in guns(step)]
-    return theorem(
-        assumed,
-        step,
-        implies(or_(*moved), idle),
-        not_(step.overdue),
-        covers=(
-            ("a contactor is closed", or_(*[rises(step, gun) for gun in guns(step)])),
-            ("a contactor is opened", or_(*[falls(step, gun) for gun in guns(step)])),
-        ),
-    )
-
-
-def discharged_first(station: Station, assumed: Assumed) -> Claim:
-    """S9."""
-    step = any_step(station)
-    now = step.before
-    discharged = and_(
-        not_(or_(now.enable_last, now.feeds_last)),
-        now.module.off_ms >= step.times.module_discharge_ms,
-    )
-    makes = or_(*[rises(step, gun) for gun in guns(step)])
-    return theorem(assumed, step, implies(makes, discharged), covers=some_rise(step))
-
-
-def enabled_on_its_target(station: Station, assumed: Assumed) -> Claim:
-    """S3."""
-    step = any_step(station)
-    read = step.before.readings
-    shown = and_(
-        *[
-            or_(and_(wants, latch, closed, again), not_(or_(wants, latch, closed, again)))
-            for wants, latch, closed, again in zip(
-                step.target, read.latch, read.closed, read.closed_again, strict=True
-            )
-        ]
-    )
-    return Claim(
-        laws(assumed, step),
-        implies(
-            step.writes.enable,
-            and_(read.valid, or_(*step.target), one_at_most(step.target), shown),
-        ),
-        story(step),
-        (("it is enabled", step.writes.enable),),
-    )
-
-
-def enabled_on_a_closed_contactor(station: Station, assumed: Assumed) -> Claim:
-    """S3 in the world: reads with one flipped bit are enough to know."""
-    step = any_step(station)
-    now = step.before
-    others_open = and_(
-        *[
-            implies(
-                step.target[gun],
-                and_(
-                    not_(now.closed_last[other]),
-                    plant.released(step.times, now.module, other),
-                ),
-            )
-            for gun, other in pairs(step)
-        ]
-    )
-    closed = and_(
-        *[
-            implies(step.target[gun], or_(now.closed_first[gun], now.closed_second[gun]))
-            for gun in guns(step)
-        ]
-    )
-    return theorem(
-        assumed,
-        step,
-        implies(step.writes.enable, and_(others_open, closed)),
-        covers=(("it is enabled", step.writes.enable),),
-    )
-
-
+@obligation(
+    "switching.enabled-blind",
+    "switching.step",
+    domain=proofs_of_diagnosis.ITS_STATION,
+    assumes={OPENS, CLOSES},
+)
 def enabled_blind(station: Station, assumed: Assumed) -> Claim:
-    """S3 in the world, where the feedback lies but contactors are in time."""
+    """When a module is enabled, the target's contactor is closed and all others are open even where
+    all feedback is wrong, as long as contactors move in time (S3)."""
     times = station.kernel_timing
     step = step_from(times, plant.scan("now", len(station.guns)))
     now = step.before
@@ -271,59 +212,15 @@ def enabled_blind(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-def break_before_make(station: Station, assumed: Assumed) -> Claim:
-    """S4."""
-    step = any_step(station)
-    return theorem(
-        assumed,
-        step,
-        and_(
-            *[
-                implies(
-                    or_(rises(step, gun), and_(step.writes.enable, step.target[gun])),
-                    plant.released(step.times, step.before.module, other),
-                )
-                for gun, other in pairs(step)
-            ]
-        ),
-        covers=some_rise(step),
-    )
-
-
-def invalid_is_off(station: Station, assumed: Assumed) -> Claim:
-    """S5."""
-    step = any_step(station)
-    nothing = and_(
-        not_(step.writes.enable),
-        implies(step.writes.may_switch, not_(or_(*step.writes.coils))),
-        implies(not_(step.overdue), not_(step.writes.may_switch)),
-    )
-    return Claim(
-        laws(assumed, step),
-        implies(not_(step.before.readings.valid), nothing),
-        story(step),
-        (("the readings are invalid", not_(step.before.readings.valid)),),
-    )
-
-
-def stop_is_off(station: Station, assumed: Assumed) -> Claim:
-    """S7."""
-    step = any_step(station)
-    writes = step.writes
-    stopped = and_(not_(writes.enable), not_(or_(*writes.coils)))
-    return Claim(
-        laws(assumed, step),
-        and_(
-            implies(or_(step.stop, step.overdue), stopped),
-            implies(step.overdue, writes.may_switch),
-        ),
-        story(step),
-        (("stopped", step.stop), ("overdue", step.overdue)),
-    )
-
-
+@obligation(
+    "switching.off-within-one-scan",
+    "switching.step",
+    domain=ANY_STATION,
+    assumes={SOLE_OWNER},
+)
 def off_within_one_scan(station: Station, assumed: Assumed) -> Claim:
-    """S5 and S7 in the world."""
+    """After a stop, or readings that were invalid, the next scan finds the enable line low, also
+    where the controller began anew; only one that died before its write leaves it (S5, S7)."""
     step = any_step(station)
     falls_due = or_(step.stop, step.overdue, not_(step.before.readings.valid))
     written = or_(step.during.enable_done, step.during.restarted)
@@ -338,59 +235,15 @@ def off_within_one_scan(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-def locked_is_off(station: Station, assumed: Assumed) -> Claim:
-    """A locked gun's contactors are not closed, and no module is enabled on it."""
-    step = any_step(station)
-    read = step.before.readings
-    return Claim(
-        laws(assumed, step),
-        and_(
-            *[
-                implies(
-                    step.locked[gun],
-                    and_(
-                        not_(and_(step.writes.enable, or_(read.latch[gun], read.closed[gun]))),
-                        not_(rises(step, gun)),
-                    ),
-                )
-                for gun in guns(step)
-            ]
-        ),
-        story(step),
-        (("enabled elsewhere", and_(step.writes.enable, or_(*step.locked))),),
-    )
-
-
-def live_is_kept(station: Station, assumed: Assumed) -> Claim:
-    """A scan that enables a module, and the next, which finds it live on the gun that keeps it."""
-    step = any_step(station)
-    then = step_from(step.times, step.after, "after that")
-    return theorem(
-        assumed,
-        step,
-        and_(
-            *[
-                implies(
-                    and_(
-                        step.writes.enable,
-                        step.target[gun],
-                        switching.live(z3_terms, step.after.readings, gun),
-                        then.target[gun],
-                        one_at_most(then.target),
-                        not_(or_(then.locked[gun], then.stop, then.overdue)),
-                    ),
-                    and_(then.writes.enable, not_(then.writes.may_switch)),
-                )
-                for gun in guns(step)
-            ]
-        ),
-        not_(step.during.restarted),
-        covers=(("it is kept", and_(step.writes.enable, then.writes.enable)),),
-    )
-
-
+@obligation(
+    "switching.live-is-fed",
+    "switching.live",
+    domain=ANY_STATION,
+    assumes={LINES, MIRROR, ONE_FLIP},
+)
 def live_is_fed(station: Station, assumed: Assumed) -> Claim:
-    """What `live` says, in the world."""
+    """A module counts as live on a gun only if it is enabled, feeds, and is connected to that gun
+    and no other, with one flipped feedback bit."""
     step = any_step(station)
     now = step.before
     feeds = or_(now.module.feeds, and_(not_(now.status_wired), now.module.enable))
@@ -400,7 +253,7 @@ def live_is_fed(station: Station, assumed: Assumed) -> Claim:
         and_(
             *[
                 implies(
-                    switching.live(z3_terms, now.readings, gun),
+                    switching.live(z3_terms, now.readings)[gun],
                     and_(
                         now.module.enable,
                         feeds,
@@ -419,12 +272,17 @@ def live_is_fed(station: Station, assumed: Assumed) -> Claim:
                 for gun in guns(step)
             ]
         ),
-        covers=(("live on gun 1", switching.live(z3_terms, now.readings, 0)),),
+        covers=(("live on gun 1", switching.live(z3_terms, now.readings)[0]),),
     )
 
 
+@obligation(
+    "switching.overdue",
+    "switching.is_overdue",
+    domain="any times",
+)
 def overdue_comes_late(station: Station, assumed: Assumed) -> Claim:
-    """S7, the bounded wait."""
+    """A stop is overdue once every module that obeys is off and its current gone (S7)."""
     times, stop_ms = plant.timing(), z3.Int("stop_ms")
     return Claim(
         (plant.times_are_sane(times),),
@@ -443,8 +301,17 @@ def overdue_comes_late(station: Station, assumed: Assumed) -> Claim:
     )
 
 
+@obligation(
+    "switching.as-specified",
+    "switching.step",
+    "switching.wanted",
+    "switching.on_gun",
+    domain=ANY_STATION,
+)
 def as_specified(station: Station, assumed: Assumed) -> Claim:
-    """The whole decision once more, pair by pair, from readings and ages as they are."""
+    """The decision is exactly this: enable on the one wanted gun that is confirmed closed, all
+    others confirmed open; switch when off and the current gone; close when all others are confirmed
+    open and the module is discharged, hold what is wanted, open the rest."""
     step = any_step(station)
     read, ages, times, writes = step.before.readings, step.before.ages, step.times, step.writes
 
@@ -615,9 +482,18 @@ def found_out(now: Scan, writes: Any) -> Any:
     )
 
 
+@obligation(
+    "switching.reaches-its-target",
+    "switching.step",
+    "switching.live",
+    "diagnosis.ages",
+    domain=proofs_of_diagnosis.ITS_STATION,
+    assumes={OPENS, CLOSES, SOLE_OWNER},
+)
 def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
-    """Progress, from whatever is found: a number of scans left, below the stated one, of which each
-    scan takes one off until the module is live; then it stays so."""
+    """A healthy module that is left alone is live on its target's gun within a stated number of
+    scans (57 with the default times), whatever state it begins in, with status inputs or
+    without."""
     times = station.kernel_timing
     target = z3_terms.bools("target", len(station.guns))
     now = healthy_scan(station, times, "now")
@@ -640,7 +516,7 @@ def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
     on, still_off = now.module.enable, not_(step.after.module.enable)
     in_time = and_(known, not_(on), *within(station, step, left))
     live = [
-        implies(wants, switching.live(z3_terms, now.readings, gun))
+        implies(wants, switching.live(z3_terms, now.readings)[gun])
         for gun, wants in enumerate(target)
     ]
     first = and_(*world, ages_are_sound(now))
@@ -669,189 +545,41 @@ def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-NO_SECOND_CONTACTOR = obligation(
-    "switching.no-second-contactor",
-    "No write closes a second contactor of a module, however late its contactors open, welded ones"
-    " counted as closed, with one flipped feedback bit in every scan (S1).",
-    ("switching.step",),
-    late,
-    {CHIPS, MIRROR, ONE_FLIP, STAYS_OPEN},
+@obligation(
+    "switching.starts-at-rest",
+    "switching.may_start",
+    domain="any times",
 )
-TIMED_RELEASE = obligation(
-    "switching.no-second-contactor-blind",
-    "No write closes a second contactor of a module even where all feedback is wrong, as long as"
-    " contactors open in time (S1).",
-    ("switching.step",),
-    lying,
-    {CHIPS, OPENS},
-)
-NOTHING_UNDER_LOAD = obligation(
-    "switching.nothing-under-load",
-    "No write makes or breaks a contactor while its module is enabled, feeds, or its current is not"
-    " gone, but for a stop that is overdue (S2).",
-    ("switching.step",),
-    nothing_under_load,
-    {NEEDS_ENABLE, IN_ITS_SCAN},
-)
-ON_ONE_GUN = obligation(
-    "switching.one-gun-at-most",
-    "A module that is connected to one gun at most stays so, whatever fails but the wire itself"
-    " (S1).",
-    ("switching.step",),
-    stays_on_one,
-    {CHIPS, MIRROR, ONE_FLIP, STAYS_OPEN},
-)
-LIVE_ON_ONE_GUN = obligation(
-    "switching.live-on-one-gun",
-    "A module that is enabled or feeds is connected to one gun alone, even if it was found bridged"
-    " (S3, S4).",
-    ("switching.step", "switching.on_gun"),
-    live_on_one,
-    {MIRROR, ONE_FLIP, STAYS_OPEN, NEEDS_ENABLE, SOLE_OWNER},
-)
+def starts_at_rest(station: Station, assumed: Assumed) -> Claim:
+    """A process that has just begun touches no expander before every module has been off for
+    current_decay_ms, or a wait is over after which every module that obeys is (S2)."""
+    times = plant.timing()
+    off_ms, waited_ms = z3.Ints("off_ms waited_ms")
+    starts = switching.may_start(z3_terms, times, off_ms, waited_ms)
+    longest_ms = times.module_off_timeout_ms + times.current_decay_ms
+    return Claim(
+        (),
+        iff(starts, not_(and_(off_ms < times.current_decay_ms, waited_ms < longest_ms))),
+        None,
+        (("it starts", starts), ("it waits", not_(starts))),
+    )
 
-OBLIGATIONS = (
-    NO_SECOND_CONTACTOR,
-    TIMED_RELEASE,
-    ON_ONE_GUN,
-    LIVE_ON_ONE_GUN,
-    NOTHING_UNDER_LOAD,
-    obligation(
-        "switching.discharged-before-closing",
-        "A contactor is closed only when its module has been off for module_discharge_ms (S9).",
-        ("switching.step",),
-        discharged_first,
-        {CHIPS, NEEDS_ENABLE, IN_ITS_SCAN},
-    ),
-    obligation(
-        "switching.enabled-on-its-target",
-        "A module is enabled only if this scan's valid readings show exactly one of its contactors"
-        " closed, equal to the latch, and it is the target's (S3).",
-        ("switching.step", "switching.wanted", "switching.on_gun"),
-        enabled_on_its_target,
-    ),
-    obligation(
-        "switching.enabled-on-a-closed-contactor",
-        "When a module is enabled, the target's contactor was closed in this scan and all others"
-        " are open for good, with one flipped feedback bit (S3).",
-        ("switching.step", "switching.on_gun"),
-        enabled_on_a_closed_contactor,
-        {MIRROR, ONE_FLIP, STAYS_OPEN},
-    ),
-    obligation(
-        "switching.enabled-blind",
-        "When a module is enabled, the target's contactor is closed and all others are open even"
-        " where all feedback is wrong, as long as contactors move in time (S3).",
-        ("switching.step",),
-        enabled_blind,
-        {OPENS, CLOSES},
-        domain=proofs_of_diagnosis.ITS_STATION,
-    ),
-    obligation(
-        "switching.break-before-make",
-        "Before a contactor closes or its module is enabled, the coils of all others have been off"
-        " for contactor_release_ms (S4).",
-        ("switching.step",),
-        break_before_make,
-        {CHIPS},
-    ),
-    obligation(
-        "switching.invalid-is-off",
-        "Invalid readings disable the module and close nothing, whatever they say (S5).",
-        ("switching.step",),
-        invalid_is_off,
-    ),
-    obligation(
-        "switching.stop-is-off",
-        "A stop takes the enable off in the same scan and closes nothing; an overdue one opens"
-        " every contactor (S7).",
-        ("switching.step", "switching.wanted"),
-        stop_is_off,
-    ),
-    obligation(
-        "switching.off-within-one-scan",
-        "After a stop, or readings that were invalid, the next scan finds the enable line low, also"
-        " where the controller began anew; only one that died before its write leaves it (S5, S7).",
-        ("switching.step",),
-        off_within_one_scan,
-        {SOLE_OWNER},
-    ),
-    obligation(
-        "switching.as-specified",
-        "The decision is exactly this: enable on the one wanted gun that is confirmed closed, all"
-        " others confirmed open; switch when off and the current gone; close when all others are"
-        " confirmed open and the module is discharged, hold what is wanted, open the rest.",
-        ("switching.step", "switching.wanted", "switching.on_gun"),
-        as_specified,
-    ),
-    obligation(
-        "switching.live-is-kept",
-        "A module that is live on the gun that keeps it stays enabled, and its contactors are left"
-        " alone.",
-        ("switching.step", "switching.live"),
-        live_is_kept,
-    ),
-    obligation(
-        "switching.live-is-fed",
-        "A module counts as live on a gun only if it is enabled, feeds, and is connected to that"
-        " gun and no other, with one flipped feedback bit.",
-        ("switching.live",),
-        live_is_fed,
-        {LINES, MIRROR, ONE_FLIP},
-    ),
-    obligation(
-        "switching.overdue",
-        "A stop is overdue once every module that obeys is off and its current gone (S7).",
-        ("switching.is_overdue",),
-        overdue_comes_late,
-        domain="any times",
-    ),
-    obligation(
-        "switching.reaches-its-target",
-        "A healthy module that is left alone is live on its target's gun within a stated number of"
-        " scans (57 with the default times), whatever state it begins in, with status inputs or"
-        " without.",
-        ("switching.step", "switching.live", "diagnosis.ages"),
-        reaches_its_target,
-        {OPENS, CLOSES, SOLE_OWNER},
-        domain=proofs_of_diagnosis.ITS_STATION,
-    ),
-    obligation(
-        "switching.locked-is-off",
-        "No module is enabled on a locked gun, and no contactor of it closes.",
-        ("switching.step", "switching.wanted"),
-        locked_is_off,
-    ),
-    obligation(
-        "switching.every-mode",
-        "The first scan after a cold start enables and switches nothing; from it every mode of"
-        " switching and diagnosis is reached where all assumptions hold, and a module is moved from"
-        " one gun to another.",
-        (
-            "switching.step",
-            "switching.live",
-            "diagnosis.ages",
-            "diagnosis.contactor_faults",
-            "diagnosis.module_faults",
-            "diagnosis.locked",
-        ),
-        reachable_modes.every_mode,
-        domain="any times, some decay; one module, two guns",
-    ),
-    obligation(
-        "switching.bridged-by-the-wire",
-        "A word corrupted on the wire can bridge two guns, though no write of ours did: an"
-        " exposure, seen by the next scan.",
-        ("switching.step",),
-        bridged_by_the_wire,
-        {CHIPS, MIRROR, ONE_FLIP, STAYS_OPEN},
-        expected=REFUTED,
-    ),
-    without(TIMED_RELEASE, CHIPS),
-    without(TIMED_RELEASE, OPENS),
-    without(NO_SECOND_CONTACTOR, MIRROR),
-    without(NO_SECOND_CONTACTOR, ONE_FLIP),
-    without(NO_SECOND_CONTACTOR, STAYS_OPEN),
-    without(NOTHING_UNDER_LOAD, NEEDS_ENABLE),
-    without(NOTHING_UNDER_LOAD, IN_ITS_SCAN),
+
+@obligation(
+    "switching.every-mode",
+    "switching.step",
+    "switching.live",
+    "diagnosis.ages",
+    "diagnosis.contactor_faults",
+    "diagnosis.module_faults",
+    "diagnosis.locked",
+    domain="any times, some decay; one module, two guns",
 )
+def every_mode(station: Station, assumed: Assumed) -> Claim:
+    """The first scan after a cold start enables and switches nothing; from it every mode of
+    switching and diagnosis is reached where all assumptions hold, and a module is moved from one
+    gun to another."""
+    return reachable_modes.every_mode(station, assumed)
+
+
+OBLIGATIONS = collected(globals())

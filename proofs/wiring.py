@@ -190,10 +190,10 @@ def readings_cover(station: Station) -> Claim:
     expanders = wiring.expanders(len(contactors))
     answered = z3_terms.bools("answered", expanders)
     same = []
-    for module in station.modules:
+    for module, carriers in zip(station.modules, station.built.carriers, strict=True):
         numbers = [k for k, (_, m) in enumerate(contactors) if m == module.id]
         carries = [answered[k // 14] for k in numbers]
-        valid = wiring.valid(z3_terms, answered, numbers)
+        valid = wiring.valid(z3_terms, answered, carriers)
         same.append(
             (z3.BoolVal(valid) if isinstance(valid, bool) else valid) == z3.And(*carries, True)
         )

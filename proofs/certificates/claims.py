@@ -46,7 +46,7 @@ class Finite(NamedTuple):
 
     id: str
     """That of the obligation it decides in its finite domain; or, where it says only a part, with
-    `scan` before or a word after the obligation's short name."""
+    a word after it."""
     sentence: str
     proves: tuple[str, ...]
     domain: str
@@ -58,8 +58,7 @@ class Finite(NamedTuple):
     @property
     def of(self) -> str:
         """The obligation that it is part of."""
-        file, *rest = self.id.split(".")
-        return f"{file}.{rest[-1] if rest[0] == 'scan' else rest[0]}"
+        return ".".join(self.id.split(".")[:2])
 
 
 def certificate(of: Finite, station: Station) -> Certificate:
@@ -478,7 +477,7 @@ def _of_switching(name: str, sentence: str, has: Callable[[Any, Scan], Any]) -> 
         )
 
     return Finite(
-        f"switching.{name}",
+        f"scan.{name}.one-module",
         sentence,
         ("switching.step", "switching.wanted", "switching.on_gun"),
         "any times, readings and ages; one module, the station's number of guns",
@@ -592,19 +591,19 @@ FINITE: tuple[Finite, ...] = (
         all_within_means,
     ),
     _of_switching(
-        "scan.no-second-contactor",
+        "no-second-contactor",
         "A coil rises only while all others of its module are off and confirmed for the release"
         " time; never two are written on (S1, S4).",
         no_second_contactor,
     ),
     _of_switching(
-        "scan.nothing-under-load",
+        "nothing-under-load",
         "Coils are written only if valid readings show the module off for the decay time, or a stop"
         " is overdue (S2).",
         nothing_under_load,
     ),
     _of_switching(
-        "scan.discharged-before-closing",
+        "discharged-before-closing",
         "A coil rises only for the target, and only if the module has been off for the discharge"
         " time (S9).",
         discharged_before_closing,

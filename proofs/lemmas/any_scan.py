@@ -1,7 +1,6 @@
 """Any step: one scan of one module, what the shipped function decides in it, and the next scan."""
 
-from collections.abc import Callable, Collection
-from functools import partial
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import z3
@@ -10,7 +9,6 @@ from proofs import plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, iff, implies, not_, or_
 from proofs.lemmas.rule_inputs import in_model
-from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from proofs.plant import Interval, Scan
 from verified_alloc.kernel import ops, switching
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
@@ -18,8 +16,6 @@ from verified_alloc.kernel.switching import Writes
 from verified_alloc.station.model import Station
 
 ANY_STATION = "any times; one module (they do not depend on each other) and as many guns"
-BUDGET = 60_000_000
-
 Assumed = frozenset[str]
 
 
@@ -123,49 +119,6 @@ def ages_are_sound(now: Scan) -> Any:
     )
 
 
-def obligation(
-    id: str,
-    sentence: str,
-    proves: tuple[str, ...],
-    build: Callable[..., Claim],
-    assumptions: Collection[str] = (),
-    domain: str = ANY_STATION,
-    expected: str = PROVED,
-    budget: int = BUDGET,
-) -> Obligation:
-    """An obligation whose claim is built under exactly these assumptions about the world."""
-    return Obligation(
-        id=id,
-        sentence=sentence,
-        proves=proves,
-        domain=domain,
-        assumptions=tuple(sorted(assumptions, key=_number)),
-        expected=expected,
-        budget=budget,
-        claim=partial(build, assumed=frozenset(assumptions)),
-    )
-
-
-def without(of: Obligation, assumption: str) -> Obligation:
-    """The same with one assumption dropped: it must fail."""
-    build = of.claim.func  # type: ignore[attr-defined]
-    said = next(known.sentence for known in plant.ASSUMPTIONS if known.id == assumption)
-    return obligation(
-        id=f"{of.id}.without-{assumption}",
-        sentence=f"It takes assumption {assumption} ({said}): {of.sentence}",
-        proves=of.proves,
-        build=build,
-        assumptions=frozenset(of.assumptions) - {assumption},
-        domain=of.domain,
-        expected=REFUTED,
-        budget=of.budget,
-    )
-
-
-def _number(assumption: str) -> int:
-    return int(assumption.removeprefix("A"))
-
-
 def replayed(step: Step, model: Any) -> str:
     """Whether the shipped step, on the plain values, decides as the model says."""
     again = switching.step(
@@ -181,42 +134,48 @@ def replayed(step: Step, model: Any) -> str:
     return "the same" if list(again) == in_model(step.writes, model) else "otherwise"
 
 
+def in_words(model: Any, label: str, now: Scan) -> list[str]:
+    """A scan of one module as a model has it, a line for each gun."""
+
+    def value(term: Any) -> Any:
+        return in_model(term, model)
+
+    def word(term: Any, yes: str, no: str) -> str:
+        return yes if value(term) else no
+
+    state, read, ages = now.module, now.readings, now.ages
+    lines = [
+        f"{label}: enable {word(state.enable, 'high', 'low')},"
+        f" {word(state.feeds, 'feeds', 'does not feed')}, off for {value(state.off_ms)} ms"
+        f" (counted {value(ages.off_ms)});"
+        f" reads {word(read.valid, 'valid', 'invalid')}:"
+        f" {word(read.enabled, 'enabled', 'not enabled')},"
+        f" {word(read.reports_on, 'reports on', 'reports off')}"
+    ]
+    for gun in range(len(state.coil)):
+        instants = (state.closed, now.closed_first, now.closed_second, now.closed_last)
+        moves = " ".join(word(contacts[gun], "closed", "open") for contacts in instants)
+        lines.append(
+            f"  gun {gun + 1}: coil {word(state.coil[gun], 'on', 'off')}"
+            f" for {value(state.coil_ms[gun])} ms (settled"
+            f" {value(ages.settled_ms[gun])}), contact {moves}; reads"
+            f" {word(read.latch[gun], 'on', 'off')},"
+            f" {word(read.closed[gun], 'closed', 'open')},"
+            f" {word(read.closed_again[gun], 'closed', 'open')};"
+            f" mismatch {value(ages.mismatch[gun])}"
+        )
+    return lines
+
+
 def story(step: Step) -> Callable[[Any], str]:
     """A counterexample in words."""
 
     def tell(model: Any) -> str:
         def value(term: Any) -> Any:
-            if not z3.is_expr(term):
-                return term
-            found = model.eval(term, model_completion=True)
-            return z3.is_true(found) if z3.is_bool(found) else found.as_long()
+            return in_model(term, model)
 
         def word(term: Any, yes: str, no: str) -> str:
             return yes if value(term) else no
-
-        def told(label: str, now: Scan) -> list[str]:
-            state, read, ages = now.module, now.readings, now.ages
-            lines = [
-                f"{label}: enable {word(state.enable, 'high', 'low')},"
-                f" {word(state.feeds, 'feeds', 'does not feed')}, off for {value(state.off_ms)} ms"
-                f" (counted {value(ages.off_ms)});"
-                f" reads {word(read.valid, 'valid', 'invalid')}:"
-                f" {word(read.enabled, 'enabled', 'not enabled')},"
-                f" {word(read.reports_on, 'reports on', 'reports off')}"
-            ]
-            for gun in range(len(state.coil)):
-                instants = (state.closed, now.closed_first, now.closed_second, now.closed_last)
-                moves = " ".join(word(contacts[gun], "closed", "open") for contacts in instants)
-                lines.append(
-                    f"  gun {gun + 1}: coil {word(state.coil[gun], 'on', 'off')}"
-                    f" for {value(state.coil_ms[gun])} ms (settled"
-                    f" {value(ages.settled_ms[gun])}), contact {moves}; reads"
-                    f" {word(read.latch[gun], 'on', 'off')},"
-                    f" {word(read.closed[gun], 'closed', 'open')},"
-                    f" {word(read.closed_again[gun], 'closed', 'open')};"
-                    f" mismatch {value(ages.mismatch[gun])}"
-                )
-            return lines
 
         times = zip(Timing._fields, step.times, strict=True)
         target = [gun + 1 for gun in guns(step) if value(step.target[gun])]
@@ -224,7 +183,7 @@ def story(step: Step) -> Callable[[Any], str]:
         return "\n".join(
             [
                 ", ".join(f"{field} {value(limit)}" for field, limit in times),
-                *told("this scan", step.before),
+                *in_words(model, "this scan", step.before),
                 f"target: guns {target}{word(step.stop, ', stop', '')}"
                 f"{word(step.overdue, ', overdue', '')};"
                 f" decides: enable {word(step.writes.enable, 'high', 'low')},"
@@ -232,7 +191,7 @@ def story(step: Step) -> Callable[[Any], str]:
                 f" coils of guns {coils}",
                 f"{value(step.during.passed_ms)} ms pass, counted {value(step.during.elapsed_ms)}"
                 f"{word(step.during.restarted, ', with a restart', '')}",
-                *told("next scan", step.after),
+                *in_words(model, "next scan", step.after),
                 f"Replayed on the shipped step, it decides {replayed(step, model)}.",
             ]
         )

@@ -56,7 +56,7 @@ def enabled(seen: Seen) -> Any:
 
 def live(gun: int) -> Callable[[Seen], Any]:
     """The module feeds that gun."""
-    return lambda seen: switching.live(z3_terms, seen.step.before.readings, gun)
+    return lambda seen: switching.live(z3_terms, seen.step.before.readings)[gun]
 
 
 def off(seen: Seen) -> Any:

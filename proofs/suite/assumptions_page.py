@@ -36,7 +36,7 @@ Trusted, not proved:
 * the Python interpreter, the operating system and the computer;
 * Z3 and cvc5 for what has no certificate; the translation of the kernel's functions to terms is
   those functions themselves, run on another algebra;
-* what ties the kernel to the world: the controller's order of a scan, the drivers in `hardware/`,
+* what ties the kernel to the world: the loop that carries effects out, the drivers in `hardware/`,
   the parser of station files. They are tested against a simulated cabinet with an independent
   monitor, not proved;
 * that the station file says what is built: matrix, powers, times, pins.

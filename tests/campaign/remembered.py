@@ -17,8 +17,8 @@ def _told(of: Readings | Ages) -> Question:
     return (*of[:3], *of[3], *of[4], *of[5])
 
 
-def _live(readings: Readings, gun: int) -> Question:
-    return (*_told(readings), gun)
+def _live(readings: Readings) -> Question:
+    return _told(readings)
 
 
 def _step(

@@ -184,7 +184,7 @@ def _told_of(kind: type, fields: tuple[str, ...]) -> Callable[[Any], Any]:
 def _told(thing: Any) -> Any:
     """What counts in full."""
     kind = type(thing)
-    fields = kind.__slots__ if hasattr(kind, "__slots__") else vars(thing)
+    fields = vars(thing) if hasattr(thing, "__dict__") else kind.__slots__
     return _told_of(kind, tuple(fields))(thing)
 
 

@@ -23,6 +23,7 @@ from verified_alloc.control.fault_kinds import (
 )
 from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.state import State
+from verified_alloc.kernel.latched import Latched
 from verified_alloc.service.metrics import Metrics
 from verified_alloc.service.models import FaultView
 from verified_alloc.service.orders import _CLEAR
@@ -132,3 +133,7 @@ async def _metrics(state: State) -> str:
             notes=(),
         )
         return Metrics(REFERENCE, link).text().decode()
+
+
+def test_the_kernel_latches_every_kind_in_the_table_and_no_other() -> None:
+    assert Latched._fields == tuple(KINDS)

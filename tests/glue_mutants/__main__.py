@@ -23,12 +23,13 @@ def main() -> int:
             fates = []
             for done in as_completed(running):
                 fates.append(done.result())
-                if fates[-1].state == hunt.SURVIVES:
+                if fates[-1].state in (hunt.SURVIVES, hunt.UNJUDGED):
                     print(
-                        f"  {fates[-1].mutant.name}: survives {fates[-1].tests} tests", flush=True
+                        f"  {fates[-1].mutant.name}: {fates[-1].state}, {fates[-1].tests} tests",
+                        flush=True,
                     )
         counts = {state: sum(fate.state == state for fate in fates) for state in hunt.STATES}
-        left += counts[hunt.SURVIVES]
+        left += counts[hunt.SURVIVES] + counts[hunt.UNJUDGED]
         shown = ", ".join(f"{count} {state}" for state, count in counts.items())
         print(f"{path}: {len(fates)}: {shown}; {time.perf_counter() - started_s:.0f} s", flush=True)
     return int(left > 0)

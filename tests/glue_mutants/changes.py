@@ -22,8 +22,16 @@ FILES = (
     "hardware/heartbeat.py",
     "hardware/mcp23017.py",
     "hardware/expanders.py",
+    "hardware/contactors.py",
+    "hardware/repair.py",
+    "hardware/i2c_bus.py",
     "verified_alloc/control/wires.py",
+    "verified_alloc/control/controller.py",
+    "verified_alloc/control/decider.py",
+    "verified_alloc/control/clearing.py",
+    "verified_alloc/control/latched_faults.py",
     "verified_alloc/control/fault_latch.py",
+    "verified_alloc/control/next_deadline.py",
     "verified_alloc/decide/allocate.py",
 )
 
@@ -50,7 +58,8 @@ def of(path: str) -> list[Mutant]:
     text = (ROOT / path).read_text(encoding="utf-8")
     shipped = ast.unparse(ast.parse(text))
     found = mutants.mutants_of(text, module(path), changes)
-    return [mutant for mutant in found if mutant.source != shipped]
+    programs = {mutant.source: mutant for mutant in reversed(found) if mutant.source != shipped}
+    return list(reversed(programs.values()))
 
 
 def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -96,9 +105,30 @@ def _statements(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         for place, (one, other) in enumerate(pairwise(body)):
             if isinstance(one, COMPOUND) or _is_text(one) or isinstance(other, COMPOUND):
                 continue
+            if _strangers(one, other):
+                continue
             swapped = [*body[:place], other, one, *body[place + 2 :]]
             first = ast.unparse(one).splitlines()[0]
             yield f"{first}: after what follows", changed(node, **{field: swapped})
+
+
+def _strangers(one: ast.stmt, other: ast.stmt) -> bool:
+    """Two assignments that have nothing to do with each other."""
+    if not isinstance(one, ast.Assign | ast.AnnAssign) or not isinstance(other, type(one)):
+        return False
+    sets, uses = zip(*map(_names, (one, other)), strict=True)
+    calls = [any(isinstance(node, ast.Call) for node in ast.walk(each)) for each in (one, other)]
+    return not all(calls) and sets[0].isdisjoint(sets[1] | uses[1]) and sets[1].isdisjoint(uses[0])
+
+
+def _names(node: ast.stmt) -> tuple[set[str], set[str]]:
+    """The names and fields that it sets, and that it uses."""
+    sets: set[str] = set()
+    uses: set[str] = set()
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name | ast.Attribute):
+            (sets if isinstance(each.ctx, ast.Store) else uses).add(ast.unparse(each))
+    return sets, uses
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -140,12 +140,12 @@ def test_a_stop_disables_at_once_opens_when_the_current_is_gone_and_at_last_anyw
 
 
 def test_live_means_enabled_reporting_and_on_that_gun_alone() -> None:
-    assert switching.live(ops, reading(latch=on(2), enabled=True), 2)
-    assert not switching.live(ops, reading(latch=on(2), enabled=True), 1)
-    assert not switching.live(ops, reading(latch=on(2), enabled=True, reports_on=False), 2)
-    assert not switching.live(ops, reading(latch=on(2), reports_on=True), 2)
-    assert not switching.live(ops, reading(latch=on(1, 2), enabled=True), 2)
-    assert not switching.live(ops, reading(latch=on(2), enabled=True, valid=False), 2)
+    assert switching.live(ops, reading(latch=on(2), enabled=True))[2]
+    assert not switching.live(ops, reading(latch=on(2), enabled=True))[1]
+    assert not switching.live(ops, reading(latch=on(2), enabled=True, reports_on=False))[2]
+    assert not switching.live(ops, reading(latch=on(2), reports_on=True))[2]
+    assert not switching.live(ops, reading(latch=on(1, 2), enabled=True))[2]
+    assert not switching.live(ops, reading(latch=on(2), enabled=True, valid=False))[2]
 
 
 def test_a_scan_that_stalled_is_no_time_off() -> None:

@@ -4,18 +4,16 @@ from typing import Any
 
 import pytest
 
-from proofs import diagnosis as proofs
+from proofs import manifest
 from proofs.obligation import REFUTED
 from proofs.solver import decide
 from verified_alloc import Station
 from verified_alloc.kernel import diagnosis
 from verified_alloc.kernel.diagnosis import ContactorFaults
 
-BY_ID = {one.id.removeprefix("diagnosis."): one for one in proofs.OBLIGATIONS}
-
 
 def is_refuted(station: Station, name: str) -> bool:
-    obligation = BY_ID[name]
+    obligation = manifest.obligations()[name]
     return decide(obligation.claim(station), obligation.budget).answer == REFUTED
 
 
@@ -30,16 +28,16 @@ def test_an_age_that_counts_what_nobody_saw(
             holds, ops.ite(before_ms > 0, before_ms, 0) + elapsed_ms, diagnosis.NOT_SO
         ),
     )
-    assert is_refuted(small, "ages-are-sound")
-    assert is_refuted(small, "settled-takes-two-scans")
+    assert is_refuted(small, "scan.ages-are-sound")
+    assert is_refuted(small, "diagnosis.settled-takes-two-scans")
 
 
 def test_a_count_that_outlives_the_command(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
     """A failed-open contactor whose coil is dropped is not welded; a good one that moves twice in
     short order is neither."""
     monkeypatch.setattr(diagnosis, "same", lambda ops, a, b: True)
-    assert is_refuted(small, "healthy-is-not-latched")
-    assert is_refuted(small, "latched-for-cause")
+    assert is_refuted(small, "diagnosis.healthy-is-not-latched")
+    assert is_refuted(small, "diagnosis.latched-for-cause")
 
 
 def test_a_count_of_skipped_scans(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
@@ -50,7 +48,7 @@ def test_a_count_of_skipped_scans(monkeypatch: pytest.MonkeyPatch, small: Statio
         return ops.ite(wrong, before + 4 * scans, ops.ite(worn > 0, worn, 0))
 
     monkeypatch.setattr(diagnosis, "tally", tally)
-    assert is_refuted(small, "healthy-is-not-latched")
+    assert is_refuted(small, "diagnosis.healthy-is-not-latched")
 
 
 def test_a_bridge_forgotten_by_a_flipped_bit(
@@ -65,7 +63,7 @@ def test_a_bridge_forgotten_by_a_flipped_bit(
         ]
 
     monkeypatch.setattr(diagnosis, "counts_closed", counts_closed)
-    assert is_refuted(small, "bridge-stays-locked")
+    assert is_refuted(small, "scan.bridge-counts")
 
 
 def test_a_fault_that_heals_by_itself(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
@@ -75,7 +73,7 @@ def test_a_fault_that_heals_by_itself(monkeypatch: pytest.MonkeyPatch, small: St
         return sound(ops, timing, readings, ages, ContactorFaults(before.welded, [False] * 3))
 
     monkeypatch.setattr(diagnosis, "contactor_faults", forgetful)
-    assert is_refuted(small, "latched-stays")
+    assert is_refuted(small, "scan.latched-stays")
 
 
 def test_a_gun_that_only_one_weld_locks(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
@@ -83,9 +81,8 @@ def test_a_gun_that_only_one_weld_locks(monkeypatch: pytest.MonkeyPatch, small: 
         return [ops.or_(*column) for column in zip(*stuck_on, strict=True)]
 
     monkeypatch.setattr(diagnosis, "locked", locked)
-    assert is_refuted(small, "joined-is-locked")
-    assert is_refuted(small, "joined-guns-get-nothing")
-    assert is_refuted(small, "locked-for-cause")
+    assert is_refuted(small, "scan.joined-are-off")
+    assert is_refuted(small, "diagnosis.locked-for-cause")
 
 
 def test_invalid_readings_that_are_believed(
@@ -97,5 +94,5 @@ def test_invalid_readings_that_are_believed(
         return sound(ops, times, readings._replace(valid=True), *rest)
 
     monkeypatch.setattr(diagnosis, "ages", believing)
-    assert is_refuted(small, "invalid-forgets")
-    assert is_refuted(small, "ages-are-sound")
+    assert is_refuted(small, "diagnosis.invalid-forgets")
+    assert is_refuted(small, "scan.ages-are-sound")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proofs import offer as proofs
+from proofs import manifest
 from proofs.obligation import REFUTED
 from proofs.solver import decide
 from proofs.suite import prove
@@ -12,11 +12,9 @@ from verified_alloc import Station
 from verified_alloc.kernel import offer
 from verified_alloc.kernel.offer import Offer
 
-BY_ID = {one.id.removeprefix("offer."): one for one in proofs.OBLIGATIONS}
-
 
 def is_refuted(station: Station, name: str) -> bool:
-    obligation = BY_ID[name]
+    obligation = manifest.obligations()[name]
     return decide(obligation.claim(station), obligation.budget).answer == REFUTED
 
 
@@ -24,14 +22,14 @@ def test_a_wait_that_begins_before_the_offer_is_published(
     monkeypatch: pytest.MonkeyPatch, small: Station
 ) -> None:
     monkeypatch.setattr(offer, "NOT_SO", 0)
-    assert is_refuted(small, "promise-is-remembered")
+    assert is_refuted(small, "offer.promise-is-remembered")
 
 
 def test_a_restart_that_forgets_what_was_offered(
     monkeypatch: pytest.MonkeyPatch, small: Station
 ) -> None:
     monkeypatch.setattr(offer, "restarted", lambda gun_max_w: Offer(0, 0, 0, -1))
-    assert is_refuted(small, "restart-promises-all")
+    assert is_refuted(small, "offer.restart-promises-all")
 
 
 def test_a_gun_that_keeps_and_takes(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
@@ -46,14 +44,14 @@ def test_a_gun_that_keeps_and_takes(monkeypatch: pytest.MonkeyPatch, small: Stat
         ]
 
     monkeypatch.setattr(offer, "hold", hold)
-    assert is_refuted(small, "hold")
-    assert is_refuted(small, "module-cap")
-    assert is_refuted(small, "module-cap.any-station")
+    assert is_refuted(small, "offer.hold")
+    assert is_refuted(small, "offer.module-cap")
+    assert is_refuted(small, "offer.module-cap.any-station")
 
 
 def test_a_removal_that_waits_for_nothing(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
     monkeypatch.setattr(offer, "hold", lambda ops, live, target, promise_w, power_w: target)
-    assert is_refuted(small, "hold")
+    assert is_refuted(small, "offer.hold")
 
 
 def test_a_rise_beyond_the_site_limit(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
@@ -68,7 +66,7 @@ def test_a_rise_beyond_the_site_limit(monkeypatch: pytest.MonkeyPatch, small: St
         ]
 
     monkeypatch.setattr(offer, "raise_", raise_)
-    assert is_refuted(small, "site-limit")
+    assert is_refuted(small, "scan.site-limit")
 
 
 def test_a_rise_within_promises_that_are_beyond_the_site_limit(
@@ -96,7 +94,7 @@ def test_a_rise_within_promises_that_are_beyond_the_site_limit(
         ]
 
     monkeypatch.setattr(offer, "raise_", raise_)
-    assert is_refuted(small, "site-limit")
+    assert is_refuted(small, "scan.site-limit")
 
 
 def test_a_rise_that_is_not_promised(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
@@ -109,9 +107,9 @@ def test_a_rise_that_is_not_promised(monkeypatch: pytest.MonkeyPatch, small: Sta
         ]
 
     monkeypatch.setattr(offer, "raise_", raise_)
-    assert is_refuted(small, "promise-is-remembered")
+    assert is_refuted(small, "offer.promise-is-remembered")
 
 
 def test_a_counterexample_is_replayed(small: Station) -> None:
-    result = prove.check(BY_ID["draws-within-promise.without-A14"], small)
+    result = prove.check(manifest.obligations()["offer.draws-within-promise.without-A14"], small)
     assert "Replayed on the shipped functions, it is told the same." in result.counterexample

@@ -252,6 +252,7 @@ def as_scan(moment: Moment) -> Scan:
         ages=diagnosis.restarted(len(moment.first)),
         flips=[read.valid and bit != contact for bit, contact in told],
         status_wired=moment.status_wired,
+        contact_read=[read.valid] * len(moment.first),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from proofs import scan as of_the_scan
 from proofs import switching as proofs
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, or_
@@ -16,7 +17,7 @@ from verified_alloc.kernel import diagnosis, ops, switching
 from verified_alloc.kernel.diagnosis import Ages, Readings
 from verified_alloc.kernel.switching import Writes
 
-BY_ID = {one.id.removeprefix("switching."): one for one in proofs.OBLIGATIONS}
+BY_ID = {one.id.split(".", 1)[1]: one for one in (*of_the_scan.OBLIGATIONS, *proofs.OBLIGATIONS)}
 
 Broken = Callable[[Readings, Ages, list[Any], Any, Writes], Writes]
 
@@ -135,7 +136,7 @@ def test_every_mode_is_reached_from_a_cold_start() -> None:
         writes = switching.step(ops, times, readings, ages, target, [False] * 2, False, False)
         modes.append(
             "live"
-            if switching.live(ops, readings, 0) or switching.live(ops, readings, 1)
+            if switching.live(ops, readings)[0] or switching.live(ops, readings)[1]
             else "moving"
             if closed != coil
             else "confirming"

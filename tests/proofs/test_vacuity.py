@@ -74,7 +74,7 @@ def test_it_is_about_one_of_the_functions_that_it_names(
 
 
 @pytest.mark.parametrize(
-    "name", ["switching.nothing-under-load", "offer.site-limit", "diagnosis.ages-are-sound"]
+    "name", ["switching.one-gun-at-most", "offer.planned-removal", "scan.watchdog"]
 )
 def test_what_is_claimed_of_a_world_that_cannot_be_is_red(small: Station, name: str) -> None:
     obligation = manifest.obligations()[name]

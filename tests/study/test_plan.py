@@ -102,7 +102,7 @@ def test_the_key_is_the_same_in_another_process() -> None:
 def test_the_program_is_known_by_its_text() -> None:
     """The parts that a replay goes through are among the files."""
     package = Path(plan_module.__file__).parents[1]
-    parts = ("decide/allocate.py", "kernel/dwell.py", "kernel/offer.py", "decide/policies/flow.py")
+    parts = ("decide/allocate.py", "control/wear.py", "kernel/offer.py", "decide/policies/flow.py")
     parts += ("compare/replay.py", "compare/ideal_charger.py", "workload/synthetic.py")
     assert all(
         (package / part).exists() and part.split("/")[0] in plan_module.ROOMS for part in parts

@@ -17,12 +17,12 @@ from verified_alloc.control.latched_faults import LatchedFaults
 from verified_alloc.control.news import News
 from verified_alloc.control.next_deadline import Stillness
 from verified_alloc.control.state import State, by_gun
-from verified_alloc.control.wires import Wires
+from verified_alloc.control.wires import Carrier, Wires
 from verified_alloc.decide.allocate import Allocation, Solve
 from verified_alloc.decide.demand import Asked, DemandProcessor, check_gun
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.errors import BadInput
-from verified_alloc.kernel import deadline, ops, scan
+from verified_alloc.kernel import ops, scan
 from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.kernel.scan import Memory, Observed, Orders, Wanted
 from verified_alloc.station.model import Station
@@ -61,19 +61,14 @@ class Controller:
         self._built = station.built
         self.faults = LatchedFaults(station, fault_latch, report)
         self._memory = scan.restarted(self._built, self.faults.bits)
-        self._wires = Wires(
-            station,
-            bank,
-            lines,
-            supervision,
-            {scan.Latch: self.faults.latch, scan.Publish: self._tell},
-        )
+        others: Mapping[type, Carrier] = {scan.Latch: self.faults.latch, scan.Publish: self._tell}
+        self._wires = Wires(station, bank, lines, supervision, others)
         self._decider = Decider(demands, solve, operations, report)
         self._own_limit_w = station.site_limit_w
         self._acknowledged: set[int] = set()
         self._ending = False
         self._last_ms = 0
-        self._stillness = Stillness(bank.scrub_scans)
+        self._stillness = Stillness(self._built, bank.scrub_scans)
         self._news = News(station)
 
     def start(self) -> None:
@@ -122,14 +117,11 @@ class Controller:
         self._memory = memory
         done = all(verified) and list(left.enabled) == list(memory.enabled)
         oddities = self._bank.counts.total()
-        still = self._stillness.note(
-            observed, switched, allocation, before, memory, oddities, scans
+        still_ms = self._stillness.until_ms(
+            now_ms, observed, switched, allocation, before, memory, oddities, scans, done
         )
-        quiet_until_ms = now_ms
-        if still and done and not self._decider.waits:
-            by_itself_ms = now_ms + deadline.next_change_ms(ops, built, memory)
-            quiet_until_ms = min(by_itself_ms, self._decider.next_change_ms(now_ms))
-        return self._state(now_ms, asked, allocation, observed, done, quiet_until_ms)
+        until_ms = min(still_ms, self._decider.next_change_ms(now_ms))
+        return self._state(now_ms, asked, allocation, observed, done, until_ms)
 
     def _tell(self, offer_w: Sequence[int]) -> None:
         for gun, power_w in enumerate(offer_w, start=1):

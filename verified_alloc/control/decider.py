@@ -53,13 +53,11 @@ class Decider:
         """Makes and breaks of each contactor so far."""
         return self._wear.operations
 
-    @property
-    def waits(self) -> bool:
-        """A solver has not answered yet."""
-        return self._undecided_ms is not None
-
     def next_change_ms(self, now_ms: int) -> int:
-        """When the first hold ends or demand becomes stale by itself, or in a day if none does."""
+        """When a hold ends or a demand becomes stale by itself, or in a day if none does; while
+        a solver has not answered, now."""
+        if self._undecided_ms is not None:
+            return now_ms
         ends_ms = [until for until in self._held_until_ms.values() if until > now_ms]
         stale_ms = self._demands.next_change_ms(now_ms)
         return min(ends_ms if stale_ms is None else [*ends_ms, stale_ms], default=now_ms + LONG_MS)

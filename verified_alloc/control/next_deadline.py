@@ -4,21 +4,25 @@ from operator import gt
 from typing import Any
 
 from verified_alloc.decide.allocate import Allocation
+from verified_alloc.kernel import deadline, ops
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.scan import Memory, Observed, Switched
+from verified_alloc.kernel.scan import Built, Memory, Observed, Switched
 
 
 class Stillness:
     """Watches scan after scan; every chip is looked over within `scrub_scans`."""
 
-    def __init__(self, scrub_scans: int) -> None:
+    def __init__(self, built: Built, scrub_scans: int) -> None:
+        self._built = built
         self._scrub_scans = scrub_scans
         self._before: Any = None
+        self._changes_ms = 0
         self._oddities = 0
         self._calm_scans = 0
 
-    def note(
+    def until_ms(
         self,
+        now_ms: int,
         observed: Observed,
         switched: Switched,
         allocation: Allocation,
@@ -26,9 +30,11 @@ class Stillness:
         after: Memory,
         oddities: int,
         scans: int,
-    ) -> bool:
-        """Take in one scan: what it read, what stands, its memory before and after, the bank's
-        oddities so far. Whether the next one would find the same, but for its ages."""
+        done: bool,
+    ) -> int:
+        """Take in one scan: what it read and wrote, what stands, its memory before and after, the
+        bank's oddities so far, whether all was done as it said. Until when the next ones would find
+        the same, but for ages; now, if they might not."""
         self._calm_scans = self._calm_scans + scans if oddities == self._oddities else 0
         self._oddities = oddities
         offers = [each._replace(waited_ms=0) for each in after.offers]
@@ -36,7 +42,11 @@ class Stillness:
         now = (observed.modules, allocation, offers, stopped, after.enabled, after.latched)
         same, self._before = now == self._before, now
         calm = self._calm_scans >= self._scrub_scans and not counting(before, after)
-        return same and calm and not moves(observed, switched)
+        if not (same and calm and done) or moves(observed, switched):
+            self._changes_ms = now_ms
+        elif self._changes_ms <= now_ms:  # else it is what it was: ages grow with the time
+            self._changes_ms = now_ms + deadline.next_change_ms(ops, self._built, after)
+        return self._changes_ms
 
 
 def moves(observed: Observed, switched: Switched) -> bool:

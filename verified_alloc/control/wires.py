@@ -81,7 +81,7 @@ class Wires:
         return Observed(
             modules=[
                 Readings(
-                    valid=ops.and_(*[bank.answered[at] for at in carriers]),
+                    valid=wiring.valid(ops, bank.answered, carriers),
                     enabled=lines.enabled[module],
                     reports_on=lines.reports_on[module],
                     latch=[latch[k] for k in numbers],

@@ -1,7 +1,5 @@
 """When something changes by itself although nothing that is read does: an age reaches its time."""
 
-from collections.abc import Sequence
-
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Timing
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.ops import Ops
@@ -16,30 +14,31 @@ def next_change_ms(ops: Ops, built: Built, memory: Memory) -> int:
     will."""
     timing, lead_ms = built.timing, built.offer_lead_ms
     overdue_ms = timing.module_off_timeout_ms + timing.current_decay_ms
-    return _first(
-        ops,
-        [
-            _left_ms(ops, memory.stop_ms, overdue_ms),
-            _left_ms(ops, memory.stopping_ms, lead_ms + lead_ms + 1),
-            *[_of_ages(ops, timing, ages) for ages in memory.ages],
-            *[_left_ms(ops, fed_ms, built.minimum_dwell_ms) for fed_ms in memory.fed_ms],
-            *[_of_offer(ops, lead_ms, offer) for offer in memory.offers],
-        ],
-    )
+    waits_ms = [
+        _left_ms(ops, memory.stop_ms, overdue_ms),
+        _left_ms(ops, memory.stopping_ms, lead_ms + lead_ms + 1),
+        *[wait_ms for ages in memory.ages for wait_ms in _of_ages(ops, timing, ages)],
+        *[_left_ms(ops, fed_ms, built.minimum_dwell_ms) for fed_ms in memory.fed_ms],
+        *[_of_offer(ops, lead_ms, offer) for offer in memory.offers],
+    ]
+    first_ms = waits_ms[0]
+    for wait_ms in waits_ms[1:]:
+        first_ms = least(ops, first_ms, wait_ms)
+    return first_ms
 
 
-def _of_ages(ops: Ops, timing: Timing, ages: Ages) -> int:
-    return _first(
-        ops,
-        [
-            _left_ms(ops, ages.off_ms, timing.current_decay_ms),
-            _left_ms(ops, ages.off_ms, timing.module_discharge_ms),
-            _left_ms(ops, ages.stuck_ms, timing.module_off_timeout_ms),
-            _left_ms(ops, ages.silent_ms, timing.module_off_timeout_ms),
-            *[_left_ms(ops, ms, timing.contactor_operate_ms) for ms in ages.settled_ms],
-            *[_left_ms(ops, ms, timing.contactor_release_ms) for ms in ages.settled_ms],
+def _of_ages(ops: Ops, timing: Timing, ages: Ages) -> list[int]:
+    return [
+        _left_ms(ops, ages.off_ms, timing.current_decay_ms),
+        _left_ms(ops, ages.off_ms, timing.module_discharge_ms),
+        _left_ms(ops, ages.stuck_ms, timing.module_off_timeout_ms),
+        _left_ms(ops, ages.silent_ms, timing.module_off_timeout_ms),
+        *[
+            _left_ms(ops, settled_ms, due_ms)
+            for settled_ms in ages.settled_ms
+            for due_ms in (timing.contactor_operate_ms, timing.contactor_release_ms)
         ],
-    )
+    ]
 
 
 def _of_offer(ops: Ops, lead_ms: int, offer: Offer) -> int:
@@ -49,10 +48,3 @@ def _of_offer(ops: Ops, lead_ms: int, offer: Offer) -> int:
 
 def _left_ms(ops: Ops, age_ms: int, due_ms: int) -> int:
     return ops.ite(ops.and_(age_ms > NOT_SO, age_ms < due_ms), due_ms - age_ms, LONG_MS)
-
-
-def _first(ops: Ops, times_ms: Sequence[int]) -> int:
-    first_ms = LONG_MS
-    for time_ms in times_ms:
-        first_ms = least(ops, first_ms, time_ms)
-    return first_ms

@@ -8,7 +8,7 @@ change that it came from.
 from collections.abc import Sequence
 
 from verified_alloc.kernel import rule
-from verified_alloc.kernel.diagnosis import NOT_SO, lasting, same
+from verified_alloc.kernel.diagnosis import NOT_SO, lasting
 from verified_alloc.kernel.ops import BoolMatrix, Ops
 
 
@@ -16,12 +16,12 @@ def fed_ms(
     ops: Ops, feeding: BoolMatrix, before: BoolMatrix, before_ms: Sequence[int], elapsed_ms: int
 ) -> list[int]:
     """By module: how long it has fed the gun that it feeds (`feeding[gun][module]`, and in the scan
-    before); `NOT_SO` where it feeds none."""
+    before; one gun at most, as `switching.live` says it); `NOT_SO` where it feeds none."""
     return [
         lasting(
             ops,
             ops.or_(*now),
-            ops.ite(ops.and_(*[same(ops, *gun) for gun in zip(now, was, strict=True)]), ms, NOT_SO),
+            ops.ite(ops.or_(*[ops.and_(*gun) for gun in zip(now, was, strict=True)]), ms, NOT_SO),
             elapsed_ms,
         )
         for now, was, ms in zip(

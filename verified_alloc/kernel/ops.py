@@ -34,12 +34,12 @@ def ite(condition: bool, then: int, otherwise: int) -> int:
 
 def and_(*bits: bool) -> bool:
     """All of them (none: true)."""
-    return all(bits)
+    return False not in bits
 
 
 def or_(*bits: bool) -> bool:
     """Any of them (none: false)."""
-    return any(bits)
+    return True in bits
 
 
 def not_(bit: bool) -> bool:

@@ -284,10 +284,8 @@ def diagnose(
         ],
         emergency_stop=ops.or_(before.emergency_stop, observed.stop_pressed),
     )
-    feeding = [
-        [switching.live(ops, module, gun) for module in observed.modules]
-        for gun in range(len(built.gun_max_w))
-    ]
+    live = [switching.live(ops, module) for module in observed.modules]
+    feeding = [list(row) for row in zip(*live, strict=True)]
     stopping_ms = diagnosis.lasting(
         ops, ops.or_(orders.ending, latched.stopped), memory.stopping_ms, elapsed_ms
     )
@@ -382,7 +380,7 @@ def conclude(
 ) -> tuple[Memory, Effects]:
     """The third act, with what was verified of the writes, by expander: what is not, is off; then
     enables rise, and then offers."""
-    as_told = [ops.and_(*[verified[at] for at in carriers]) for carriers in built.carriers]
+    as_told = [wiring.valid(ops, verified, carriers) for carriers in built.carriers]
     enabled = [
         ops.and_(write.enable, told) for write, told in zip(switched.writes, as_told, strict=True)
     ]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from verified_alloc.kernel.diagnosis import Ages, Readings, Timing
 from verified_alloc.kernel.guard import at_most_one
-from verified_alloc.kernel.ops import Ops, Shape
+from verified_alloc.kernel.ops import Ops
 
 
 class Writes(NamedTuple):
@@ -105,7 +105,13 @@ def may_start(ops: Ops, timing: Timing, off_ms: int, waited_ms: int) -> bool:
     return ops.or_(off_ms >= timing.current_decay_ms, is_overdue(timing, waited_ms))
 
 
-def live(ops: Ops, readings: Readings, gun: Shape) -> bool:
-    """The module feeds this gun: enabled, reporting on, and on this gun alone."""
-    alone = [other == gun for other in range(len(readings.latch))]
-    return ops.and_(readings.enabled, readings.reports_on, on_gun(ops, readings, alone))
+def live(ops: Ops, readings: Readings) -> list[bool]:
+    """By gun: the module feeds it: enabled, reporting on, and on this gun alone, as `on_gun` says
+    it."""
+    on = ops.and_(readings.valid, readings.enabled, readings.reports_on)
+    looks = list(zip(readings.latch, readings.closed, readings.closed_again, strict=True))
+    closed = [ops.and_(*look) for look in looks]
+    is_open = [ops.not_(ops.or_(*look)) for look in looks]
+    return [
+        ops.and_(on, closed[gun], *is_open[:gun], *is_open[gun + 1 :]) for gun in range(len(looks))
+    ]

@@ -39,11 +39,14 @@ def expanders(contactors: Shape) -> Shape:
 
 def words(coils: Sequence[bool]) -> tuple[Word, ...]:
     """One word for each expander, from the coils in the order of the contactors."""
-    image = [[False] * BITS_PER_WORD for _ in range(expanders(len(coils)))]
-    for number, coil in enumerate(coils):
-        expander, bit = place(number)
-        image[expander][bit] = coil
-    return tuple(tuple(word) for word in image)
+    firsts = range(0, CONTACTORS_PER_EXPANDER * expanders(len(coils)), CONTACTORS_PER_EXPANDER)
+    return tuple((*_port(coils, first), *_port(coils, first + PINS_PER_PORT)) for first in firsts)
+
+
+def _port(coils: Sequence[bool], first: Shape) -> Word:
+    """The eight bits of one port, whose first contactor has this number."""
+    bits = tuple(coils[first : first + PINS_PER_PORT])
+    return (*bits, *((False,) * (BITS_PER_WORD // 2 - len(bits))))
 
 
 def coils(image: Sequence[Word], contactors: Shape) -> tuple[bool, ...]:
@@ -51,11 +54,9 @@ def coils(image: Sequence[Word], contactors: Shape) -> tuple[bool, ...]:
     return tuple(image[expander][bit] for expander, bit in map(place, range(contactors)))
 
 
-def valid(ops: Ops, answered: Sequence[bool], contactors: Sequence[Shape]) -> bool:
-    """Every expander that carries one of these contactors answered."""
-    return ops.and_(
-        *[answered[expander] for expander in sorted({place(k).expander for k in contactors})]
-    )
+def valid(ops: Ops, answered: Sequence[bool], carriers: Sequence[Shape]) -> bool:
+    """Every expander that carries a module's contactors answered, or did as it was told."""
+    return ops.and_(*[answered[expander] for expander in carriers])
 
 
 def next_coils(

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from proofs import certificates, solver
+from proofs import solver
 from proofs.algebras import z3_terms
+from proofs.certificates import __main__ as certificates
 from proofs.certificates import acl2, certificate, lrat
 from proofs.certificates.certificate import (
     CadicalMissing,
@@ -241,13 +242,17 @@ BROKEN: list[tuple[Any, str, Any, tuple[str, ...]]] = [
         switching,
         "wanted",
         unsettled,
-        ("switching.stop-is-off", "switching.locked-is-off", "switching.scan.no-second-contactor"),
+        (
+            "scan.stop-is-off.one-module",
+            "scan.locked-is-off.one-module",
+            "scan.no-second-contactor.one-module",
+        ),
     ),
     (
         switching,
         "on_gun",
         lambda ops, readings, contactors: True,
-        ("switching.enabled-on-its-target", "switching.invalid-is-off"),
+        ("scan.enabled-on-its-target.one-module", "scan.invalid-is-off.one-module"),
     ),
     (
         wiring,

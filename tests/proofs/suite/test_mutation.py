@@ -78,7 +78,7 @@ def test_what_a_glance_leaves_open_is_not_killed() -> None:
     """With resources for nothing, the shipped file is not decided at a glance; then it survives."""
     shipped = (mutants.folder() / "switching.py").read_text("utf-8")
     whole = Mutant("switching", "", "nothing", 1, shipped)
-    fate = Hunt({}).fate(whole, [("switching.no-second-contactor", 1)])
+    fate = Hunt({}).fate(whole, [("switching.one-gun-at-most", 1)])
     assert (fate.state, fate.by) == (mutation.SURVIVES, "")
 
 
