@@ -276,7 +276,7 @@ def test_as_a_program() -> None:
 
 
 def test_what_is_not_needed_is_not_imported() -> None:
-    heavy = ("rich", "hardware", "z3", "ortools", "gpiozero", "smbus2", "sqlite3")
+    heavy = ("rich", "hardware.clock", "z3", "ortools", "gpiozero", "smbus2", "sqlite3")
     heavy += ("verified_alloc.station.file", "verified_alloc.decide.explain")
     code = (
         "import sys; from verified_alloc.cli import main;"

@@ -19,6 +19,7 @@ OFFLINE = {"journal", "service", "run"} | LIVE
 
 MAY_IMPORT = {
     **{file: set[str]() for file in (*LOOSE, "kernel", "hardware")},
+    "errors": {"hardware"},
     "workload": LOOSE,
     "station": {"kernel"} | LOOSE,
     "decide": DECIDING,

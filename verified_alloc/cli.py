@@ -25,7 +25,7 @@ from verified_alloc.commands import (
     study,
     wiring,
 )
-from verified_alloc.errors import BadInput
+from verified_alloc.errors import VerifiedAllocError
 
 app = typer.Typer(
     name="verified-alloc",
@@ -73,7 +73,7 @@ app.add_typer(import_sessions.group, name="import")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code. What is refused is one line on stderr and 2."""
+    """Run a command; its exit code. An error of ours is one line on stderr and its code."""
     command = typer.main.get_command(app)
     # Typer brings its own copy of click or uses the installed one: take the class it raises.
     usage_error: type[Exception] = next(
@@ -83,16 +83,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = command.main(
             None if argv is None else list(argv), prog_name="verified-alloc", standalone_mode=False
         )
-    except BadInput as error:
-        return _refuse(str(error))
+    except VerifiedAllocError as error:
+        return _left(str(error), error.exit_code)
     except usage_error as error:
-        return _refuse(f"{str(error).rstrip('.')}; allowed is what verified-alloc --help lists")
+        return _left(f"{str(error).rstrip('.')}; allowed is what verified-alloc --help lists", 2)
     return code if isinstance(code, int) else 0
 
 
-def _refuse(message: str) -> int:
+def _left(message: str, code: int) -> int:
     print(f"verified-alloc: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+    return code
 
 
 def entry() -> None:

@@ -1,7 +1,6 @@
 """The commands that talk to a running station: `status`, `demand`, `clear`."""
 
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,13 +80,9 @@ def clear(
 
 
 def _talk(at: str, token_file: str | None, say: "Callable[[Client], int]") -> int:
-    from verified_alloc.service.client import Client, NoStation
+    from verified_alloc.service.client import Client
 
-    try:
-        return say(Client(at, token_file))
-    except NoStation as error:
-        print(f"verified-alloc: {error}", file=sys.stderr)
-        return 3
+    return say(Client(at, token_file))
 
 
 def _status(client: "Client", as_json: bool) -> int:

@@ -193,12 +193,10 @@ def _replayed(plan: "Plan", store: "Store", processes: int, dask: str | None) ->
         )
         return 0
     except WorkLost as error:
-        print(
-            f"verified-alloc: {error}; {done} of {len(plan.cases)} replays are done, the same"
-            " command goes on from there",
-            file=sys.stderr,
-        )
-        return 3
+        raise WorkLost(
+            f"{error}; {done} of {len(plan.cases)} replays are done, the same command goes on from"
+            " there"
+        ) from None
     return None
 
 

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hardware import HardwareError, MissingExtra
 from hardware.simulated import faults, miswiring
 from hardware.simulated.charger import SimulatedCharger
 from verified_alloc.commission.report import page
@@ -23,7 +22,7 @@ from verified_alloc.control.assembly import (
     simulated_charger,
     wires,
 )
-from verified_alloc.errors import BadInput
+from verified_alloc.errors import BadInput, VerifiedAllocError
 from verified_alloc.process import ended_by_signals
 from verified_alloc.station.model import Station
 
@@ -39,7 +38,8 @@ def commission(
     seed: int,
     as_json: bool,
 ) -> int:
-    """Walk the station; 0 if all is good, 1 if not, 3 if the walk cannot start or must stop."""
+    """Walk the station; 0 if all is good, 1 if not. Raises where the walk cannot start or must
+    stop."""
     check_hardware(hardware)
     station.check_wiring()
     charger = None
@@ -53,11 +53,10 @@ def commission(
     _check_folder(report)
     for gun, kw in demands.items():
         if kw > 0:
-            return _stopped(f"gun {gun} asks for {kw:f} kW: a walk starts only without a demand")
-    try:
-        results = _walked(station, charger, contactors_only, quiet=as_json)
-    except HardwareError as error:
-        return _stopped(str(error), 2 if isinstance(error, MissingExtra) else 3)
+            raise VerifiedAllocError(
+                f"gun {gun} asks for {kw:f} kW: a walk starts only without a demand"
+            )
+    results = _walked(station, charger, contactors_only, quiet=as_json)
     if results is None:
         print("Ended before the walk was complete: there is no report.")
         return 0
@@ -128,11 +127,6 @@ def _print(report: dict[str, Any], beside: Sequence[Path]) -> None:
     for key, value in report["timing"]["suggested"].items():
         print(f"Measured, for the station file: {key} = {value}")
     print(f"To be signed: {beside[0]}, with {beside[1]}.")
-
-
-def _stopped(message: str, code: int = 3) -> int:
-    print(f"verified-alloc: {message}", file=sys.stderr)
-    return code
 
 
 @contextmanager

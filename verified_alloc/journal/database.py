@@ -294,7 +294,7 @@ def _judged(database: sqlite3.Connection) -> int:
     journal."""
     ((found,),) = database.execute("PRAGMA quick_check(1)")
     if found != "ok":
-        raise Damaged(found)
+        raise _Damaged(found)
     if _is_foreign(database):
         raise sqlite3.OperationalError(FOREIGN)
     ((version,),) = database.execute("PRAGMA user_version")
@@ -307,12 +307,12 @@ def _is_foreign(database: sqlite3.Connection) -> bool:
     return bool(tables) and application != APPLICATION_ID
 
 
-class Damaged(sqlite3.DatabaseError):
+class _Damaged(sqlite3.DatabaseError):
     """Found by looking for it."""
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    return isinstance(error, Damaged) or (getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE)
+    return isinstance(error, _Damaged) or (getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE)
 
 
 def _create(database: sqlite3.Connection) -> None:

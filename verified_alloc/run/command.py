@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 
-from hardware import HardwareError, MissingExtra
 from verified_alloc.control.state import State
 from verified_alloc.journal.recorder import Journal
 from verified_alloc.run.loop import MS_PER_DAY, Run
@@ -19,45 +18,41 @@ REFRESH_MS = 200
 
 
 def run(plan: RunPlan) -> int:
-    """Run the station; 0, or 1 if the cabinet's monitor saw a violation, 2 if a library is missing,
-    or 3 if a device is not there."""
+    """Run the station; 0, or 1 if the cabinet's monitor saw a violation. HardwareError where a
+    device or a library is not there."""
     station, charger, journal = plan.station, plan.charger, None
     if plan.journal_path is not None:
         journal = Journal(plan.journal_path, station, simulated=charger is not None)
-    try:
-        with ExitStack() as stack:
-            watch, note = stack.enter_context(
-                _shown(
-                    station,
-                    live=plan.pace is not None,
-                    until_ms=plan.until_ms,
-                    quiet=plan.as_json,
-                )
-            )
-            note(f"Proof: {plan.proof}")
-            if journal is not None:
-                journal.report(0, f"proof: {plan.proof}")
-            orders = None
-            if plan.service is not None:
-                orders = stack.enter_context(
-                    serving(station, plan.proof, plan.service, charger, plan.any_port, note)
-                )
-            summary = Run(
+    with ExitStack() as stack:
+        watch, note = stack.enter_context(
+            _shown(
                 station,
-                charger,
-                plan.trace,
-                injections=plan.injections,
-                longest_skip_ms=_longest_skip_ms(plan.pace, plan.service is not None),
-                real_time=plan.real_time,
-                faults_path=plan.faults_path,
-                journal=journal,
-                orders=orders,
-                watch=watch,
-                note=note,
-            ).play(plan.until_ms)
-    except HardwareError as error:
-        print(f"verified-alloc: {error}", file=sys.stderr)
-        return 2 if isinstance(error, MissingExtra) else 3
+                live=plan.pace is not None,
+                until_ms=plan.until_ms,
+                quiet=plan.as_json,
+            )
+        )
+        note(f"Proof: {plan.proof}")
+        if journal is not None:
+            journal.report(0, f"proof: {plan.proof}")
+        orders = None
+        if plan.service is not None:
+            orders = stack.enter_context(
+                serving(station, plan.proof, plan.service, charger, plan.any_port, note)
+            )
+        summary = Run(
+            station,
+            charger,
+            plan.trace,
+            injections=plan.injections,
+            longest_skip_ms=_longest_skip_ms(plan.pace, plan.service is not None),
+            real_time=plan.real_time,
+            faults_path=plan.faults_path,
+            journal=journal,
+            orders=orders,
+            watch=watch,
+            note=note,
+        ).play(plan.until_ms)
     summary.proof = plan.proof
     if plan.as_json:
         print(json.dumps(asdict(summary)))

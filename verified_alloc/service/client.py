@@ -5,13 +5,13 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from verified_alloc.errors import BadInput, shown
+from verified_alloc.errors import BadInput, VerifiedAllocError, shown
 from verified_alloc.service.settings import secret
 
 WITHIN_S = 5.0
 
 
-class NoStation(Exception):
+class NoStation(VerifiedAllocError):
     """Nobody answers, or nobody who knows."""
 
 

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from verified_alloc.errors import BadInput
+from verified_alloc.errors import BadInput, VerifiedAllocError
 from verified_alloc.service.snapshot import Snapshot
 
 PACKET_BYTES = 1 << 18
@@ -21,7 +21,7 @@ FRESH_S = 1.0
 log = logging.getLogger("verified_alloc")
 
 
-class Busy(Exception):
+class Busy(VerifiedAllocError):
     """The scan has not answered, or has too much to answer already."""
 
 

@@ -7,7 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
 
-from verified_alloc.errors import BadInput
+from verified_alloc.errors import BadInput, VerifiedAllocError
 from verified_alloc.study.plan import Case, Source, program
 from verified_alloc.study.store import Result
 
@@ -21,7 +21,7 @@ Done = Generator[tuple[str, Result], None, None]
 _source: Source | None = None
 
 
-class WorkLost(Exception):
+class WorkLost(VerifiedAllocError):
     """The workers are gone; what they had done is kept."""
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from verified_alloc.decide.demand import Asked
+from verified_alloc.errors import VerifiedAllocError
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.station.faults import Faults, usable_after
 from verified_alloc.station.model import Station
@@ -39,11 +40,11 @@ class once(Generic[T]):  # noqa: N801 (a decorator)
         return value
 
 
-class NoAnswer(Exception):
+class NoAnswer(VerifiedAllocError):
     """A solver did not come to a proved optimum; the message says why."""
 
 
-class NotYet(Exception):
+class NotYet(VerifiedAllocError):
     """A solver beside the scan is at work; its answer may be there at the next scan."""
 
 
