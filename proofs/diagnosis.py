@@ -36,10 +36,7 @@ ITS_STATION = "this station's times and number of guns; one module"
 
 
 @obligation(
-    "diagnosis.settled-takes-two-scans",
-    "diagnosis.ages",
-    "diagnosis.lasting",
-    domain=ANY_STATION,
+    "diagnosis.settled-takes-two-scans", "diagnosis.ages", "diagnosis.lasting", domain=ANY_STATION
 )
 def two_scans(station: Station, assumed: Assumed) -> Claim:
     """A contactor has been settled for more than 0 ms only if both feedback reads of this scan show
@@ -69,10 +66,7 @@ def two_scans(station: Station, assumed: Assumed) -> Claim:
 
 
 @obligation(
-    "diagnosis.invalid-forgets",
-    "diagnosis.ages",
-    "diagnosis.contactor_faults",
-    domain=ANY_STATION,
+    "diagnosis.invalid-forgets", "diagnosis.ages", "diagnosis.contactor_faults", domain=ANY_STATION
 )
 def invalid_forgets(station: Station, assumed: Assumed) -> Claim:
     """Invalid readings leave no age that something could be switched by, and latch no
@@ -512,11 +506,7 @@ def matrix(name: str, rows: int, columns: int) -> list[list[Any]]:
     return [bools(f"{name} {row + 1}", columns) for row in range(rows)]
 
 
-@obligation(
-    "diagnosis.locked-for-cause",
-    "diagnosis.locked",
-    domain="any matrix of this size",
-)
+@obligation("diagnosis.locked-for-cause", "diagnosis.locked", domain="any matrix of this size")
 def only_cause_locks(station: Station, assumed: Assumed) -> Claim:
     """A gun is locked exactly if a module joins it to another gun or is stuck on it."""
     modules, count = len(station.modules), len(station.guns)

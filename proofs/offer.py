@@ -87,11 +87,7 @@ def promise_is_remembered(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "offer.restart-promises-all",
-    "offer.restarted",
-    domain=ANY_OFFERS,
-)
+@obligation("offer.restart-promises-all", "offer.restarted", domain=ANY_OFFERS)
 def restart_promises_all(station: Station, assumed: Assumed) -> Claim:
     """After a restart nothing is offered, and whatever was offered before is within the
     promise (S6)."""
@@ -111,13 +107,7 @@ def restart_promises_all(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "offer.falls-at-once",
-    "offer.lower",
-    "offer.cut",
-    "offer.raise_",
-    domain=ANY_OFFERS,
-)
+@obligation("offer.falls-at-once", "offer.lower", "offer.cut", "offer.raise_", domain=ANY_OFFERS)
 def falls_at_once(station: Station, assumed: Assumed) -> Claim:
     """An offer falls to what is affordable in the scan that finds out, once more if a write could
     not be verified, rises only to what is affordable after the writes, and lowering raises nothing
@@ -144,13 +134,7 @@ def falls_at_once(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "offer.gun-maximum",
-    "offer.lower",
-    "offer.cut",
-    "offer.raise_",
-    domain=ANY_OFFERS,
-)
+@obligation("offer.gun-maximum", "offer.lower", "offer.cut", "offer.raise_", domain=ANY_OFFERS)
 def within_gun_maximum(station: Station, assumed: Assumed) -> Claim:
     """Offer and promise of a gun stay within its maximum (rule 1)."""
     scan = one_scan(assumed)
@@ -275,13 +259,7 @@ def planned_removal(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "offer.hold",
-    "offer.hold",
-    "offer.staying",
-    "offer.power",
-    domain=ITS_STATION,
-)
+@obligation("offer.hold", "offer.hold", "offer.staying", "offer.power", domain=ITS_STATION)
 def hold_is_safe(station: Station, assumed: Assumed) -> Claim:
     """What may be switched to leaves a gun exactly its live modules; or, if those that its target
     keeps bear its promise, just these, and nothing beside that is not its target's."""
@@ -295,11 +273,7 @@ def hold_is_safe(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "offer.hold-is-exclusive",
-    "offer.hold",
-    domain=ITS_STATION,
-)
+@obligation("offer.hold-is-exclusive", "offer.hold", domain=ITS_STATION)
 def hold_is_exclusive(station: Station, assumed: Assumed) -> Claim:
     """What may be switched to has a module on one gun at most."""
     held = any_handover(station)
@@ -311,11 +285,7 @@ def hold_is_exclusive(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "offer.hold-lets-go",
-    "offer.hold",
-    domain=ITS_STATION,
-)
+@obligation("offer.hold-lets-go", "offer.hold", domain=ITS_STATION)
 def hold_lets_go(station: Station, assumed: Assumed) -> Claim:
     """Where every gun's staying modules bear its promise, the target is switched to as it is."""
     held = any_handover(station)
@@ -334,11 +304,7 @@ def enabled_then(on: Any, write: Any, did: Any, all_fell: Any) -> Any:
     return or_(and_(on, or_(write, and_(not_(all_fell), not_(did)))), and_(all_fell, write, did))
 
 
-@obligation(
-    "offer.module-cap",
-    "offer.hold",
-    domain=ITS_STATION,
-)
+@obligation("offer.module-cap", "offer.hold", domain=ITS_STATION)
 def module_cap(station: Station, assumed: Assumed) -> Claim:
     """No gun ever has more modules enabled than its cap, through handovers and a crash at any
     write."""
@@ -424,13 +390,7 @@ def module_cap_of_any_station(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "offer.handover-ends",
-    "offer.lower",
-    "offer.cut",
-    "offer.raise_",
-    domain=ANY_OFFERS,
-)
+@obligation("offer.handover-ends", "offer.lower", "offer.cut", "offer.raise_", domain=ANY_OFFERS)
 def handover_ends(station: Station, assumed: Assumed) -> Claim:
     """Once no more is affordable to a gun, its promise has fallen to that after two lead times and
     two scans, whatever else happens."""
@@ -480,11 +440,7 @@ def handover_ends(station: Station, assumed: Assumed) -> Claim:
 
 
 @obligation(
-    "offer.follows-from-rest",
-    "offer.lower",
-    "offer.cut",
-    "offer.raise_",
-    domain=ANY_OFFERS,
+    "offer.follows-from-rest", "offer.lower", "offer.cut", "offer.raise_", domain=ANY_OFFERS
 )
 def follows_at_once(station: Station, assumed: Assumed) -> Claim:
     """A gun whose promise is what it is offered has followed a lower offer after one lead time,

@@ -213,10 +213,7 @@ def enabled_blind(station: Station, assumed: Assumed) -> Claim:
 
 
 @obligation(
-    "switching.off-within-one-scan",
-    "switching.step",
-    domain=ANY_STATION,
-    assumes={SOLE_OWNER},
+    "switching.off-within-one-scan", "switching.step", domain=ANY_STATION, assumes={SOLE_OWNER}
 )
 def off_within_one_scan(station: Station, assumed: Assumed) -> Claim:
     """After a stop, or readings that were invalid, the next scan finds the enable line low, also
@@ -236,10 +233,7 @@ def off_within_one_scan(station: Station, assumed: Assumed) -> Claim:
 
 
 @obligation(
-    "switching.live-is-fed",
-    "switching.live",
-    domain=ANY_STATION,
-    assumes={LINES, MIRROR, ONE_FLIP},
+    "switching.live-is-fed", "switching.live", domain=ANY_STATION, assumes={LINES, MIRROR, ONE_FLIP}
 )
 def live_is_fed(station: Station, assumed: Assumed) -> Claim:
     """A module counts as live on a gun only if it is enabled, feeds, and is connected to that gun
@@ -276,11 +270,7 @@ def live_is_fed(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "switching.overdue",
-    "switching.is_overdue",
-    domain="any times",
-)
+@obligation("switching.overdue", "switching.is_overdue", domain="any times")
 def overdue_comes_late(station: Station, assumed: Assumed) -> Claim:
     """A stop is overdue once every module that obeys is off and its current gone (S7)."""
     times, stop_ms = plant.timing(), z3.Int("stop_ms")
@@ -545,11 +535,7 @@ def reaches_its_target(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "switching.starts-at-rest",
-    "switching.may_start",
-    domain="any times",
-)
+@obligation("switching.starts-at-rest", "switching.may_start", domain="any times")
 def starts_at_rest(station: Station, assumed: Assumed) -> Claim:
     """A process that has just begun touches no expander before every module has been off for
     current_decay_ms, or a wait is over after which every module that obeys is (S2)."""
