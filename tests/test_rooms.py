@@ -99,3 +99,17 @@ def test_files_import_each_other_in_no_circle() -> None:
 
 def test_rooms_import_each_other_in_no_circle() -> None:
     TopologicalSorter({room: may - {room} for room, may in MAY_IMPORT.items()}).prepare()
+
+
+def test_files_have_one_job() -> None:
+    """Short enough to be read at a stretch; the file that carries the scan, more than others."""
+    lines = {module: len(path.read_text("utf-8").splitlines()) for module, path in MODULES.items()}
+    assert {module: count for module, count in lines.items() if count > 600} == {}
+    carries = "verified_alloc.control.controller"
+    assert lines[carries] <= 250
+    functions = [
+        node
+        for node in ast.walk(ast.parse(MODULES[carries].read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= 40] == []
