@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stations import tables
 
 from verified_alloc import BadInput, Station
-from verified_alloc.decide.demand import DemandProcessor, by_rank, strictly, told, watts
+from verified_alloc.decide.demand import DemandProcessor, by_rank, from_kilowatts, strictly, watts
 
 
 def processor(deadband_kw: float = 0, timeout_s: int = 10) -> DemandProcessor:
@@ -83,7 +83,7 @@ def test_the_refused_value_is_shown() -> None:
 @pytest.mark.parametrize("gun", [0, 7, -1, "1", True, 1.0, None])
 def test_an_unknown_gun_is_refused(gun: Any) -> None:
     with pytest.raises(BadInput, match="allowed are guns 1 to 6"):
-        told(Station.reference(), {gun: 40})
+        from_kilowatts(Station.reference(), {gun: 40})
     with pytest.raises(BadInput, match="allowed are guns 1 to 6"):
         processor().set(gun, 40, 0)
     with pytest.raises(BadInput, match="allowed are guns 1 to 6"):
@@ -104,7 +104,7 @@ def test_one_bad_demand_changes_nothing(kw: Any) -> None:
 
 
 def test_demands_above_the_maximum_keep_their_rank() -> None:
-    asked = told(Station.reference(), {1: 250, 2: 300})
+    asked = from_kilowatts(Station.reference(), {1: 250, 2: 300})
     assert asked.demand_w == (250_000, 300_000, 0, 0, 0, 0)
     assert asked.order == (2, 1, 3, 4, 5, 6)
 

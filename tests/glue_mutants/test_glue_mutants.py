@@ -33,7 +33,7 @@ def test_the_argued_ones_exist_and_are_few() -> None:
     [
         # Taken from the line's level alone, not from what it was told.
         ("verified_alloc.control.wires.observed: lines.enabled: high", WIRES),
-        ("hardware.modules._set: self._told[module - 1] = True: left out", MODULES),
+        ("hardware.modules._set: self._wanted[module - 1] = True: left out", MODULES),
         ("hardware.modules.off: failure is not None: Is", MODULES),
     ],
 )
