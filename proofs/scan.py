@@ -8,7 +8,9 @@ these: for any readings, any target, any subset of the writes done and verified,
 
 Modules do not see each other but through what they are given: which guns are locked, the target
 that may be switched to, stops. The theorems about one module hold for whatever these are
-(`whole_scan.Cut`), and are decided for each module that is unlike the others.
+(`whole_scan.Cut`), and are decided for each module that is unlike the others. Here stand the
+invariant and who may move and run (S1 to S5, S9); offers in `proofs.scan_offers`; stops, faults and
+the order of effects in `proofs.scan_effects`.
 """
 
 from typing import Any
