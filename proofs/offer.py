@@ -259,7 +259,14 @@ def planned_removal(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation("offer.hold", "offer.hold", "offer.staying", "offer.power", domain=ITS_STATION)
+@obligation(
+    "offer.hold",
+    "offer.hold",
+    "offer.staying",
+    "offer.power",
+    domain=ITS_STATION,
+    applies=lambda station: len(station.guns) > 1,
+)
 def hold_is_safe(station: Station, assumed: Assumed) -> Claim:
     """What may be switched to leaves a gun exactly its live modules; or, if those that its target
     keeps bear its promise, just these, and nothing beside that is not its target's."""
