@@ -26,6 +26,7 @@ from proofs.lemmas.whole_scan import (
     Moment,
     WholeScan,
     anew,
+    any_built,
     any_scan,
     course,
     equal,
@@ -204,15 +205,14 @@ def sound(station: Station, assumed: Assumed) -> Claim:
     "scan.invariant-is-kept",
     *ACTS,
     domain=WHOLE,
-    assumes={CHIPS, LINES, NEEDS_ENABLE, STOPS_WITH_ENABLE, SOLE_OWNER, CLOCK},
 )
-def kept(station: Station, assumed: Assumed) -> Claim:
-    """From every memory in which the ages are sound, what is left enabled is on one confirmed
-    contactor with its coils left as they are, and every offer is within what is pending and that
-    within the promise, each scan leaves such a memory."""
+def kept(station: Station) -> Claim:
+    """From every memory in which what is left enabled is on one confirmed contactor with its coils
+    left as they are, and feeds one gun at most, each scan whose ages are sound leaves such a memory,
+    and sound ages in it. (Of offers and counts, scan.offers-stay-ordered says so.)"""
     return of_each_module(
         station,
-        lambda of, m: [*from_scan_to_scan(assumed)(of, m), ages_are_sound(of.now[m])],
+        lambda of, m: [*from_scan_to_scan(frozenset())(of, m), ages_are_sound(of.now[m])],
         lambda of, m: invariant_of_module(of, of.acts.after, m, of.now[m], left_by(of, m)),
         given_but_ages,
         ("it is left enabled", is_enabled),
@@ -564,7 +564,7 @@ def joined_are_off(station: Station) -> Claim:
     "switching.step",
     "switching.live",
     domain=WHOLE,
-    assumes={CHIPS, LINES, NEEDS_ENABLE, STOPS_WITH_ENABLE, SOLE_OWNER, CLOCK},
+    needs={CHIPS, LINES, SOLE_OWNER},
 )
 def live_stays_enabled(station: Station, assumed: Assumed) -> Claim:
     """A module that feeds a gun feeds no other; and as long as what may be switched to leaves it
@@ -1194,7 +1194,7 @@ def last_look(station: Station) -> Claim:
 def built_as_wired(station: Station) -> Claim:
     """Each contactor is looked for on the expander where it is wired, a module's on all that carry
     one of its own and on no other; times, powers and matrix are the station's."""
-    made = station.built
+    made = any_built(station)
     by_hand = [
         [
             [k // 14 for k, pair in enumerate(station.contactors) if pair == (gun, m)]
@@ -1202,23 +1202,19 @@ def built_as_wired(station: Station) -> Claim:
         ]
         for m in range(1, len(station.modules) + 1)
     ]
-    timing = station.timing
+    carriers = [sorted({at for place in row for at in place}) for row in by_hand]
     return Claim(
         (),
-        made.places == by_hand
-        and [set(row) for row in made.carriers]
-        == [{at for [at] in filter(None, row)} for row in by_hand]
-        and all(len(row) == len(set(row)) for row in made.carriers)
-        and made.offer_lead_ms == timing.offer_lead_ms
-        and made.minimum_dwell_ms == 1000 * timing.minimum_dwell_s
-        and made.timing.current_decay_ms == timing.current_decay_ms
-        and made.timing.module_discharge_ms == timing.module_discharge_ms
-        and made.timing.module_off_timeout_ms == timing.module_off_timeout_ms
-        and made.timing.contactor_operate_ms == timing.contactor_operate_ms
-        and made.timing.contactor_release_ms == timing.contactor_release_ms
-        and list(made.gun_max_w) == [gun.max_power_w for gun in station.guns]
-        and list(made.module_power_w) == [module.power_w for module in station.modules]
-        and [(gun + 1, m + 1) for gun, m in made.contactors] == list(station.contactors),
+        and_(
+            equal(made.timing, plant.timing()),
+            equal(made.offer_lead_ms, z3.Int("lead_ms")),
+            equal(made.minimum_dwell_ms, z3.Int("minimum_dwell_ms")),
+            equal(made.gun_max_w, [gun.max_power_w for gun in station.guns]),
+            equal(made.module_power_w, [module.power_w for module in station.modules]),
+            equal(made.places, by_hand),
+            equal(made.carriers, carriers),
+            equal([[gun + 1, m + 1] for gun, m in made.contactors], station.contactors),
+        ),
     )
 
 

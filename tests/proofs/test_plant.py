@@ -3,13 +3,12 @@
 import pytest
 import z3
 
-from proofs import diagnosis, offer, plant, switching
-from proofs.lemmas import any_scan
-from proofs.obligation import PROVED, REFUTED, Obligation
+from proofs import diagnosis, offer, plant, scan, switching
+from proofs.obligation import PROVED, REFUTED, Obligation, without
 from proofs.solver import decide, satisfiable, term
 from verified_alloc import Station
 
-ALL = (*switching.OBLIGATIONS, *diagnosis.OBLIGATIONS, *offer.OBLIGATIONS)
+ALL = (*scan.OBLIGATIONS, *switching.OBLIGATIONS, *diagnosis.OBLIGATIONS, *offer.OBLIGATIONS)
 
 
 def verdict(obligation: Obligation, station: Station) -> str:
@@ -44,7 +43,7 @@ def test_every_obligation_has_its_verdict_on_a_small_station(
 )
 def test_no_obligation_assumes_more_than_it_needs(small: Station, obligation: Obligation) -> None:
     for assumption in obligation.assumptions:
-        assert verdict(any_scan.without(obligation, assumption), small) == REFUTED, assumption
+        assert verdict(without(obligation, assumption), small) == REFUTED, assumption
 
 
 @pytest.mark.parametrize("obligation", ALL, ids=named)

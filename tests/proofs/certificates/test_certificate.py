@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from proofs import certificates, solver
+from proofs import solver
 from proofs.algebras import z3_terms
+from proofs.certificates import __main__ as certificates
 from proofs.certificates import acl2, certificate, lrat
 from proofs.certificates.certificate import (
     CadicalMissing,
