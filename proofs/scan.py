@@ -117,9 +117,9 @@ def sound(station: Station, assumed: Assumed) -> Claim:
 
 @obligation("scan.invariant-is-kept", *ACTS, domain=WHOLE)
 def kept(station: Station) -> Claim:
-    """From every memory in which the ages are sound, what is left enabled is on one confirmed
-    contactor with its coils left as they are, and every offer is within what is pending and that
-    within the promise, each scan leaves such a memory."""
+    """From every memory in which what is left enabled is on one confirmed contactor with its coils
+    left as they are, and feeds one gun at most, each scan whose ages are sound leaves such a memory,
+    and sound ages in it. (Of offers and counts, scan.offers-stay-ordered says so.)"""
     return of_each_module(
         station,
         lambda of, m: [*from_scan_to_scan(frozenset())(of, m), ages_are_sound(of.now[m])],
