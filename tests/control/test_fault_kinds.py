@@ -137,3 +137,10 @@ async def _metrics(state: State) -> str:
 
 def test_the_kernel_latches_every_kind_in_the_table_and_no_other() -> None:
     assert Latched._fields == tuple(KINDS)
+
+
+def test_what_is_cleared_together_is_one_row() -> None:
+    faults = frozenset([Fault("emergency_stop"), Fault("stopped"), Fault("dead", module=2)])
+    rows = Views(REFERENCE, "not proved", simulated=True).faults(faults)
+    assert [row.id for row in rows] == ["module-2", "emergency-stop"]
+    assert rows[1].text == "; ".join(describe(REFERENCE, faults)[1:])

@@ -147,12 +147,13 @@ class Views:
         ]
 
     def faults(self, latched: frozenset[Fault]) -> list[FaultView]:
-        """Everything latched that is cleared by a name: not what was taken out of service."""
-        return [
-            FaultView(id=name, text=sentence_of(self._station, fault))
-            for fault in in_order(latched)
-            if (name := name_of(self._station, fault))
-        ]
+        """Everything latched that is cleared by a name, each name once: not what was taken out of
+        service."""
+        texts: dict[str, list[str]] = {}
+        for fault in in_order(latched):
+            if name := name_of(self._station, fault):
+                texts.setdefault(name, []).append(sentence_of(self._station, fault))
+        return [FaultView(id=name, text="; ".join(those)) for name, those in texts.items()]
 
     def assignment(self, seen: Snapshot) -> Assignment:
         """Which modules are to feed which gun."""
