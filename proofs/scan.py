@@ -118,8 +118,8 @@ def sound(station: Station, assumed: Assumed) -> Claim:
 @obligation("scan.invariant-is-kept", *ACTS, domain=WHOLE)
 def kept(station: Station) -> Claim:
     """From every memory in which what is left enabled is on one confirmed contactor with its coils
-    left as they are, and feeds one gun at most, each scan whose ages are sound leaves such a memory,
-    and sound ages in it. (Of offers and counts, scan.offers-stay-ordered says so.)"""
+    left as they are, and feeds one gun at most, each scan whose ages are sound leaves such a
+    memory, and sound ages in it. (Of offers and counts, scan.offers-stay-ordered says so.)"""
     return of_each_module(
         station,
         lambda of, m: [*from_scan_to_scan(frozenset())(of, m), ages_are_sound(of.now[m])],
