@@ -43,6 +43,8 @@ def run(
         raise BadInput(f"--jobs {jobs}: allowed are 1 and more")
     if full:
         _need_cvc5()
+    if record and not record.absolute().parent.is_dir():
+        raise BadInput(f"--attest {record}: no such folder; allowed is a file in one that is there")
     certified, why_not = _certified(certificates)
     sources = attest.sources() if record else None
     started_s = time.perf_counter()
@@ -70,6 +72,7 @@ def run(
         if certificates:
             console.print(f"Certificates: {certificates}, with SHA256SUMS", highlight=False)
     green = not (wrong or any(result.state == RED for result in results))
+    unwritten = ""
     if record and sources:
         unproved = "--only proves a part" if only else "" if green else "not everything is proved"
         unwritten = unproved or attest.write(record, station, results, sources, full)
@@ -77,7 +80,7 @@ def run(
             wrong.append(f"No proof record was written to {record}: {unwritten}.")
     for line in (*why_not, *wrong):
         print(line, file=sys.stderr)
-    return int(not green)
+    return int(not green or bool(unwritten))
 
 
 def _certified(folder: Path | None) -> tuple[bool, tuple[str, ...]]:

@@ -725,6 +725,17 @@ def test_a_brown_out_behind_the_last_look_of_a_scan_is_seen_in_the_next() -> Non
         assert not at_work.bad()
 
 
+def test_quiet_time_ends_when_an_end_becomes_a_stop() -> None:
+    """Nothing is fed, so nothing changes when the station is told to end, but for an age."""
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.go_on(20)
+        at_work.controller.stop()
+        told_ms = at_work.now_ms
+        for _ in range(3):
+            state = at_work.scan(skip=False)
+        assert state.quiet_until_ms - told_ms <= 2 * REFERENCE.timing.offer_lead_ms + 100
+
+
 def test_a_module_stands_where_both_looks_show_it_or_else_where_it_was_sent() -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.ask({1: 40})

@@ -15,6 +15,8 @@ from stations import stations
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
+from hardware import HardwareError
+from verified_alloc import whole_file
 from verified_alloc.control.fault_kinds import KINDS, Fault, bits_of, faults_of
 from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.errors import BadInput
@@ -207,13 +209,36 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
         '{"version": 2}',
         '{"version": "2", "faults": []}',
         '{"version": 1, "faults": []}',
+        '{"version": 2, "faults": {}}',
+        '{"version": 2, "faults": ""}',
+        '{"version": 2, "faults": [[["kind", "dead"], ["module", 5]]]}',
+        '{"version": 2, "faults": [], "welded": [[1, 2]]}',
+        '{"welded": {}, "failed_open": [], "dead": [], "stuck_on": [], "expanders": [],'
+        ' "emergency_stop": false}',
+        '{"welded": [], "failed_open": [], "dead": "", "stuck_on": [], "expanders": [],'
+        ' "emergency_stop": false}',
+        "[" * 200_000,
     ],
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "faults"
     path.write_text(text)
-    with pytest.raises(BadInput, match="faults: cannot be read"):
+    with pytest.raises(BadInput, match="faults: cannot be read") as refused:
         FaultLatch(path).load()
+    assert len(str(refused.value)) < 300
+
+
+def test_a_fault_that_cannot_be_kept_ends_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    latch = FaultLatch(tmp_path / "faults")
+    latch.load()
+    monkeypatch.setattr(whole_file, "write", full)
+    with pytest.raises(HardwareError, match=r"faults: no space left on device$"):
+        latch.save(frozenset([Fault("welded", 1, 1)]))
 
 
 def test_random_bytes_are_refused(tmp_path: Path) -> None:

@@ -49,6 +49,11 @@ def test_the_record_is_beside_the_station_file_or_in_the_package(site: Path, pac
     fewer = record(STATION).obligations[:1]
     write_record(beside(site), STATION, obligations=fewer)
     assert sentence(site) == "proved (1 obligations, 2026-12-01)"
+    red = tuple(one.model_copy(update={"state": "red"}) for one in fewer)
+    write_record(beside(site), STATION, obligations=red)
+    assert sentence(site) == f"not proved ({red[0].id} in the record)"
+    write_record(beside(site), STATION, obligations=())
+    assert sentence(site) == "not proved (no obligation in the record)"
     assert beside(Path("/etc/site.toml")) == Path("/etc/site.proof.json")
 
 

@@ -170,7 +170,11 @@ class Walk:
         nothing = scan.restarted(built, self._no_faults)
         offers = [none._replace(promise_w=0) for none in nothing.offers]
         memory = self._memory._replace(
-            latched=self._no_faults, stop_ms=NOT_SO, stopping_ms=NOT_SO, offers=offers
+            latched=self._no_faults,
+            stray=nothing.stray,
+            stop_ms=NOT_SO,
+            stopping_ms=NOT_SO,
+            offers=offers,
         )
         memory, _ = scan.diagnose(ops, built, memory, observed, self._orders)
         self._locked = scan.locked(ops, memory)

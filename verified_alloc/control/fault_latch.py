@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hardware import HardwareError
 from verified_alloc import whole_file
 from verified_alloc.control.fault_kinds import KINDS, NUMBERS, Fault, in_order
 from verified_alloc.errors import BadInput, shown
@@ -58,9 +59,9 @@ class FaultLatch:
                 f"fault file {self.path}: {unknown}; install the version that wrote it, or inspect"
                 " the station, then remove the file"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise BadInput(
-                f"fault file {self.path}: cannot be read ({error!r}); "
+                f"fault file {self.path}: cannot be read ({shown(error)}); "
                 "inspect the contactors, then remove the file"
             ) from error
 
@@ -70,15 +71,21 @@ class FaultLatch:
         assert self.path is not None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.save(frozenset())
+            self._write(frozenset())
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
             raise BadInput(
-                f"fault file {self.path}: {reason}; allowed is a file that can be written"
+                f"fault file {self.path}: {_reason(error)}; allowed is a file that can be written"
             ) from error
 
     def save(self, faults: frozenset[Fault]) -> None:
-        """On disk when this returns; OSError if it cannot be written."""
+        """On disk when this returns; `HardwareError` if it cannot be written: a station must not go
+        on with a fault that a restart would forget."""
+        try:
+            self._write(faults)
+        except OSError as error:
+            raise HardwareError(f"fault file {self.path}: {_reason(error)}") from error
+
+    def _write(self, faults: frozenset[Fault]) -> None:
         if self.path is None:
             return
         stored = [
@@ -88,7 +95,13 @@ class FaultLatch:
         whole_file.write(self.path, json.dumps({"version": VERSION, "faults": stored}))
 
 
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
 def _faults(stored: Any) -> frozenset[Fault]:
+    if not isinstance(stored, dict):
+        raise TypeError("not a table of faults")
     if "version" not in stored:
         stored = _second_version(stored)
     version = stored["version"]
@@ -96,10 +109,20 @@ def _faults(stored: Any) -> frozenset[Fault]:
         raise ValueError(f"version {shown(version)}")
     if version > VERSION:
         raise _Unknown(f"version {shown(version)} is newer than {VERSION}, the newest known here")
-    return frozenset(map(_fault, stored["faults"]))
+    if stored.keys() != {"version", "faults"}:
+        raise ValueError(f"keys {', '.join(map(shown, stored))}")
+    return frozenset(map(_fault, _list(stored["faults"])))
+
+
+def _list(stored: Any) -> list[Any]:
+    if not isinstance(stored, list):
+        raise TypeError(f"{shown(stored)} is no list")
+    return stored
 
 
 def _fault(stored: Any) -> Fault:
+    if not isinstance(stored, dict):
+        raise TypeError(f"fault {shown(stored)}")
     numbers = dict(stored)
     kind = numbers.pop("kind")
     if kind not in KINDS:
@@ -122,6 +145,8 @@ def _second_version(first: Any) -> dict[str, Any]:
         if len(parts) == 0:
             which = {True: [()], False: []}[which]
         elif len(parts) == 1:
-            which = [(number,) for number in which]
+            which = [(number,) for number in _list(which)]
+        else:
+            which = [_list(pair) for pair in _list(which)]
         faults += [{"kind": kind, **dict(zip(parts, one, strict=True))} for one in which]
     return {"version": VERSION, "faults": faults}

@@ -38,7 +38,7 @@ class Stillness:
         self._calm_scans = self._calm_scans + scans if oddities == self._oddities else 0
         self._oddities = oddities
         offers = [each._replace(waited_ms=0) for each in after.offers]
-        stopped = after.stop_ms > NOT_SO
+        stopped = (after.stop_ms > NOT_SO, after.stopping_ms > NOT_SO)
         now = (observed.modules, allocation, offers, stopped, after.enabled, after.latched)
         same, self._before = now == self._before, now
         calm = self._calm_scans >= self._scrub_scans and not counting(before, after)

@@ -161,7 +161,10 @@ def _judged(record: Record, station: Station) -> Proof:
         return Proof(False, f"not proved ({difference})")
     if record.station.sha256 != station_record(station).sha256:
         return Proof(False, "proved for another station")
+    red = [one.id for one in record.obligations if one.state not in ("green", "skipped")]
     green = sum(one.state == "green" for one in record.obligations)
+    if red or not green:
+        return Proof(False, f"not proved ({red[0] if red else 'no obligation'} in the record)")
     return Proof(True, f"proved ({green} obligations, {record.date})")
 
 

@@ -59,7 +59,7 @@ def test_the_same_proof_makes_the_same_record(file: Path) -> None:
 
 
 def test_a_part_is_no_proof(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.run(STATION, only=["wiring.places"], jobs=1, record=file) == 0
+    assert command.run(STATION, only=["wiring.places"], jobs=1, record=file) == 1
     told = f"No proof record was written to {file}: --only proves a part."
     assert told in capsys.readouterr().err
     assert not file.exists()
@@ -84,14 +84,16 @@ def test_sources_that_change_meanwhile_are_not_attested(
     edited = code | {"verified_alloc/kernel/rule.py": "0" * 64}
     found = iter([(code, theorems), (edited, theorems)])
     monkeypatch.setattr(attest, "sources", lambda: next(found))
-    command.run(STATION, jobs=1, record=file)
+    assert command.run(STATION, jobs=1, record=file) == 1
     assert "the sources have changed while they were proved" in capsys.readouterr().err
     assert not file.exists()
 
 
-@pytest.mark.usefixtures("short")
-def test_a_file_that_cannot_be_written_is_refused_in_a_line(tmp_path: Path) -> None:
-    with pytest.raises(command.BadInput, match="cannot be written, No such file or directory"):
+def test_a_folder_that_is_not_there_is_refused_before_anything_is_proved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(command, "prove")
+    with pytest.raises(command.BadInput, match="no such folder"):
         command.run(STATION, jobs=1, record=tmp_path / "none" / "x")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import gpiozero.pins.lgpio  # noqa: F401
 import smbus2  # noqa: F401
 
-import verified_alloc.run_command  # noqa: F401
+import verified_alloc.run.command  # noqa: F401
 
 print("loaded", flush=True)
 while not Path("/tmp/go").exists():
