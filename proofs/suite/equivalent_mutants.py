@@ -32,6 +32,9 @@ ARGUED: dict[str, str] = {
     "rule.documented: 0 becomes 1": "what each gun is given is set in its turn",
     "rule.documented: 0 becomes -1": "what each gun is given is set in its turn",
     "rule.documented: False becomes True": "every gun looks at every module, which sets it",
+    "scan._contacts: ops.or_(*[observed.coils_doubted[at] for at in place]): and_": (
+        "a place is one or none, and what does not exist counts as read: nobody asks for doubt"
+    ),
 }
 """By name, with the reason. At most 3 % of all mutants may be here."""
 
