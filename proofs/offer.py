@@ -259,14 +259,7 @@ def planned_removal(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "offer.hold",
-    "offer.hold",
-    "offer.staying",
-    "offer.power",
-    domain=ITS_STATION,
-    applies=lambda station: len(station.guns) > 1,
-)
+@obligation("offer.hold", "offer.hold", "offer.staying", "offer.power", domain=ITS_STATION)
 def hold_is_safe(station: Station, assumed: Assumed) -> Claim:
     """What may be switched to leaves a gun exactly its live modules; or, if those that its target
     keeps bear its promise, just these, and nothing beside that is not its target's."""
@@ -276,7 +269,10 @@ def hold_is_safe(station: Station, assumed: Assumed) -> Claim:
         held.given,
         and_(*[keeps_or_follows(held, gun) for gun in guns]),
         None,
-        (("a module is handed over", and_(held.live[0][0], held.target[1][0], held.out[1][0])),),
+        tuple(
+            (f"gun 1 hands over to gun {gun + 1}", and_(held.live[0][0], held.out[gun][0]))
+            for gun in guns[1:2]
+        ),
     )
 
 
