@@ -107,10 +107,16 @@ def _statements(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 
 def _strangers(one: ast.stmt, other: ast.stmt) -> bool:
     """Two assignments that have nothing to do with each other."""
-    if not isinstance(one, ast.Assign | ast.AnnAssign) or not isinstance(other, type(one)):
+    if not all(isinstance(each, ast.Assign | ast.AnnAssign) for each in (one, other)):
         return False
     sets, uses = zip(*map(_names, (one, other)), strict=True)
-    calls = [any(isinstance(node, ast.Call) for node in ast.walk(each)) for each in (one, other)]
+    calls = [
+        any(
+            isinstance(node, ast.Call) and ast.unparse(node.func) != "len"
+            for node in ast.walk(each)
+        )
+        for each in (one, other)
+    ]
     return not all(calls) and sets[0].isdisjoint(sets[1] | uses[1]) and sets[1].isdisjoint(uses[0])
 
 
