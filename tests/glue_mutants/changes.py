@@ -96,7 +96,7 @@ def _statements(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         if isinstance(node, ast.Module | ast.ClassDef) or not isinstance(body, list):
             continue
         for place, (one, other) in enumerate(pairwise(body)):
-            if isinstance(one, COMPOUND) or _is_text(one) or isinstance(other, COMPOUND):
+            if any(isinstance(it, COMPOUND) or _is_text(it) for it in (one, other)):
                 continue
             if _strangers(one, other):
                 continue
