@@ -224,8 +224,6 @@ def fate(mutant: Mutant, tests: Sequence[Reach]) -> Fate:
     limits_s = {each.test: max(LEAST_S, PATIENCE * each.seconds) for each in tests}
     try:
         state, by = _in_a_process(_judge, mutant, limits_s)
-    except EOFError:
-        state, by = KILLED, "crash"
-    except TimeoutError as slow:  # the machine may be busy, or all wait for each other
-        state, by = UNJUDGED, str(slow)
+    except (EOFError, OSError) as error:  # ended from outside, or a busy machine: no test failed
+        state, by = UNJUDGED, repr(error)
     return Fate(mutant, state, by, len(tests), time.perf_counter() - started_s)
