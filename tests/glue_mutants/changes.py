@@ -103,7 +103,7 @@ def _statements(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         if isinstance(node, ast.Module | ast.ClassDef) or not isinstance(body, list):
             continue
         for place, (one, other) in enumerate(pairwise(body)):
-            if isinstance(one, COMPOUND) or _is_text(one) or isinstance(other, COMPOUND):
+            if any(isinstance(it, COMPOUND) or _is_text(it) for it in (one, other)):
                 continue
             if _strangers(one, other):
                 continue
@@ -114,10 +114,16 @@ def _statements(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 
 def _strangers(one: ast.stmt, other: ast.stmt) -> bool:
     """Two assignments that have nothing to do with each other."""
-    if not isinstance(one, ast.Assign | ast.AnnAssign) or not isinstance(other, type(one)):
+    if not all(isinstance(each, ast.Assign | ast.AnnAssign) for each in (one, other)):
         return False
     sets, uses = zip(*map(_names, (one, other)), strict=True)
-    calls = [any(isinstance(node, ast.Call) for node in ast.walk(each)) for each in (one, other)]
+    calls = [
+        any(
+            isinstance(node, ast.Call) and ast.unparse(node.func) != "len"
+            for node in ast.walk(each)
+        )
+        for each in (one, other)
+    ]
     return not all(calls) and sets[0].isdisjoint(sets[1] | uses[1]) and sets[1].isdisjoint(uses[0])
 
 

@@ -133,6 +133,13 @@ def test_a_pin_that_is_taken_is_one_clear_line_and_frees_the_rest(pins):
     PowerModuleController(ENABLES, STATUSES)
 
 
+def test_a_status_pin_that_is_taken_is_told_with_its_module(pins):
+    other = OutputDevice(5)
+    with pytest.raises(DeviceLost, match=r"status input of module 2 \(BCM 5\): .*in use"):
+        PowerModuleController(ENABLES, STATUSES)
+    other.close()
+
+
 def test_without_lgpio_the_pip_line_is_given(monkeypatch):
     monkeypatch.setattr(Device, "pin_factory", None)
     monkeypatch.setitem(sys.modules, "lgpio", None)
