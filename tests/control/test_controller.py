@@ -15,6 +15,7 @@ from hardware.simulated.cabinet import COMMAND
 from hardware.simulated.faults import Injection
 from verified_alloc.decide.policies import constraint, flow
 from verified_alloc.errors import BadInput
+from verified_alloc.kernel import scan
 from verified_alloc.kernel.diagnosis import NOT_SO, Readings
 from verified_alloc.station.model import Station
 
@@ -754,3 +755,33 @@ def test_a_module_stands_where_both_looks_show_it_or_else_where_it_was_sent() ->
         assert decider._stand(others) == before
         others[module - 1] = twice
         assert decider._stand(others) == {(2, module)}
+
+
+def test_each_scan_carries_the_acts_effects_once_and_in_their_order() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 80})
+        settle(at_work)
+        wires = at_work.controller._wires
+        carry, carried = wires.carry, []
+
+        def noted(effects: Sequence[scan.Effect]) -> object:
+            carried.extend(type(effect) for effect in effects)
+            return carry(effects)
+
+        wires.carry = noted  # type: ignore[method-assign]
+        at_work.scan(skip=False)
+        falling = [scan.Latch, scan.Abandon, scan.Publish, scan.Disable, scan.Write]
+        rising = [scan.Publish, scan.Disable, scan.Enable, scan.Publish, scan.Pet]
+        assert carried == [*falling, *rising]
+
+
+def test_the_watchdog_is_fed_while_a_module_is_silent() -> None:
+    """Its enable line is as the scan left it, whatever its status says."""
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 40})
+        settle(at_work)
+        ((module,),) = (held for held in at_work.live.values() if held)
+        at_work.inject(f"module-dead {module}")
+        for _ in range(20):
+            at_work.scan(skip=False)
+            assert at_work.cabinet.watchdog_fed
