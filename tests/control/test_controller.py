@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 from sweep.stations import REFERENCE, strictly_documented, without_status_inputs
@@ -775,15 +776,22 @@ def test_each_scan_carries_the_acts_effects_once_and_in_their_order() -> None:
         assert carried == [*falling, *rising]
 
 
-def test_the_watchdog_is_fed_while_a_module_is_silent() -> None:
-    """Its enable line is as the scan left it, whatever its status says."""
+def test_the_last_look_is_taken_in_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told, what a module reports and what a line's level is: each as what it is."""
+    taken: list[tuple[Sequence[bool], ...]] = []
+    look_back = scan.look_back
+
+    def noted(ops: Any, memory: scan.Memory, *lines: Sequence[bool]) -> object:
+        taken.append(lines)
+        return look_back(ops, memory, *lines)
+
     with WorkingStation(REFERENCE) as at_work:
-        at_work.ask({1: 40})
-        settle(at_work)
-        ((module,),) = (held for held in at_work.live.values() if held)
-        at_work.inject(f"module-dead {module}")
-        fed_until_us = [at_work.cabinet._watchdog_us]
-        for _ in range(5):
-            at_work.scan(skip=False)
-            fed_until_us.append(at_work.cabinet._watchdog_us)
-        assert sorted(set(fed_until_us)) == fed_until_us
+        at_work.go_on(1)
+        lines = at_work.controller._lines
+        told, on, high = (tuple(at == which for at in range(9)) for which in range(3))
+        first = lines.read()
+        looks = iter([first, first._replace(enabled=told, high=high, reports_on=on)])
+        monkeypatch.setattr(lines, "read", lambda: next(looks))
+        monkeypatch.setattr(scan, "look_back", noted)
+        at_work.scan(skip=False)
+    assert taken == [(told, on, high)]

@@ -18,8 +18,6 @@ from verified_alloc.control.fault_kinds import (
     cleared_by,
     describe,
     name_of,
-    numbers_of,
-    pairs_of,
 )
 from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.state import State
@@ -73,13 +71,6 @@ def test_every_fault_says_how_it_is_cleared() -> None:
         else:
             assert f"`PUT /api/{'guns/2' if fault.gun else 'modules/3'}/service`" in said
     assert {kind.name for kind in KINDS.values()} == {*_CLEAR, PUT_BACK}
-
-
-def test_the_numbers_of_a_kind_are_those_of_its_faults() -> None:
-    assert pairs_of(EVERYTHING, "welded") == {(1, 2), (3, 1)}
-    assert numbers_of(EVERYTHING, "expander_lost") == {1}
-    assert numbers_of(EVERYTHING, "gun_out") == {2}
-    assert numbers_of(EVERYTHING, "runs_on") == {8}
 
 
 def test_bits_count_from_0() -> None:

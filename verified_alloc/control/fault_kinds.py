@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel import wiring
 from verified_alloc.station.model import Station
-from verified_alloc.station.parts import Pair
 
 NUMBERS = {
     "contactor": ("gun", "module"),
@@ -168,26 +167,6 @@ def _filled(template: str, station: Station, fault: Fault) -> str:
         words["output"] = station.hardware.output_expanders[fault.expander]
         words["feedback"] = station.hardware.feedback_expanders[fault.expander]
     return template.format(**words)
-
-
-def pairs_of(faults: Iterable[Fault], kind: str) -> frozenset[Pair]:
-    """The `(gun, module)` of all faults of a kind that is of contactors."""
-    return frozenset(
-        (fault.gun, fault.module)
-        for fault in faults
-        if fault.kind == kind and fault.gun is not None and fault.module is not None
-    )
-
-
-def numbers_of(faults: Iterable[Fault], kind: str) -> frozenset[int]:
-    """The one number of all faults of a kind that is of modules, guns or expanders."""
-    return frozenset(
-        number
-        for fault in faults
-        if fault.kind == kind
-        for number in fault[1:]
-        if number is not None
-    )
 
 
 def check_parts(station: Station, faults: Iterable[Fault]) -> None:
