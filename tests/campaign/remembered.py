@@ -67,8 +67,8 @@ def _hold(
     return (len(live), *rows(live), *rows(target), *promise_w, *module_power_w)
 
 
-def _valid(answered: Bools, contactors: Sequence[int]) -> Question:
-    return (*contactors, *answered)
+def _valid(answered: Bools, carriers: Sequence[int]) -> Question:
+    return (len(carriers), *carriers, *answered)
 
 
 def _next_coils(may_switch: Bools, wanted: Bools, verified: Bools) -> Question:
