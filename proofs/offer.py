@@ -207,12 +207,12 @@ def stays_in_target(held: Held, gun: int) -> list[Any]:
 
 
 def keeps_or_follows(held: Held, gun: int) -> Any:
-    """The gun keeps its live modules and gets no others; or its promise is borne, it gets nothing
-    but its target, and of its live modules just those stay that are in its target."""
+    """The gun keeps its live modules and gets no others; or its promise is borne, or nothing feeds
+    it, it gets nothing but its target, and of its live modules just those stay that are in it."""
     return or_(
         and_(*map(z3_terms.iff, held.out[gun], held.live[gun])),
         and_(
-            held.promise_w[gun] <= target_w(held, gun),
+            or_(held.promise_w[gun] <= target_w(held, gun), not_(or_(*held.live[gun]))),
             *map(implies, held.out[gun], held.target[gun]),
             *stays_in_target(held, gun),
         ),
@@ -262,7 +262,8 @@ def planned_removal(station: Station, assumed: Assumed) -> Claim:
 @obligation("offer.hold", "offer.hold", "offer.staying", "offer.power", domain=ITS_STATION)
 def hold_is_safe(station: Station, assumed: Assumed) -> Claim:
     """What may be switched to leaves a gun exactly its live modules; or, if those that its target
-    keeps bear its promise, just these, and nothing beside that is not its target's."""
+    keeps bear its promise, or it has none, just these, and nothing beside that is not its
+    target's."""
     held = any_handover(station)
     guns = range(len(station.guns))
     return Claim(

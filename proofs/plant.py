@@ -134,7 +134,8 @@ ASSUMPTIONS = (
 OUTSIDE = (
     "The emergency stop, and the watchdog on loss of the Pi or of the relay supply, remove all"
     " enables at once and hold coil supply and expander reset for at least current_decay_ms: by"
-    " hardware, without us.",
+    " hardware, without us. So is expander reset held when the reset line falls: a Pi lets go of it"
+    " when a process dies, and pulls it low for an instant when the next one takes it.",
     "No current flows current_decay_ms after a module stopped; it is below 60 V"
     " module_discharge_ms after; it blocks reverse current and raises its own voltage after"
     " closing.",

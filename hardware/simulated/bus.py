@@ -193,12 +193,12 @@ class SimulatedBus:
 
     # What the world can do.
 
-    def reset_line(self, low: bool) -> None:
+    def reset_line(self, low: bool, cause: str = "reset") -> None:
         """The RESET pin of all chips: low = power-up values, and no chip answers."""
         for chip in self.chips.values():
             chip.held_in_reset = low
             if low:
-                chip.reset("reset")
+                chip.reset(cause)
 
     def last_struck_us(self) -> int | None:
         """When a fault last struck a transfer."""

@@ -48,8 +48,8 @@ class Cabinet:
         self.timing = timing
         self.observer = Observer()
         self.gun_max_w = tuple(gun_max_w)
-        self.reset_expanders: Callable[[], None] | None = None
-        """Called when the off-delay ends: the hardware pulses the expanders' RESET."""
+        self.reset_expanders: Callable[[bool, str], None] | None = None
+        """Called when the expanders' RESET falls (True) and rises (False), and why."""
         self.bus_fault: Callable[[Injection, bool], None] | None = None
         """Called when an injection for the I2C bus is due (True) and when its time is up."""
         self.hold_line: Callable[[int, bool | None], None] | None = None
@@ -127,6 +127,8 @@ class Cabinet:
         self.coil_supply = self._gate_open
         self._supply_changed_us = -1
         self._supply_cause = COMMAND
+        self._reset_line_high = False
+        self._reset_fell_us = -1
 
         self._queue: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
         self._sequence = 0
@@ -491,8 +493,32 @@ class Cabinet:
         if self._gate_open or not self.coil_supply or self._supply_changed_us > started_us:
             return
         self._switch_supply(False, self._supply_cause)
+        self._reset(True, "reset")
+        if self._reset_line_high:
+            self._reset(False, "reset")
+
+    def reset_line(self, high: bool, cause: str = COMMAND) -> None:
+        """The RESET line at the Pi goes high, which ends a reset at once, or low: the off-delay
+        holds the expanders' RESET up, as it does the coil supply. A shorter low does not reach
+        them."""
+        if high == self._reset_line_high:
+            return
+        self._reset_line_high = high
+        if high:
+            self._reset(False, cause)
+        else:
+            self._reset_fell_us = self.now_us
+            due_us = self.now_us + self.timing.off_delay_ms * 1000
+            self._at_time(due_us, self._reset_delay_over, cause)
+
+    def _reset_delay_over(self, cause: str) -> None:
+        low_us = self.now_us - self._reset_fell_us
+        if not self._reset_line_high and low_us >= self.timing.off_delay_ms * 1000:
+            self._reset(True, cause)
+
+    def _reset(self, low: bool, cause: str) -> None:
         if self.reset_expanders is not None:
-            self.reset_expanders()
+            self.reset_expanders(low, cause)
 
     def _switch_supply(self, on: bool, cause: str) -> None:
         self.coil_supply = on

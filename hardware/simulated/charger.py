@@ -46,7 +46,7 @@ class SimulatedCharger:
             seed=seed,
         )
         self.monitor = Monitor(self.cabinet, fault_reaction_ms=fault_reaction_ms)
-        self.pins = CabinetPins(self.cabinet, layout, self.bus.reset_line)
+        self.pins = CabinetPins(self.cabinet, layout)
         for position, address in enumerate(outputs):
             self.bus.chips[address].driven = _Coils(self.cabinet, position)
         for position, address in enumerate(feedback):
@@ -56,7 +56,7 @@ class SimulatedCharger:
         self.cabinet.bus_fault = self._disturb
         self.cabinet.hold_line = self.pins.hold
         self.cabinet.last_bus_fault_us = self.bus.last_struck_us
-        self.cabinet.reset_expanders = self._reset_expanders
+        self.cabinet.reset_expanders = self.bus.reset_line
 
     @contextmanager
     def installed(self) -> Iterator["SimulatedCharger"]:
@@ -112,10 +112,6 @@ class SimulatedCharger:
             self.cabinet.watchdog_fed_until(until_us)
         for gun, power_w in enumerate(offer_w, start=1):
             self.cabinet.offer(gun, power_w, until_us + lifetime_ms * US_PER_MS)
-
-    def _reset_expanders(self) -> None:
-        self.bus.reset_line(True)
-        self.bus.reset_line(False)
 
     def _disturb(self, injection: Injection, begins: bool) -> None:
         if begins:

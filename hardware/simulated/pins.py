@@ -13,6 +13,7 @@ from hardware.simulated.cabinet import COMMAND, HELD, Cabinet
 
 CLAIMED = "restart"
 RELEASED = "process lost"
+RESET = "reset"
 LINE_KINDS = ("flip_read", "drop_write", "error")
 
 
@@ -48,11 +49,13 @@ class CabinetPin(MockPin):  # type: ignore[misc]  # gpiozero has no types
         self._pins = None
 
     def output_with_state(self, state: bool) -> None:
-        """Claim the line as an output at that level, in one step."""
+        """Claim the line as an output at that level. As LGPIOFactory does, low first."""
         self._function = "output"
         self._state = bool(state)
         if self._pins is not None:
-            self._pins.driven(self._line, self._state, CLAIMED)
+            self._pins.driven(self._line, False, CLAIMED)
+            if state:
+                self._pins.driven(self._line, True, CLAIMED)
 
     def clear_states(self) -> None:
         """Keep the present state only."""
@@ -96,15 +99,12 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
         self,
         cabinet: Cabinet,
         layout: Layout,
-        reset_line: Callable[[bool], None],
     ) -> None:
-        """`reset_line(low)` is told when the expanders' RESET falls (True) and rises (False)."""
         super().__init__(pin_class=CabinetPin)
         self._cabinet = cabinet
         self._enables = {pin: module for module, pin in enumerate(layout.enable_pins, start=1)}
         self._reset_pin = layout.reset_pin
         self._watchdog_pin = layout.watchdog_pin
-        self._reset_line = reset_line
         self.accesses = 0
         """Reads and writes of lines so far."""
         self._armed: list[tuple[int, LineFault]] = []
@@ -159,8 +159,8 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
         elif line == self._watchdog_pin:
             if was != level:
                 self._cabinet.watchdog_edge()
-        elif line == self._reset_pin and (was != level or cause != COMMAND):
-            self._reset_line(not level)
+        elif line == self._reset_pin:
+            self._cabinet.reset_line(level, RESET if cause == HELD else cause)
 
     def hold(self, line: int, level: bool | None) -> None:
         """Something else holds a line at a level (a short circuit, another process), or lets go."""
@@ -201,19 +201,21 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
 
     def released(self, line: int) -> None:
         """An output became an input: the pull-down takes the line."""
+        was = self._levels.get(line, False)
         self._levels[line] = False
-        module = self._enables.get(line)
-        if module is not None and line not in self._held:
-            self._cabinet.set_enable(module, False, RELEASED)
+        if line not in self._held:
+            self._moves(line, was, False, RELEASED)
 
     def power_lost(self) -> None:
         """The Raspberry Pi has no supply: nobody drives a line, the pull-downs take them all."""
-        self.process_killed()
-        for line in [line for line, level in self._levels.items() if level]:
-            self.released(line)
+        self.process_killed(strict=True)
 
-    def process_killed(self) -> None:
-        """kill -9: nobody holds a line any more, and every output keeps its level."""
+    def process_killed(self, strict: bool = False) -> None:
+        """kill -9: nobody holds a line any more. Every output keeps its level, or where the kernel
+        is `strict`, is let go, in the order in which they were claimed."""
         for pin in self.pins.values():
             pin.cut_off()
         self.reset()
+        if strict:
+            for line in list(self._levels):
+                self.released(line)

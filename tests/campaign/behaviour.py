@@ -215,6 +215,15 @@ def _clear_stop(controller: Any) -> None:
     controller.clear_stop()
 
 
+def _expanders_without_supply(trial: Trial) -> None:
+    bus, time = trial.at_work.bus, trial.at_work.charger.time
+    time.sleep_s(WITHIN_A_SCAN_MS / 1000)
+    trial.begins()
+    bus.reset_line(True)
+    trial.watch(0.5)
+    bus.reset_line(False)
+
+
 def _gone(power: bool, expanders: bool, away_s: float) -> Callable[[Trial], None]:
     """The process is gone (or the Pi's supply, or the expanders', or both); back after so long."""
 
@@ -401,7 +410,7 @@ ROWS = (
     ),
     Row(
         "the expanders lose their supply for 0.5 s",
-        lambda t: t.strike(f"line-low {STATION.hardware.reset_pin}", lasts_s=1.5),
+        _expanders_without_supply,
         "`clear expander-...` for each", _clear_expanders,
     ),
     Row(

@@ -1,5 +1,5 @@
-"""kill -9 in the middle of a scan: the cabinet keeps its latches and lines, a new process takes
-over a while later."""
+"""kill -9 in the middle of a scan: the cabinet keeps its latches, and its lines or not, a new
+process takes over a while later."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,11 +23,14 @@ def deeds_of_a_scan(at_work: WorkingStation) -> int:
     return len(done)
 
 
-def kill_and_restart(at_work: WorkingStation, before_deed: int, away_s: float) -> None:
-    """Kill the process before that deed of the next scan, and start a new one."""
+def kill_and_restart(
+    at_work: WorkingStation, before_deed: int, away_s: float, strict: bool
+) -> None:
+    """Kill the process before that deed of the next scan, and start a new one. A `strict` kernel
+    lets go of its lines."""
     with suppress(Killed), _before_each_deed(at_work, before_deed):
         at_work.scan(skip=False)
-    at_work.kill()
+    at_work.kill(strict)
     at_work.charger.time.sleep_s(away_s)
     at_work.start()
 

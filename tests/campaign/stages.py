@@ -63,7 +63,8 @@ def every_kill(seed: int) -> Findings:
             before.restore()
             for deed in range(deeds + 1):
                 text = f"kill, seed {seed}, scan {scan}"
-                kill(handover, before, findings, deed, draw.choice(AWAY_S), text)
+                how = draw.choice(AWAY_S), draw.random() < 0.5
+                kill(handover, before, findings, deed, *how, text)
     return findings
 
 
@@ -76,11 +77,17 @@ def looked_at(handover: Handover) -> tuple[Snapshot, Scan]:
 
 
 def kill(
-    handover: Handover, before: Snapshot, findings: Findings, deed: int, away_s: float, where: str
+    handover: Handover,
+    before: Snapshot,
+    findings: Findings,
+    deed: int,
+    away_s: float,
+    strict: bool,
+    where: str,
 ) -> None:
     """Kill the process before that deed of the next scan: what comes of it, and back."""
     try:
-        kill_and_restart(handover.at_work, deed, away_s)
+        kill_and_restart(handover.at_work, deed, away_s, strict)
         ahead = handover.lives.follow(handover.at_work)
     except Exception as error:
         ahead = Ahead(violations=(f"raised {error!r}",))
@@ -88,7 +95,8 @@ def kill(
     wrong = [f"reported: {sentence}" for sentence in ahead.reported]
     if ahead.feeds != handover.undisturbed.feeds:
         wrong.append(f"feeds {ahead.feeds}")
-    text = f"{where}, before deed {deed}, away {away_s} s"
+    wrong += [each.text for each in ahead.exposures if "opened" in each.text and each.current_a]
+    text = f"{where}, before deed {deed}, away {away_s} s{', strict kernel' * strict}"
     findings.add("kill and restart", True, ahead, wrong, text)
 
 

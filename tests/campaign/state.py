@@ -68,7 +68,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["last_bus_fault_us", "_at", "_place", "of_module", "_noise_seed"], FIXED),
         **dict.fromkeys(["contactors", "modules", "vehicles", "on_gun", "guns_of"], PARTS),
         **dict.fromkeys(["_noisy", "_disturbed_us", "_watchdog_us", "_queue"], PARTS),
-        **dict.fromkeys(["_supply_changed_us", "_supply_cause"], PARTS),
+        **dict.fromkeys(["_supply_changed_us", "_supply_cause", "_reset_fell_us"], PARTS),
         **dict.fromkeys(["now_us", "_expiry_us", "_due_us", "_sequence"], DERIVED),
         "last_event_us": SKIPPING,
     },
@@ -91,7 +91,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         # Of gpiozero's factory, and the wiring.
         **dict.fromkeys(["pins", "_reservations", "_res_lock", "_info", "pin_class"], FIXED),
         **dict.fromkeys(["_cabinet", "_enables", "_reset_pin", "_watchdog_pin"], FIXED),
-        **dict.fromkeys(["_reset_line", "_inputs", "wired"], FIXED),
+        **dict.fromkeys(["_inputs", "wired"], FIXED),
         "accesses": PAST,
         **dict.fromkeys(["_levels", "_armed"], PARTS),
     },
@@ -221,6 +221,8 @@ def _plant(cabinet: Cabinet, now_us: int, soon_us: int) -> Any:
             min(now_us - lost_us, cabinet.timing.off_delay_ms * 1000 + 1),
             cabinet._supply_cause,
         ),
+        not cabinet._reset_line_high
+        and min(now_us - cabinet._reset_fell_us, cabinet.timing.off_delay_ms * 1000),
         sorted(
             (due_us - now_us, order, what.__name__, _named(args))
             for due_us, order, what, args in _in_order(cabinet)

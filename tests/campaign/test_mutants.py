@@ -44,7 +44,9 @@ def short_campaign(telling: "Telling") -> Iterator[Findings]:
                 deeds = deeds_of_a_scan(at_work)
                 before.restore()
                 away_s = draw.choice(AWAY_S)
-                kill(handover, before, findings, draw.randrange(deeds), away_s, f"scan {scan}")
+                kill(
+                    handover, before, findings, draw.randrange(deeds), away_s, False, f"scan {scan}"
+                )
                 yield findings
 
 

@@ -77,9 +77,9 @@ class WorkingStation:
     def _begins(self) -> None:
         self.due_ms, self._scans, self.quiet_ms = self.now_ms, 1, 0
 
-    def kill(self) -> None:
-        """kill -9: lines and latches stay as they are."""
-        self.charger.pins.process_killed()
+    def kill(self, strict: bool = False) -> None:
+        """kill -9: latches stay as they are, and so do lines, unless the kernel is `strict`."""
+        self.charger.pins.process_killed(strict)
         self._is_gone()
 
     def lose_power(self) -> None:
@@ -87,19 +87,31 @@ class WorkingStation:
         self.charger.pins.power_lost()
         self._is_gone()
 
+    def crash(self, error: Exception) -> None:
+        """The process ends with that error, which it raises."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.__exit__(type(error), error, None)
+        raise error
+
     def lose_device(self) -> None:
         """A line or the bus failed: the process ends as `controlled` ends it. (Its generator runs
         but once; a branch goes back to before its end.)"""
         controller = self.controller
         controller.withdraw()
-        for part in (controller._bank, controller._supervision, controller._lines):
-            part.close()
+        controller._bank.close()
+        controller._lines.close()
+        clock.sleep_s(self.station.timing.current_decay_ms / 1000)
+        controller._supervision.close()
         self._is_gone()
 
     def _is_gone(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.__exit__(None, None, None)  # its objects no longer move anything
+            # Its objects no longer move anything, and the time that it would take does not pass.
+            sleep_s, clock.sleep_s = clock.sleep_s, lambda _: None
+            process.__exit__(None, None, None)
+            clock.sleep_s = sleep_s
 
     @property
     def now_ms(self) -> int:

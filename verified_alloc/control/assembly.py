@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hardware import bus_time
+from hardware import bus_time, clock
 from hardware.contactors import ContactorController
 from hardware.modules import PowerModuleController
 from hardware.simulated.charger import SimulatedCharger
@@ -36,13 +36,16 @@ def wires(
     station: Station, watchdog_device: str = ""
 ) -> Iterator[tuple[ContactorController, PowerModuleController, Supervision]]:
     """Bus and lines of whatever the seams lead to, taken; no expander is touched yet. The enable
-    lines are low, now and afterwards."""
+    lines are low, now and afterwards; however it ends, they fall first, and RESET, which may open
+    contactors, when no current can flow any more."""
     layout = replace(layout_of(station), watchdog_device=watchdog_device)
     with ExitStack() as stack:
         lines = PowerModuleController(layout.enable_pins, layout.status_pins)
         stack.callback(lines.close)
         supervision = Supervision(layout)
         stack.callback(supervision.close)
+        stack.callback(lambda: clock.sleep_s(station.timing.current_decay_ms / 1000))
+        stack.callback(lines.close)
         bank = bank_of(station)
         bank.open()
         stack.callback(bank.close)

@@ -67,18 +67,22 @@ def hold(
     promise_w: Sequence[int],
     module_power_w: Sequence[int],
 ) -> list[list[bool]]:
-    """The target that may be switched to now, `[gun][module]`: a gun whose staying modules cannot
-    bear its promise keeps its live modules and gets no others, and nobody else gets those yet."""
+    """The target that may be switched to now, `[gun][module]`: a gun that is fed, and whose staying
+    modules cannot bear its promise, keeps its live modules and gets no others, and nobody else
+    gets those yet."""
     guns = range(len(target))
-    bears = [
-        promise_w[gun] <= power(ops, staying(ops, live[gun], target[gun]), module_power_w)
+    keeps_all = [
+        ops.and_(
+            promise_w[gun] > power(ops, staying(ops, live[gun], target[gun]), module_power_w),
+            ops.or_(*live[gun]),
+        )
         for gun in guns
     ]
-    kept = [[ops.and_(feeds, ops.not_(bears[gun])) for feeds in live[gun]] for gun in guns]
+    kept = [[ops.and_(feeds, keeps_all[gun]) for feeds in live[gun]] for gun in guns]
     held = [ops.or_(*column) for column in zip(*kept, strict=True)]
     return [
         [
-            ops.or_(keeps, ops.and_(wants, bears[gun], ops.not_(taken)))
+            ops.or_(keeps, ops.and_(wants, ops.not_(keeps_all[gun]), ops.not_(taken)))
             for keeps, wants, taken in zip(kept[gun], target[gun], held, strict=True)
         ]
         for gun in guns

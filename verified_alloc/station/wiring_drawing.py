@@ -231,7 +231,7 @@ def _safety(station: Station) -> Iterator[Part]:
         "enables": (104, 8, "Module enables", "cut at once; pull-downs"),
         "delay": (52, 44, "Off-delay", f"at least {delay_ms} ms"),
         "coils": (104, 35, "Coil supply", "drivers with suppression"),
-        "reset": (104, 53, "Expander RESET", f"pull-down, BCM {pins.reset_pin}"),
+        "reset": (104, 53, "Expander RESET", f"off-delayed BCM {pins.reset_pin}"),
     }
     for x, y, name, about in boxes.values():
         yield _rect(left + x, top + y, 40, 12, fill="#fff5f5", stroke=SAFETY, width=0.4)
@@ -250,7 +250,7 @@ def _safety(station: Station) -> Iterator[Part]:
             f' stroke="{SAFETY}" stroke-width="0.6"/>'
         )
     notes = (
-        "Expanders: MCP23017; their RESET pins together, pulled down.",
+        f"Expanders: MCP23017; RESET together, BCM {pins.reset_pin}, off-delayed, pulled down.",
         "Auxiliary contacts: mirror contacts, normally closed, to ground; the expander pulls up.",
         "Closed main contact = high = 1. A broken wire reads closed. GPA7 and GPB7 stay free.",
         "Enable lines: pull-down of 10 k or less at the module side. Coil set = high = 1.",

@@ -543,7 +543,8 @@ def test_nothing_is_enabled_or_energised_before_the_first_watchdog_edge() -> Non
 def test_a_silent_controller_loses_enables_then_coils_then_latches() -> None:
     plant = cabinet()
     resets: list[int] = []
-    plant.reset_expanders = lambda: resets.append(plant.now_us)
+    plant.reset_line(True)
+    plant.reset_expanders = lambda low, _: resets.append(plant.now_us) if low else None
     on_gun_1(plant, 1, offer_w=40_000)
     plant.watchdog_edge()
     last_us = plant.now_us

@@ -29,7 +29,8 @@ class Board:
         )
         self.monitor = Monitor(self.cabinet)
         self.resets: list[bool] = []
-        self.pins = CabinetPins(self.cabinet, TWO_MODULES, self.resets.append)
+        self.cabinet.reset_expanders = lambda low, _: self.resets.append(low)
+        self.pins = CabinetPins(self.cabinet, TWO_MODULES)
 
     def wait(self, ms: int) -> None:
         self.cabinet.advance(self.cabinet.now_us + ms * MS)
@@ -118,12 +119,38 @@ def test_the_watchdog_is_fed_by_edges_and_by_nothing_else(board: Board) -> None:
     assert enable.value
 
 
-def test_the_reset_line(board: Board) -> None:
+OFF_DELAY_MS = PlantTiming.off_delay_ms
+
+
+def test_reset_reaches_the_expanders_after_the_off_delay(board: Board) -> None:
     reset = board.output(25, on=True)
-    assert board.resets == [False]
     reset.off()
+    board.wait(OFF_DELAY_MS - 1)
+    assert True not in board.resets
+    board.wait(1)
+    assert board.resets[-1]
     reset.on()
-    assert board.resets == [False, True, False]
+    assert not board.resets[-1]
+
+
+def test_a_reset_shorter_than_the_off_delay_does_not_reach_the_expanders(board: Board) -> None:
+    reset = board.output(25, on=True)
+    for _ in range(3):
+        reset.off()
+        board.wait(OFF_DELAY_MS - 1)
+        reset.on()
+        board.wait(1)
+    assert True not in board.resets
+
+
+def test_reset_falls_when_its_process_lets_go_and_nobody_takes_it_again(board: Board) -> None:
+    board.output(25, on=True).close()
+    board.wait(OFF_DELAY_MS - 1)
+    board.output(25, on=True).close()  # low first, as LGPIOFactory claims it
+    board.wait(OFF_DELAY_MS - 1)
+    assert True not in board.resets
+    board.wait(1)
+    assert board.resets[-1]
 
 
 def test_a_process_that_exits_lets_the_enables_fall(board: Board) -> None:
@@ -145,6 +172,16 @@ def test_a_killed_process_leaves_its_enables_on_until_the_next_claims_them(board
     assert not taken_over.value
     assert board.cabinet.live_modules(1) == ()
     assert [(e.rule, e.cause) for e in board.monitor.exposures] == [("S6", "restart")]
+    assert not board.monitor.violations
+
+
+def test_a_strict_kernel_lets_go_of_the_lines_of_a_killed_process(board: Board) -> None:
+    board.running()
+    board.output(25, on=True)
+    board.pins.process_killed(strict=True)
+    assert board.cabinet.live_modules(1) == ()
+    board.wait(OFF_DELAY_MS)
+    assert board.resets[-1]
     assert not board.monitor.violations
 
 
@@ -182,7 +219,7 @@ def test_toggling_costs_no_memory(board: Board) -> None:
 
 def test_without_status_inputs_the_cabinet_knows() -> None:
     board = Board()
-    CabinetPins(board.cabinet, replace(TWO_MODULES, status_pins=()), board.resets.append)
+    CabinetPins(board.cabinet, replace(TWO_MODULES, status_pins=()))
     assert not board.cabinet.status_wired
 
 
