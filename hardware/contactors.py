@@ -158,13 +158,19 @@ class ContactorController:
             chip.suspect = not chip.in_service
 
     def configure(self, position: int) -> bool:
-        """Clear, configure and verify both chips of a position, with everything on it off.
+        """Clear, configure and verify both chips of a position, with everything on it off. One that
+        is silent is not waited for.
 
         True: both are in service, all latches 0. Otherwise what failed stays as it was reported.
         """
         output, feedback = self._outputs[position], self._feedback[position]
         output.word, output.abandoned = 0, False
-        return all([self._repair.configure(output), self._repair.configure(feedback)])
+        if not (output.is_there() and feedback.is_there()):
+            return False
+        if not (self._repair.configure(output) and self._repair.configure(feedback)):
+            return False
+        output.unverified = output.doubted = False
+        return True
 
     def abandon(self, position: int) -> None:
         """Ask nothing of this position's coils any more, until they are configured. Its contacts
@@ -201,7 +207,10 @@ class ContactorController:
             output.doubted &= not output.answered
         pairs = list(zip(self._outputs, self._feedback, strict=True))
         return BankReading(
-            tuple(output.answered and feedback.answered for output, feedback in pairs),
+            tuple(
+                output.answered and feedback.answered and not (output.lost or feedback.lost)
+                for output, feedback in pairs
+            ),
             tuple(feedback.answered for feedback in self._feedback),
             tuple(not output.unverified for output in self._outputs),
             tuple(output.doubted for output in self._outputs),
@@ -212,11 +221,21 @@ class ContactorController:
         )
 
     def _scrub(self, scans: int) -> list[_Look]:
-        """The chips whose turn it is to be looked over."""
+        """The chips whose turn it is to be looked over, and before any contactor is accused by one,
+        in turn those that read contacts otherwise than their coils are."""
         chips = [*self._outputs, *self._feedback]
         self._scrubbed += scans * self._scrub_each_scan
         turns = range(self._scrubbed, self._scrubbed + self._scrub_each_scan)
-        return [(chip, chip.look_over) for chip in (chips[turn % len(chips)] for turn in turns)]
+        due: list[Chip] = [chips[turn % len(chips)] for turn in turns]
+        odd = [
+            feedback
+            for output, feedback, pins in zip(
+                self._outputs, self._feedback, self._pins_in_use, strict=True
+            )
+            if (output.word ^ feedback.pins) & pins
+        ]
+        due += odd[self._reads % len(odd) :][:1] if odd else []
+        return [(chip, chip.look_over) for chip in due]
 
     def _take(
         self, looks: list[_Look], rounds: int, deadline_s: float, patient: bool = True

@@ -7,6 +7,7 @@ taken for the truth, all registers must show that they are those of a configured
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 
 from hardware.mcp23017 import (
     ALL_PINS,
@@ -60,6 +61,14 @@ class Chip(ABC):
     @abstractmethod
     def configure(self) -> bool:
         """Clear and configure it, one try. True: all registers verified."""
+
+    def is_there(self) -> bool:
+        """A look or two that count for nothing: whether it answers at all."""
+        for _ in range(2):
+            with suppress(OSError):
+                self.device.read_pins()
+                return True
+        return False
 
     def begin_scan(self) -> None:
         self.answered = False

@@ -11,7 +11,7 @@ from hardware.modules import claim_input, claim_output, release
 
 class Supervision:
     """The reset, watchdog and emergency stop lines and the watchdog device of this layout. The
-    reset line is not claimed before `release_reset`.
+    reset line is not claimed before it is first told.
 
     Raises DeviceLost where a line cannot be had, and for a line that fails later.
     """
@@ -40,22 +40,34 @@ class Supervision:
             raise DeviceLost(f"emergency stop input: {error}") from error
 
     def pet(self, due: bool) -> None:
-        """If it is due, give the watchdog an edge, and tell who else waits for it. Nothing else
-        does."""
+        """If it is due, give the relay supply's watchdog an edge. Nothing else does."""
         if not due:
             return
         try:
             self._watchdog.toggle()
         except Exception as error:
             raise DeviceLost(f"watchdog output: {error}") from error
-        for heart in self._hearts:
-            heart.beat()
 
-    def release_reset(self) -> None:
-        """Let the expanders out of reset. Only with no current anywhere: LGPIOFactory claims a line
-        low before it drives it high."""
-        if self._reset is None:
-            self._reset = self._keep(claim_output("expander reset", self._reset_pin, high=True))
+    def beat(self, due: bool) -> None:
+        """If it is due, tell the Pi's watchdog timer and systemd that the process is well."""
+        if due:
+            for heart in self._hearts:
+                heart.beat()
+
+    def reset(self, low: bool) -> None:
+        """Hold the expanders in reset, or let them out of it. Only with no current anywhere: what
+        was closed opens, and LGPIOFactory claims a line low before it drives it high."""
+        try:
+            if self._reset is None:
+                self._reset = self._keep(
+                    claim_output("expander reset", self._reset_pin, high=not low)
+                )
+            elif low == self._reset.value:
+                self._reset.value = not low
+        except DeviceLost:
+            raise
+        except Exception as error:
+            raise DeviceLost(f"expander reset: {error}") from error
 
     def close(self) -> None:
         """Let go of the lines. Nothing is raised.

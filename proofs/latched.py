@@ -17,14 +17,15 @@ DOMAIN = "this station's size and wiring; any faults"
 
 @obligation("latched.excluded", "latched.excluded", domain=DOMAIN)
 def excluded(station: Station) -> Claim:
-    """Latched faults take out exactly this: a module that is dead, runs on, is stuck on any
-    contactor or was taken out, one with a contactor that is latched both ways, and all on a lost
-    expander; a gun that was taken out or that a module is stuck on; contactors as they failed
+    """Faults take out exactly this: a module that is dead, runs on, is stuck on any contactor or
+    was taken out, one with a contactor that is latched both ways, and all on an expander that is
+    out of order; a gun that was taken out or that a module is stuck on; contactors as they failed
     (S8)."""
     built = any_built(station)
     guns, modules = range(len(station.guns)), range(len(station.modules))
-    faults = any_memory("memory", built).latched
-    out = latched.excluded(z3_terms, built.carriers, faults)
+    memory = any_memory("memory", built)
+    faults, lost = memory.latched, [each.lost for each in memory.healing]
+    out = latched.excluded(z3_terms, built.carriers, faults, lost)
     carried_by = [
         {number // 14 for number, pair in enumerate(station.contactors) if pair[1] == m + 1}
         for m in modules
@@ -43,7 +44,7 @@ def excluded(station: Station) -> Claim:
                         faults.dead[m],
                         faults.runs_on[m],
                         faults.module_out[m],
-                        *[faults.expander_lost[at] for at in sorted(carried_by[m])],
+                        *[lost[at] for at in sorted(carried_by[m])],
                         *[faults.stuck_on[m][gun] for gun in guns],
                         *[lies(m, gun) for gun in guns],
                     ),
@@ -69,7 +70,7 @@ def excluded(station: Station) -> Claim:
         None,
         (
             ("nothing is out", not_(or_(*out.modules, *out.guns))),
-            ("an expander takes its modules out", and_(out.modules[0], faults.expander_lost[0])),
+            ("an expander takes its modules out", and_(out.modules[0], lost[0])),
         ),
     )
 

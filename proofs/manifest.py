@@ -123,6 +123,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "built",
         "absent-is-open",
     ),
+    "healing": ("configured-at-rest", "reset-at-rest", "six-times-an-hour"),
     "latched": (
         "excluded",
         "contactor-is-cleared-for-cause",

@@ -46,7 +46,7 @@ ASSUMPTIONS = (
     Assumption(
         CHIPS,
         "An expander that answered shows its coils as they are driven; one that was reset since"
-        " does not count as answering.",
+        " does not count as answering before it has been configured anew.",
         "hardware/contactors.py (verified reads); expander datasheet",
     ),
     Assumption(
@@ -199,7 +199,8 @@ class Interval(NamedTuple):
     """Something on the wire, no write of ours, energised this coil (not one that fell as well: a
     gap that short moves no contact)."""
     fell: Sequence[Any]
-    """A reset or a brown-out dropped this coil."""
+    """A reset or a brown-out dropped this coil, or it was configured anew: which
+    `healing.configured-at-rest` allows after a scan only that could not read it."""
     restarted: Any
     """The controller began anew: the lines are low, the ages unknown."""
 
@@ -442,7 +443,10 @@ def passes(
         ]
         if CHIPS in assumed:
             laws.append(
-                implies(during.fell[gun], or_(not_(after.readings.valid), during.restarted))
+                implies(
+                    during.fell[gun],
+                    or_(not_(before.readings.valid), not_(after.readings.valid), during.restarted),
+                )
             )
         if STAYS_OPEN in assumed:
             laws.append(

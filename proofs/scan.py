@@ -15,7 +15,7 @@ the order of effects in `proofs.scan_effects`.
 
 from typing import Any
 
-from proofs import plant, scan_effects, scan_offers
+from proofs import healing, plant, scan_effects, scan_offers
 from proofs.algebras.z3_terms import and_, iff, implies, not_, or_
 from proofs.lemmas.any_scan import Assumed, ages_are_sound
 from proofs.lemmas.scan_claims import (
@@ -81,6 +81,9 @@ def at_start(station: Station) -> Claim:
             equal([memory.stop_ms, memory.stopping_ms], [NOT_SO, NOT_SO]),
             *[count == 0 for count in (*memory.silence, *memory.stray)],
             len(memory.silence) == -(-len(station.contactors) // 14),
+            *map(healing.is_sound, memory.healing, memory.latched.expander_lost),
+            equal([each.lost for each in memory.healing], memory.latched.expander_lost),
+            memory.reset_ms == NOT_SO,
             not_(or_(*memory.strayed)),
             *[
                 equal([each.offer_w, each.promise_w], [0, most_w])

@@ -36,7 +36,18 @@ from proofs.plant import (
 )
 from verified_alloc.kernel import diagnosis, dwell, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, ContactorFaults, ModuleFaults
-from verified_alloc.kernel.scan import Abandon, Disable, Enable, Latch, Pet, Publish, Write
+from verified_alloc.kernel.scan import (
+    Abandon,
+    Beat,
+    Configure,
+    Disable,
+    Enable,
+    Latch,
+    Pet,
+    Publish,
+    Reset,
+    Write,
+)
 from verified_alloc.station.model import Station
 
 
@@ -130,7 +141,7 @@ def latched_stays(station: Station) -> Claim:
             *[implies(*pair) for pair in zip(flat(before), flat(after), strict=True)],
             *[equal(getattr(before, each), getattr(after, each)) for each in told],
             equal(only(of, Latch).latched, after),
-            equal(only(of, Abandon).expanders, after.expander_lost),
+            equal(only(of, Abandon).expanders, [each.lost for each in of.acts.diagnosed.healing]),
             *[
                 equal(each.latched, after)
                 for each in (of.acts.switched, of.acts.concluded, of.acts.after)
@@ -145,9 +156,10 @@ def latched_stays(station: Station) -> Claim:
 @obligation("scan.diagnosed-as-specified", "scan.diagnose", "scan.locked", domain=WHOLE)
 def diagnosed_as_specified(station: Station) -> Claim:
     """What the first act makes of the readings is exactly this, module by module and expander by
-    expander: ages, faults and contacts as `diagnosis` has them; an expander is lost once it is
-    misconfigured or has not obeyed in more than three scans in a row, good ones wearing off; an
-    enable line is held high once it has strayed so (S8)."""
+    expander: ages, faults and contacts as `diagnosis` has them; an expander is out of order once it
+    is misconfigured or has not obeyed in more than three scans in a row, good ones wearing off,
+    until it obeys right after it was configured anew, and it is latched as lost where six times did
+    not help; an enable line is held high once it has strayed so (S8)."""
     of = any_scan(station)
     was, now, seen = of.memory, of.acts.diagnosed, of.observed
     times, elapsed_ms, scans = of.built.timing, seen.elapsed_ms, seen.scans
@@ -203,13 +215,14 @@ def diagnosed_as_specified(station: Station) -> Claim:
         )
 
     def of_expander(at: int) -> Any:
-        silence = counted(not_(seen.obeyed[at]), was.silence[at])
+        before, after, latched = was.healing[at], now.healing[at], was.latched.expander_lost[at]
+        found = and_(before.asked, seen.obeyed[at])
+        silence = z3.If(found, 0, counted(not_(seen.obeyed[at]), was.silence[at]))
+        wrong = or_(seen.misconfigured[at], silence > 12)
         return and_(
             equal(now.silence[at], silence),
-            iff(
-                now.latched.expander_lost[at],
-                or_(was.latched.expander_lost[at], seen.misconfigured[at], silence > 12),
-            ),
+            iff(after.lost, or_(latched, wrong, and_(before.lost, not_(found)))),
+            iff(now.latched.expander_lost[at], or_(latched, and_(after.lost, after.tries >= 6))),
         )
 
     return Claim(
@@ -244,16 +257,18 @@ def diagnosed_as_specified(station: Station) -> Claim:
     )
 
 
-ORDER = (Latch, Abandon, Publish, Disable, Write, Publish, Disable, Enable, Publish, Pet)
+FALLING = (Latch, Abandon, Publish, Disable, Write)
+RISING = (Publish, Disable, Enable, Publish)
+ORDER = (*FALLING, *RISING, Beat, Pet, Reset, Configure)
 
 
 @obligation("scan.order-of-effects", *ACTS, "scan.moves", domain=WHOLE)
 def order_of_effects(station: Station) -> Claim:
     """In this order, in every scan: faults are kept and lost expanders left alone; lowered offers
     are published; enables fall; words are written; offers are cut, if a write was not verified, and
-    enables fall whose were not; enables rise; raised offers are published; the watchdog is fed. And
-    each contains just what it should: what was enabled and shall not be; what may not switch as it
-    was read; only what is verified, and was low."""
+    enables fall whose were not; enables rise; raised offers are published; the watchdogs are fed;
+    RESET and lost expanders are seen to. And each contains just what it should: what was enabled
+    and shall not be; what may not switch as it was read; only what is verified, and was low."""
     of = any_scan(station)
     acts, going = of.acts, of.acts.set_going
     every = (*acts.kept, *acts.falling, *acts.rising, *acts.last)
@@ -289,6 +304,7 @@ def order_of_effects(station: Station) -> Claim:
         )
         for m in of.modules
     ]
+    as_left = and_(*map(iff, of.looked[0], acts.concluded.enabled))
     names = Cut().name("writes", going.writes).name("verified", of.told)
     return Claim(
         (),
@@ -303,10 +319,8 @@ def order_of_effects(station: Station) -> Claim:
                 ],
                 *lines,
                 implies(and_(*of.told), equal(published(of)[1].offer_w, published(of)[0].offer_w)),
-                iff(
-                    only(of, Pet).due,
-                    and_(*map(iff, of.looked[0], acts.concluded.enabled)),
-                ),
+                iff(only(of, Beat).due, as_left),
+                iff(only(of, Pet).due, and_(as_left, or_(*of.observed.obeyed))),
             )
         ),
         None,
@@ -325,23 +339,30 @@ def place(number: int) -> tuple[int, int]:
 
 @obligation("scan.watchdog", "scan.look_back", domain=WHOLE, needs={LINES})
 def watchdog(station: Station, assumed: Assumed) -> Claim:
-    """The watchdog is fed only while every enable line is as this scan has left it (S7)."""
+    """The watchdogs are fed only while every enable line is as this scan has left it, that of the
+    relay supply only while an expander obeys, too (S7)."""
     of = any_scan(station)
     lines = z3_terms.bools("line in truth", len(of.modules))
     names = Cut().name("left enabled", of.acts.concluded.enabled)
     looks = [plant.last_look(assumed, *pair) for pair in zip(lines, of.looked[0], strict=True)]
+    pet, beat = only(of, Pet).due, only(of, Beat).due
+    goal = and_(
+        implies(beat, and_(*map(iff, lines, of.acts.concluded.enabled))),
+        iff(pet, and_(beat, or_(*of.observed.obeyed))),
+    )
     return Claim(
         tuple(law for each in looks for law in each),
-        names.of(implies(only(of, Pet).due, and_(*map(iff, lines, of.acts.concluded.enabled)))),
+        names.of(goal),
         None,
-        (("it is fed", names.of(only(of, Pet).due)),),
+        (("both are fed", names.of(pet)), ("one is", names.of(and_(beat, not_(pet))))),
     )
 
 
 @obligation("scan.last-look", "scan.look_back", "diagnosis.off_at_last_look", domain=WHOLE)
 def last_look(station: Station) -> Claim:
     """A module that the last look shows enabled or on is not off for the next scan, by any count;
-    its line has strayed if it is high and was not left so; nothing else changes."""
+    its line has strayed if it is high and was not left so; nothing else changes but what has been
+    done about lost expanders."""
     of = any_scan(station)
     was, now = of.acts.concluded, of.acts.after
     names = Cut().name("ages", was.ages).name("lines off", was.lines_off_ms)
@@ -356,7 +377,13 @@ def last_look(station: Station) -> Claim:
             iff(now.strayed[m], and_(of.looked[2][m], not_(was.enabled[m]))),
         )
 
-    same = now._replace(ages=was.ages, lines_off_ms=was.lines_off_ms, strayed=was.strayed)
+    same = now._replace(
+        ages=was.ages,
+        lines_off_ms=was.lines_off_ms,
+        strayed=was.strayed,
+        healing=was.healing,
+        reset_ms=was.reset_ms,
+    )
     return Claim(
         (),
         names.of(and_(*map(of_module, of.modules), equal(same, was))),

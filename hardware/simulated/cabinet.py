@@ -48,7 +48,7 @@ class Cabinet:
         self.timing = timing
         self.observer = Observer()
         self.gun_max_w = tuple(gun_max_w)
-        self.reset_expanders: Callable[[bool, str], None] | None = None
+        self.reset_expanders: Callable[[bool, str], None] = lambda low, cause: None
         """Called when the expanders' RESET falls (True) and rises (False), and why."""
         self.bus_fault: Callable[[Injection, bool], None] | None = None
         """Called when an injection for the I2C bus is due (True) and when its time is up."""
@@ -493,9 +493,9 @@ class Cabinet:
         if self._gate_open or not self.coil_supply or self._supply_changed_us > started_us:
             return
         self._switch_supply(False, self._supply_cause)
-        self._reset(True, "reset")
+        self.reset_expanders(True, "reset")
         if self._reset_line_high:
-            self._reset(False, "reset")
+            self.reset_expanders(False, "reset")
 
     def reset_line(self, high: bool, cause: str = COMMAND) -> None:
         """The RESET line at the Pi goes high, which ends a reset at once, or low: the off-delay
@@ -505,7 +505,7 @@ class Cabinet:
             return
         self._reset_line_high = high
         if high:
-            self._reset(False, cause)
+            self.reset_expanders(False, cause)
         else:
             self._reset_fell_us = self.now_us
             due_us = self.now_us + self.timing.off_delay_ms * 1000
@@ -514,11 +514,7 @@ class Cabinet:
     def _reset_delay_over(self, cause: str) -> None:
         low_us = self.now_us - self._reset_fell_us
         if not self._reset_line_high and low_us >= self.timing.off_delay_ms * 1000:
-            self._reset(True, cause)
-
-    def _reset(self, low: bool, cause: str) -> None:
-        if self.reset_expanders is not None:
-            self.reset_expanders(low, cause)
+            self.reset_expanders(True, cause)
 
     def _switch_supply(self, on: bool, cause: str) -> None:
         self.coil_supply = on
@@ -554,17 +550,12 @@ class Cabinet:
 
     def check(self, injection: Injection) -> None:
         """ValueError if the station has no such contactor or module."""
-        where = f"fault {injection.text or injection.kind!r}: "
-        if injection.kind in PAIR_KINDS and (injection.gun, injection.module) not in (
-            self.contactors
-        ):
-            raise ValueError(f"{where}there is no contactor {injection.gun}:{injection.module}")
-        if injection.kind in MODULE_KINDS and not (
-            1 <= (injection.module or 0) <= len(self.modules)
-        ):
-            raise ValueError(
-                f"{where}there is no module {injection.module}; allowed: 1 to {len(self.modules)}"
-            )
+        where, kind = f"fault {injection.text or injection.kind!r}: ", injection.kind
+        gun, module, modules = injection.gun, injection.module, len(self.modules)
+        if kind in PAIR_KINDS and (gun, module) not in self.contactors:
+            raise ValueError(f"{where}there is no contactor {gun}:{module}")
+        if kind in MODULE_KINDS and not 1 <= (module or 0) <= modules:
+            raise ValueError(f"{where}there is no module {module}; allowed: 1 to {modules}")
 
     def _apply(self, injection: Injection, begins: bool) -> None:
         kind = injection.kind
@@ -592,26 +583,13 @@ class Cabinet:
             )
 
     def _apply_to_contactor(self, contactor: Contactor, kind: str, begins: bool) -> None:
+        contactor.fail(kind, begins, 3000 * max(self.timing.operate_ms, self.timing.release_ms))
         if kind.startswith("aux-"):
-            contactor.aux_fault = kind if begins else ""
             self._refresh_aux(contactor)
-        elif kind == "late-operate":
-            contactor.operate_extra_us = 3000 * self.timing.operate_ms if begins else 0
-        elif kind == "late-release":
-            contactor.release_extra_us = 3000 * self.timing.release_ms if begins else 0
-        elif kind == "weld":
-            contactor.weld_armed = begins
-            contactor.welded = contactor.welded and begins
-        elif kind == "failed-open":
-            contactor.failed_open = begins
-        elif kind == "spontaneous-close":
-            contactor.held_closed = begins
-            if begins:
-                self._move(contactor, True, Drive(self.now_us, "spontaneous closing"))
-        else:
-            contactor.held_open = begins
-            if begins:
-                self._move(contactor, False, Drive(self.now_us, "spontaneous opening"))
+        elif kind == "spontaneous-close" and begins:
+            self._move(contactor, True, Drive(self.now_us, "spontaneous closing"))
+        elif kind == "spontaneous-open" and begins:
+            self._move(contactor, False, Drive(self.now_us, "spontaneous opening"))
         if not contactor.pending and contactor.closed != contactor.energised:
             causes = {"weld": "weld broke free", "failed-open": "contactor freed"}
             cause = causes.get(kind, "spontaneous closing")

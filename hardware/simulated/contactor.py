@@ -86,6 +86,24 @@ class Contactor:
         self.bounce_until_us = now_us + self.bounce_us
         return True
 
+    def fail(self, kind: str, begins: bool, late_us: int) -> None:
+        """A fault of this kind begins, or ends; `late_us`: how much late is late."""
+        if kind.startswith("aux-"):
+            self.aux_fault = kind if begins else ""
+        elif kind == "late-operate":
+            self.operate_extra_us = late_us if begins else 0
+        elif kind == "late-release":
+            self.release_extra_us = late_us if begins else 0
+        elif kind == "weld":
+            self.weld_armed = begins
+            self.welded = self.welded and begins
+        elif kind == "failed-open":
+            self.failed_open = begins
+        elif kind == "spontaneous-close":
+            self.held_closed = begins
+        else:
+            self.held_open = begins
+
     def noisy(self, now_us: int) -> bool:
         """Whether the auxiliary contact reads anything at this instant."""
         return self.aux_fault == "aux-chatter" or (

@@ -20,6 +20,7 @@ from proofs.lemmas.rule_inputs import in_model
 from proofs.plant import Interval, Scan
 from verified_alloc.kernel import offer, scan, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages
+from verified_alloc.kernel.healing import Healing
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.scan import Built, Effects, Memory, Observed, Orders, Switched, Wanted
@@ -128,6 +129,8 @@ def any_memory(name: str, built: Built) -> Memory:
             module_out=bit("out"),
         ),
         silence=ints(f"{name} silence", expanders),
+        healing=[any_healing(f"{name} expander {at + 1}") for at in range(expanders)],
+        reset_ms=z3.Int(f"{name} reset_ms"),
         strayed=bit("strayed"),
         stray=[z3.Int(f"{each} stray") for each in of],
         feeding=[list(column) for column in zip(*row("feeds"), strict=True)],
@@ -140,6 +143,12 @@ def any_memory(name: str, built: Built) -> Memory:
         ],
         enabled=bit("left enabled"),
     )
+
+
+def any_healing(name: str) -> Healing:
+    """Whatever may be remembered of one expander."""
+    lost, asked = (z3.Bool(f"{name} {each}") for each in Healing._fields[:2])
+    return Healing(lost, asked, *(z3.Int(f"{name} {each}") for each in Healing._fields[2:]))
 
 
 def any_built(station: Station) -> Built:
@@ -259,7 +268,7 @@ def run(
     concluded, rising = scan.conclude(
         ops, built, switched, observed, orders, wanted, set_going, verified
     )
-    after, last = scan.look_back(ops, concluded, *looked)
+    after, last = scan.look_back(ops, built, concluded, observed, *looked)
     return Acts(diagnosed, kept, switched, set_going, falling, concluded, rising, after, last)
 
 

@@ -31,6 +31,7 @@ from verified_alloc.control.controller import Controller
 from verified_alloc.control.decider import SOLVER_DEADLINE_MS, Decider
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.kernel.diagnosis import NOT_SO
+from verified_alloc.kernel.healing import RESET_MS
 from verified_alloc.kernel.scan import Built, Memory
 from verified_alloc.station.faults import Faults
 
@@ -360,8 +361,8 @@ def _controller(controller: Controller, bus: SimulatedBus, now_ms: int) -> Any:
             for at_ms in demands._set_ms
         ],
         now_ms - controller._last_ms,
-        _decider(controller._decider, controller.faults.without, now_ms),
-        _memory(controller._memory, controller._built),
+        _decider(controller._decider, controller.faults.without(controller._memory), now_ms),
+        _memory(controller._memory, controller._built, bool(bus._armed)),
         _bank(controller._bank, bus),
     )
 
@@ -376,8 +377,9 @@ def _decider(decider: Decider, faults: Faults, now_ms: int) -> Any:
     )
 
 
-def _memory(memory: Memory, built: Built) -> Any:
-    """Ages as far as a kernel function compares them with a time."""
+def _memory(memory: Memory, built: Built, more_to_come: bool) -> Any:
+    """Ages as far as a kernel function compares them with a time. How often an expander was
+    configured anew matters to one that is out of order, or may be again."""
     timing, lead_ms = built.timing, built.offer_lead_ms
     off_ms = max(timing.current_decay_ms, timing.module_discharge_ms)
     settled_ms = max(timing.contactor_operate_ms, timing.contactor_release_ms)
@@ -395,6 +397,12 @@ def _memory(memory: Memory, built: Built) -> Any:
         ],
         lines_off_ms=[min(age_ms, timing.current_decay_ms) for age_ms in memory.lines_off_ms],
         fed_ms=[min(age_ms, built.minimum_dwell_ms) for age_ms in memory.fed_ms],
+        healing=[
+            (each.lost, each.asked)
+            + (((each.lost or more_to_come) and (each.tries, each.since_ms, each.last_ms)) or ())
+            for each in memory.healing
+        ],
+        reset_ms=min(memory.reset_ms, RESET_MS),
         stopping_ms=min(memory.stopping_ms, 2 * lead_ms + 1),
         stop_ms=min(memory.stop_ms, timing.module_off_timeout_ms + timing.current_decay_ms),
         offers=[
@@ -414,7 +422,7 @@ def _bank(bank: ContactorController, bus: SimulatedBus) -> Any:
     return (
         _told(bank),
         # Whose turn it is to be looked over tells apart only where there is something to find.
-        sound or bank._scrubbed % len(chips),
+        sound or (bank._scrubbed % len(chips), bank._reads % 12),
         [_told(chip) for chip in bank._outputs],
         [_told(chip) for chip in bank._feedback],
         (given_up := len(bank._given_up())) and bank._reads % given_up,

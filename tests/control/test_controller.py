@@ -41,11 +41,6 @@ def reported(at_work: WorkingStation) -> str:
     return "\n".join(at_work.reported)
 
 
-def use_again_what_was_reset(at_work: WorkingStation) -> None:
-    for position in range(4):
-        at_work.controller.clear_expander(position)
-
-
 # The documented scenarios.
 
 
@@ -433,16 +428,26 @@ def test_an_emergency_stop_cannot_be_cleared_while_it_is_pressed() -> None:
 # The bus.
 
 
-@pytest.mark.parametrize("address", [0x20, 0x24], ids=["output chip", "feedback chip"])
-@pytest.mark.parametrize("kind", ["brown-out", "nack", "timeout"])
-def test_a_lost_expander_takes_only_its_own_modules(kind: str, address: int) -> None:
+CHIPS = pytest.mark.parametrize("address", [0x20, 0x24], ids=["output chip", "feedback chip"])
+OUT_OF_ORDER = (
+    "expanders 0x20 and 0x24 are out of order; configured anew once their modules are off"
+)
+LOST = "expanders 0x20 and 0x24 are lost; their modules are out until that is cleared"
+
+
+@CHIPS
+@pytest.mark.parametrize("kind", ["nack", "timeout"])
+def test_an_expander_that_does_not_come_back_takes_its_own_modules_only(
+    kind: str, address: int
+) -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.ask({1: 80, 2: 40})
         settle(at_work)
         at_work.inject(f"{kind} {address:#x}")
-        at_work.go_on(SETTLING_S)
-        settle(at_work, 15)
-        assert "expanders 0x20 and 0x24 are lost" in reported(at_work)
+        at_work.go_on(1)
+        assert at_work.reported == [OUT_OF_ORDER]
+        at_work.go_on(20)
+        assert at_work.reported == [OUT_OF_ORDER, LOST]
         assert at_work.state.faults.modules == {1, 2, 3}
         assert len(at_work.live[1]) == 2
         assert len(at_work.live[2]) == 1
@@ -450,17 +455,51 @@ def test_a_lost_expander_takes_only_its_own_modules(kind: str, address: int) -> 
         assert not at_work.bad()
 
 
-def test_an_expander_that_is_back_serves_again_once_it_is_cleared() -> None:
+@CHIPS
+def test_an_expander_that_is_reset_is_configured_anew_without_anybody(address: int) -> None:
     with WorkingStation(strictly_documented()) as at_work:
         at_work.ask({1: 80})
         settle(at_work)
-        at_work.inject("brown-out 0x20")
-        at_work.go_on(5)
-        assert at_work.live[1] == (4, 5)
-        at_work.controller.clear_expander(0)
+        at_work.inject(f"brown-out {address:#x}")
+        at_work.go_on(0.1, skip=False)
+        assert at_work.state.faults.modules == {1, 2, 3}
         at_work.go_on(15)
+        assert at_work.reported == [
+            OUT_OF_ORDER,
+            "expanders 0x20 and 0x24 are configured anew, 1 of 6 times an hour",
+        ]
         assert at_work.feeds({1: (1, 2)})
         assert not at_work.bad()
+
+
+def test_an_expander_that_is_reset_again_and_again_is_for_a_person_to_see() -> None:
+    with WorkingStation(strictly_documented()) as at_work:
+        at_work.ask({1: 80})
+        settle(at_work)
+        for _ in range(6):
+            at_work.inject("brown-out 0x20")
+            at_work.go_on(8)
+            assert at_work.reported[-1] != LOST
+            assert len(at_work.live[1]) == 2
+        at_work.inject("brown-out 0x20")
+        at_work.go_on(8)
+        assert at_work.reported[-1] == LOST
+        assert at_work.feeds({1: (4, 5)})
+        at_work.controller.clear_expander(0)
+        assert at_work.go_on(60, until=lambda: at_work.feeds({1: (1, 2)}))
+        assert not at_work.bad()
+
+
+def test_an_expander_that_is_reset_once_an_hour_is_never_latched() -> None:
+    with WorkingStation(strictly_documented()) as at_work:
+        at_work.ask({1: 80})
+        for _ in range(8):
+            at_work.go_on(3600)
+            assert at_work.feeds({1: (1, 2)})
+            at_work.inject("brown-out 0x20")
+        at_work.go_on(8)
+        assert at_work.reported.count(OUT_OF_ORDER) == 8
+        assert LOST not in at_work.reported
 
 
 def test_an_expander_is_not_cleared_while_a_module_on_it_is_on() -> None:
@@ -499,7 +538,7 @@ def test_a_silent_expander_cannot_be_cleared() -> None:
         at_work.ask({1: 80})
         settle(at_work)
         at_work.inject("nack 0x20")
-        at_work.go_on(5)
+        at_work.go_on(20)
         with pytest.raises(BadInput, match="0x20"):
             at_work.controller.clear_expander(0)
         at_work.go_on(5)
@@ -515,8 +554,41 @@ def test_a_dead_bus_takes_everything_off_within_the_reaction_time() -> None:
         at_work.go_on(0.1, skip=False)
         assert not any(at_work.live.values())
         assert set(at_work.offers_kw().values()) == {0}
-        at_work.go_on(5)
+        at_work.go_on(1)
+        assert not at_work.closed  # RESET opened them, without current
+        assert at_work.monitor.broken_current_a == 0
+        assert not at_work.cabinet.watchdog_fed
+        at_work.go_on(120)
         assert reported(at_work).count("are lost") == 4
+        assert not at_work.bad()
+
+
+@pytest.mark.parametrize("for_s", [1, 8])
+def test_a_bus_that_comes_back_serves_again_without_anybody(for_s: int) -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 160, 3: 120})
+        settle(at_work)
+        at_work.inject(f"timeout for {for_s}s")
+        at_work.go_on(for_s + 15)
+        assert at_work.feeds_as_decided()
+        assert at_work.state.settled
+        assert at_work.offers_kw()[1] == 160
+        assert "are lost" not in reported(at_work)
+        assert at_work.monitor.broken_current_a == 0
+        assert not at_work.bad()
+
+
+def test_a_bus_that_was_given_up_serves_again_once_it_is_cleared() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 160})
+        settle(at_work)
+        at_work.inject("timeout for 180s")
+        at_work.go_on(200)
+        assert reported(at_work).count("are lost") == 4
+        for position in range(4):
+            at_work.controller.clear_expander(position)
+        at_work.go_on(15)
+        assert len(at_work.live[1]) == 4
         assert not at_work.bad()
 
 
@@ -539,12 +611,11 @@ def test_a_hung_process_loses_power_and_contactors_by_the_watchdog() -> None:
         assert at_work.feeds(NOTHING)
         assert set(at_work.offers_kw().values()) == {0}
         at_work.due_ms = at_work.now_ms
-        at_work.go_on(5)
-        assert at_work.feeds(NOTHING)
-        assert reported(at_work).count("are lost") == 4  # the hardware has reset them
-        use_again_what_was_reset(at_work)
+        at_work.go_on(1)
+        assert reported(at_work).count("are out of order") == 4  # the hardware has reset them
         settle(at_work, 15)
-        assert at_work.feeds({1: (1, 2, 3, 4), 3: (5, 6, 7)})
+        assert [len(held) for held in at_work.live.values()] == [4, 0, 3, 0, 0, 0]
+        assert "are lost" not in reported(at_work)
         assert not at_work.bad()
 
 
@@ -576,10 +647,32 @@ def test_a_register_that_no_scan_needs_takes_out_what_its_expander_carries(
         at_work.bus.chips[address].pointer = 0x02
         at_work.bus.chips[address].write(0x80)  # of GPA7, which nothing uses
         at_work.bus._last_struck_us = at_work.charger.time.now_us  # not a deed of the controller's
-        at_work.go_on(0.5, skip=False)
-        assert at_work.state.faults.modules == modules
+        assert at_work.go_on(0.5, until=lambda: at_work.state.faults.modules == modules, skip=False)
         assert f"{address:#x}" in reported(at_work)
+        at_work.go_on(SETTLING_S)
+        assert not at_work.state.faults.modules
+        assert not at_work.state.latched
+        assert [len(held) for held in at_work.live.values()] == [6, 3, 0, 0, 0, 0]
+        assert not at_work.bad()
+
+
+@pytest.mark.parametrize("register", [0x02, 0x03])
+@pytest.mark.parametrize("bit", range(7))
+@pytest.mark.parametrize("address", [0x24, 0x27])
+def test_a_chip_that_turns_contacts_upside_down_accuses_no_contactor(
+    address: int, bit: int, register: int
+) -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 240, 2: 120})
         settle(at_work)
+        chip = at_work.bus.chips[address]
+        chip.listening, chip.pointer = True, register
+        chip.write(1 << bit)
+        at_work.bus._last_struck_us = at_work.charger.time.now_us
+        at_work.go_on(SETTLING_S)
+        assert not at_work.state.latched
+        assert not at_work.state.faults.modules
+        assert [len(held) for held in at_work.live.values()] == [6, 3, 0, 0, 0, 0]
         assert not at_work.bad()
 
 
@@ -615,7 +708,6 @@ def test_an_enable_line_held_high_takes_everything_off_and_is_told() -> None:
             at_work.controller.clear_module(9)
         at_work.go_on(2)
         at_work.controller.clear_module(9)
-        use_again_what_was_reset(at_work)
         at_work.go_on(10, until=lambda: len(at_work.live[1]) == 2)
         assert len(at_work.live[1]) == 2
         assert not at_work.bad()
@@ -646,13 +738,13 @@ def test_a_module_on_no_gun_that_runs_on_its_own_is_told_and_left_out() -> None:
         assert not at_work.bad()
 
 
-def test_an_expander_that_takes_no_writes_is_lost() -> None:
+def test_an_expander_that_takes_no_writes_is_out_of_order() -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.go_on(1)
         at_work.inject("drop-write 0x20 for 60s")
         at_work.ask({1: 40, 2: 40})
         at_work.go_on(6)
-        assert "expanders 0x20 and 0x24 are lost" in reported(at_work)
+        assert OUT_OF_ORDER in at_work.reported
         assert at_work.live[1]
         assert at_work.live[2]
         assert not at_work.bad()
@@ -703,7 +795,7 @@ def test_nobody_is_fed_while_coils_are_in_doubt_whose_contacts_cannot_be_read() 
 
         bank.write = fails  # type: ignore[method-assign]
         at_work.ask({2: 40})
-        at_work.go_on(SETTLING_S)
+        at_work.go_on(20)
         assert "expanders 0x21 and 0x25 are lost" in reported(at_work)
         assert "guns 1, 2, 3, 4, 5, 6 are locked until they are read" in reported(at_work)
         assert at_work.state.locked == (1, 2, 3, 4, 5, 6)
@@ -723,7 +815,7 @@ def test_a_brown_out_behind_the_last_look_of_a_scan_is_seen_in_the_next() -> Non
         at_work.go_on(20)
         at_work.bus.inject(BusFault("brown_out", 0x24, at_transaction=12))
         at_work.go_on(0.1)
-        assert "expanders 0x20 and 0x24 are lost" in reported(at_work)
+        assert at_work.reported == [OUT_OF_ORDER]
         assert not at_work.bad()
 
 
@@ -772,8 +864,9 @@ def test_each_scan_carries_the_acts_effects_once_and_in_their_order() -> None:
         wires.carry = noted  # type: ignore[method-assign]
         at_work.scan(skip=False)
         falling = [scan.Latch, scan.Abandon, scan.Publish, scan.Disable, scan.Write]
-        rising = [scan.Publish, scan.Disable, scan.Enable, scan.Publish, scan.Pet]
-        assert carried == [*falling, *rising]
+        rising = [scan.Publish, scan.Disable, scan.Enable, scan.Publish]
+        last = [scan.Beat, scan.Pet, scan.Reset, scan.Configure]
+        assert carried == [*falling, *rising, *last]
 
 
 def test_the_last_look_is_taken_in_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -781,9 +874,9 @@ def test_the_last_look_is_taken_in_line_by_line(monkeypatch: pytest.MonkeyPatch)
     taken: list[tuple[Sequence[bool], ...]] = []
     look_back = scan.look_back
 
-    def noted(ops: Any, memory: scan.Memory, *lines: Sequence[bool]) -> object:
-        taken.append(lines)
-        return look_back(ops, memory, *lines)
+    def noted(*given: Any) -> object:
+        taken.append(given[-3:])
+        return look_back(*given)
 
     with WorkingStation(REFERENCE) as at_work:
         at_work.go_on(1)

@@ -265,7 +265,7 @@ def test_a_weld_is_on_disk_before_it_is_reported_and_known_after_a_restart(tmp_p
         at_work.kill()
         at_work.ask({2: 240})
         at_work.start()
-        assert at_work.controller.faults.without.welded == {(1, 1)}
+        assert at_work.state.faults.welded == {(1, 1)}
         assert at_work.go_on(8, until=lambda: at_work.feeds_as_decided() and at_work.state.settled)
         assert at_work.live[2] == (2, 3, 4, 5, 6, 7)
         assert at_work.reported == ["latched before the start: contactor 1:1 is welded"]

@@ -363,8 +363,9 @@ def test_a_configuration_that_lands_on_a_neighbour_in_service_is_undone(bench):
     station.raw_write(0x21, 0x00, 0x0F, 0x00)
     station.read()
     begun_us = station.time.now_us
-    # The second transfer of the configuration makes all pins inputs; 0x20 is hit instead.
-    station.strike("wrong_chip", 1, address=0x21)
+    # After a look at both chips, the second transfer of the configuration makes all pins inputs;
+    # 0x20 is hit instead.
+    station.strike("wrong_chip", 3, address=0x21)
     assert station.bank.configure(1)
     assert min(driven.word for driven in station.history[0x20][2:]) == 0
     assert station.bus.chips[0x20].word == 0x7F7F

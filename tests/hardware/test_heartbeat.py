@@ -102,17 +102,19 @@ def test_a_timer_that_is_not_there_is_a_lost_device(tmp_path: Path) -> None:
         WatchdogTimer(str(tmp_path / "absent")).beat()
 
 
-def test_only_a_verified_scan_is_a_beat(
+def test_a_beat_reaches_the_timer_and_systemd_and_an_edge_does_not(
     systemd: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Device, "pin_factory", MockFactory())
     device = tmp_path / "watchdog"
     device.touch()
     supervision = Supervision(replace(REFERENCE, watchdog_device=str(device)))
-    supervision.release_reset()
+    supervision.reset(False)
+    supervision.pet(True)
+    supervision.beat(False)
     assert supervision.stopped
     assert (heard(systemd), device.read_bytes()) == ([], b"")
-    supervision.pet(True)
+    supervision.beat(True)
     assert (len(heard(systemd)), device.read_bytes()) == (3, b"\0")
     supervision.close()
     assert (heard(systemd), device.read_bytes()) == (["STOPPING=1"], b"\0V")

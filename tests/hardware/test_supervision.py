@@ -21,14 +21,19 @@ def pins(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
     factory.reset()
 
 
-def test_the_reset_line_is_touched_only_when_told_and_then_driven_high(pins):
+def test_the_reset_line_is_touched_only_when_told(pins):
     supervision = Supervision(REFERENCE)
     assert pins.pin(RESET).function == "input"
-    supervision.release_reset()
-    assert pins.pin(RESET).function == "output"
-    assert pins.pin(RESET).state
-    supervision.release_reset()
-    assert pins.pin(RESET).state
+    for low in (False, False, True, True, False):
+        supervision.reset(low)
+        assert pins.pin(RESET).function == "output"
+        assert bool(pins.pin(RESET).state) is not low
+
+
+def test_the_reset_line_can_be_low_from_the_first(pins):
+    supervision = Supervision(REFERENCE)
+    supervision.reset(True)
+    assert (pins.pin(RESET).function, bool(pins.pin(RESET).state)) == ("output", False)
 
 
 def test_every_verified_scan_is_an_edge(pins):
@@ -52,7 +57,7 @@ def test_low_or_a_broken_wire_is_stop(pins):
 
 def test_closing_does_not_reset_the_expanders_under_load(pins):
     supervision = Supervision(REFERENCE)
-    supervision.release_reset()
+    supervision.reset(False)
     pins.pin(RESET).clear_states()
     supervision.close()
     assert all(state.state for state in pins.pin(RESET).states)
@@ -71,9 +76,9 @@ def test_closing_does_not_reset_the_expanders_under_load(pins):
 def test_a_pin_that_is_taken_is_one_clear_line(pins, pin, name):
     other = OutputDevice(pin)
     with pytest.raises(DeviceLost, match=rf"^{name} \(BCM {pin}\): .*in use"):
-        Supervision(REFERENCE).release_reset()
+        Supervision(REFERENCE).reset(False)
     other.close()
-    Supervision(REFERENCE).release_reset()
+    Supervision(REFERENCE).reset(False)
 
 
 def test_a_line_that_fails_later_is_a_lost_device(pins):

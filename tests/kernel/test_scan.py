@@ -76,7 +76,12 @@ class Patient:
 
     @property
     def faults(self) -> Faults:
-        return out_of_order(excluded(ops, BUILT.carriers, self.memory.latched))
+        return out_of_order(excluded(ops, BUILT.carriers, self.memory.latched, self.lost))
+
+    @property
+    def lost(self) -> list[bool]:
+        """By expander: out of order."""
+        return [each.lost for each in self.memory.healing]
 
     @property
     def locked(self) -> list[bool]:
@@ -169,10 +174,11 @@ def test_two_closed_contacts_lock_both_guns_at_once() -> None:
 def test_a_silent_expander_is_lost_after_a_few_scans() -> None:
     patient = Patient()
     silent = (True, False, True, True)
-    assert not patient.shows(OFF, SILENT_SCANS, obeyed=silent)
-    assert patient.shows(OFF, 1, obeyed=silent) == [
-        "expanders 0x21 and 0x25 are lost; their modules are out until that is cleared"
-    ]
+    patient.shows(OFF, SILENT_SCANS, obeyed=silent)
+    assert not any(patient.lost)
+    patient.shows(OFF, 1, obeyed=silent)
+    assert patient.lost == [False, True, False, False]
+    assert not patient.said  # it is configured anew, and only latched if that does not help
     # contactors 14 to 27: modules 3, 4 and 5
     assert patient.faults.modules == {3, 4, 5}
 
@@ -180,9 +186,8 @@ def test_a_silent_expander_is_lost_after_a_few_scans() -> None:
 def test_an_expander_that_lost_its_registers_is_lost_at_once() -> None:
     patient = Patient()
     lost = (False, False, False, True)
-    assert patient.shows(OFF, 1, misconfigured=lost) == [
-        "expanders 0x23 and 0x27 are lost; their modules are out until that is cleared"
-    ]
+    patient.shows(OFF, 1, misconfigured=lost)
+    assert patient.lost == list(lost)
     assert patient.faults.modules == {8, 9}
 
 

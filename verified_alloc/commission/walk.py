@@ -24,6 +24,7 @@ from verified_alloc.control.fault_kinds import bits_of
 from verified_alloc.control.wires import Wires
 from verified_alloc.kernel import ops, scan, wiring
 from verified_alloc.kernel.diagnosis import NOT_SO
+from verified_alloc.kernel.healing import TRIES
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.kernel.scan import Orders, Wanted
 from verified_alloc.station.model import Station
@@ -146,7 +147,7 @@ class Walk:
                     f"module {module} reports on: a walk starts only with every module off"
                 )
         self._check_stop()
-        self._supervision.release_reset()
+        self._supervision.reset(False)
         self._bank.start()
         self._last_ms = self._due_ms = _now_ms()
 
@@ -166,12 +167,15 @@ class Walk:
         observed = self._wires.observed(lines, bank, False, elapsed_ms, 1)
         self._check_stop()
         self._check_modules(lines)
-        # No fault, stop or offer is remembered: the next contactor is tested all the same.
+        # No fault, stop or offer is remembered: the next contactor is tested all the same. A lost
+        # expander is found, not mended.
         nothing = scan.restarted(built, self._no_faults)
+        mended = [each._replace(tries=TRIES, since_ms=0) for each in nothing.healing]
         offers = [none._replace(promise_w=0) for none in nothing.offers]
         memory = self._memory._replace(
             latched=self._no_faults,
             stray=nothing.stray,
+            healing=mended,
             stop_ms=NOT_SO,
             stopping_ms=NOT_SO,
             offers=offers,
@@ -195,7 +199,7 @@ class Walk:
         self._wires.carry(effects)
         left = self._lines.read()
         self._memory, effects = scan.look_back(
-            ops, memory, left.enabled, left.reports_on, left.high
+            ops, built, memory, observed, left.enabled, left.reports_on, left.high
         )
         self._wires.carry(effects)
         first, again = self._wires.decoded(bank.closed), self._wires.decoded(bank.closed_again)

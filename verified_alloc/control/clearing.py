@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from hardware.modules import LineReading
 from verified_alloc.errors import BadInput, shown
+from verified_alloc.kernel import healing, ops
 from verified_alloc.kernel import latched as kernel
-from verified_alloc.kernel import ops
 from verified_alloc.kernel.ops import BoolMatrix
 from verified_alloc.kernel.scan import Built, Memory
 from verified_alloc.station.model import Station
@@ -90,6 +90,10 @@ def expander(memory: Memory, position: int) -> Memory:
     """An expander is used again that has been configured anew."""
     return memory._replace(
         silence=[0 if at == position else count for at, count in enumerate(memory.silence)],
+        healing=[
+            healing.restarted(False) if at == position else each
+            for at, each in enumerate(memory.healing)
+        ],
         latched=memory.latched._replace(
             expander_lost=_set(memory.latched.expander_lost, position, False)
         ),

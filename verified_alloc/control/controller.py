@@ -78,7 +78,7 @@ class Controller:
         for module, on in enumerate(on_still, start=1):
             if on:
                 self.report(f"module {module} reports on at start although its enable is low")
-        self._supervision.release_reset()
+        self._supervision.reset(False)
         self._bank.start()
         self._wires.carry([scan.Abandon(self._memory.latched.expander_lost)])
         for sentence in describe(self.station, self.faults.latched):
@@ -98,10 +98,11 @@ class Controller:
 
         memory, effects = scan.diagnose(ops, built, before, observed, orders)
         self._wires.carry(effects)
-        for sentence in self._news.of(memory.latched, observed, self._bank.events):
+        for sentence in self._news.of(memory, observed, self._bank.events):
             self.report(sentence)
+        without = self.faults.without(memory)
         asked, allocation = self._decider.decide(
-            self.station, self.faults.without, memory, observed.modules, now_ms
+            self.station, without, memory, observed.modules, now_ms
         )
         wanted = Wanted(self.station.grid(allocation.pairs), list(allocation.delivered_w.values()))
         memory, switched, effects = scan.switch(ops, built, memory, observed, orders, wanted)
@@ -111,7 +112,9 @@ class Controller:
         )
         self._wires.carry(effects)
         left = self._lines.read()
-        memory, effects = scan.look_back(ops, memory, left.enabled, left.reports_on, left.high)
+        memory, effects = scan.look_back(
+            ops, built, memory, observed, left.enabled, left.reports_on, left.high
+        )
         self._wires.carry(effects)
 
         self._memory = memory
@@ -151,7 +154,7 @@ class Controller:
             operations=self._decider.operations,
             locked=tuple(g for g, lock in enumerate(scan.locked(ops, memory), 1) if lock),
             latched=self.faults.latched,
-            faults=self.faults.without,
+            faults=self.faults.without(memory),
             held_ms=tuple(self.held_ms(gun) for gun in self._guns),
             stopped=memory.stop_ms > NOT_SO or memory.latched.stopped,
             idle=not any(memory.enabled) and not any(connected),
@@ -220,18 +223,15 @@ class Controller:
         it carries is not off, or if it cannot be configured."""
         name = f"expander {self.station.hardware.output_expanders[position]:#x}"
         clearing.check_at_rest(self._built, self._memory, self._lines.read(), position, name)
+        self._supervision.reset(False)
         if not self._bank.configure(position):
             raise BadInput(f"{name}: cannot be configured; allowed once it answers")
         self._keep(clearing.expander(self._memory, position))
 
     def clear_stop(self) -> None:
-        """Go on after a stop, and with the expanders that the button's off-delay has reset; not
-        while the button is pressed."""
+        """Go on after a stop, with what is sound; not while the button is pressed."""
         if self._supervision.stopped:
             raise BadInput("emergency stop: the button is pressed; allowed once it is released")
-        for position, lost in enumerate(self._memory.latched.expander_lost):
-            if lost:
-                self.clear_expander(position)
         self._keep(clearing.stop(self._memory))
 
     def _keep(self, memory: Memory) -> None:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from verified_alloc.kernel.latched import Latched
-from verified_alloc.kernel.scan import Observed
+from verified_alloc.kernel.scan import Memory, Observed
 from verified_alloc.station.model import Station
 
 
@@ -14,15 +13,15 @@ class UnreadContacts:
         self._station = station
         self._before: frozenset[int] = frozenset()
 
-    def news(self, latched: Latched, observed: Observed) -> Iterator[str]:
+    def news(self, memory: Memory, observed: Observed) -> Iterator[str]:
         """A sentence for each expander that has become one."""
         conditions = zip(
-            latched.expander_lost, observed.coils_doubted, observed.contacts_read, strict=True
+            memory.healing, observed.coils_doubted, observed.contacts_read, strict=True
         )
         now = frozenset(
             at
-            for at, (lost, doubted, read) in enumerate(conditions)
-            if lost and doubted and not read
+            for at, (healing, doubted, read) in enumerate(conditions)
+            if healing.lost and doubted and not read
         )
         yield from map(self._sentence, sorted(now - self._before))
         self._before = now
@@ -37,5 +36,5 @@ class UnreadContacts:
         return (
             f"nobody knows which contactors of expanders {hardware.output_expanders[expander]:#x}"
             f" and {hardware.feedback_expanders[expander]:#x} are closed; guns"
-            f" {', '.join(guns)} are locked until they are read or cleared"
+            f" {', '.join(guns)} are locked until they are read, configured anew or cleared"
         )

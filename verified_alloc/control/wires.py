@@ -52,7 +52,10 @@ class Wires:
             scan.Disable: self._disable,
             scan.Write: self._write,
             scan.Enable: self._enable,
+            scan.Beat: supervision.beat,
             scan.Pet: supervision.pet,
+            scan.Reset: supervision.reset,
+            scan.Configure: self._configure,
             **carriers,
         }
         self._built = station.built
@@ -119,6 +122,12 @@ class Wires:
         for position, lost in enumerate(expanders):
             if lost:
                 self._bank.abandon(position)
+
+    def _configure(self, expanders: Sequence[bool]) -> None:
+        """Configure these expanders anew."""
+        for position, due in enumerate(expanders):
+            if due:
+                self._bank.configure(position)
 
     def _disable(self, modules: Sequence[bool]) -> None:
         """Drop the enable lines of these modules."""

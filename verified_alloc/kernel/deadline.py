@@ -11,7 +11,7 @@ LONG_MS = 24 * 3600 * 1000
 
 def next_change_ms(ops: Ops, built: Built, memory: Memory) -> int:
     """Until the first of all ages reaches a time that some act compares it with; `LONG_MS` if none
-    will."""
+    will; 0 while an expander waits to be configured anew."""
     timing, lead_ms = built.timing, built.offer_lead_ms
     overdue_ms = timing.module_off_timeout_ms + timing.current_decay_ms
     waits_ms = [
@@ -20,6 +20,10 @@ def next_change_ms(ops: Ops, built: Built, memory: Memory) -> int:
         *[wait_ms for ages in memory.ages for wait_ms in _of_ages(ops, timing, ages)],
         *[_left_ms(ops, fed_ms, built.minimum_dwell_ms) for fed_ms in memory.fed_ms],
         *[_of_offer(ops, lead_ms, offer) for offer in memory.offers],
+        *[
+            ops.ite(ops.and_(each.lost, ops.not_(latched)), 0, LONG_MS)
+            for each, latched in zip(memory.healing, memory.latched.expander_lost, strict=True)
+        ],
     ]
     first_ms = waits_ms[0]
     for wait_ms in waits_ms[1:]:

@@ -20,7 +20,7 @@ class Latched(NamedTuple):
     stuck_on: BoolMatrix
     """The module does not switch off, with this contactor closed."""
     expander_lost: Sequence[bool]
-    """By expander: does not answer, does not obey, or lost its configuration."""
+    """By expander: does not answer, does not obey, or loses its configuration, again and again."""
     runs_on: Sequence[bool]
     """By module: reports on although disabled, with no contactor closed."""
     enable_high: Sequence[bool]
@@ -42,9 +42,11 @@ class Excluded(NamedTuple):
     welded: BoolMatrix
 
 
-def excluded(ops: Ops, carriers: Sequence[Sequence[Shape]], latched: Latched) -> Excluded:
-    """What latched faults take out. A module goes with its expanders (`carriers`, by module), and
-    with a contactor whose feedback has lied both ways."""
+def excluded(
+    ops: Ops, carriers: Sequence[Sequence[Shape]], latched: Latched, lost: Sequence[bool]
+) -> Excluded:
+    """What faults take out. A module goes with its expanders (`carriers`, by module) while one is
+    out of order (`lost`), and with a contactor whose feedback has lied both ways."""
     liars = [
         [ops.and_(weld, failed) for weld, failed in zip(*rows, strict=True)]
         for rows in zip(latched.welded, latched.failed_open, strict=True)
@@ -55,7 +57,7 @@ def excluded(ops: Ops, carriers: Sequence[Sequence[Shape]], latched: Latched) ->
                 latched.dead[module],
                 latched.runs_on[module],
                 latched.module_out[module],
-                *[latched.expander_lost[at] for at in carriers[module]],
+                *[lost[at] for at in carriers[module]],
                 *latched.stuck_on[module],
                 *liars[module],
             )

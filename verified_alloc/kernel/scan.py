@@ -3,7 +3,8 @@
     diagnose   what was read          what is known and latched: faults, locked guns, stops
     switch     what is wanted         offers fall, enables fall, coils are written
     conclude   what was verified      offers are cut, enables rise, offers rise
-    look_back  the lines once more    what they show counts for the next scan; the watchdog
+    look_back  the lines once more    what they show counts for the next scan; the watchdog is fed,
+                                      lost expanders are reset and configured anew
 
 Each takes the `Memory` that the last one left and returns it anew, with *effects*: what is to be
 done, in this order, as data. Whoever runs the scan carries them to the wires and decides nothing.
@@ -14,7 +15,8 @@ target will do. If the process dies between two effects, the next one begins wit
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from verified_alloc.kernel import diagnosis, dwell, offer, switching, wiring
+from verified_alloc.kernel import diagnosis, dwell, healing, offer, switching, wiring
+from verified_alloc.kernel import latched as faults
 from verified_alloc.kernel.diagnosis import (
     GOOD_SCANS_PER_MISMATCH,
     NOT_SO,
@@ -24,6 +26,7 @@ from verified_alloc.kernel.diagnosis import (
     Readings,
     Timing,
 )
+from verified_alloc.kernel.healing import Healing
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
@@ -104,6 +107,10 @@ class Memory(NamedTuple):
     latched: Latched
     silence: Sequence[int]
     """By expander: the count of scans in which it did not obey."""
+    healing: Sequence[Healing]
+    """By expander: whether it is out of order, and what has been tried."""
+    reset_ms: int
+    """For so long RESET has been held low."""
     strayed: Sequence[bool]
     """By module: its enable line was high when the last scan ended, and should not have been;"""
     stray: Sequence[int]
@@ -166,13 +173,31 @@ class Enable(NamedTuple):
     modules: Sequence[bool]
 
 
-class Pet(NamedTuple):
-    """Give the watchdog an edge, if it is due."""
+class Beat(NamedTuple):
+    """Tell who waits for the process that it scans, if it is due."""
 
     due: bool
 
 
-Effect = Latch | Abandon | Publish | Disable | Write | Enable | Pet
+class Pet(NamedTuple):
+    """Give the watchdog of the relay supply an edge, if it is due."""
+
+    due: bool
+
+
+class Reset(NamedTuple):
+    """Hold the expanders in reset, or do not."""
+
+    low: bool
+
+
+class Configure(NamedTuple):
+    """Configure these expanders anew, their coils off."""
+
+    expanders: Sequence[bool]
+
+
+Effect = Latch | Abandon | Publish | Disable | Write | Enable | Beat | Pet | Reset | Configure
 Effects = list[Effect]
 
 
@@ -214,7 +239,9 @@ def restarted(built: Built, latched: Latched) -> Memory:
         lines_off_ms=[NOT_SO for _ in modules],
         closed=[[False for _ in guns] for _ in modules],
         latched=latched,
-        silence=[0 for _ in range(wiring.expanders(len(built.contactors)))],
+        silence=[0 for _ in latched.expander_lost],
+        healing=[healing.restarted(lost) for lost in latched.expander_lost],
+        reset_ms=NOT_SO,
         strayed=[False for _ in modules],
         stray=[0 for _ in modules],
         feeding=[[False for _ in modules] for _ in guns],
@@ -256,8 +283,19 @@ def diagnose(
         )
     ]
     silence = [
-        _count(ops, ops.not_(obeys), count, observed.scans)
-        for obeys, count in zip(observed.obeyed, memory.silence, strict=True)
+        ops.ite(ops.and_(was.asked, obeys), 0, _count(ops, ops.not_(obeys), count, observed.scans))
+        for obeys, count, was in zip(observed.obeyed, memory.silence, memory.healing, strict=True)
+    ]
+    healed = [
+        healing.looked_at(ops, was, lost, ops.or_(wrong, count > COUNT_LIMIT), obeys, elapsed_ms)
+        for was, lost, wrong, count, obeys in zip(
+            memory.healing,
+            before.expander_lost,
+            observed.misconfigured,
+            silence,
+            observed.obeyed,
+            strict=True,
+        )
     ]
     stray = [
         _count(ops, strays, count, observed.scans)
@@ -269,10 +307,8 @@ def diagnose(
         dead=[faults.dead for faults in modules],
         stuck_on=[faults.stuck_on for faults in modules],
         expander_lost=[
-            ops.or_(was, lost, count > COUNT_LIMIT)
-            for was, lost, count in zip(
-                before.expander_lost, observed.misconfigured, silence, strict=True
-            )
+            ops.or_(was, healing.spent(ops, now))
+            for was, now in zip(before.expander_lost, healed, strict=True)
         ],
         runs_on=[
             diagnosis.runs_on(ops, timing, *of)
@@ -305,13 +341,14 @@ def diagnose(
         closed=closed,
         latched=latched,
         silence=silence,
+        healing=healed,
         stray=stray,
         feeding=feeding,
         fed_ms=dwell.fed_ms(ops, feeding, memory.feeding, memory.fed_ms, elapsed_ms),
         stopping_ms=stopping_ms,
         stop_ms=diagnosis.lasting(ops, stop, memory.stop_ms, elapsed_ms),
     )
-    return after, [Latch(latched), Abandon(latched.expander_lost)]
+    return after, [Latch(latched), Abandon([each.lost for each in healed])]
 
 
 def switch(
@@ -417,31 +454,65 @@ def conclude(
 
 def look_back(
     ops: Ops,
+    built: Built,
     memory: Memory,
+    observed: Observed,
     enabled: Sequence[bool],
     reports_on: Sequence[bool],
     line_high: Sequence[bool],
 ) -> tuple[Memory, Effects]:
     """The fourth act, with the lines read once more: a module that they show enabled or on is not
-    off, and the watchdog is fed while they are as this scan left them."""
+    off; the process is well while they are as this scan left them, and the relay supply's watchdog
+    is fed while an expander obeys too. Lost expanders are configured anew, one in each scan, when
+    all modules on them are off and their current is gone; if none answers at all, RESET is held low
+    before that."""
     as_left = ops.and_(
         *[diagnosis.same(ops, is_on, on) for is_on, on in zip(enabled, memory.enabled, strict=True)]
     )
     lines = list(zip(enabled, reports_on, strict=True))
+    lines_off_ms = [
+        diagnosis.off_at_last_look(ops, off_ms, *line)
+        for off_ms, line in zip(memory.lines_off_ms, lines, strict=True)
+    ]
+    resting = [
+        faults.at_rest(ops, built.timing.current_decay_ms, *line, off_ms)
+        for line, off_ms in zip(lines, lines_off_ms, strict=True)
+    ]
+    gone = ops.and_(
+        *resting,
+        *[each.lost for each in memory.healing],
+        *[
+            ops.not_(ops.or_(wrong, obeys))
+            for wrong, obeys in zip(observed.misconfigured, observed.obeyed, strict=True)
+        ],
+    )
+    reset = ops.or_(ops.not_(gone), memory.reset_ms >= healing.RESET_MS)
+    due: list[bool] = []
+    for at, each in enumerate(memory.healing):
+        on_it = [
+            ops.and_(resting[m], ops.not_(observed.modules[m].valid))
+            for m, carriers in enumerate(built.carriers)
+            if at in carriers
+        ]
+        may = healing.may_try(ops, each, memory.latched.expander_lost[at])
+        due.append(ops.and_(may, reset, *on_it, ops.not_(ops.or_(*due))))
+    low = ops.and_(gone, ops.not_(ops.or_(*due)))
     after = memory._replace(
         ages=[
             ages._replace(off_ms=diagnosis.off_at_last_look(ops, ages.off_ms, *line))
             for ages, line in zip(memory.ages, lines, strict=True)
         ],
-        lines_off_ms=[
-            diagnosis.off_at_last_look(ops, off_ms, *line)
-            for off_ms, line in zip(memory.lines_off_ms, lines, strict=True)
+        lines_off_ms=lines_off_ms,
+        healing=[
+            healing.tried(ops, each, now) for each, now in zip(memory.healing, due, strict=True)
         ],
+        reset_ms=diagnosis.lasting(ops, low, memory.reset_ms, observed.elapsed_ms),
         strayed=[
             ops.and_(high, ops.not_(on)) for high, on in zip(line_high, memory.enabled, strict=True)
         ],
     )
-    return after, [Pet(as_left)]
+    heard = ops.or_(*observed.obeyed)
+    return after, [Beat(as_left), Pet(ops.and_(as_left, heard)), Reset(low), Configure(due)]
 
 
 def locked(ops: Ops, memory: Memory) -> list[bool]:

@@ -1,0 +1,77 @@
+"""An expander that is out of order: alone and at once; configured anew as soon as everything on it
+is off, a few times an hour; latched as lost only when that does not help."""
+
+from typing import NamedTuple
+
+from verified_alloc.kernel.diagnosis import NOT_SO
+from verified_alloc.kernel.ops import Ops
+
+TRIES = 6
+"""So often within an hour, counted from the first time."""
+HOUR_MS = 3_600_000
+PAUSE_MS = 2_000
+"""Between two times."""
+RESET_MS = 1_000
+"""So long RESET is held low where no expander answers: longer than the off-delay that it passes."""
+
+
+class Healing(NamedTuple):
+    """One expander, or rather the pair of them at one position."""
+
+    lost: bool
+    """Nothing is asked of its coils until it has been configured anew, and answers."""
+    asked: bool
+    """The last scan ended with configuring it."""
+    tries: int
+    """So often it has been configured anew,"""
+    since_ms: int
+    """the first time so long ago, and that is less than an hour: `NOT_SO` if it was not;"""
+    last_ms: int
+    """and the last time."""
+
+
+def restarted(latched: bool) -> Healing:
+    """Of which nothing is known but that it was latched."""
+    return Healing(latched, False, 0, NOT_SO, NOT_SO)
+
+
+def looked_at(
+    ops: Ops, before: Healing, latched: bool, wrong: bool, obeys: bool, elapsed_ms: int
+) -> Healing:
+    """After a scan's readings: what is `wrong` is lost, and found again only when it was configured
+    anew and obeys."""
+    since_ms = _grown(ops, before.since_ms, elapsed_ms)
+    over = since_ms >= HOUR_MS
+    found = ops.and_(before.asked, obeys)
+    return before._replace(
+        lost=ops.or_(latched, wrong, ops.and_(before.lost, ops.not_(found))),
+        tries=ops.ite(over, 0, before.tries),
+        since_ms=ops.ite(over, NOT_SO, since_ms),
+        last_ms=_grown(ops, before.last_ms, elapsed_ms),
+    )
+
+
+def spent(ops: Ops, healing: Healing) -> bool:
+    """It is out of order, and has been configured anew as often as it may: for a person to see."""
+    return ops.and_(healing.lost, healing.tries >= TRIES)
+
+
+def may_try(ops: Ops, healing: Healing, latched: bool) -> bool:
+    """It may be configured anew, as far as it is about how often."""
+    rested = ops.or_(healing.last_ms <= NOT_SO, healing.last_ms >= PAUSE_MS)
+    return ops.and_(healing.lost, ops.not_(latched), healing.tries < TRIES, rested)
+
+
+def tried(ops: Ops, before: Healing, now: bool) -> Healing:
+    """When a scan has ended, with configuring it or without."""
+    return Healing(
+        lost=before.lost,
+        asked=now,
+        tries=before.tries + ops.ite(now, 1, 0),
+        since_ms=ops.ite(ops.and_(now, before.since_ms <= NOT_SO), 0, before.since_ms),
+        last_ms=ops.ite(now, 0, before.last_ms),
+    )
+
+
+def _grown(ops: Ops, age_ms: int, elapsed_ms: int) -> int:
+    return ops.ite(age_ms > NOT_SO, age_ms + elapsed_ms, NOT_SO)
