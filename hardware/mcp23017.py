@@ -7,6 +7,8 @@ Every method is one try: OSError means that the chip did not answer, whatever th
 Trying again, and knowing what a chip should show, is the bank's job (`hardware.contactors`).
 """
 
+import errno
+from ctypes import memset
 from struct import Struct
 from typing import NamedTuple, Protocol
 
@@ -26,6 +28,11 @@ IOCON_IN_BANK_1 = 0x05  # GPINTENB in BANK 0, where writing 0 does no harm
 ALL_PINS = 0xFFFF
 ALL_INPUTS = bytes([0xFF, 0xFF])
 NO_PINS = bytes(2)
+
+# What stands where an answer is expected, before it comes: nothing that a chip answers here, which
+# has no coil on GPA7 and GPB7, and all pull-ups or none.
+_NOT_READ = 0xA5
+_NOTHING_READ = bytes([_NOT_READ]) * REGISTERS
 
 _SHOWN = Struct("<2H")
 _OUTPUTS = Struct("<3H")
@@ -214,8 +221,13 @@ class MCP23017:
     def _transfer(self, wire_bytes: int, *messages: i2c_msg) -> bytes:
         self.transactions += 1
         self.wire_bytes += wire_bytes
+        answer = messages[-1]
+        memset(answer.buf, _NOT_READ, answer.len)
         self._bus.i2c_rdwr(*messages)
-        return bytes(messages[-1])
+        if answer.buf[: answer.len] == _NOTHING_READ[: answer.len]:
+            # smbus2 does not tell how many messages the kernel has transferred.
+            raise OSError(errno.EIO, "nothing was transferred")
+        return bytes(answer.buf[: answer.len])
 
 
 def _iodir_first(registers: bytes) -> bytes:

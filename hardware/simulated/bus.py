@@ -304,6 +304,9 @@ class SimulatedBus:
         self._owed += self._overhead
         try:
             for index, message in enumerate(messages):
+                if index in plan.not_sent:
+                    self._strikes(plan.not_sent[index], message.address)
+                    return
                 self._faulty_message(plan, index, message)
         finally:
             self._stop()

@@ -27,6 +27,7 @@ BUS_KINDS = (
     "wrong-chip",
     "drop-write",
     "brown-out",
+    "no-transfer",
 )
 ONCE_KINDS = ("flip-read", "flip-write", "wrong-chip", "drop-write", "brown-out")
 """Bus faults that strike once when no duration is given; all others last."""

@@ -17,6 +17,7 @@ KINDS = (
     "wrong_chip",
     "drop_write",
     "brown_out",
+    "no_transfer",
 )
 
 NEVER = 1 << 62
@@ -47,6 +48,7 @@ class BusFault:
                     acknowledges it, or on none
         drop_write  data bytes are acknowledged and lost
         brown_out   the chip's supply dips: power-up values
+        no_transfer the adapter says that all went well, and nothing was transferred
     address: the chip concerned; None = whichever is addressed (brown_out at once: every chip).
     at_transaction: not before the n-th transfer from now (0 = the next). None = from now on; a
         brown_out strikes at once and once, without a transfer.
@@ -107,6 +109,7 @@ class Interference:
     flips: dict[tuple[int, int], list[tuple[ArmedFault, int]]] = field(default_factory=dict)
     diverted: dict[int, tuple[ArmedFault, int]] = field(default_factory=dict)  # with the victim
     dropped: dict[int, ArmedFault] = field(default_factory=dict)  # data bytes, if any
+    not_sent: dict[int, ArmedFault] = field(default_factory=dict)
 
 
 def check(fault: BusFault, addresses: Iterable[int]) -> None:
@@ -148,6 +151,8 @@ def interference(
             plan.nacks[meant[0]] = armed
         elif fault.kind == "timeout":
             plan.timeouts[meant[0]] = armed
+        elif fault.kind == "no_transfer":
+            plan.not_sent[meant[0]] = armed
         elif fault.kind == "wrong_chip":
             writes = [index for index in meant if not messages[index].flags]
             carrying_data = [index for index in writes if messages[index].length > 1]

@@ -145,6 +145,33 @@ def test_a_chip_that_does_not_answer_is_an_os_error(output, bus):
             attempt()
 
 
+@pytest.mark.parametrize(
+    ("address", "attempt"),
+    [
+        (0x20, lambda chip: chip.write_word(0)),
+        (0x20, lambda chip: chip.write_word(0x7F7F)),
+        (0x20, MCP23017.read_outputs),
+        (0x20, MCP23017.read_registers),
+        (0x20, MCP23017.drive_all_pins),
+        (0x20, MCP23017.write_output_options),
+        (0x20, MCP23017.configure_outputs),
+        (0x24, MCP23017.read_pins),
+        (0x24, MCP23017.read_pins_and_directions),
+        (0x24, MCP23017.configure_inputs),
+    ],
+)
+def test_a_transfer_that_did_not_take_place_is_no_answer(output, feedback, bus, address, attempt):
+    """The adapter says that all went well; what was read before stands in the buffers."""
+    chip = {0x20: output, 0x24: feedback}[address]
+    output.configure_outputs()
+    feedback.configure_inputs()
+    attempt(chip)
+    bus.inject(BusFault("no_transfer", address))
+    with pytest.raises(OSError, match="nothing was transferred"):
+        attempt(chip)
+    attempt(chip)
+
+
 def test_what_goes_over_the_wire_is_counted(output, feedback, bus):
     output.configure_outputs()
     feedback.configure_inputs()

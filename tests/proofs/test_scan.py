@@ -124,7 +124,7 @@ def test_a_start_that_takes_modules_for_off(
 
 
 def test_a_watchdog_that_is_always_fed(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
-    changed(monkeypatch, "look_back", lambda effects: [scan.Pet(True)])
+    changed(monkeypatch, "look_back", lambda effects: [effects[0], scan.Pet(True), *effects[2:]])
     assert answer(small, "watchdog") == REFUTED
 
 

@@ -88,8 +88,8 @@ def run(
     \b
     Faults: weld, failed-open, late-release, late-operate, spontaneous-open, aux-stuck-closed,
     aux-stuck-open, aux-chatter, aux-broken-wire GUN:MODULE; module-dead, module-stuck-on MODULE;
-    estop; nack, nack-data, timeout, flip-read, flip-write, wrong-chip, drop-write, brown-out
-    EXPANDER; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21 @ 10s for 500ms'.
+    estop; nack, nack-data, timeout, flip-read, flip-write, wrong-chip, drop-write, brown-out,
+    no-transfer EXPANDER; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21 @ 10s for 500ms'.
     """
     from verified_alloc.run import command
     from verified_alloc.run.plan import RunOptions, checked
