@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 
 from verified_alloc.control.state import State
 from verified_alloc.journal.recorder import Journal
 from verified_alloc.run.loop import MS_PER_DAY, Run
+from verified_alloc.run.output import Output
 from verified_alloc.run.plan import RunPlan
 from verified_alloc.service.start import serving
 from verified_alloc.station.model import Station
@@ -79,10 +81,15 @@ def _shown(
     elif live and sys.stdout.isatty():
         from verified_alloc.run.terminal import LiveTable
 
-        with LiveTable(station) as table:
-            yield table.watch, table.note
+        with LiveTable(station) as table, Output() as output:
+            yield (
+                lambda state: output.soon(partial(table.watch, state)),
+                lambda sentence: output.soon(partial(table.note, sentence)),
+            )
     elif live:
-        yield _LiveLines().watch, lambda sentence: print(sentence, flush=True)
+        with Output() as output:
+            lines = _LiveLines(output)
+            yield lines.watch, lines.note
     elif sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import Progress
@@ -101,8 +108,12 @@ def _silent(_: object) -> None:
 class _LiveLines:
     """A line for every new state of connection and for every new offer."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: Output) -> None:
+        self._output = output
         self._before: object = None
+
+    def note(self, sentence: str) -> None:
+        self._output.soon(partial(print, sentence, flush=True))
 
     def watch(self, state: State) -> None:
         now = (state.live, state.offer_w)
@@ -115,4 +126,4 @@ class _LiveLines:
                 )
                 if modules
             ]
-            print(f"{state.at_ms / 1000:.2f} s  {'; '.join(fed) or 'all off'}", flush=True)
+            self.note(f"{state.at_ms / 1000:.2f} s  {'; '.join(fed) or 'all off'}")

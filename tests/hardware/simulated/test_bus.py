@@ -502,7 +502,7 @@ def test_every_bit_of_a_transfer_is_a_fault_of_its_own() -> None:
     choices = {kind: len(bits(kind, messages)) for kind in KINDS}
     assert choices == {
         **{"nack": 1, "nack_data": 4, "timeout": 1, "flip_read": 32, "flip_write": 32},
-        **{"wrong_chip": 7, "drop_write": 1, "brown_out": 3},
+        **{"wrong_chip": 7, "drop_write": 1, "brown_out": 3, "no_transfer": 1},
     }
     assert not bits("drop_write", messages[1:])
 
