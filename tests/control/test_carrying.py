@@ -1,11 +1,13 @@
 """What the scan observes of bank and lines, and its effects on them: real drivers, mock pins."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory
 from stations import tables
+from sweep.stations import REFERENCE
 
 from hardware import clock
 from hardware.contactors import BankReading
@@ -41,7 +43,7 @@ class Rig:
             chip = self.bus.chips[output]
             self.bus.chips[feedback].floating = lambda chip=chip: chip.word
         about = {"guns": 2, "modules": 17, "module_power_kw": 40, "gun_max_power_kw": 240}
-        station = Station.from_tables(
+        self.station = station = Station.from_tables(
             tables(
                 station=about,
                 matrix={"kind": "list", "reach": REACH},
@@ -176,6 +178,37 @@ def test_a_write_is_verified_expander_by_expander(rig: Rig) -> None:
     rig.bus.inject(BusFault("drop_write", OUTPUTS[1], count=None))
     assert rig.wires.carry([Write(wiring.words(bits(1)))]) == [True, False]
     assert rig.bus.chips[OUTPUTS[0]].word == 1 << 1
+
+
+def test_coils_that_an_earlier_process_left_on_stay_on_where_a_contactor_is(rig: Rig) -> None:
+    no_contactor = 0x10
+    for left in ((0x7F7F, 0x0F), (0, no_contactor)):
+        rig.bank.open()
+        rig.bank.start()
+        rig.bank.write(left)
+        rig.bank.close()
+        rig.bank = bank_of(rig.station)
+        rig.bank.open()
+        rig.bank.start()
+        words = [rig.bus.chips[at].word for at in OUTPUTS]
+        assert words == [left[0], left[1] & ~no_contactor]
+        rig.bank.close()
+
+
+@pytest.mark.parametrize(("scan_ms", "scans"), [(10, 8), (20, 8), (50, 8), (100, 4), (250, 2)])
+def test_every_chip_is_looked_over_within_half_a_second(scan_ms: int, scans: int) -> None:
+    timing = replace(REFERENCE.timing, scan_ms=scan_ms)
+    assert bank_of(replace(REFERENCE, timing=timing)).scrub_scans == scans
+
+
+def test_a_quick_look_shows_the_contact_of_one_contactor(rig: Rig) -> None:
+    rig.bank.open()
+    rig.bank.start()
+    for number in range(18):
+        rig.wires.carry([Write(wiring.words(bits(number)))])
+        assert [rig.wires.contact(each) for each in range(18)] == list(bits(number))
+    rig.bus.inject(BusFault("nack", FEEDBACK[1], count=None))
+    assert [rig.wires.contact(each) for each in (13, 14)] == [False, None]
 
 
 def test_an_abandoned_expander_is_written_no_more(rig: Rig) -> None:
