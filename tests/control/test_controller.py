@@ -17,7 +17,7 @@ from hardware.simulated.faults import Injection
 from verified_alloc.decide.policies import constraint, flow
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel import scan
-from verified_alloc.kernel.diagnosis import NOT_SO, Readings
+from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.station.model import Station
 
 SETTLING_S = 6
@@ -736,26 +736,6 @@ def test_quiet_time_ends_when_an_end_becomes_a_stop() -> None:
         for _ in range(3):
             state = at_work.scan(skip=False)
         assert state.quiet_until_ms - told_ms <= 2 * REFERENCE.timing.offer_lead_ms + 100
-
-
-def test_a_module_stands_where_both_looks_show_it_or_else_where_it_was_sent() -> None:
-    with WorkingStation(REFERENCE) as at_work:
-        at_work.ask({1: 40})
-        settle(at_work)
-        decider = at_work.controller._decider
-        ((module,),) = (held for held in at_work.live.values() if held)
-        before = decider._stand([])
-        assert before == {(1, module)}
-        open_ = (False,) * 6
-        gun_2 = tuple(gun == 2 for gun in range(1, 7))
-        off = Readings(True, False, False, open_, open_, open_)
-        once = off._replace(closed=gun_2)
-        twice = once._replace(closed_again=gun_2)
-        others = [off] * 8
-        others.insert(module - 1, once)
-        assert decider._stand(others) == before
-        others[module - 1] = twice
-        assert decider._stand(others) == {(2, module)}
 
 
 def test_each_scan_carries_the_acts_effects_once_and_in_their_order() -> None:

@@ -12,7 +12,8 @@ from stations import demands_of, faults_of, states_of, stations, tables
 
 from verified_alloc import BadInput, Faults, Station, allocate
 from verified_alloc.decide import demand
-from verified_alloc.decide.allocate import accepted, decide
+from verified_alloc.decide.allocate import accepted, decide, keep
+from verified_alloc.decide.explain import reasons
 from verified_alloc.decide.policies import constraint, documented, flow
 from verified_alloc.decide.policies.problem import Answer
 from verified_alloc.kernel import invariants, ops
@@ -342,6 +343,18 @@ def test_reservations_never_cost_safety(data: st.DataObject) -> None:
         held_w = sum(station.module_power_w[module - 1] for module in a.modules[gun])
         if station.site_limit_w is None:
             assert power_w == min(asked.demand_w[gun - 1], station.gun_max_w[gun - 1], held_w)
+
+
+def test_what_is_kept_is_within_a_lower_site_limit() -> None:
+    asked = demand.from_kilowatts(UNEQUAL, {1: 100, 2: 50})
+    present = {1: (1, 2, 3), 2: (4, 9)}
+    kept = keep(UNEQUAL.limited(90_000), asked, present, faults=Faults({1}))
+    assert kept.delivered_w == {1: 80_000, 2: 10_000, 3: 0, 4: 0, 5: 0, 6: 0}
+    assert kept.modules[1] == (2, 3)
+    assert kept.modules[2] == (4,)
+    told = reasons(UNEQUAL.limited(90_000), asked, Faults({1}), kept)
+    assert "It takes PM2-3 and gets 80 kW, short by 20 kW." in told.guns[1].sentences
+    assert "A solver is at work; until it answers no module comes to a gun." in told.station
 
 
 # --- refusals ------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class Decider:
 
     def held_ms(self, gun: int, now_ms: int) -> int:
         """How long they still are."""
-        return max(0, self._held_until_ms.get(gun, 0) - now_ms)
+        return max(0, self._held_until_ms.get(gun, now_ms) - now_ms)
 
     def decide(
         self,
