@@ -19,9 +19,9 @@ class LatchedFaults:
     """
 
     def __init__(self, station: Station, file: FaultLatch, report: Callable[[str], None]) -> None:
-        self._station = station
         self._file = file
         self._report = report
+        self._station = station
         self._note(Latched(**bits_of(file.load(), station)))
 
     def latch(self, bits: Latched) -> None:
@@ -38,5 +38,6 @@ class LatchedFaults:
         self._file.save(self.latched)
 
     def _note(self, bits: Latched) -> None:
-        self.bits, self.latched = bits, faults_of(bits)
+        self.latched = faults_of(bits)
+        self.bits = bits
         self.without = out_of_order(excluded(ops, self._station.built.carriers, bits))
