@@ -244,13 +244,18 @@ def test_the_watchdog_is_fed_only_when_it_is_due(rig: Rig) -> None:
     assert pin.state != before
 
 
-def test_the_start_waits_for_the_whole_decay_once_all_are_off(rig: Rig) -> None:
-    assert rig.wires.wait_until_off(TIMING, SCAN_MS) == (False,) * 3
-    assert rig.time.now_us == 200_000
+@pytest.mark.parametrize(("decay_ms", "scans"), [(200, 10), (201, 11)])
+def test_the_start_waits_for_the_whole_decay_once_all_are_off(
+    rig: Rig, decay_ms: int, scans: int
+) -> None:
+    timing = TIMING._replace(current_decay_ms=decay_ms)
+    assert rig.wires.wait_until_off(timing, SCAN_MS) == (False,) * 3
+    assert rig.time.now_us == scans * SCAN_MS * 1000
 
 
+@pytest.mark.parametrize(("decay_ms", "scans"), [(200, 10), (201, 11)])
 def test_the_start_counts_the_decay_anew_while_a_module_is_on(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, decay_ms: int, scans: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig.pins.pin(STATUSES[1]).drive_high()
     sleep_s = clock.sleep_s
@@ -261,8 +266,9 @@ def test_the_start_counts_the_decay_anew_while_a_module_is_on(
             rig.pins.pin(STATUSES[1]).drive_low()
 
     monkeypatch.setattr(clock, "sleep_s", sleep)
-    assert rig.wires.wait_until_off(TIMING, SCAN_MS) == (False,) * 3
-    assert rig.time.now_us == 300_000 + 200_000 - 20_000
+    timing = TIMING._replace(current_decay_ms=decay_ms)
+    assert rig.wires.wait_until_off(timing, SCAN_MS) == (False,) * 3
+    assert rig.time.now_us == 300_000 + (scans - 1) * SCAN_MS * 1000
 
 
 def test_the_start_does_not_wait_for_ever(rig: Rig) -> None:

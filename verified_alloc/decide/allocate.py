@@ -239,8 +239,7 @@ def _attempts(policy: str, reserved: Mapping[int, int]) -> Iterator[tuple[str, M
 
 def _nothing(station: Station) -> Answer:
     """Nobody gets anything."""
-    nobody = Choice([[False] * len(station.modules) for _ in station.guns], [0] * len(station.guns))
-    return Answer(nobody, "rule")
+    return Answer(Choice([[] for _ in station.guns], [0 for _ in station.guns]), "rule")
 
 
 def _staying(
