@@ -228,6 +228,14 @@ def test_lines_fall_and_rise_in_the_order_of_the_effects(rig: Rig) -> None:
     assert rig.levels() == [False, True, True]
 
 
+def test_a_line_falls_whatever_it_reads(rig: Rig) -> None:
+    """One that something holds low would rise again once it is let go."""
+    rig.wires.carry([Enable([True, True, False])])
+    rig.pins.pin(ENABLES[0]).state = False
+    rig.wires.carry([Disable([True, True, False])])
+    assert rig.lines.read().enabled == (False, False, False)
+
+
 def test_a_line_that_no_effect_names_is_left_alone(rig: Rig) -> None:
     for number in ENABLES:
         rig.pins.pin(number).clear_states()

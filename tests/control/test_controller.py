@@ -16,6 +16,7 @@ from hardware.simulated import charger as charger_module
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.cabinet import COMMAND
 from hardware.simulated.faults import Injection
+from hardware.supervision import Supervision
 from verified_alloc.control.fault_kinds import Fault
 from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.decide.policies import constraint, flow
@@ -101,6 +102,24 @@ def test_a_start_waits_out_the_decay_in_steps_of_a_scan() -> None:
             assert at_work.reported == []
     first_ms, same_ms, later_ms = started_ms
     assert (same_ms - first_ms, later_ms - first_ms) == (0, REFERENCE.timing.scan_ms)
+
+
+def test_the_expanders_are_let_out_of_reset_after_the_decay_and_before_the_first_transfer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Claiming the line may pull it low for a moment, which resets them."""
+    released: list[tuple[int, int]] = []
+    release = Supervision.release_reset
+
+    def noted(supervision: Supervision) -> None:
+        released.append((at_work.now_ms, at_work.bus.transactions))
+        release(supervision)
+
+    monkeypatch.setattr(Supervision, "release_reset", noted)
+    at_work = WorkingStation(REFERENCE)
+    with at_work:
+        assert released == [(REFERENCE.timing.current_decay_ms, 0)]
+        assert at_work.bus.transactions > 0
 
 
 @pytest.mark.parametrize("module", [1, 9])
