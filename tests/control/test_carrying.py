@@ -21,9 +21,10 @@ from verified_alloc.kernel.diagnosis import Readings, Timing
 from verified_alloc.kernel.scan import Abandon, Disable, Enable, Pet, Write
 from verified_alloc.station.model import Station
 
-# Contactors, module by module: 1:1, 2:1, 1:2, 2:3. Fourteen more modules on gun 1 alone reach into
-# a second expander.
-REACH = {"1": [1, 2, *range(4, 18)], "2": [1, 3]}
+# Contactors, module by module: 1:1, 2:1, 1:2, 2:3. Fourteen more modules on gun 1 reach into a
+# second expander; 13, on gun 2 too, is the one that both carry.
+REACH = {"1": [1, 2, *range(4, 18)], "2": [1, 3, 13]}
+CONTACTORS = 19
 ENABLES, STATUSES = [16, 17, 18], [4, 5, 6]
 OUTPUTS, FEEDBACK = (0x20, 0x21), (0x24, 0x25)
 WATCHDOG = 26
@@ -76,7 +77,7 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     factory.reset()
 
 
-def bits(*ones: int, of: int = 18) -> tuple[bool, ...]:
+def bits(*ones: int, of: int = CONTACTORS) -> tuple[bool, ...]:
     return tuple(number in ones for number in range(of))
 
 
@@ -117,7 +118,7 @@ def test_each_contactor_is_read_where_it_is(rig: Rig) -> None:
 
 
 def test_where_there_is_no_contactor_nothing_is_closed(rig: Rig) -> None:
-    everything = bits(*range(18))
+    everything = bits(*range(CONTACTORS))
     readings = rig.readings(lines(bits(of=17)), bank(everything, everything, everything))
     for which in ("latch", "closed", "closed_again"):
         seen = [getattr(reading, which) for reading in readings]
@@ -142,7 +143,7 @@ def test_a_module_is_valid_where_its_chips_answered(rig: Rig) -> None:
     nothing = lines(bits(of=17))
     assert all(reading.valid for reading in rig.readings(nothing, bank()))
     half = rig.readings(nothing, bank(answered=(True, False)))
-    assert [reading.valid for reading in half] == [True] * 13 + [False] * 4
+    assert [reading.valid for reading in half] == [True] * 12 + [False] * 5
     other = rig.readings(nothing, bank(answered=(False, True)))
     assert [reading.valid for reading in other] == [False] * 13 + [True] * 4
 
@@ -181,8 +182,8 @@ def test_a_write_is_verified_expander_by_expander(rig: Rig) -> None:
 
 
 def test_coils_that_an_earlier_process_left_on_stay_on_where_a_contactor_is(rig: Rig) -> None:
-    no_contactor = 0x10
-    for left in ((0x7F7F, 0x0F), (0, no_contactor)):
+    no_contactor = 0x20
+    for left in ((0x7F7F, 0x1F), (0, no_contactor)):
         rig.bank.open()
         rig.bank.start()
         rig.bank.write(left)
@@ -204,9 +205,9 @@ def test_every_chip_is_looked_over_within_half_a_second(scan_ms: int, scans: int
 def test_a_quick_look_shows_the_contact_of_one_contactor(rig: Rig) -> None:
     rig.bank.open()
     rig.bank.start()
-    for number in range(18):
+    for number in range(CONTACTORS):
         rig.wires.carry([Write(wiring.words(bits(number)))])
-        assert [rig.wires.contact(each) for each in range(18)] == list(bits(number))
+        assert [rig.wires.contact(each) for each in range(CONTACTORS)] == list(bits(number))
     rig.bus.inject(BusFault("nack", FEEDBACK[1], count=None))
     assert [rig.wires.contact(each) for each in (13, 14)] == [False, None]
 
@@ -216,6 +217,9 @@ def test_an_abandoned_expander_is_written_no_more(rig: Rig) -> None:
     rig.bank.start()
     rig.wires.carry([Abandon([False, True])])
     assert rig.wires.carry([Write(wiring.words(bits(0, 17)))]) == [True, False]
+    assert [rig.bus.chips[at].word for at in OUTPUTS] == [1, 0]
+    rig.wires.carry([Abandon([True, True])])
+    assert rig.wires.carry([Write(wiring.words(bits(1, 17)))]) == [False, False]
     assert [rig.bus.chips[at].word for at in OUTPUTS] == [1, 0]
 
 
@@ -262,16 +266,18 @@ def test_the_start_waits_for_the_whole_decay_once_all_are_off(
 
 
 @pytest.mark.parametrize(("decay_ms", "scans"), [(200, 10), (201, 11)])
+@pytest.mark.parametrize("on_from_us", [0, 100_000])
 def test_the_start_counts_the_decay_anew_while_a_module_is_on(
-    rig: Rig, decay_ms: int, scans: int, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, on_from_us: int, decay_ms: int, scans: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rig.pins.pin(STATUSES[1]).drive_high()
-    sleep_s = clock.sleep_s
+    status, sleep_s = rig.pins.pin(STATUSES[1]), clock.sleep_s
 
     def sleep(for_s: float) -> None:
         sleep_s(for_s)
-        if rig.time.now_us >= 300_000:
-            rig.pins.pin(STATUSES[1]).drive_low()
+        if on_from_us <= rig.time.now_us < 300_000:
+            status.drive_high()
+        else:
+            status.drive_low()
 
     monkeypatch.setattr(clock, "sleep_s", sleep)
     timing = TIMING._replace(current_decay_ms=decay_ms)

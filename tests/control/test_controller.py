@@ -819,13 +819,19 @@ def test_each_scan_reads_then_carries_the_acts_effects_once_in_their_order_and_l
 
             return noted
 
+        monkeypatch.setattr(controller._news, "of", lambda *_: ["news"])
+        monkeypatch.setattr(controller, "report", done.append)
+        decider = controller._decider
+        monkeypatch.setattr(decider, "decide", read_by(decider, decider.decide))
         monkeypatch.setattr(wires, "carry", noted)
         monkeypatch.setattr(lines, "read", read_by(lines, lines.read))
         monkeypatch.setattr(bank, "read", read_by(bank, bank.read))
         at_work.scan(skip=False)
-        falling = [scan.Latch, scan.Abandon, scan.Publish, scan.Disable, scan.Write]
+        kept = [scan.Latch, scan.Abandon]  # before anything is said or decided
+        falling = [scan.Publish, scan.Disable, scan.Write]
         rising = [scan.Publish, scan.Disable, scan.Enable, scan.Publish]
-        assert done == [lines, bank, *falling, *rising, lines, scan.Pet]
+        decided = ["news", decider]
+        assert done == [lines, bank, *kept, *decided, *falling, *rising, lines, scan.Pet]
 
 
 @pytest.mark.parametrize("scan_ms", [10, 20])
@@ -845,6 +851,35 @@ def test_the_bank_is_read_within_a_scan_and_told_how_many_have_passed(
         at_work._scans = 5
         at_work.scan(skip=False)
         assert asked == [(scan_ms * 1000, 1), (scan_ms * 1000, 5)]
+
+
+def test_the_first_act_is_given_what_passed_and_what_was_told_since_the_scan_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[tuple[scan.Observed, scan.Orders]] = []
+    diagnose = scan.diagnose
+
+    def noted(ops: Any, built: Any, memory: Any, *new: Any) -> object:
+        given.append(new)
+        return diagnose(ops, built, memory, *new)
+
+    with WorkingStation(replace(REFERENCE, site_limit_w=200_000)) as at_work:
+        at_work.scan(skip=False)
+        monkeypatch.setattr(scan, "diagnose", noted)
+        at_work.scan(skip=False)
+        assert at_work.controller.acknowledge(2, 0)
+        at_work.controller.limit_site(90_000)
+        at_work.scan(skip=False)
+        at_work.controller.stop()
+        at_work.due_ms += 80
+        at_work._scans = 5
+        at_work.scan(skip=False)
+    nobody, gun_2 = [False] * 6, [gun == 2 for gun in range(1, 7)]
+    assert [(observed.elapsed_ms, observed.scans, orders) for observed, orders in given] == [
+        (20, 1, scan.Orders(False, nobody, 200_000)),
+        (20, 1, scan.Orders(False, gun_2, 90_000)),
+        (100, 5, scan.Orders(True, nobody, 90_000)),
+    ]
 
 
 def test_the_last_look_is_taken_in_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,17 @@ def test_connected_is_what_the_first_look_shows(monkeypatch: pytest.MonkeyPatch)
         looks = {"closed": (1 << 1, 0, 0, 0), "closed_again": (1 << 2, 0, 0, 0)}
         shown = bank.read(clock.now_s() + 1, 1)._replace(**looks)
         monkeypatch.setattr(bank, "read", lambda *_: shown)
-        assert at_work.scan(skip=False).connected == ((), (1,), (), (), (), ())
+        state = at_work.scan(skip=False)
+        assert state.connected == ((), (1,), (), (), (), ())
+        assert not state.idle
+
+
+def test_the_demand_is_what_is_asked_and_not_the_rank_that_lags_behind() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        for kw in (60, 62):
+            at_work.ask({2: kw})
+            assert at_work.scan(skip=False).demand_w == (0, kw * 1000, 0, 0, 0, 0)
+        assert at_work.state.inputs.asked.rank_w[1] == 60_000
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,8 @@ class Controller:
             self.report(f"latched before the start: {sentence}")
         self._last_ms = self.now_ms()
 
-    def scan(self, scans: int = 1) -> State:
-        """One scan. `scans` is more than 1 only where time was skipped up to `quiet_until_ms`."""
+    def scan(self, scans: int) -> State:
+        """One scan. `scans` is 1, unless time was skipped up to `quiet_until_ms`."""
         now_ms, built, before = self.now_ms(), self._built, self._memory
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         lines = self._lines.read()
