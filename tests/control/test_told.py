@@ -312,6 +312,18 @@ def test_nothing_is_cleared_while_the_button_is_pressed() -> None:
         assert at_work.state.latched == latched
 
 
+def test_neither_an_expander_nor_a_stop_is_cleared_while_the_expander_is_silent() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.inject("nack 0x20", "estop for 1s")
+        at_work.go_on(2)
+        controller = at_work.controller
+        latched = {Fault("emergency_stop"), Fault("expander_lost", expander=0)}
+        for clear in (controller.clear_stop, lambda: controller.clear_expander(0)):
+            with pytest.raises(BadInput, match=r"^expander 0x20: cannot be configured; allowed"):
+                clear()
+            assert controller.faults.latched == latched
+
+
 def test_a_stop_is_cleared_with_the_expanders_that_are_lost_and_no_other_fault() -> None:
     with WorkingStation(without_dwell()) as at_work:
         at_work.controller.take_out("module", 9, True)
