@@ -49,5 +49,10 @@ ARGUED: dict[str, str] = {
     "verified_alloc.control.next_deadline.until_ms: age_ms > NOT_SO: LtE": (
         "said the other way round: it counts only whether it is as it was in the scan before"
     ),
+    "verified_alloc.decide.allocate.decide: if reserved:: after what follows": (
+        "a reason that there is not yet has no part in what is reserved"
+    ),
+    "verified_alloc.decide.allocate.decide: if accepted(station, left, asked, answer.choice):"
+    ": after what follows": "the reason of an answer that is accepted is told to nobody",
 }
 """By name, with the reason. At most 5 % of all mutants may be here."""

@@ -146,7 +146,7 @@ def decide(
         try:
             answer = _answer(problem, name, solve)
         except NoAnswer as error:
-            refused = refused or str(error)
+            refused = str(error)  # the rule always answers: this is the first attempt
             continue
         if accepted(station, left, asked, answer.choice):
             return _allocation(problem, answer, name, policy, refused)
@@ -166,8 +166,8 @@ def keep(
     keeps those that it still can use and needs, and none comes to it. It is the rule's choice on
     these contactors alone, so the guard accepts it (`rule.guard-accepts`)."""
     left = usable_after(station, faults)
-    has = station.grid((gun, module) for gun, modules in present.items() for module in modules)
-    usable = [list(map(and_, *rows)) for rows in zip(left.usable, has, strict=True)]
+    has = ((gun, module) for gun, modules in present.items() for module in modules)
+    usable = [list(map(and_, *rows)) for rows in zip(left.usable, station.grid(has), strict=True)]
     choice = documented.choose(station, left._replace(usable=usable), asked, NONE_RESERVED)
     answer = Answer(choice, "rule")
     if not accepted(station, left, asked, choice):
