@@ -294,7 +294,7 @@ def test_a_reservation_is_worth_what_its_gun_may_be_given() -> None:
     reserved = dict.fromkeys(range(3, 10), 1)
     a = decide(REFERENCE, asked, reserved=reserved)
     assert (a.modules[1], a.modules[2]) == ((3, 4, 5, 6, 7, 8), (1, 2))
-    ranked = asked._replace(rank_w=(300_000, 80_000, 0, 0, 0, 0))
+    ranked = asked._replace(rank_w=(300_000, 120_000, 0, 0, 0, 0))
     b = decide(REFERENCE, ranked, reserved={7: 2, 8: 2, 9: 2})
     assert b.modules[2] == (7, 8)
 

@@ -54,5 +54,19 @@ ARGUED: dict[str, str] = {
     ),
     "verified_alloc.decide.allocate.decide: if accepted(station, left, asked, answer.choice):"
     ": after what follows": "the reason of an answer that is accepted is told to nobody",
+    "verified_alloc.decide.allocate.accepted: guard.judge(ops, choice.held, choice.delivered_w,"
+    " asked.demand_w, station.gun_max_w, station.module_power_w, left.usable, left.in_service,"
+    " station.limit_w): arguments 4, 5": (
+        "both bound what is delivered; a gun without demand that holds a module is delivered too"
+        " little for it"
+    ),
+    "verified_alloc.decide.allocate.accepted: left.in_service: usable": (
+        "a gun that is out of service can use nothing"
+    ),
+    "verified_alloc.decide.allocate._staying: dwell.stays(ops, [reserved.get(module) == gun for"
+    " module in numbers], left.usable[gun - 1], min(asked.demand_w[gun - 1],"
+    " station.gun_max_w[gun - 1]), station.module_power_w): arguments 2, 3": (
+        "a module stays that is both reserved and usable, in whatever order"
+    ),
 }
 """By name, with the reason. At most 5 % of all mutants may be here."""
