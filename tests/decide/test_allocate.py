@@ -85,6 +85,14 @@ def test_what_is_delivered_and_what_is_not() -> None:
     assert all(type(power) is float for power in [*a.delivered_kw.values(), *a.unmet_kw.values()])
 
 
+def test_the_rank_says_who_comes_first_and_nothing_else() -> None:
+    asked = demand.from_kilowatts(REFERENCE, {1: 100, 2: 90})
+    lags_behind = asked._replace(rank_w=(104_000, 88_000, 0, 0, 0, 0))
+    assert decide(REFERENCE, lags_behind) == decide(REFERENCE, asked)
+    other = asked._replace(rank_w=(89_000, 90_000, 0, 0, 0, 0), order=(2, 1, 3, 4, 5, 6))
+    assert decide(REFERENCE, other).modules[2] == (1, 2, 3)
+
+
 def test_the_higher_demand_is_served_first_beyond_the_maximum() -> None:
     assert allocate(REFERENCE, {1: 250, 2: 260}).modules[2] == (1, 2, 3, 4, 5, 6)
 

@@ -68,5 +68,11 @@ ARGUED: dict[str, str] = {
     " station.gun_max_w[gun - 1]), station.module_power_w): arguments 2, 3": (
         "a module stays that is both reserved and usable, in whatever order"
     ),
+    "verified_alloc.decide.allocate._closed: holder: dict[int, int] = {}: after what follows": (
+        "nothing is in it until the first module is"
+    ),
+    "verified_alloc.decide.allocate._closed: holder[module] = gun: after what follows": (
+        "who takes the pair goes on to what comes after it"
+    ),
 }
 """By name, with the reason. At most 5 % of all mutants may be here."""

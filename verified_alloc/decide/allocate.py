@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import import_module
-from itertools import compress
+from itertools import compress, count
 from operator import and_, sub
 from threading import Thread
 
@@ -265,18 +265,14 @@ def _allocation(
 ) -> Allocation:
     station, asked, faults = problem.station, problem.asked, problem.faults
     choice = answer.choice
-    numbers = range(1, len(station.modules) + 1)
-    guns = range(1, len(station.guns) + 1)
-    modules = {
-        gun: tuple(compress(numbers, row)) for gun, row in zip(guns, choice.held, strict=True)
-    }
+    modules = {gun: tuple(compress(count(1), row)) for gun, row in enumerate(choice.held, start=1)}
     target = {(gun, module) for gun, held in modules.items() for module in held}
     busy = {module for _, module in target}
     capped_w = map(min, asked.demand_w, station.gun_max_w)
     return Allocation(
         modules=modules,
-        delivered_w=dict(zip(guns, choice.delivered_w, strict=True)),
-        unmet_w=dict(zip(guns, map(sub, capped_w, choice.delivered_w), strict=True)),
+        delivered_w=dict(enumerate(choice.delivered_w, start=1)),
+        unmet_w=dict(enumerate(map(sub, capped_w, choice.delivered_w), start=1)),
         idle_modules=tuple([m for m in usable(station, faults) if m not in busy]),
         operations=len((target ^ problem.current) - faults.contactors),
         policy=name,
