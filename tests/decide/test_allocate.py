@@ -544,6 +544,7 @@ RING = Station.from_tables(tables(matrix={"kind": "ring"}))
         (REFERENCE, {"faults": {3}}, "faults = {3}: allowed is Faults(...)"),
         (REFERENCE, {"wear": [1]}, "wear = [1]: allowed is (gun, module): operations"),
         (RING, {"wear": {(1, 5): 3}}, "wear of (1, 5): allowed are the contactors"),
+        (RING, {"wear": {(1, 5): -3}}, "wear of (1, 5): allowed are the contactors"),
         (REFERENCE, {"wear": {1: 3}}, "wear of 1: allowed are the contactors"),
         (REFERENCE, {"wear": {(1, 5): -3}}, "wear of contactor 1:5 = -3: allowed is a whole"),
         (REFERENCE, {"wear": {(1, 5): 0.5}}, "wear of contactor 1:5 = 0.5"),
