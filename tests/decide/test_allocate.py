@@ -546,7 +546,7 @@ RING = Station.from_tables(tables(matrix={"kind": "ring"}))
         (RING, {"wear": {(1, 5): 3}}, "wear of (1, 5): allowed are the contactors"),
         (RING, {"wear": {(1, 5): -3}}, "wear of (1, 5): allowed are the contactors"),
         (REFERENCE, {"wear": {1: 3}}, "wear of 1: allowed are the contactors"),
-        (REFERENCE, {"wear": {(1, 5): -3}}, "wear of contactor 1:5 = -3: allowed is a whole"),
+        (REFERENCE, {"wear": {(1, 5): -1}}, "wear of contactor 1:5 = -1: allowed is a whole"),
         (REFERENCE, {"wear": {(1, 5): 0.5}}, "wear of contactor 1:5 = 0.5"),
         (
             Station.from_tables(tables(policy={"minimum_modules": 1})),
