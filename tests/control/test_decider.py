@@ -281,6 +281,10 @@ def test_until_when_a_solver_has_time() -> None:
     assert deciding.decider.next_change_ms(deciding.now_ms) == deciding.now_ms
     assert deciding.scan(SOLVER_DEADLINE_MS - 1).policy == KEPT
     assert deciding.scan(1).policy == "documented"
+    assert deciding.reported == [
+        "policy priority had no answer (the solver has not answered within 1000 ms):"
+        " documented instead"
+    ]
     assert deciding.decider.next_change_ms(deciding.now_ms) == deciding.now_ms
     deciding.solver.answers = True
     assert deciding.scan().policy == "priority"

@@ -111,6 +111,7 @@ def test_a_file_of_the_first_version_is_read(tmp_path: Path) -> None:
         ({"version": 3, "faults": []}, "version 3 is newer than 2, the newest known here"),
         ({"version": 3, "faulty": []}, "version 3 is newer than 2, the newest known here"),
         ({"version": 2, "faults": [DEAD, {"kind": "hot"}]}, "kind of fault 'hot' is not known"),
+        ({"hot": [3]}, "kind of fault 'hot' is not known here"),
         (OLD | {"hot": [3], "cold": [4]}, "kind of fault 'cold' is not known here"),
     ],
 )
