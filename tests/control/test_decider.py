@@ -14,7 +14,7 @@ from verified_alloc.control.decider import SOLVER_DEADLINE_MS, Decider
 from verified_alloc.control.fault_kinds import bits_of
 from verified_alloc.control.wear import STEP
 from verified_alloc.decide.allocate import KEPT, Allocation, decide
-from verified_alloc.decide.demand import DemandProcessor
+from verified_alloc.decide.demand import DemandProcessor, strictly
 from verified_alloc.decide.policies import constraint, documented
 from verified_alloc.decide.policies.problem import (
     NO_FAULTS,
@@ -162,6 +162,14 @@ def test_a_demand_is_decided_anew_and_one_that_is_stale_counts_nothing() -> None
     timeout_ms = UNEQUAL.timing.demand_timeout_s * 1000
     assert deciding.scan(timeout_ms - SCAN_MS).modules[2] == (1,)
     assert deciding.scan(1).modules[2] == ()
+
+
+def test_nobody_asks_for_anything_on_the_way_out() -> None:
+    deciding = Deciding()
+    deciding.ask({2: 80})
+    deciding.scan(stopping_ms=0)
+    assert deciding.decider.inputs is not None
+    assert deciding.decider.inputs.asked == strictly([0] * 6)
 
 
 def test_a_stopped_station_that_has_not_begun_to_end_is_still_decided_for() -> None:
