@@ -6,6 +6,7 @@ from sweep.working_station import WorkingStation
 
 from hardware import clock
 from verified_alloc.decide.policies.problem import NO_FAULTS
+from verified_alloc.station.faults import Faults
 
 NOBODY: tuple[tuple[int, ...], ...] = ((),) * 6
 
@@ -101,3 +102,14 @@ def test_the_lines_are_verified_as_far_as_they_were_told(fault: str, verified: b
         at_work.wait()
         at_work.inject(fault)
         assert at_work.scan(skip=False).verified == verified
+
+
+def test_what_a_scan_latches_it_decides_without() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 40})
+        assert at_work.scan(skip=False).allocation.modules[1] == (1,)
+        at_work.inject("brown-out 0x20")
+        assert at_work.go_on(1, until=lambda: bool(at_work.state.latched), skip=False)
+        state = at_work.state
+        assert state.inputs.faults == state.faults == Faults(modules={1, 2, 3})
+        assert state.allocation.modules[1] == (4,)
