@@ -166,8 +166,14 @@ def keep(
     keeps those that it still can use and needs, and none comes to it. It is the rule's choice on
     these contactors alone, so the guard accepts it (`rule.guard-accepts`)."""
     left = usable_after(station, faults)
-    has = ((gun, module) for gun, modules in present.items() for module in modules)
-    usable = [list(map(and_, *rows)) for rows in zip(left.usable, station.grid(has), strict=True)]
+    usable = [
+        list(map(and_, *rows))
+        for rows in zip(
+            left.usable,
+            station.grid((gun, module) for gun, modules in present.items() for module in modules),
+            strict=True,
+        )
+    ]
     choice = documented.choose(station, left._replace(usable=usable), asked, NONE_RESERVED)
     answer = Answer(choice, "rule")
     if not accepted(station, left, asked, choice):
