@@ -882,6 +882,22 @@ def test_the_first_act_is_given_what_passed_and_what_was_told_since_the_scan_bef
     ]
 
 
+def test_the_third_act_is_given_what_was_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Sequence[bool]] = []
+    conclude = scan.conclude
+
+    def noted(*arguments: Any) -> object:
+        given.append(arguments[-1])
+        return conclude(*arguments)
+
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.go_on(1)
+        monkeypatch.setattr(at_work.controller._bank, "write", lambda _: frozenset([1]))
+        monkeypatch.setattr(scan, "conclude", noted)
+        assert not at_work.scan(skip=False).verified
+    assert given == [[True, False, True, True]]
+
+
 def test_the_last_look_is_taken_in_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is told, what a module reports and what a line's level is: each as what it is."""
     taken: list[tuple[Sequence[bool], ...]] = []

@@ -302,9 +302,13 @@ def test_a_reservation_is_worth_what_its_gun_may_be_given() -> None:
     reserved = dict.fromkeys(range(3, 10), 1)
     a = decide(REFERENCE, asked, reserved=reserved)
     assert (a.modules[1], a.modules[2]) == ((3, 4, 5, 6, 7, 8), (1, 2))
-    ranked = asked._replace(rank_w=(300_000, 120_000, 0, 0, 0, 0))
+    asked = demand.from_kilowatts(REFERENCE, {1: 300, 2: 60, 3: 40})
+    ranked = asked._replace(rank_w=(300_000, 120_000, 40_000, 0, 0, 0))
     b = decide(REFERENCE, ranked, reserved={7: 2, 8: 2, 9: 2})
-    assert b.modules[2] == (7, 8)
+    assert (b.modules[2], b.modules[3]) == ((7, 8), (9,))
+    asked = demand.from_kilowatts(SMALL, {1: 20, 2: 200})
+    c = decide(SMALL, asked, reserved=dict.fromkeys((1, 2, 3), 2))
+    assert c.modules == {1: (3,), 2: (1, 2)}
 
 
 def test_the_guard_stands_before_every_policy(monkeypatch: pytest.MonkeyPatch) -> None:
