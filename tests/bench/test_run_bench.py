@@ -54,7 +54,7 @@ def cpu_ms_without_the_wire(at_work: WorkingStation, wire: WireTime, scans: int)
         for gun, kw in at_work.asked_kw.items():
             at_work.demands.set(gun, kw, at_work.due_ms)
         wire_ns, began_ns = wire.ns, time.thread_time_ns()
-        at_work.state = at_work.controller.scan()
+        at_work.state = at_work.controller.scan(1)
         costs.append((time.thread_time_ns() - began_ns - (wire.ns - wire_ns)) / 1e6)
         at_work.due_ms += timing.scan_ms
     return costs

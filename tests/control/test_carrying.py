@@ -1,11 +1,13 @@
 """What the scan observes of bank and lines, and its effects on them: real drivers, mock pins."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory
 from stations import tables
+from sweep.stations import REFERENCE
 
 from hardware import clock
 from hardware.contactors import BankReading
@@ -19,9 +21,10 @@ from verified_alloc.kernel.diagnosis import Readings, Timing
 from verified_alloc.kernel.scan import Abandon, Disable, Enable, Pet, Write
 from verified_alloc.station.model import Station
 
-# Contactors, module by module: 1:1, 2:1, 1:2, 2:3. Fourteen more modules on gun 1 alone reach into
-# a second expander.
-REACH = {"1": [1, 2, *range(4, 18)], "2": [1, 3]}
+# Contactors, module by module: 1:1, 2:1, 1:2, 2:3. Fourteen more modules on gun 1 reach into a
+# second expander; 13, on gun 2 too, is the one that both carry.
+REACH = {"1": [1, 2, *range(4, 18)], "2": [1, 3, 13]}
+CONTACTORS = 19
 ENABLES, STATUSES = [16, 17, 18], [4, 5, 6]
 OUTPUTS, FEEDBACK = (0x20, 0x21), (0x24, 0x25)
 WATCHDOG = 26
@@ -41,7 +44,7 @@ class Rig:
             chip = self.bus.chips[output]
             self.bus.chips[feedback].floating = lambda chip=chip: chip.word
         about = {"guns": 2, "modules": 17, "module_power_kw": 40, "gun_max_power_kw": 240}
-        station = Station.from_tables(
+        self.station = station = Station.from_tables(
             tables(
                 station=about,
                 matrix={"kind": "list", "reach": REACH},
@@ -74,7 +77,7 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     factory.reset()
 
 
-def bits(*ones: int, of: int = 18) -> tuple[bool, ...]:
+def bits(*ones: int, of: int = CONTACTORS) -> tuple[bool, ...]:
     return tuple(number in ones for number in range(of))
 
 
@@ -115,7 +118,7 @@ def test_each_contactor_is_read_where_it_is(rig: Rig) -> None:
 
 
 def test_where_there_is_no_contactor_nothing_is_closed(rig: Rig) -> None:
-    everything = bits(*range(18))
+    everything = bits(*range(CONTACTORS))
     readings = rig.readings(lines(bits(of=17)), bank(everything, everything, everything))
     for which in ("latch", "closed", "closed_again"):
         seen = [getattr(reading, which) for reading in readings]
@@ -140,7 +143,7 @@ def test_a_module_is_valid_where_its_chips_answered(rig: Rig) -> None:
     nothing = lines(bits(of=17))
     assert all(reading.valid for reading in rig.readings(nothing, bank()))
     half = rig.readings(nothing, bank(answered=(True, False)))
-    assert [reading.valid for reading in half] == [True] * 13 + [False] * 4
+    assert [reading.valid for reading in half] == [True] * 12 + [False] * 5
     other = rig.readings(nothing, bank(answered=(False, True)))
     assert [reading.valid for reading in other] == [False] * 13 + [True] * 4
 
@@ -178,12 +181,45 @@ def test_a_write_is_verified_expander_by_expander(rig: Rig) -> None:
     assert rig.bus.chips[OUTPUTS[0]].word == 1 << 1
 
 
-def test_an_abandoned_expander_is_written_no_more(rig: Rig) -> None:
+def test_coils_that_an_earlier_process_left_on_stay_on_where_a_contactor_is(rig: Rig) -> None:
+    no_contactor = 0x20
+    for left in ((0x7F7F, 0x1F), (0, no_contactor)):
+        rig.bank.open()
+        rig.bank.start()
+        rig.bank.write(left)
+        rig.bank.close()
+        rig.bank = bank_of(rig.station)
+        rig.bank.open()
+        rig.bank.start()
+        words = [rig.bus.chips[at].word for at in OUTPUTS]
+        assert words == [left[0], left[1] & ~no_contactor]
+        rig.bank.close()
+
+
+@pytest.mark.parametrize(("scan_ms", "scans"), [(10, 8), (20, 8), (50, 8), (100, 4), (250, 2)])
+def test_every_chip_is_looked_over_within_half_a_second(scan_ms: int, scans: int) -> None:
+    timing = replace(REFERENCE.timing, scan_ms=scan_ms)
+    assert bank_of(replace(REFERENCE, timing=timing)).scrub_scans == scans
+
+
+def test_a_quick_look_shows_the_contact_of_one_contactor(rig: Rig) -> None:
     rig.bank.open()
     rig.bank.start()
-    rig.wires.carry([Abandon([False, True])])
-    assert rig.wires.carry([Write(wiring.words(bits(0, 17)))]) == [True, False]
-    assert [rig.bus.chips[at].word for at in OUTPUTS] == [1, 0]
+    for number in range(CONTACTORS):
+        rig.wires.carry([Write(wiring.words(bits(number)))])
+        assert [rig.wires.contact(each) for each in range(CONTACTORS)] == list(bits(number))
+    rig.bus.inject(BusFault("nack", FEEDBACK[1], count=None))
+    assert [rig.wires.contact(each) for each in (13, 14)] == [False, None]
+
+
+@pytest.mark.parametrize("lost", [(False, True), (True, False), (True, True), (False, False)])
+def test_an_abandoned_expander_is_written_no_more(rig: Rig, lost: tuple[bool, bool]) -> None:
+    rig.bank.open()
+    rig.bank.start()
+    rig.wires.carry([Abandon(lost)])
+    verified = [not each for each in lost]
+    assert rig.wires.carry([Write(wiring.words(bits(0, 14)))]) == verified
+    assert [bool(rig.bus.chips[at].word) for at in OUTPUTS] == verified
 
 
 def test_lines_fall_and_rise_in_the_order_of_the_effects(rig: Rig) -> None:
@@ -193,6 +229,14 @@ def test_lines_fall_and_rise_in_the_order_of_the_effects(rig: Rig) -> None:
     assert rig.levels() == [False, True, True]
     rig.wires.carry([Enable([True, False, False]), Disable([True, False, False])])
     assert rig.levels() == [False, True, True]
+
+
+def test_a_line_falls_whatever_it_reads(rig: Rig) -> None:
+    """One that something holds low would rise again once it is let go."""
+    rig.wires.carry([Enable([True, True, False])])
+    rig.pins.pin(ENABLES[0]).state = False
+    rig.wires.carry([Disable([True, True, False])])
+    assert rig.lines.read().enabled == (False, False, False)
 
 
 def test_a_line_that_no_effect_names_is_left_alone(rig: Rig) -> None:
@@ -211,25 +255,33 @@ def test_the_watchdog_is_fed_only_when_it_is_due(rig: Rig) -> None:
     assert pin.state != before
 
 
-def test_the_start_waits_for_the_whole_decay_once_all_are_off(rig: Rig) -> None:
-    assert rig.wires.wait_until_off(TIMING, SCAN_MS) == (False,) * 3
-    assert rig.time.now_us == 200_000
-
-
-def test_the_start_counts_the_decay_anew_while_a_module_is_on(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("decay_ms", "scans"), [(200, 10), (201, 11)])
+def test_the_start_waits_for_the_whole_decay_once_all_are_off(
+    rig: Rig, decay_ms: int, scans: int
 ) -> None:
-    rig.pins.pin(STATUSES[1]).drive_high()
-    sleep_s = clock.sleep_s
+    timing = TIMING._replace(current_decay_ms=decay_ms)
+    assert rig.wires.wait_until_off(timing, SCAN_MS) == (False,) * 3
+    assert rig.time.now_us == scans * SCAN_MS * 1000
+
+
+@pytest.mark.parametrize(("decay_ms", "scans"), [(200, 10), (201, 11)])
+@pytest.mark.parametrize("on_from_us", [0, 100_000])
+def test_the_start_counts_the_decay_anew_while_a_module_is_on(
+    rig: Rig, on_from_us: int, decay_ms: int, scans: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, sleep_s = rig.pins.pin(STATUSES[1]), clock.sleep_s
 
     def sleep(for_s: float) -> None:
         sleep_s(for_s)
-        if rig.time.now_us >= 300_000:
-            rig.pins.pin(STATUSES[1]).drive_low()
+        if on_from_us <= rig.time.now_us < 300_000:
+            status.drive_high()
+        else:
+            status.drive_low()
 
     monkeypatch.setattr(clock, "sleep_s", sleep)
-    assert rig.wires.wait_until_off(TIMING, SCAN_MS) == (False,) * 3
-    assert rig.time.now_us == 300_000 + 200_000 - 20_000
+    timing = TIMING._replace(current_decay_ms=decay_ms)
+    assert rig.wires.wait_until_off(timing, SCAN_MS) == (False,) * 3
+    assert rig.time.now_us == 300_000 + (scans - 1) * SCAN_MS * 1000
 
 
 def test_the_start_does_not_wait_for_ever(rig: Rig) -> None:

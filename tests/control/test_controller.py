@@ -1,8 +1,9 @@
 """The controller on the simulated charger; what counts is what the cabinet shows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,14 +11,18 @@ from sweep.stations import REFERENCE, strictly_documented, without_status_inputs
 from sweep.working_station import WorkingStation
 
 from hardware import clock
+from hardware.contactors import BankReading
 from hardware.simulated import charger as charger_module
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.cabinet import COMMAND
 from hardware.simulated.faults import Injection
+from hardware.supervision import Supervision
+from verified_alloc.control.fault_kinds import Fault
+from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.decide.policies import constraint, flow
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel import scan
-from verified_alloc.kernel.diagnosis import NOT_SO, Readings
+from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.station.model import Station
 
 SETTLING_S = 6
@@ -82,6 +87,61 @@ def test_stopping_takes_power_off_first_and_then_opens_everything() -> None:
         assert any(was_off_while_closed)
         assert at_work.feeds(NOTHING)
         assert not at_work.bad() + at_work.exposures() + at_work.reported
+
+
+def test_a_start_waits_out_the_decay_in_steps_of_a_scan() -> None:
+    started_ms = []
+    for current_decay_ms in (50, 60, 61):
+        with WorkingStation(with_timing(current_decay_ms=current_decay_ms)) as at_work:
+            started_ms.append(at_work.now_ms)
+            assert at_work.reported == []
+    first_ms, same_ms, later_ms = started_ms
+    assert (same_ms - first_ms, later_ms - first_ms) == (0, REFERENCE.timing.scan_ms)
+
+
+def test_the_expanders_are_let_out_of_reset_after_the_decay_and_before_the_first_transfer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Claiming the line may pull it low for a moment, which resets them."""
+    released: list[tuple[int, int]] = []
+    reset = Supervision.reset
+
+    def noted(supervision: Supervision, low: bool) -> None:
+        assert not low
+        released.append((at_work.now_ms, at_work.bus.transactions))
+        reset(supervision, low)
+
+    monkeypatch.setattr(Supervision, "reset", noted)
+    at_work = WorkingStation(REFERENCE)
+    with at_work:
+        assert released == [(REFERENCE.timing.current_decay_ms, 0)]
+        assert at_work.bus.transactions > 0
+
+
+@pytest.mark.parametrize("module", [1, 9])
+def test_a_start_tells_which_module_is_on_all_the_same(module: int) -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.inject(f"module-stuck-on {module}")
+        at_work.go_on(0.1)
+        at_work.reported.clear()
+        at_work.kill()
+        at_work.start()
+        assert at_work.reported == [
+            f"module {module} reports on at start although its enable is low"
+        ]
+
+
+def test_nothing_is_asked_of_the_coils_of_an_expander_that_was_lost_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "faults"
+    FaultLatch(path).save(frozenset([Fault("expander_lost", expander=1)]))
+    with WorkingStation(REFERENCE, faults_path=path) as at_work:
+        (told,) = at_work.reported
+        assert told.startswith("latched before the start: expanders 0x21 and 0x25 are lost")
+        at_work.bus.inject(BusFault("nack", 0x21, count=None))
+        at_work.go_on(1, skip=False)
+        assert at_work.bus.faults_hit == []
 
 
 # Offers, dwell, deadband, stale demands, the site limit.
@@ -796,8 +856,9 @@ def test_nobody_is_fed_while_coils_are_in_doubt_whose_contacts_cannot_be_read() 
         bank.write = fails  # type: ignore[method-assign]
         at_work.ask({2: 40})
         at_work.go_on(20)
-        assert "expanders 0x21 and 0x25 are lost" in reported(at_work)
-        assert "guns 1, 2, 3, 4, 5, 6 are locked until they are read" in reported(at_work)
+        said = reported(at_work)
+        assert "expanders 0x21 and 0x25 are lost" in said
+        assert "guns 1, 2, 3, 4, 5, 6 are locked until they are read" in said
         assert at_work.state.locked == (1, 2, 3, 4, 5, 6)
         assert not any(at_work.live.values())
 
@@ -830,43 +891,105 @@ def test_quiet_time_ends_when_an_end_becomes_a_stop() -> None:
         assert state.quiet_until_ms - told_ms <= 2 * REFERENCE.timing.offer_lead_ms + 100
 
 
-def test_a_module_stands_where_both_looks_show_it_or_else_where_it_was_sent() -> None:
-    with WorkingStation(REFERENCE) as at_work:
-        at_work.ask({1: 40})
-        settle(at_work)
-        decider = at_work.controller._decider
-        ((module,),) = (held for held in at_work.live.values() if held)
-        before = decider._stand([])
-        assert before == {(1, module)}
-        open_ = (False,) * 6
-        gun_2 = tuple(gun == 2 for gun in range(1, 7))
-        off = Readings(True, False, False, open_, open_, open_)
-        once = off._replace(closed=gun_2)
-        twice = once._replace(closed_again=gun_2)
-        others = [off] * 8
-        others.insert(module - 1, once)
-        assert decider._stand(others) == before
-        others[module - 1] = twice
-        assert decider._stand(others) == {(2, module)}
-
-
-def test_each_scan_carries_the_acts_effects_once_and_in_their_order() -> None:
+def test_each_scan_reads_then_carries_the_acts_effects_once_in_their_order_and_looks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.ask({1: 80})
         settle(at_work)
-        wires = at_work.controller._wires
-        carry, carried = wires.carry, []
+        controller = at_work.controller
+        wires, lines, bank = controller._wires, controller._lines, controller._bank
+        carry, done = wires.carry, []
 
         def noted(effects: Sequence[scan.Effect]) -> object:
-            carried.extend(type(effect) for effect in effects)
+            done.extend(type(effect) for effect in effects)
             return carry(effects)
 
-        wires.carry = noted  # type: ignore[method-assign]
+        def read_by(what: object, read: Callable[..., Any]) -> Callable[..., Any]:
+            def noted(*arguments: Any) -> Any:
+                done.append(what)
+                return read(*arguments)
+
+            return noted
+
+        monkeypatch.setattr(controller._news, "of", lambda *_: ["news"])
+        monkeypatch.setattr(controller, "report", done.append)
+        decider = controller._decider
+        monkeypatch.setattr(decider, "decide", read_by(decider, decider.decide))
+        monkeypatch.setattr(wires, "carry", noted)
+        monkeypatch.setattr(lines, "read", read_by(lines, lines.read))
+        monkeypatch.setattr(bank, "read", read_by(bank, bank.read))
         at_work.scan(skip=False)
-        falling = [scan.Latch, scan.Abandon, scan.Publish, scan.Disable, scan.Write]
+        kept = [scan.Latch, scan.Abandon]  # before anything is said or decided
+        falling = [scan.Publish, scan.Disable, scan.Write]
         rising = [scan.Publish, scan.Disable, scan.Enable, scan.Publish]
         last = [scan.Beat, scan.Pet, scan.Reset, scan.Configure]
-        assert carried == [*falling, *rising, *last]
+        decided = ["news", decider]
+        assert done == [lines, bank, *kept, *decided, *falling, *rising, lines, *last]
+
+
+@pytest.mark.parametrize("scan_ms", [10, 20])
+def test_the_bank_is_read_within_a_scan_and_told_how_many_have_passed(
+    scan_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with WorkingStation(with_timing(scan_ms=scan_ms)) as at_work:
+        read, asked = at_work.controller._bank.read, []
+
+        def noted(deadline_s: float, scans: int) -> BankReading:
+            asked.append((round((deadline_s - clock.now_s()) * 1e6), scans))
+            return read(deadline_s, scans)
+
+        monkeypatch.setattr(at_work.controller._bank, "read", noted)
+        at_work.scan(skip=False)
+        at_work.due_ms += 4 * scan_ms
+        at_work._scans = 5
+        at_work.scan(skip=False)
+        assert asked == [(scan_ms * 1000, 1), (scan_ms * 1000, 5)]
+
+
+def test_the_first_act_is_given_what_passed_and_what_was_told_since_the_scan_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[tuple[scan.Observed, scan.Orders]] = []
+    diagnose = scan.diagnose
+
+    def noted(ops: Any, built: Any, memory: Any, *new: Any) -> object:
+        given.append(new)
+        return diagnose(ops, built, memory, *new)
+
+    with WorkingStation(replace(REFERENCE, site_limit_w=200_000)) as at_work:
+        at_work.scan(skip=False)
+        monkeypatch.setattr(scan, "diagnose", noted)
+        at_work.scan(skip=False)
+        assert at_work.controller.acknowledge(2, 0)
+        at_work.controller.limit_site(90_000)
+        at_work.scan(skip=False)
+        at_work.controller.stop()
+        at_work.due_ms += 80
+        at_work._scans = 5
+        at_work.scan(skip=False)
+    nobody, gun_2 = [False] * 6, [gun == 2 for gun in range(1, 7)]
+    assert [(observed.elapsed_ms, observed.scans, orders) for observed, orders in given] == [
+        (20, 1, scan.Orders(False, nobody, 200_000)),
+        (20, 1, scan.Orders(False, gun_2, 90_000)),
+        (100, 5, scan.Orders(True, nobody, 90_000)),
+    ]
+
+
+def test_the_third_act_is_given_what_was_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Sequence[bool]] = []
+    conclude = scan.conclude
+
+    def noted(*arguments: Any) -> object:
+        given.append(arguments[-1])
+        return conclude(*arguments)
+
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.go_on(1)
+        monkeypatch.setattr(at_work.controller._bank, "write", lambda _: frozenset([1]))
+        monkeypatch.setattr(scan, "conclude", noted)
+        assert not at_work.scan(skip=False).verified
+    assert given == [[True, False, True, True]]
 
 
 def test_the_last_look_is_taken_in_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:

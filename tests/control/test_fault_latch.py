@@ -111,7 +111,8 @@ def test_a_file_of_the_first_version_is_read(tmp_path: Path) -> None:
         ({"version": 3, "faults": []}, "version 3 is newer than 2, the newest known here"),
         ({"version": 3, "faulty": []}, "version 3 is newer than 2, the newest known here"),
         ({"version": 2, "faults": [DEAD, {"kind": "hot"}]}, "kind of fault 'hot' is not known"),
-        (OLD | {"hot": [3]}, "kind of fault 'hot' is not known here"),
+        ({"hot": [3]}, "kind of fault 'hot' is not known here"),
+        (OLD | {"hot": [3], "cold": [4]}, "kind of fault 'cold' is not known here"),
     ],
 )
 def test_a_file_of_a_later_program_is_refused(
@@ -209,6 +210,8 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
         '{"version": 2}',
         '{"version": "2", "faults": []}',
         '{"version": 1, "faults": []}',
+        '{"version": 2.0, "faults": []}',
+        '{"version": 2.5, "faults": []}',
         '{"version": 2, "faults": {}}',
         '{"version": 2, "faults": ""}',
         '{"version": 2, "faults": [[["kind", "dead"], ["module", 5]]]}',
@@ -228,17 +231,34 @@ def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     assert len(str(refused.value)) < 300
 
 
-def test_a_fault_that_cannot_be_kept_ends_in_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "no space left on device"),
+        (PermissionError(), "permissionerror"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_at_the_start_and_ends_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str
 ) -> None:
-    def full(path: Path, text: str) -> None:
-        raise OSError(28, "No space left on device")
+    def fails(path: Path, text: str) -> None:
+        raise error
 
     latch = FaultLatch(tmp_path / "faults")
-    latch.load()
-    monkeypatch.setattr(whole_file, "write", full)
-    with pytest.raises(HardwareError, match=r"faults: no space left on device$"):
+    monkeypatch.setattr(whole_file, "write", fails)
+    with pytest.raises(BadInput, match=f"faults: {said}; allowed is a file that can be written$"):
+        latch.load()
+    with pytest.raises(HardwareError, match=f"faults: {said}$"):
         latch.save(frozenset([Fault("welded", 1, 1)]))
+
+
+def test_the_file_and_its_folders_are_made_at_the_first_start(tmp_path: Path) -> None:
+    path = tmp_path / "lib" / "station" / "faults"
+    assert FaultLatch(path).load() == frozenset()
+    assert json.loads(path.read_text()) == {"version": 2, "faults": []}
+    below_a_file = path / "faults"
+    with pytest.raises(BadInput, match=r"allowed is a file that can be written$"):
+        FaultLatch(below_a_file).load()
 
 
 def test_random_bytes_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """allocate(): the documented scenarios, the documented rule at large, and every refusal."""
 
 import random
+import threading
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +12,19 @@ from listing import listing
 from stations import demands_of, faults_of, states_of, stations, tables
 
 from verified_alloc import BadInput, Faults, Station, allocate
+from verified_alloc.decide import allocate as door
 from verified_alloc.decide import demand
-from verified_alloc.decide.allocate import accepted, decide
+from verified_alloc.decide.allocate import (
+    KEPT,
+    accepted,
+    decide,
+    keep,
+    needs_constraints,
+    prepare,
+)
+from verified_alloc.decide.explain import reasons
 from verified_alloc.decide.policies import constraint, documented, flow
-from verified_alloc.decide.policies.problem import Answer
+from verified_alloc.decide.policies.problem import Answer, NotYet, Problem
 from verified_alloc.kernel import invariants, ops
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.station.faults import usable_after
@@ -73,6 +83,14 @@ def test_what_is_delivered_and_what_is_not() -> None:
     assert a.unmet_kw == {1: 0.0, 2: 30.0, 3: 16.1, 4: 0.0, 5: 0.0, 6: 0.0}
     assert a.delivered_w[2] == 120_000
     assert all(type(power) is float for power in [*a.delivered_kw.values(), *a.unmet_kw.values()])
+
+
+def test_the_rank_says_who_comes_first_and_nothing_else() -> None:
+    asked = demand.from_kilowatts(REFERENCE, {1: 100, 2: 90})
+    lags_behind = asked._replace(rank_w=(104_000, 88_000, 0, 0, 0, 0))
+    assert decide(REFERENCE, lags_behind) == decide(REFERENCE, asked)
+    other = asked._replace(rank_w=(89_000, 90_000, 0, 0, 0, 0), order=(2, 1, 3, 4, 5, 6))
+    assert decide(REFERENCE, other).modules[2] == (1, 2, 3)
 
 
 def test_the_higher_demand_is_served_first_beyond_the_maximum() -> None:
@@ -275,7 +293,22 @@ def test_a_rejected_answer_is_made_again_without_reservations() -> None:
     # Taking PM9 first would leave 20 kW of PM9 without use beside PM1.
     a = decide(station, asked, reserved={9: 1})
     assert a.modules[1] == (1,)
-    assert a.fallback_from is None
+    assert (a.fallback_from, a.fallback_reason) == (None, None)
+
+
+def test_a_reservation_is_worth_what_its_gun_may_be_given() -> None:
+    """Its maximum, 240 kW; what it asks for, not what its place in the order comes from."""
+    asked = demand.from_kilowatts(REFERENCE, {1: 300, 2: 60})
+    reserved = dict.fromkeys(range(3, 10), 1)
+    a = decide(REFERENCE, asked, reserved=reserved)
+    assert (a.modules[1], a.modules[2]) == ((3, 4, 5, 6, 7, 8), (1, 2))
+    asked = demand.from_kilowatts(REFERENCE, {1: 300, 2: 60, 3: 40})
+    ranked = asked._replace(rank_w=(300_000, 120_000, 40_000, 0, 0, 0))
+    b = decide(REFERENCE, ranked, reserved={7: 2, 8: 2, 9: 2})
+    assert (b.modules[2], b.modules[3]) == ((7, 8), (9,))
+    asked = demand.from_kilowatts(SMALL, {1: 20, 2: 200})
+    c = decide(SMALL, asked, reserved=dict.fromkeys((1, 2, 3), 2))
+    assert c.modules == {1: (3,), 2: (1, 2)}
 
 
 def test_the_guard_stands_before_every_policy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,8 +322,126 @@ def test_the_guard_stands_before_every_policy(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(documented, "choose", lambda *_: everything)
     a = decide(REFERENCE, asked, policy="fair")
     assert (a.policy, a.fallback_from) == ("nothing", "fair")
+    assert a.fallback_reason == "the guard does not accept the answer by flow"
     assert a.modules == dict.fromkeys(range(1, 7), ())
+    assert a.delivered_w == dict.fromkeys(range(1, 7), 0)
     assert a.unmet_kw[1] == 80
+    assert a.idle_modules == tuple(range(1, 10))
+    kept = keep(REFERENCE, asked, {1: (1, 2)}, current={(1, 1), (1, 2)})
+    assert (kept.policy, kept.modules, kept.operations) == (KEPT, a.modules, 2)
+
+
+# A station on which every bound is another: two guns of 100 and 70 kW, modules of 40, 40 and 20.
+SMALL = Station.from_tables(
+    tables(
+        station={"guns": 2, "modules": 3, "gun_max_power_kw": 100, "site_limit_kw": 130},
+        gun=[{"id": 2, "max_power_kw": 70}],
+        module=[{"id": 3, "power_kw": 20}],
+    )
+)
+BOTH = ([[True, False, True], [False, True, False]], [60_000, 40_000])
+
+
+@pytest.mark.parametrize(
+    ("demands_kw", "held", "delivered_w", "well"),
+    [
+        ((60, 40), *BOTH, True),
+        ((60, 0), [[True, False, True], [False, False, False]], [60_000, 0], True),
+        ((60, 40), [[True, True, False], [False, True, False]], [60_000, 40_000], False),
+        ((59.999, 40), *BOTH, False),
+        ((200, 200), [[True, True, True], [False, False, False]], [100_000, 0], True),
+        ((200, 200), [[True, False, False], [False, True, True]], [40_000, 60_000], True),
+        ((200, 200), [[True, False, False], [False, True, True]], [40_000, 60_001], False),
+        ((40, 200), [[True, True, False], [False, False, False]], [40_000, 0], False),
+        ((200, 200), [[False, False, False], [True, True, False]], [0, 70_001], False),
+        ((0, 0), [[False, False, False], [True, False, False]], [0, 0], False),
+        ((0, 0), [[False, False, False], [False, False, False]], [0, -1], False),
+    ],
+)
+def test_the_guard_judges_by_what_is_asked_and_what_there_is(
+    demands_kw: tuple[float, float], held: list[list[bool]], delivered_w: list[int], well: bool
+) -> None:
+    asked = demand.from_kilowatts(SMALL, dict(enumerate(demands_kw, start=1)))
+    ranked = asked._replace(rank_w=(300_000, 290_000), order=(1, 2))
+    left = usable_after(SMALL, Faults())
+    choice = Choice(held, delivered_w)
+    assert accepted(SMALL, left, asked, choice) == well
+    assert accepted(SMALL, left, ranked, choice) == well
+
+
+@pytest.mark.parametrize(
+    ("station", "faults"),
+    [
+        (SMALL.limited(99_999), Faults()),
+        (SMALL, Faults(guns={1})),
+        (SMALL, Faults(modules={2})),
+        (SMALL, Faults(failed_open={(1, 3)})),
+        (SMALL, Faults(welded={(2, 1)})),
+    ],
+    ids=["limit", "gun", "module", "failed open", "welded"],
+)
+def test_the_guard_knows_the_limit_and_the_faults(station: Station, faults: Faults) -> None:
+    asked = demand.from_kilowatts(SMALL, {1: 60, 2: 40})
+    left = usable_after(SMALL, faults)
+    assert not accepted(station, left, asked, Choice(*BOTH))
+    assert accepted(SMALL, usable_after(SMALL, Faults()), asked, Choice(*BOTH))
+
+
+@pytest.mark.parametrize(
+    ("policy", "tables_beside", "needed"),
+    [
+        ("documented", {"station": {"site_limit_kw": 150}}, False),
+        ("documented", {"module": [{"id": 9, "power_kw": 20}]}, False),
+        ("priority", {}, False),
+        ("priority", {"gun": [{"id": 2, "max_power_kw": 70}]}, False),
+        ("priority", {"module": [{"id": 9, "power_kw": 20}]}, True),
+        ("priority", {"station": {"site_limit_kw": 150}}, False),
+        ("priority", {"minimum_modules": 1}, False),
+        ("priority", {"minimum_modules": 1, "station": {"site_limit_kw": 150}}, True),
+        ("fair", {}, False),
+        ("fair", {"station": {"site_limit_kw": 150}}, True),
+        ("max-power", {"minimum_modules": 1}, False),
+        ("max-power", {"station": {"site_limit_kw": 150}}, True),
+    ],
+)
+def test_a_constraint_solver_is_made_ready_where_it_is_needed(
+    policy: str, tables_beside: dict[str, Any], needed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = dict(tables_beside)
+    about = {"name": policy, "minimum_modules": beside.pop("minimum_modules", 0)}
+    station = Station.from_tables(tables(policy=about, **beside))
+    asked = demand.from_kilowatts(station, {1: 160, 2: 90, 3: 90})
+    assert needs_constraints(station) == needed
+    assert (decide(station, asked, policy=policy).method == "constraint") == needed
+
+    loaded: list[str] = []
+
+    class AtOnce(threading.Thread):
+        def start(self) -> None:
+            assert self.daemon  # who ends does not wait for it
+            self.run()
+
+    monkeypatch.setattr(door, "Thread", AtOnce)
+    monkeypatch.setattr(door, "import_module", loaded.append)
+    prepare(station)
+    assert loaded == ["ortools.sat.python.cp_model"] * needed
+
+
+def test_a_given_solver_is_asked_where_no_flow_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    questions: list[tuple[Problem, str]] = []
+
+    def solve(problem: Problem, policy: str) -> Answer:
+        questions.append((problem, policy))
+        raise NotYet
+
+    asked = demand.from_kilowatts(UNEQUAL, {1: 80})
+    with pytest.raises(NotYet):
+        decide(UNEQUAL, asked, policy="fair", wear={(1, 2): 3}, current={(1, 1)}, solve=solve)
+    expected = Problem(UNEQUAL, asked, wear={(1, 2): 3}, current={(1, 1)})
+    assert questions == [(expected, "fair")]
+    asked = demand.from_kilowatts(REFERENCE, {1: 80})
+    assert decide(REFERENCE, asked, policy="fair", solve=solve).method == "flow"
+    assert len(questions) == 1
 
 
 def test_whatever_goes_wrong_in_a_solver_the_rule_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,6 +455,11 @@ def test_whatever_goes_wrong_in_a_solver_the_rule_answers(monkeypatch: pytest.Mo
     assert a.fallback_from == "fair"
     assert a.modules[1] == (1, 2)
     assert "CP-SAT says" in str(a.fallback_reason)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(documented, "choose", lambda *_: Choice([[True] * 9] * 6, [0] * 6))
+        a = decide(UNEQUAL, asked, policy="fair")
+        assert (a.policy, a.method) == ("nothing", "rule")
+        assert "CP-SAT says" in str(a.fallback_reason)
     monkeypatch.setattr(constraint, "solve", broken)
     a = decide(UNEQUAL, asked, policy="priority")
     assert (a.policy, a.fallback_from) == ("documented", "priority")
@@ -344,6 +500,18 @@ def test_reservations_never_cost_safety(data: st.DataObject) -> None:
             assert power_w == min(asked.demand_w[gun - 1], station.gun_max_w[gun - 1], held_w)
 
 
+def test_what_is_kept_is_within_a_lower_site_limit() -> None:
+    asked = demand.from_kilowatts(UNEQUAL, {1: 100, 2: 50})
+    present = {1: (1, 2, 3), 2: (4, 9)}
+    kept = keep(UNEQUAL.limited(90_000), asked, present, faults=Faults({1}))
+    assert kept.delivered_w == {1: 80_000, 2: 10_000, 3: 0, 4: 0, 5: 0, 6: 0}
+    assert kept.modules[1] == (2, 3)
+    assert kept.modules[2] == (4,)
+    told = reasons(UNEQUAL.limited(90_000), asked, Faults({1}), kept)
+    assert "It takes PM2-3 and gets 80 kW, short by 20 kW." in told.guns[1].sentences
+    assert "A solver is at work; until it answers no module comes to a gun." in told.station
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 RING = Station.from_tables(tables(matrix={"kind": "ring"}))
@@ -373,14 +541,16 @@ RING = Station.from_tables(tables(matrix={"kind": "ring"}))
         (REFERENCE, {"current": [[1]]}, "current = [[1]]"),
         (REFERENCE, {"current": {1: [1, 2], 2: [2]}}, "module 2 is already on gun 1"),
         (REFERENCE, {"current": {1: [2, 2]}}, "module 2 is already on gun 1"),
+        (RING, {"current": {1: [1], 2: [1]}}, "module 1 is out of reach: allowed are 2, 3, 4, 5"),
         (RING, {"current": {1: [5]}}, "module 5 is out of reach: allowed are 1, 2, 3, 4"),
         (REFERENCE, {"faults": Faults(modules={10})}, "failed module 10"),
         (RING, {"faults": Faults(welded={(1, 5)})}, "welded contactor 1:5"),
         (REFERENCE, {"faults": {3}}, "faults = {3}: allowed is Faults(...)"),
         (REFERENCE, {"wear": [1]}, "wear = [1]: allowed is (gun, module): operations"),
         (RING, {"wear": {(1, 5): 3}}, "wear of (1, 5): allowed are the contactors"),
+        (RING, {"wear": {(1, 5): -3}}, "wear of (1, 5): allowed are the contactors"),
         (REFERENCE, {"wear": {1: 3}}, "wear of 1: allowed are the contactors"),
-        (REFERENCE, {"wear": {(1, 5): -3}}, "wear of contactor 1:5 = -3: allowed is a whole"),
+        (REFERENCE, {"wear": {(1, 5): -1}}, "wear of contactor 1:5 = -1: allowed is a whole"),
         (REFERENCE, {"wear": {(1, 5): 0.5}}, "wear of contactor 1:5 = 0.5"),
         (
             Station.from_tables(tables(policy={"minimum_modules": 1})),
@@ -394,6 +564,38 @@ def test_bad_input(station: Station, arguments: dict[str, Any], said: str) -> No
         allocate(station, **{"demands": {}} | arguments)
     assert said in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
+
+
+def test_one_thing_is_refused_after_the_other() -> None:
+    """The first that is wrong, in the order of what is given; what does not fit together, last."""
+    station = Station.from_tables(tables(policy={"minimum_modules": 1}))
+    good: dict[str, Any] = {"policy": "documented", "faults": Faults(modules={10}), "demands": {}}
+    bad: dict[str, tuple[Any, str]] = {
+        "policy": ("best", "policy 'best'"),
+        "faults": ({3}, "faults = {3}"),
+        "demands": ({7: 40}, "gun 7"),
+        "current": ({8: 1}, "gun 8"),
+        "wear": ([1], "wear = [1]"),
+    }
+    arguments = {name: wrong for name, (wrong, _) in bad.items()}
+    for name, (_, said) in bad.items():
+        with pytest.raises(BadInput) as refused:
+            allocate(station, **arguments)
+        assert str(refused.value).startswith(said)
+        arguments[name] = good.get(name)
+    with pytest.raises(BadInput, match="minimum_modules = 1 with policy documented"):
+        allocate(station, **arguments)
+    with pytest.raises(BadInput, match="failed module 10"):
+        allocate(station, **arguments | {"policy": "priority"})
+
+
+@pytest.mark.parametrize("operations", [0, 1, 10**9])
+def test_wear_is_a_number_of_operations(operations: int) -> None:
+    assert allocate(REFERENCE, {1: 40}, policy="priority", wear={(1, 1): operations}).modules[
+        1
+    ] == ((1,) if operations == 0 else (2,))
+    with pytest.raises(BadInput, match="from 0 to 1000000000"):
+        allocate(REFERENCE, {}, wear={(1, 1): 10**9 + 1})
 
 
 def test_current_is_judged_by_the_fault_free_matrix() -> None:

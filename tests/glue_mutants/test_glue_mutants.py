@@ -52,7 +52,7 @@ def test_the_shipped_file_and_what_nothing_reaches_survive() -> None:
 
 
 def test_a_mutant_that_loops_for_ever_is_noticed() -> None:
-    name = "verified_alloc.control.wires.wait_until_off: waited_ms += scan_ms: left out"
+    name = "verified_alloc.control.wires.wait_until_off: waited_ms + scan_ms: Sub"
     endless = reach(f"{WIRES}::test_the_start_does_not_wait_for_ever")
     assert hunt.fate(EVERY[name], [endless]).state == hunt.KILLED
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from verified_alloc.station.model import Station
+from verified_alloc.station.parts import PowerModule
 
 REFERENCE = Station.reference()
 
@@ -17,6 +18,16 @@ def strictly(name: str, station: Station = REFERENCE) -> Station:
 def strictly_documented(station: Station = REFERENCE) -> Station:
     """The same, deciding by the documented rule to the letter."""
     return strictly("documented", station)
+
+
+def unequal() -> Station:
+    """One module of less power than the others, so that it takes a constraint solver to decide; and
+    no dwell."""
+    return replace(
+        REFERENCE,
+        modules=(*REFERENCE.modules[:8], PowerModule(9, 20_000)),
+        timing=replace(REFERENCE.timing, minimum_dwell_s=0),
+    )
 
 
 def without_status_inputs(station: Station = REFERENCE) -> Station:

@@ -27,10 +27,9 @@ def taken_out(memory: Memory, kind: str, number: int, out: bool) -> Memory:
     now = {"gun": latched.gun_out, "module": latched.module_out}[kind]
     if not number_in(number, len(now)):
         raise BadInput(f"{kind} {shown(number)}: allowed are {kind}s 1 to {len(now)}")
-    bits = _set(now, number - 1, out)
     if kind == "gun":
-        return memory._replace(latched=latched._replace(gun_out=bits))
-    return memory._replace(latched=latched._replace(module_out=bits))
+        return memory._replace(latched=latched._replace(gun_out=_set(now, number - 1, out)))
+    return memory._replace(latched=latched._replace(module_out=_set(now, number - 1, out)))
 
 
 def contactor(station: Station, memory: Memory, gun: int, module: int) -> Memory:
@@ -42,11 +41,10 @@ def contactor(station: Station, memory: Memory, gun: int, module: int) -> Memory
             f"contactor {gun}:{module}: command and auxiliary contact are not seen to agree;"
             " allowed once they are"
         )
-    latched = memory.latched
     return memory._replace(
-        latched=latched._replace(
-            welded=_sound(latched.welded, module - 1, gun - 1),
-            failed_open=_sound(latched.failed_open, module - 1, gun - 1),
+        latched=memory.latched._replace(
+            welded=_sound(memory.latched.welded, module - 1, gun - 1),
+            failed_open=_sound(memory.latched.failed_open, module - 1, gun - 1),
         )
     )
 

@@ -16,10 +16,10 @@ from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.latched_faults import LatchedFaults
 from verified_alloc.control.news import News
 from verified_alloc.control.next_deadline import Stillness
-from verified_alloc.control.state import State, by_gun
+from verified_alloc.control.state import Inputs, State, by_gun
 from verified_alloc.control.wires import Carrier, Wires
 from verified_alloc.decide.allocate import Allocation, Solve
-from verified_alloc.decide.demand import Asked, DemandProcessor, check_gun
+from verified_alloc.decide.demand import DemandProcessor, check_gun
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel import ops, scan
@@ -63,13 +63,13 @@ class Controller:
         self._memory = scan.restarted(self._built, self.faults.bits)
         others: Mapping[type, Carrier] = {scan.Latch: self.faults.latch, scan.Publish: self._tell}
         self._wires = Wires(station, bank, lines, supervision, others)
-        self._decider = Decider(demands, solve, operations, report)
         self._own_limit_w = station.site_limit_w
-        self._acknowledged: set[int] = set()
-        self._ending = False
-        self._last_ms = 0
+        self._decider = Decider(demands, solve, operations, report)
+        self._acknowledged: list[int] = []
         self._stillness = Stillness(self._built, bank.scrub_scans)
+        self._ending = False
         self._news = News(station)
+        self._last_ms: int  # the start's
 
     def start(self) -> None:
         """Wait until no module is on and no current can flow, and only then touch an expander. The
@@ -85,23 +85,23 @@ class Controller:
             self.report(f"latched before the start: {sentence}")
         self._last_ms = self.now_ms()
 
-    def scan(self, scans: int = 1) -> State:
-        """One scan. `scans` is more than 1 only where time was skipped up to `quiet_until_ms`."""
+    def scan(self, scans: int) -> State:
+        """One scan. `scans` is 1, unless time was skipped up to `quiet_until_ms`."""
         now_ms, built, before = self.now_ms(), self._built, self._memory
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         lines = self._lines.read()
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
         observed = self._wires.observed(lines, bank, self._supervision.stopped, elapsed_ms, scans)
-        obeys = [gun in self._acknowledged for gun in self._guns]
+        acknowledged, self._acknowledged = self._acknowledged, []
+        obeys = [gun in acknowledged for gun in self._guns]
         orders = Orders(self._ending, obeys, self.station.limit_w)
-        self._acknowledged.clear()
 
         memory, effects = scan.diagnose(ops, built, before, observed, orders)
         self._wires.carry(effects)
         for sentence in self._news.of(memory, observed, self._bank.events):
             self.report(sentence)
         without = self.faults.without(memory)
-        asked, allocation = self._decider.decide(
+        inputs, allocation = self._decider.decide(
             self.station, without, memory, observed.modules, now_ms
         )
         wanted = Wanted(self.station.grid(allocation.pairs), list(allocation.delivered_w.values()))
@@ -117,14 +117,14 @@ class Controller:
         )
         self._wires.carry(effects)
 
-        self._memory = memory
         done = all(verified) and list(left.enabled) == list(memory.enabled)
+        self._memory = memory
         oddities = self._bank.counts.total()
         still_ms = self._stillness.until_ms(
             now_ms, observed, switched, allocation, before, memory, oddities, scans, done
         )
         until_ms = min(still_ms, self._decider.next_change_ms(now_ms))
-        return self._state(now_ms, asked, allocation, observed, done, until_ms)
+        return self._state(now_ms, inputs, allocation, observed, done, until_ms)
 
     def _tell(self, offer_w: Sequence[int]) -> None:
         for gun, power_w in enumerate(offer_w, start=1):
@@ -133,7 +133,7 @@ class Controller:
     def _state(
         self,
         now_ms: int,
-        asked: Asked,
+        inputs: Inputs,
         allocation: Allocation,
         observed: Observed,
         verified: bool,
@@ -141,13 +141,12 @@ class Controller:
     ) -> State:
         memory, live = self._memory, by_gun(self._memory.feeding)
         connected = by_gun(zip(*(module.closed for module in observed.modules), strict=True))
-        assert self._decider.inputs is not None
         return State(
             at_ms=now_ms,
-            demand_w=asked.demand_w,
+            demand_w=inputs.asked.demand_w,
             stale=self.demands.stale(now_ms),
             allocation=allocation,
-            inputs=self._decider.inputs,
+            inputs=inputs,
             offer_w=tuple(each.offer_w for each in memory.offers),
             live=live,
             connected=connected,
@@ -180,7 +179,7 @@ class Controller:
         """The gun obeys this offer. It counts only if it is the one published last."""
         is_latest = self._memory.offers[gun - 1].offer_w == offer_w
         if is_latest:
-            self._acknowledged.add(gun)
+            self._acknowledged.append(gun)
         return is_latest
 
     def limit_site(self, limit_w: int | None) -> None:

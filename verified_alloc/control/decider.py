@@ -10,7 +10,7 @@ from operator import and_
 from verified_alloc.control.state import Inputs
 from verified_alloc.control.wear import Wear, in_steps
 from verified_alloc.decide.allocate import Allocation, Solve, decide, keep
-from verified_alloc.decide.demand import Asked, DemandProcessor, strictly
+from verified_alloc.decide.demand import DemandProcessor, strictly
 from verified_alloc.decide.policies.problem import NO_WEAR, Answer, NoAnswer, NotYet, Problem
 from verified_alloc.kernel import dwell, ops
 from verified_alloc.kernel.deadline import LONG_MS
@@ -56,11 +56,9 @@ class Decider:
     def next_change_ms(self, now_ms: int) -> int:
         """When a hold ends or a demand becomes stale by itself, or in a day if none does; while
         a solver has not answered, now."""
-        if self._undecided_ms is not None:
-            return now_ms
-        ends_ms = [until for until in self._held_until_ms.values() if until > now_ms]
-        stale_ms = self._demands.next_change_ms(now_ms)
-        return min(ends_ms if stale_ms is None else [*ends_ms, stale_ms], default=now_ms + LONG_MS)
+        changes_ms = (self._demands.next_change_ms(now_ms), *self._held_until_ms.values())
+        to_come_ms = [at_ms for at_ms in changes_ms if at_ms is not None and at_ms > now_ms]
+        return min(to_come_ms, default=now_ms + LONG_MS) if self._undecided_ms is None else now_ms
 
     def hold(self, gun: int, until_ms: int) -> None:
         """Until then the modules live on this gun are reserved for it."""
@@ -68,7 +66,7 @@ class Decider:
 
     def held_ms(self, gun: int, now_ms: int) -> int:
         """How long they still are."""
-        return max(0, self._held_until_ms.get(gun, 0) - now_ms)
+        return max(0, self._held_until_ms.get(gun, now_ms) - now_ms)
 
     def decide(
         self,
@@ -77,21 +75,21 @@ class Decider:
         memory: Memory,
         readings: Sequence[Readings],
         now_ms: int,
-    ) -> tuple[Asked, Allocation]:
-        """What counts as asked (nothing on the way out), and who is to have what: allocated anew
+    ) -> tuple[Inputs, Allocation]:
+        """What counts (no demand does on the way out), and who is to have what: allocated anew
         when demands, faults, the limit or the reserved modules have changed, and as long as a
         solver beside the scan has not answered."""
         self._wear.note(readings)
         stopping = memory.stopping_ms > NOT_SO
         asked = strictly([0 for _ in station.guns]) if stopping else self._demands.asked(now_ms)
-        held = [self.held_ms(gun.id, now_ms) > 0 for gun in station.guns]
         minimum_ms = station.built.minimum_dwell_ms
+        held = [self.held_ms(gun.id, now_ms) > 0 for gun in station.guns]
         rows = dwell.reserved(ops, memory.feeding, memory.fed_ms, minimum_ms, held)
         reserved = {m: g for g, row in enumerate(rows, 1) for m, bit in enumerate(row, 1) if bit}
         inputs = Inputs(asked, faults, reserved, station.site_limit_w)
         if inputs != self.inputs:
-            self.inputs, self._stood = inputs, self._stand(readings)
-            self._worn = in_steps(self._wear.operations)
+            self.inputs = inputs
+            self._stood, self._worn = self._stand(readings), in_steps(self._wear.operations)
             if self._undecided_ms is None:
                 self._undecided_ms = now_ms
         if self._allocation is None or self._undecided_ms is not None:
@@ -102,7 +100,7 @@ class Decider:
                     f"policy {self._allocation.fallback_from} had no answer ({reason}):"
                     f" {self._allocation.policy} instead"
                 )
-        return asked, self._allocation
+        return inputs, self._allocation
 
     def _decided(self, station: Station, inputs: Inputs, now_ms: int) -> Allocation:
         """The answer to these inputs, or what stands until it is there."""
@@ -122,8 +120,13 @@ class Decider:
             assert self._undecided_ms is not None
             if now_ms - self._undecided_ms >= SOLVER_DEADLINE_MS:
                 return ask(solve=_too_late)
-            present = {} if self._allocation is None else self._allocation.modules
-            return keep(station, inputs.asked, present, faults=inputs.faults, current=self._stood)
+            return keep(
+                station,
+                inputs.asked,
+                {} if self._allocation is None else self._allocation.modules,
+                faults=inputs.faults,
+                current=self._stood,
+            )
         self._undecided_ms = None
         return decided
 

@@ -50,7 +50,7 @@ class FaultLatch:
         if self.path is None:
             return frozenset()
         if not self.path.exists():
-            self._try_out()
+            self._try_out(self.path)
             return frozenset()
         try:
             return _faults(json.loads(self.path.read_text(encoding="utf-8")))
@@ -65,16 +65,15 @@ class FaultLatch:
                 "inspect the contactors, then remove the file"
             ) from error
 
-    def _try_out(self) -> None:
+    def _try_out(self, path: Path) -> None:
         """Write the first file now: at the first fault it would be too late to find that it cannot
         be written."""
-        assert self.path is not None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._write(frozenset())
         except OSError as error:
             raise BadInput(
-                f"fault file {self.path}: {_reason(error)}; allowed is a file that can be written"
+                f"fault file {path}: {_reason(error)}; allowed is a file that can be written"
             ) from error
 
     def save(self, faults: frozenset[Fault]) -> None:
@@ -86,13 +85,12 @@ class FaultLatch:
             raise HardwareError(f"fault file {self.path}: {_reason(error)}") from error
 
     def _write(self, faults: frozenset[Fault]) -> None:
-        if self.path is None:
-            return
         stored = [
             {key: value for key, value in fault._asdict().items() if value is not None}
             for fault in in_order(faults)
         ]
-        whole_file.write(self.path, json.dumps({"version": VERSION, "faults": stored}))
+        if self.path is not None:
+            whole_file.write(self.path, json.dumps({"version": VERSION, "faults": stored}))
 
 
 def _reason(error: OSError) -> str:
@@ -123,22 +121,21 @@ def _list(stored: Any) -> list[Any]:
 def _fault(stored: Any) -> Fault:
     if not isinstance(stored, dict):
         raise TypeError(f"fault {shown(stored)}")
-    numbers = dict(stored)
-    kind = numbers.pop("kind")
+    numbers = {name: number for name, number in stored.items() if name != "kind"}
+    kind = stored["kind"]
     if kind not in KINDS:
         raise _Unknown(f"kind of fault {shown(kind)} is not known here")
-    whole = all(type(number) is int for number in numbers.values())
-    if numbers.keys() != set(NUMBERS[KINDS[kind].of]) or not whole:
+    if numbers.keys() != set(NUMBERS[KINDS[kind].of]) or {*map(type, numbers.values())} - {int}:
         raise ValueError(f"fault {shown(stored)}")
     return Fault(kind, **numbers)
 
 
 def _second_version(first: Any) -> dict[str, Any]:
     """A file of the first version as the second would have it."""
+    faults: list[dict[str, Any]] = []
     names = FIRST_VERSION | {name: kind for name, kind in ADDED_LATER.items() if name in first}
     if unknown := sorted(first.keys() - names.keys()):
         raise _Unknown(f"kind of fault {shown(unknown[0])} is not known here")
-    faults = []
     for name, kind in names.items():
         parts = NUMBERS[KINDS[kind].of]
         which = first[name]

@@ -20,9 +20,9 @@ class LatchedFaults:
     """
 
     def __init__(self, station: Station, file: FaultLatch, report: Callable[[str], None]) -> None:
-        self._station = station
         self._file = file
         self._report = report
+        self._station = station
         self._without = lru_cache(1)(partial(_without, station))
         self._note(Latched(**bits_of(file.load(), station)))
 
@@ -44,7 +44,8 @@ class LatchedFaults:
         return self._without(self.latched, tuple(each.lost for each in memory.healing))
 
     def _note(self, bits: Latched) -> None:
-        self.bits, self.latched = bits, faults_of(bits)
+        self.latched = faults_of(bits)
+        self.bits = bits
 
 
 def _without(station: Station, latched: frozenset[Fault], lost: tuple[bool, ...]) -> Faults:

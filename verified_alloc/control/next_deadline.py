@@ -16,7 +16,7 @@ class Stillness:
         self._built = built
         self._scrub_scans = scrub_scans
         self._before: Any = None
-        self._changes_ms = 0
+        self._changes_ms: int  # set by the first scan, which is like none before
         self._oddities = 0
         self._calm_scans = 0
 
@@ -37,8 +37,8 @@ class Stillness:
         the same, but for ages; now, if they might not."""
         self._calm_scans = self._calm_scans + scans if oddities == self._oddities else 0
         self._oddities = oddities
-        offers = [each._replace(waited_ms=0) for each in after.offers]
-        stopped = (after.stop_ms > NOT_SO, after.stopping_ms > NOT_SO)
+        offers = [each._replace(waited_ms=NOT_SO) for each in after.offers]
+        stopped = [age_ms > NOT_SO for age_ms in (after.stop_ms, after.stopping_ms)]
         now = (observed.modules, allocation, offers, stopped, after.enabled, after.latched)
         same, self._before = now == self._before, now
         calm = self._calm_scans >= self._scrub_scans and not counting(before, after)

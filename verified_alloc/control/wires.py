@@ -18,9 +18,6 @@ from verified_alloc.station.model import Station
 Carrier = Callable[..., Any]
 """Carries one kind of effect; called with its fields."""
 
-_KEPT = 1024
-"""So many images of the bank are decoded, and as many encoded, only once: at rest all are alike."""
-
 
 def layout_of(station: Station) -> Layout:
     """Where the wires of this station go."""
@@ -59,9 +56,8 @@ class Wires:
             **carriers,
         }
         self._built = station.built
-        self.decoded = lru_cache(_KEPT)(partial(_coils, contactors=len(station.contactors)))
-        """By contactor, what these words hold, given by position."""
-        self._encoded = lru_cache(_KEPT)(_numbers)
+        self.decoded = lru_cache(partial(_coils, contactors=len(station.contactors)))
+        """By contactor, what these words hold, given by position. At rest they are all alike."""
         # Where a gun and a module have no contactor, -1 picks the False appended to every reading.
         numbers = {pair: number for number, pair in enumerate(self._built.contactors)}
         self._numbers = [
@@ -78,9 +74,9 @@ class Wires:
         scans: int,
     ) -> Observed:
         """What was read, `elapsed_ms` and so many scans after the last time."""
-        latch = (*self.decoded(bank.latch), False)
-        closed = (*self.decoded(bank.closed), False)
-        again = (*self.decoded(bank.closed_again), False)
+        latch, closed, again = (
+            (*self.decoded(words), False) for words in (bank.latch, bank.closed, bank.closed_again)
+        )
         return Observed(
             modules=[
                 Readings(
@@ -114,7 +110,7 @@ class Wires:
 
     def _write(self, words: tuple[Word, ...]) -> list[bool]:
         """Write these words; by expander, whether it is verified to be as commanded."""
-        unverified = self._bank.write(self._encoded(words))
+        unverified = self._bank.write(_numbers(words))
         return [position not in unverified for position in range(len(words))]
 
     def _abandon(self, expanders: Sequence[bool]) -> None:
@@ -144,13 +140,9 @@ class Wires:
     def contact(self, number: int) -> bool | None:
         """One quick look at the auxiliary contact of the contactor of this number, to time its
         motion; None: not answered."""
-        position = wiring.place(number).expander
-        word = self._bank.contacts(position)
-        if word is None:
-            return None
-        image = [0] * wiring.expanders(len(self._built.contactors))
-        image[position] = word
-        return self.decoded(tuple(image))[number]
+        place = wiring.place(number)
+        word = self._bank.contacts(place.expander)
+        return None if word is None else bool(word >> place.bit & 1)
 
     def wait_until_off(self, timing: Timing, scan_ms: int) -> tuple[bool, ...]:
         """Wait until no module is on and no current can flow, for a bounded time. The enable lines
@@ -158,11 +150,12 @@ class Wires:
         off_ms = waited_ms = 0
         while not switching.may_start(ops, timing, off_ms, waited_ms):
             clock.sleep_s(scan_ms / 1000)
-            waited_ms += scan_ms
-            off_ms = 0 if any(self._lines.read().reports_on) else off_ms + scan_ms
+            on = any(self._lines.read().reports_on)
+            off_ms, waited_ms = 0 if on else off_ms + scan_ms, waited_ms + scan_ms
         return self._lines.read().reports_on
 
 
+@lru_cache
 def _numbers(words: tuple[Word, ...]) -> tuple[int, ...]:
     """These words as numbers, GPA0 the lowest bit."""
     return tuple(sum(1 << bit for bit, coil in enumerate(word) if coil) for word in words)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import import_module
-from itertools import compress
+from itertools import compress, count
 from operator import and_, sub
 from threading import Thread
 
@@ -146,7 +146,7 @@ def decide(
         try:
             answer = _answer(problem, name, solve)
         except NoAnswer as error:
-            refused = refused or str(error)
+            refused = str(error)  # the rule always answers: this is the first attempt
             continue
         if accepted(station, left, asked, answer.choice):
             return _allocation(problem, answer, name, policy, refused)
@@ -166,8 +166,14 @@ def keep(
     keeps those that it still can use and needs, and none comes to it. It is the rule's choice on
     these contactors alone, so the guard accepts it (`rule.guard-accepts`)."""
     left = usable_after(station, faults)
-    has = station.grid((gun, module) for gun, modules in present.items() for module in modules)
-    usable = [list(map(and_, *rows)) for rows in zip(left.usable, has, strict=True)]
+    usable = [
+        list(map(and_, *rows))
+        for rows in zip(
+            left.usable,
+            station.grid((gun, module) for gun, modules in present.items() for module in modules),
+            strict=True,
+        )
+    ]
     choice = documented.choose(station, left._replace(usable=usable), asked, NONE_RESERVED)
     answer = Answer(choice, "rule")
     if not accepted(station, left, asked, choice):
@@ -239,8 +245,7 @@ def _attempts(policy: str, reserved: Mapping[int, int]) -> Iterator[tuple[str, M
 
 def _nothing(station: Station) -> Answer:
     """Nobody gets anything."""
-    nobody = Choice([[False] * len(station.modules) for _ in station.guns], [0] * len(station.guns))
-    return Answer(nobody, "rule")
+    return Answer(Choice([[] for _ in station.guns], [0 for _ in station.guns]), "rule")
 
 
 def _staying(
@@ -266,18 +271,14 @@ def _allocation(
 ) -> Allocation:
     station, asked, faults = problem.station, problem.asked, problem.faults
     choice = answer.choice
-    numbers = range(1, len(station.modules) + 1)
-    guns = range(1, len(station.guns) + 1)
-    modules = {
-        gun: tuple(compress(numbers, row)) for gun, row in zip(guns, choice.held, strict=True)
-    }
+    modules = {gun: tuple(compress(count(1), row)) for gun, row in enumerate(choice.held, start=1)}
     target = {(gun, module) for gun, held in modules.items() for module in held}
     busy = {module for _, module in target}
     capped_w = map(min, asked.demand_w, station.gun_max_w)
     return Allocation(
         modules=modules,
-        delivered_w=dict(zip(guns, choice.delivered_w, strict=True)),
-        unmet_w=dict(zip(guns, map(sub, capped_w, choice.delivered_w), strict=True)),
+        delivered_w=dict(enumerate(choice.delivered_w, start=1)),
+        unmet_w=dict(enumerate(map(sub, capped_w, choice.delivered_w), start=1)),
         idle_modules=tuple([m for m in usable(station, faults) if m not in busy]),
         operations=len((target ^ problem.current) - faults.contactors),
         policy=name,

@@ -9,7 +9,7 @@ import pytest
 from sweep.stations import REFERENCE, strictly_documented
 from sweep.working_station import WorkingStation
 
-from verified_alloc.control.fault_kinds import describe
+from verified_alloc.control.fault_kinds import Fault, describe
 from verified_alloc.errors import BadInput
 from verified_alloc.station.model import Station
 
@@ -66,6 +66,26 @@ def test_the_stations_own_limit_is_never_exceeded() -> None:
         assert at_work.offers_kw()[1] == 100
 
 
+@pytest.mark.parametrize(
+    ("own_w", "told_w", "in_force_w"),
+    [
+        (100_000, None, 100_000),
+        (100_000, 60_000, 60_000),
+        (100_000, 0, 0),
+        (None, 60_000, 60_000),
+        (None, None, None),
+    ],
+)
+def test_the_lower_of_two_limits_is_in_force_and_a_told_one_can_be_taken_back(
+    own_w: int | None, told_w: int | None, in_force_w: int | None
+) -> None:
+    with WorkingStation(replace(DOCUMENTED, site_limit_w=own_w)) as at_work:
+        at_work.controller.limit_site(told_w)
+        assert at_work.scan().inputs.site_limit_w == in_force_w
+        at_work.controller.limit_site(None)
+        assert at_work.scan().inputs.site_limit_w == own_w
+
+
 def test_held_modules_stay_with_their_gun_as_long_as_it_needs_them() -> None:
     with WorkingStation(without_dwell()) as at_work:
         at_work.ask({2: 40})
@@ -90,6 +110,27 @@ def test_a_hold_that_is_let_go_ends_at_once() -> None:
         at_work.go_on(5)
         at_work.controller.hold(2, 0)
         assert at_work.go_on(5, until=lambda: at_work.live[2] == (7,))
+
+
+def test_quiet_time_ends_with_a_hold_and_one_that_is_refused_changes_nothing() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({2: 40})
+        settle(at_work)
+        at_work.go_on(20)
+        quiet_ms = at_work.state.quiet_until_ms
+        assert quiet_ms > at_work.now_ms + 4000
+        for gun in (0, 7):
+            with pytest.raises(BadInput, match=f"gun {gun}: allowed are guns 1 to 6"):
+                at_work.controller.hold(gun, 4000)
+        state = at_work.scan(skip=False)
+        assert state.quiet_until_ms > at_work.now_ms + 4000
+        assert state.held_ms == (0,) * 6
+        at_work.controller.hold(3, 4000)
+        held_until_ms = at_work.now_ms + 4000
+        at_work.scan(skip=False)
+        state = at_work.scan(skip=False)
+        assert state.held_ms == (0, 0, held_until_ms - at_work.now_ms, 0, 0, 0)
+        assert state.quiet_until_ms == held_until_ms
 
 
 def test_a_hold_does_not_hold_against_a_fault() -> None:
@@ -166,6 +207,136 @@ def test_only_the_offer_published_last_can_be_acknowledged() -> None:
         settle(at_work)
         assert at_work.controller.acknowledge(1, 80_000)
         assert not at_work.controller.acknowledge(1, 40_000)
+        assert not at_work.controller.acknowledge(2, 80_000)
+        assert at_work.controller.acknowledge(2, 0)
+        at_work.ask({1: 40})
+        at_work.scan(skip=False)
+        assert not at_work.controller.acknowledge(1, 80_000)  # it may still draw that
+        assert at_work.controller.acknowledge(1, 40_000)
+
+
+@pytest.mark.parametrize("gun", [1, 2])
+def test_an_acknowledgement_frees_the_modules_of_its_gun_alone(gun: int) -> None:
+    with WorkingStation(without_dwell(REFERENCE)) as at_work:
+        at_work.ask({1: 80, 2: 80})
+        settle(at_work)
+        at_work.ask({1: 40, 2: 40})
+        at_work.scan(skip=False)
+        assert at_work.controller.acknowledge(gun, 40_000)
+        at_work.go_on(LEAD_MS / 2000, skip=False)
+        other = 3 - gun
+        assert (len(at_work.live[gun]), len(at_work.live[other])) == (1, 2)
+
+
+def test_an_acknowledgement_is_of_one_offer() -> None:
+    """The next one binds after its own lead time."""
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({1: 120})
+        settle(at_work)
+        at_work.controller.acknowledge(1, 120_000)
+        at_work.scan(skip=False)
+        at_work.ask({1: 40})
+        at_work.go_on(LEAD_MS / 2000, skip=False)
+        assert at_work.offers_kw()[1] == 40
+        assert at_work.live[1] == (1, 2, 3)
+
+
+def test_a_refused_acknowledgement_frees_nothing() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({1: 80})
+        settle(at_work)
+        at_work.ask({1: 40})
+        at_work.scan(skip=False)
+        assert not at_work.controller.acknowledge(1, 30_000)
+        at_work.go_on(LEAD_MS / 2000, skip=False)
+        assert at_work.live[1] == (1, 2)
+
+
+def told_by(at_work: WorkingStation, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int]]:
+    """What each gun is told from now on: gun, W, for how long."""
+    told: list[tuple[int, int, int]] = []
+    tell = at_work.charger.tell
+
+    def noted(*offer: int) -> None:
+        told.append(offer)
+        tell(*offer)
+
+    monkeypatch.setattr(at_work.charger, "tell", noted)
+    return told
+
+
+def test_an_offer_lasts_for_the_lead_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({1: 80})
+        settle(at_work)
+        told = told_by(at_work, monkeypatch)
+        at_work.scan()
+        assert [*dict.fromkeys(told)] == [
+            (gun, 80_000 if gun == 1 else 0, LEAD_MS) for gun in range(1, 7)
+        ]
+
+
+def test_who_ends_takes_back_every_offer_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({1: 80})
+        settle(at_work)
+        told = told_by(at_work, monkeypatch)
+        at_work.controller.withdraw()
+        assert told == [(gun, 0, 0) for gun in range(1, 7)]
+
+
+# Clears that are refused leave everything as it is.
+
+
+def test_an_expander_is_not_touched_while_a_module_on_it_is_on() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.ask({1: 80})
+        settle(at_work)
+        transfers = at_work.bus.transactions
+        with pytest.raises(BadInput, match=r"^expander 0x20: module 1 on it is not off; allowed"):
+            at_work.controller.clear_expander(0)
+        assert at_work.bus.transactions == transfers
+        assert at_work.cabinet.closed_contactors() == {(1, 1), (1, 2)}
+
+
+def test_no_stop_is_cleared_while_the_button_is_pressed() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.inject("estop")
+        at_work.go_on(5)
+        latched, transfers = at_work.state.latched, at_work.bus.transactions
+        assert latched == {Fault("emergency_stop")}
+        with pytest.raises(BadInput, match=r"^emergency stop: the button is pressed; allowed once"):
+            at_work.controller.clear_stop()
+        assert at_work.bus.transactions == transfers
+        at_work.scan()
+        assert at_work.state.latched == latched
+
+
+def test_a_silent_expander_is_not_cleared_and_a_stop_is_for_all_else() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.inject("nack 0x20", "estop for 1s")
+        at_work.go_on(30)
+        controller, lost = at_work.controller, Fault("expander_lost", expander=0)
+        assert at_work.state.latched == {Fault("emergency_stop"), lost}
+        with pytest.raises(BadInput, match=r"^expander 0x20: cannot be configured; allowed"):
+            controller.clear_expander(0)
+        assert controller.faults.latched == {Fault("emergency_stop"), lost}
+        controller.clear_stop()
+        at_work.ask({1: 80})
+        settle(at_work)
+        assert at_work.state.latched == {lost}
+        assert at_work.state.verified
+        assert len(at_work.live[1]) == 2
+
+
+def test_a_stop_is_cleared_and_no_other_fault() -> None:
+    with WorkingStation(without_dwell()) as at_work:
+        at_work.controller.take_out("module", 9, True)
+        at_work.inject("brown-out 0x20", "estop for 3s")
+        at_work.go_on(6)
+        at_work.controller.clear_stop()
+        at_work.scan()
+        assert at_work.state.latched == {Fault("module_out", module=9)}
 
 
 def test_a_scan_says_whether_it_was_verified() -> None:
