@@ -143,9 +143,10 @@ class MCP23017:
         """Make every pin an output again; True: they all are. Only where the latches are known."""
         return self._write(IODIR, NO_PINS, IODIR, 2) == NO_PINS
 
-    def write_output_options(self) -> bool:
-        """Write everything from IPOL to GPPU; True: it reads back. Moves no output."""
-        return self._write(IPOL, _OUTPUT_OPTIONS, IPOL, len(_OUTPUT_OPTIONS)) == _OUTPUT_OPTIONS
+    def write_output_options(self) -> None:
+        """Write everything from IPOL to GPPU, for a later look to verify. Moves no output."""
+        message = i2c_msg.write(self.address, [IPOL, *_OUTPUT_OPTIONS])
+        self._transfer(2 + len(_OUTPUT_OPTIONS), message)
 
     def configure_outputs(self) -> bool:
         """Make all pins outputs at 0, starting from any state. True: all registers verified.
@@ -156,11 +157,13 @@ class MCP23017:
         """
         registers = self._address_plainly()
         if not (configured_as(registers, outputs=True) and registers[OLAT:] == NO_PINS):
-            # Drive nothing while the latches may hold anything; drive only what was verified.
+            # Drive nothing while the latches may hold anything; drive only what was verified, and
+            # by a second look: where the first read other registers, a step was left out.
             done = (
                 self._step(registers, IODIR, ALL_INPUTS)
                 and self._step(registers, OLAT, NO_PINS)
                 and self._step(registers, IPOL, _OUTPUT_OPTIONS)
+                and self.read_outputs().latch == 0
                 and self.drive_all_pins()
             )
             if not done:
