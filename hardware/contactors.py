@@ -101,7 +101,7 @@ class ContactorController:
 
     @property
     def transactions(self) -> int:
-        """Transfers (`i2c_rdwr` calls) since it was opened."""
+        """Transfers (`i2c_rdwr` calls) since it was started."""
         return sum(chip.device.transactions for chip in self._chips())
 
     @property
@@ -119,21 +119,7 @@ class ContactorController:
     def open(self) -> None:
         """Take the bus; touches no chip. Raises DeviceLost if it cannot be opened, or is held by
         another process."""
-        self._bus = bus = open_bus(self._layout.i2c_bus)
-        self._outputs = [
-            OutputChip(MCP23017(bus, at), self._note, pins)
-            for at, pins in zip(self._layout.output_expanders, self._pins_in_use, strict=False)
-        ]
-        self._feedback = [
-            FeedbackChip(MCP23017(bus, at), self._note)
-            for at in self._layout.feedback_expanders[: len(self._pins_in_use)]
-        ]
-        self._repair = Repair(self._outputs, self._feedback)
-        self._looks = [
-            *((chip, chip.look) for chip in self._feedback),
-            *((chip, chip.look) for chip in self._outputs),
-            *((chip, chip.look_again) for chip in self._feedback),
-        ]
+        self._bus = open_bus(self._layout.i2c_bus)
 
     def close(self) -> None:
         """Let go of the bus. The latches keep what they hold."""
@@ -147,10 +133,22 @@ class ContactorController:
         A chip whose registers are as expected keeps its latches. Any other that answers is
         cleared and configured. One that does not answer is left out; back later, it is lost.
         """
-        for chip in self._chips():
-            chip.known = chip.lost = chip.abandoned = False
-        for output in self._outputs:
-            output.word, output.doubted = 0, False
+        bus, layout = self._bus, self._layout
+        assert bus is not None
+        self._outputs = [
+            OutputChip(MCP23017(bus, at), self._note, pins)
+            for at, pins in zip(layout.output_expanders, self._pins_in_use, strict=False)
+        ]
+        self._feedback = [
+            FeedbackChip(MCP23017(bus, at), self._note)
+            for at in layout.feedback_expanders[: len(self._pins_in_use)]
+        ]
+        self._repair = Repair(self._outputs, self._feedback)
+        self._looks = [
+            *((chip, chip.look) for chip in self._feedback),
+            *((chip, chip.look) for chip in self._outputs),
+            *((chip, chip.look_again) for chip in self._feedback),
+        ]
         for chip in self._chips():
             registers = chip.settled_registers()
             if registers is not None and not chip.adopt(registers):

@@ -32,16 +32,21 @@ class Chip(ABC):
 
     drives = False
     """Its pins are outputs."""
+    known = False
+    """Configured, and verified to be so, since the start."""
+    lost = False
+    """Answers, but is not configured."""
+    abandoned = False
+    """Nothing is asked of it until it is configured."""
+    suspect = False
+    """The last that was asked of it failed."""
+    answered = False
+    """Gave a valid answer to all that this scan asks."""
+    _odd_settings: bytes | None = None
 
     def __init__(self, device: MCP23017, note: Note) -> None:
         self.device = device
-        self.known = False  # configured, and verified to be so, since the start
-        self.lost = False  # answers, but is not configured
-        self.abandoned = False  # nothing is asked of it until it is configured
-        self.suspect = False  # the last that was asked of it failed
-        self.answered = False  # gave a valid answer to all that this scan asks
         self._note = note
-        self._odd_settings: bytes | None = None
 
     @property
     def in_service(self) -> bool:
@@ -75,7 +80,7 @@ class Chip(ABC):
                 self.note("no answer")
                 continue
             configured = configured_as(registers, self.drives)
-            said = (configured, latches(registers) if configured and self.drives else 0)
+            said = (configured, configured and self.drives and latches(registers))
             if said == before:
                 return registers
             before = said
@@ -108,14 +113,17 @@ class OutputChip(Chip):
     """Drives coils; pins_in_use: a word with the pins that these are on."""
 
     drives = True
+    word = 0
+    """What the latches hold, as last verified."""
+    unverified = False
+    """What was last written has not been verified."""
+    doubted = False
+    """A write went wrong, and nothing has shown the coils since."""
+    _doubt: OutputReading | None = None
 
     def __init__(self, device: MCP23017, note: Note, pins_in_use: int) -> None:
         super().__init__(device, note)
         self._pins_in_use = pins_in_use
-        self.word = 0  # what the latches hold, as last verified
-        self.unverified = False  # what was last written has not been verified
-        self.doubted = False  # a write went wrong, and nothing has shown the coils since
-        self._doubt: OutputReading | None = None
 
     def adopt(self, registers: bytes) -> bool:
         """So too, and with it the coils that it drives. One that drives more is not as expected."""
@@ -161,13 +169,13 @@ class OutputChip(Chip):
 class FeedbackChip(Chip):
     """Reads auxiliary contacts."""
 
-    def __init__(self, device: MCP23017, note: Note) -> None:
-        super().__init__(device, note)
-        self.pins = 0
-        self.pins_again = 0
-        self._seen = False  # in this scan, for the first time
-        self._seen_again = False
-        self._doubt: tuple[int, int] | None = None
+    pins = 0
+    """As read last, for the first time in a scan."""
+    pins_again = 0
+    """For the second time."""
+    _seen = False  # in this scan
+    _seen_again = False
+    _doubt: tuple[int, int] | None = None
 
     def configure(self) -> bool:
         return self.device.configure_inputs()
