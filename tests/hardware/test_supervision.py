@@ -105,6 +105,15 @@ def test_a_pin_that_is_taken_is_one_clear_line(pins, pin, name):
     Supervision(REFERENCE).release_reset()
 
 
+def test_where_one_line_is_taken_the_other_is_let_go_of(pins):
+    other = OutputDevice(ESTOP)
+    with pytest.raises(DeviceLost) as lost:  # holds on to the one that failed
+        Supervision(REFERENCE)
+    other.close()
+    Supervision(REFERENCE)
+    assert "emergency stop" in str(lost.value)
+
+
 def test_a_line_that_fails_later_is_a_lost_device(pins, monkeypatch):
     supervision = Supervision(REFERENCE)
     monkeypatch.setattr(pins.pin(ESTOP), "_get_state", fails)
