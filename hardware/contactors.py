@@ -161,7 +161,7 @@ class ContactorController:
         True: both are in service, all latches 0. Otherwise what failed stays as it was reported.
         """
         output, feedback = self._outputs[position], self._feedback[position]
-        output.word, output.abandoned = 0, False
+        output.abandoned = False
         return all([self._repair.configure(output), self._repair.configure(feedback)])
 
     def abandon(self, position: int) -> None:

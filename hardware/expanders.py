@@ -92,11 +92,10 @@ class Chip(ABC):
         registers = self.device.read_registers()
         if not self.known or configured_as(registers, self.drives):
             return True
-        settings = registers[:INTF]
-        if settings == self._odd_settings:
+        if registers[:INTF] == self._odd_settings:
             self.fail()
             return True
-        self._odd_settings = settings
+        self._odd_settings = registers[:INTF]
         self.note("odd reading")
         return False
 
@@ -134,6 +133,7 @@ class OutputChip(Chip):
         return True
 
     def configure(self) -> bool:
+        self.word = 0
         return self.device.configure_outputs()
 
     def begin_scan(self) -> None:
