@@ -143,11 +143,11 @@ class OutputChip(Chip):
     def look(self) -> bool:
         """Read the latches. True: nothing is left to find out; otherwise, look once more."""
         reading = self.device.read_outputs()
-        if reading == (self.word, self.word, 0) and self.known:
-            self.answered = True
-            return True
         if not self.known:  # left out at the start, and back
             self.fail()
+            return True
+        if reading == (self.word, self.word, 0):
+            self.answered = True
             return True
         if reading != self._doubt:  # may be a flipped bit, here or on the way there
             self._doubt = reading

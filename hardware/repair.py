@@ -24,10 +24,12 @@ class Repair:
     """Writes to these chips. After the first failed verify since `begin` it goes on for a bounded
     time; what is not verified by then is reported as such."""
 
+    _failed_at_s = inf
+    """The first failed verify since `begin`."""
+
     def __init__(self, outputs: Sequence[OutputChip], feedback: Sequence[FeedbackChip]) -> None:
         self._outputs = outputs
         self._feedback = feedback
-        self._failed_at_s = inf  # the first failed verify since `begin`
 
     def begin(self) -> None:
         """What is written from now on has the whole time again."""
@@ -37,8 +39,8 @@ class Repair:
         """Bring a chip to a new word; True: verified."""
         if not chip.in_service or chip.abandoned or self._out_of_time():
             return False
-        begun_s = clock.now_s()
         chip.doubted = True
+        begun_s = clock.now_s()
         shown = self._write_word(chip, word)
         if shown == (word, word):
             chip.word = word
@@ -46,7 +48,7 @@ class Repair:
             return True
         self._failed_at_s = min(self._failed_at_s, clock.now_s())
         chip.note("write not verified")
-        for _ in range(0 if chip.suspect else RETRIES):
+        for _ in () if chip.suspect else range(RETRIES):
             if shown == (chip.word, chip.word):  # it is as it was: then who has the word?
                 self._verify_others(chip)
             if self._out_of_time():

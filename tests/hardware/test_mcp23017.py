@@ -8,7 +8,7 @@ import pytest
 import smbus2
 from scripted_bus import ScriptedBus, from_ipol, registers
 
-from hardware.mcp23017 import MCP23017, configured_as
+from hardware.mcp23017 import MCP23017, configured_as, latches
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.virtual_time import VirtualTime
 
@@ -151,6 +151,10 @@ def test_a_pin_that_does_not_show_its_latch_is_not_as_configured():
     assert configured_as(CONFIGURED_OUTPUTS[:0x12] + latches + latches, outputs=True)
     held_low = bytes([0x02, 0x00])
     assert not configured_as(CONFIGURED_OUTPUTS[:0x12] + held_low + latches, outputs=True)
+
+
+def test_the_latches_are_told_whatever_the_pins_show():
+    assert latches(registers(0x1234, gpio=0x0001)) == 0x1234
 
 
 @pytest.mark.parametrize("bit", range(8))
