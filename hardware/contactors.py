@@ -187,7 +187,7 @@ class ContactorController:
             chip.begin_scan()
         for look in (*self._looks, *self._scrub(scans)):
             chip = look[0]
-            if not chip.lost and not chip.abandoned and chip not in given_up:
+            if not chip.abandoned and chip not in given_up:
                 (suspects if chip.suspect else sound).append(look)
         self._take(sound, 1 + RETRIES, deadline_s)
         if suspects:

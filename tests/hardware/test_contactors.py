@@ -236,6 +236,81 @@ def test_a_scan_reads_in_thirteen_transfers_and_leaves_time(bench):
     assert station.time.now_us - begun_us < 6_000
 
 
+def test_the_second_look_at_the_contacts_comes_after_all_first_looks(bench):
+    station = bench().running(OLD)
+    begun = station.bus.transactions
+    for address in FEEDBACK:
+        station.bus.chips[address].floating = lambda: (
+            0x7F7F if station.bus.transactions > begun + 8 else 0
+        )
+    reading = station.read()
+    assert reading.answered == (True,) * 4
+    assert reading.closed == (0,) * 4
+    assert reading.closed_again == (0x7F7F,) * 4
+
+
+def test_until_it_has_read_a_bank_says_nothing(bench):
+    station = bench()
+    station.bank.open()
+    assert station.bank.answering() == {*OUTPUTS, *FEEDBACK}
+    assert station.bus.wire_bytes == 8 * 25
+    station.bank.start()
+    reading = station.read(within_s=0)
+    nothing = (False,) * 4
+    assert reading.answered == reading.seen == reading.doubted == reading.lost == nothing
+    assert reading.heeded == (True,) * 4
+    assert reading.latch == reading.closed == reading.closed_again == (0,) * 4
+
+
+def test_who_answers_is_found_without_a_write(bench):
+    station = bench()
+    station.bus.chips[0x21].held_in_reset = True
+    station.bank.open()
+    registers = {at: bytes(map(chip.register, range(22))) for at, chip in station.bus.chips.items()}
+    assert station.bank.answering() == {*OUTPUTS, *FEEDBACK} - {0x21}
+    for at, chip in station.bus.chips.items():
+        assert bytes(map(chip.register, range(22))) == registers[at]
+
+
+def test_in_service_is_what_answered_and_is_configured(bench):
+    station = bench()
+    station.bus.chips[0x22].held_in_reset = True
+    station.bank.open()
+    station.bank.start()
+    assert station.bank.in_service() == {at: at != 0x22 for at in (*OUTPUTS, *FEEDBACK)}
+    station.bus.inject(BusFault("brown_out", 0x25))
+    station.read()
+    assert not station.bank.in_service()[0x25]
+    # Back, and not yet looked at: it is not written to either.
+    station.bus.chips[0x22].held_in_reset = False
+    transactions = station.bank.transactions
+    assert station.bank.write([0, 0, 3, 0]) == {2}
+    assert station.bank.transactions == transactions
+
+
+def test_a_quick_look_shows_the_contacts_of_one_position_or_none(bench):
+    station = bench().running(OLD)
+    transactions = station.bank.transactions
+    assert [station.bank.contacts(position) for position in range(4)] == words_of(OLD)
+    assert station.bank.transactions == transactions + 4
+    station.raw_write(0x26, 0x0C, 0xFF, 0xFE)
+    station.bus.chips[0x24].held_in_reset = True
+    assert station.bank.contacts(2) is None
+    assert station.bank.contacts(0) is None
+
+
+def test_oddities_are_counted_and_the_latest_thousand_kept(bench):
+    station = bench().running(OLD)
+    station.bus.chips[0x20].held_in_reset = True
+    begun_s = clock.now_s()
+    for _ in range(1_100):
+        station.read()
+    assert station.bank.counts["no answer"] > 1_100
+    assert len(station.bank.events) == 1_000
+    assert begun_s < station.bank.events[0].at_s < station.bank.events[-1].at_s <= clock.now_s()
+    assert {event.address for event in station.bank.events} == {0x20}
+
+
 def test_a_small_station_leaves_the_other_expanders_alone(bench):
     station = bench()
     station.bank = bank_of(coils=15)
@@ -432,10 +507,13 @@ def test_a_brown_out_during_a_write_is_told_at_the_latest_by_the_next_read(
 def test_a_lost_chip_stays_untouched_until_it_is_configured(bench):
     station = bench().running(OLD)
     station.bus.inject(BusFault("brown_out", 0x21))
-    for _ in range(3):
+    for scan in range(3):
+        transactions = station.bank.transactions
         reading = station.read()
         assert reading.lost == (False, True, False, False)
         assert reading.answered == (True, False, True, True)
+        assert station.bank.counts["lost"] == 1
+        assert not scan or station.bank.transactions <= transactions + FULL_READ - 1
         assert station.write([*OLD[:14], *[True] * 14, *OLD[28:]]) == {1}
         assert station.bus.chips[0x21].register(0x00) == 0xFF
         assert station.bus.chips[0x21].register(0x14) == 0
@@ -531,6 +609,8 @@ def test_a_chip_that_hangs_the_bus_delays_nobody_past_the_deadline(bench):
         reading = station.read()
         assert reading.answered == (False, True, True, True)
         assert station.time.now_us - begun_us < 31_000  # the last try began before the deadline
+    # What failed last time comes last: the others need no more than their own time.
+    assert station.read(within_s=0.008).answered == (False, True, True, True)
 
 
 def test_past_the_deadline_nothing_is_answered(bench):
@@ -587,6 +667,9 @@ def test_contacts_of_abandoned_positions_are_tried_in_turn_until_they_answer(ben
     for position in (0, 1):
         station.bank.abandon(position)
     told = station.bank.counts.total()
+    transactions = station.bank.transactions
+    station.read(within_s=0)
+    assert station.bank.transactions == transactions
     for _ in range(2):
         transactions = station.bank.transactions
         reading = station.read()
