@@ -762,8 +762,12 @@ def test_nobody_doubts_coils_that_were_not_written(bench):
 def test_configuring_a_dead_chip_says_so(bench):
     station = bench().running(OLD)
     station.bus.chips[0x21].held_in_reset = True
+    station.bus.inject(BusFault("brown_out", 0x25))
+    assert station.read().seen == (True, False, True, True)
     assert not station.bank.configure(1)
-    assert station.read().answered == (True, False, True, True)
+    reading = station.read()
+    assert reading.answered == (True, False, True, True)
+    assert reading.seen == (True,) * 4  # its contacts are read all the same
 
 
 def test_a_bus_that_hangs_holds_a_write_up_for_a_bounded_time(bench):
