@@ -147,6 +147,29 @@ def test_no_try_begins_later_than_25_ms_after_the_first_that_failed(bench, kind,
         bench.bus.clear(fault)
 
 
+def test_who_has_the_word_is_looked_for_within_the_same_time(bench):
+    bench.bus._bit_rate_hz = 8_000
+    bench.strike("drop_write", count=None)
+    assert not bench.repair.change(bench.outputs[0], NEW)
+    assert bench.asked == [0x20, 0x21, 0x22]  # by then it is over
+    assert bench.known("doubted") == [True] * 4
+
+
+def test_a_word_that_was_shown_is_known_although_no_time_is_left(bench):
+    bench.bus._bit_rate_hz = 8_000
+    bench.strike("nack")
+    chip = bench.outputs[0]
+    assert not bench.repair.change(chip, NEW)
+    assert bench.words()[0] == NEW
+    assert (chip.word, chip.doubted, chip.suspect) == (NEW, True, True)
+
+
+def test_a_word_that_the_pins_do_not_show_is_written_again_at_once(bench):
+    bench.strike("flip_read", bit=0)
+    assert bench.repair.change(bench.outputs[0], NEW)
+    assert bench.asked == [0x20, 0x20, 0x21, 0x22, 0x23, 0x20, 0x20]
+
+
 def test_a_suspect_chip_has_one_try(bench):
     bench.strike("nack", 0x20, count=None)
     chip = bench.outputs[0]
