@@ -637,7 +637,9 @@ def test_a_chip_left_out_at_the_start_is_lost_when_it_comes_back(bench):
     station.bus.chips[0x22].held_in_reset = True
     station.bank.open()
     station.bank.start()
+    transactions = station.bank.transactions
     reading = station.read()
+    assert station.bank.transactions == transactions + FULL_READ
     assert reading.answered == (True, True, False, True)
     assert reading.lost == (False,) * 4
     assert station.write([True] * 54) == {2}
@@ -718,6 +720,21 @@ def test_coils_that_are_read_again_are_in_doubt_no_longer(bench):
     reading = station.read()
     assert reading.answered == (True,) * 4
     assert reading.doubted == (False,) * 4
+    assert reading.heeded == (True, False, True, True)
+
+
+@pytest.mark.parametrize("wanted", [OLD, NEW])
+def test_what_was_not_verified_is_heeded_again_once_the_coils_are_as_wanted(bench, wanted):
+    """The next write has its whole time, whatever became of the last."""
+    station = bench().running(OLD)
+    fault = BusFault("nack", 0x21, 0, None)
+    station.bus.inject(fault)
+    assert station.write(NEW) == {1}
+    station.bus.clear(fault)
+    station.time.advance_us(30_000)
+    assert station.write(wanted) == frozenset()
+    assert station.read().heeded == (True,) * 4
+    assert all(station.shows(position, wanted) for position in range(4))
 
 
 def test_a_word_that_strays_to_an_abandoned_chip_is_put_right(bench):
