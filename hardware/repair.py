@@ -101,23 +101,24 @@ class Repair:
             chip.note("no answer")
             return None
 
-    def _verify_others(self, culprit: Chip, stray_inputs: int = 0) -> None:
+    def _verify_others(self, culprit: Chip, stray_inputs: int | None = None) -> None:
         """Verify all output chips but this one, abandoned ones too: a write may have gone astray
         to any of them.
 
         An inverted address bit is the likeliest way, hence the order. stray_inputs: what that
-        write would make of IODIR.
+        write would make of IODIR, if anything.
         """
         begun_s = self._failed_at_s
         for chip in sorted(self._outputs, key=lambda chip: _distance(chip, culprit)):
             if chip is culprit or not chip.known or (chip.lost and self._drives_nothing(chip)):
                 continue
             # Of a suspect chip the word is not certain, and rewriting an old one could close.
-            sure = chip.in_service and not chip.suspect
-            if sure and self._restore(chip, chip.word, stray_inputs, begun_s):
-                chip.unverified = chip.doubted = False
-            else:
-                chip.unverified = chip.doubted = True
+            verified = (
+                chip.in_service
+                and not chip.suspect
+                and self._restore(chip, chip.word, stray_inputs, begun_s)
+            )
+            chip.unverified = chip.doubted = not verified
 
     def _drives_nothing(self, chip: OutputChip) -> bool:
         """A look shows all its pins as inputs: whatever its latches hold, no coil hears of it."""
@@ -127,7 +128,9 @@ class Repair:
             chip.note("no answer")
             return False
 
-    def _restore(self, chip: OutputChip, word: int, stray_inputs: int, begun_s: float) -> bool:
+    def _restore(
+        self, chip: OutputChip, word: int, stray_inputs: int | None, begun_s: float
+    ) -> bool:
         """Bring latches and directions back to what they must be; True: a reading shows them.
 
         Latches are written again at once. A direction is put right only if it is what a write of

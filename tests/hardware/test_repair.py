@@ -147,7 +147,9 @@ def test_no_try_begins_later_than_25_ms_after_the_first_that_failed(bench, kind,
         bench.bus.clear(fault)
 
 
-def test_who_has_the_word_is_looked_for_within_the_same_time(bench):
+@pytest.mark.parametrize("lost", [False, True])
+def test_who_has_the_word_is_looked_for_within_the_same_time(bench, lost):
+    bench.outputs[3].lost = lost
     bench.bus._bit_rate_hz = 8_000
     bench.strike("drop_write", count=None)
     assert not bench.repair.change(bench.outputs[0], NEW)
@@ -306,6 +308,16 @@ def test_pins_that_something_else_made_inputs_are_left_so_and_the_chip_is_lost(b
     assert bench.notes == [("write not verified", 0x20), ("lost", 0x20)]
 
 
+@pytest.mark.parametrize("inputs", [0x01, 0xFF])
+def test_a_word_that_strays_makes_no_inputs(bench, inputs):
+    """Pins of another chip that are inputs after it were made so by something else."""
+    bench.poke(0x21, 0x00, inputs, inputs)
+    bench.strike("nack")
+    assert bench.repair.change(bench.outputs[0], NEW)
+    assert bench.bus.chips[0x21].register(0x00) == inputs
+    assert bench.known("lost") == bench.known("doubted") == [False, True, False, False]
+
+
 @pytest.mark.parametrize("bit", [0, 16, 32])
 def test_a_chip_is_not_lost_by_what_one_reading_shows(bench, bit):
     """Nor a direction written: pins, latches and directions of one reading are flipped."""
@@ -389,6 +401,18 @@ def test_pins_that_a_configuration_made_inputs_elsewhere_drive_again(bench, bit_
     assert bench.bus.faults_hit
     assert bench.words() == [0, OLD, OLD, OLD]
     assert not any(bench.known("lost"))
+
+
+def test_when_a_chip_fell_silent_nobody_knows_how_long_ago_pins_became_inputs(bench):
+    """They may have moved a contactor since the try began."""
+    bench.bus._bit_rate_hz = 80_000
+    bench.poke(0x20, 0x02, 0x01)
+    bench.strike("wrong_chip", 0x20, at=1, bit=0)
+    bench.strike("nack_data", 0x20, at=1, bit=24)  # the pointer that follows is refused
+    bench.repair.configure(bench.outputs[0])
+    assert len(bench.bus.faults_hit) == 2
+    assert bench.known("lost") == [False, True, False, False]
+    assert bench.words()[1] == 0
 
 
 def test_what_a_configuration_may_have_done_elsewhere_is_put_right(bench):
