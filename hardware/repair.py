@@ -146,6 +146,10 @@ class Repair:
                 if reading == (word, word, 0):
                     chip.word = word
                     return True
+                if reading.inputs and reading == doubt:
+                    chip.word = reading.latch & ~reading.inputs
+                    chip.fail()
+                    break
                 if not reading.inputs:
                     chip.note("rewritten")
                     chip.device.write_word(word)
@@ -154,10 +158,6 @@ class Repair:
                     if unmoved or not reading.inputs & word:
                         chip.note("rewritten")
                         chip.device.drive_all_pins()
-                if reading == doubt and reading.inputs:
-                    chip.word = reading.latch & ~reading.inputs
-                    chip.fail()
-                    break
                 doubt = reading
             except OSError:
                 chip.note("no answer")

@@ -251,6 +251,26 @@ def test_a_lost_chip_is_in_no_doubt_where_it_shows_that_it_drives_nothing(bench,
     assert (("no answer", 0x21) in bench.notes) is silent
 
 
+@pytest.mark.parametrize(("kind", "note"), [("nack", "no answer"), ("flip_read", "rewritten")])
+def test_another_chip_that_does_not_show_its_word_in_four_looks_is_in_doubt(bench, kind, note):
+    """It is silent, or a pin of it does not show its latch."""
+    bench.strike("nack")
+    bench.strike(kind, 0x21, count=None, bit=0)
+    assert bench.repair.change(bench.outputs[0], NEW)
+    assert bench.notes.count((note, 0x21)) == 4
+    assert bench.known("doubted") == [False, True, False, False]
+    assert not any(bench.known("lost"))
+
+
+def test_what_is_written_again_is_told_although_nobody_answers(bench):
+    bench.strike("wrong_chip", bit=0)
+    bench.strike("nack", 0x21, at=2)
+    assert bench.repair.change(bench.outputs[0], NEW)
+    assert bench.words() == [NEW, OLD, OLD, OLD]
+    again = ("rewritten", 0x21)
+    assert bench.notes == [("write not verified", 0x20), again, ("no answer", 0x21), again]
+
+
 def test_a_chip_that_was_left_out_is_not_asked_who_has_the_word(bench):
     bench.outputs[1].known = False
     bench.strike("nack")
@@ -292,15 +312,46 @@ def test_pins_that_became_inputs_drive_again_only_where_nothing_can_have_moved(
     assert chip.doubted is (not driven)
 
 
+def test_pins_that_stay_inputs_are_a_loss_and_not_written_again(bench):
+    bench.strike("flip_write", bit=0)
+    bench.strike("drop_write", at=3, count=None)
+    assert not bench.repair.change(bench.outputs[0], 0x0F0F)
+    assert bench.asked == [0x20] * 5 + [0x21, 0x22, 0x23]
+    assert bench.outputs[0].lost
+    assert bench.outputs[0].word == bench.words()[0] == 0x0F00
+
+
+def test_a_direction_that_is_written_again_is_told_although_nobody_answers(bench):
+    bench.strike("flip_write", bit=0)
+    bench.strike("nack", at=3)
+    assert bench.repair.change(bench.outputs[0], 0x0F0F)
+    again = ("rewritten", 0x20)
+    assert bench.notes == [("write not verified", 0x20), again, ("no answer", 0x20), again]
+
+
+def test_pins_do_not_drive_again_what_nobody_wrote(bench):
+    bench.poke(0x21, 0x00, 0xFF, 0xFF)  # as a configuration that strayed would have it
+    bench.poke(0x21, 0x14, 0x0F, 0x0F)  # but this no more than one write can have done
+    bench.strike("nack")
+    assert bench.repair.configure(bench.outputs[0])
+    assert bench.words() == [0, 0, OLD, OLD]
+    assert bench.known("lost") == bench.known("doubted") == [False, True, False, False]
+    assert bench.outputs[1].word == 0
+
+
 def test_a_chip_whose_own_pins_are_wrong_is_put_right_before_the_others_are_asked(bench):
     bench.strike("flip_write", bit=0)
     assert bench.repair.change(bench.outputs[0], 0x0F0F)
     assert bench.asked == [0x20] * 6 + [0x21, 0x22, 0x23]
 
 
-def test_pins_that_something_else_made_inputs_are_left_so_and_the_chip_is_lost(bench):
+@pytest.mark.parametrize("shorted", [False, True])
+def test_pins_that_something_else_made_inputs_are_left_so_and_the_chip_is_lost(bench, shorted):
+    """Its coils are those that its latches drive, whatever another pin shows."""
     chip = bench.outputs[0]
     bench.poke(0x20, 0x00, 0x01)
+    if shorted:
+        bench.strike("flip_read", count=None, bit=1)
     assert not bench.repair.change(chip, NEW)
     assert bench.bus.chips[0x20].register(0x00) == 0x01
     assert chip.lost
