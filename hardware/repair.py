@@ -178,13 +178,13 @@ class Repair:
         return False
 
     def _undo_damage(self, culprit: Chip) -> None:
-        """A write that configures a chip may have landed on any other."""
+        """A write that configures a chip, itself out of service, may have landed on any other."""
         self._verify_others(culprit, stray_inputs=ALL_PINS)
         for output in self._outputs:
-            if output is not culprit and output.in_service and not output.abandoned:
+            if output.in_service and not output.abandoned:
                 self._restore_options(output)
         for feedback in self._feedback:
-            if feedback is culprit or not feedback.in_service or self._out_of_time():
+            if not feedback.in_service or self._out_of_time():
                 continue
             try:
                 if not feedback.device.configured_as(outputs=False):

@@ -118,15 +118,16 @@ def test_words_that_are_verified_at_once_take_no_time_from_others(bench):
 
 
 def test_what_went_wrong_once_has_25_ms_until_all_begins_anew(bench):
-    first, second = bench.outputs[:2]
+    first, second, third = bench.outputs[:3]
     bench.strike("nack", 0x20, count=None)
     assert not bench.repair.change(first, NEW)
     bench.time.advance_us(max(0, bench.begun_us[0] + 24_500 - bench.time.now_us))
     assert bench.repair.change(second, NEW)
+    bench.strike("nack", 0x22, count=None)
+    assert not bench.repair.change(third, NEW)  # fails too: counted is from the first
     bench.time.advance_us(1_500)
     assert not bench.repair.change(second, OLD)
     assert bench.words()[1] == NEW
-    assert not second.doubted
     bench.repair.begin()
     assert bench.repair.change(second, OLD)
 
@@ -392,6 +393,16 @@ def test_a_pin_that_never_shows_its_latch_is_no_loss_but_never_verified(bench):
     assert bench.asked.count(0x20) <= 1 + 1 + 2 * 4 + 1
 
 
+def test_a_word_is_not_verified_while_the_options_are_wrong(bench):
+    bench.poke(0x20, 0x02, 0x01)
+    bench.strike("nack")
+    bench.strike("drop_write", at=7, count=None)  # the word is through
+    chip = bench.outputs[0]
+    assert not bench.repair.change(chip, NEW)
+    assert bench.bus.chips[0x20].register(0x02) == 1
+    assert (chip.word, chip.doubted, chip.suspect) == (NEW, True, True)
+
+
 def test_options_that_are_found_wrong_after_a_failed_write_are_put_right(bench):
     bench.poke(0x20, 0x02, 0x01)
     bench.strike("nack")
@@ -482,6 +493,22 @@ def test_what_a_configuration_may_have_done_elsewhere_is_put_right(bench):
         ("rewritten", 0x20),
         ("rewritten", 0x25),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "asked", "notes"),
+    [
+        ("drop_write", 0, 1 + 3 * 2, [("rewritten", 0x21)] * 3),
+        ("nack", 4, 1 + 2 + 2, [("no answer", 0x21), ("rewritten", 0x21)]),
+    ],
+)
+def test_options_elsewhere_are_read_and_written_three_times_at_most(bench, kind, at, asked, notes):
+    bench.poke(0x21, 0x02, 0x01)
+    bench.strike("nack", 0x20)
+    bench.strike(kind, 0x21, at=at, count=None if kind == "drop_write" else 1)
+    assert bench.repair.configure(bench.outputs[0])
+    assert bench.asked.count(0x21) == asked
+    assert bench.notes == [("no answer", 0x20), *notes]
 
 
 def test_a_feedback_chip_that_is_silent_meanwhile_is_told(bench):
