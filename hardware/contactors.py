@@ -78,7 +78,7 @@ class ContactorController:
     events: the latest oddities; counts: how many of each kind there were.
     """
 
-    def __init__(self, layout: Layout, pins_in_use: Sequence[int], scan_ms: int = 20) -> None:
+    def __init__(self, layout: Layout, pins_in_use: Sequence[int], scan_ms: int) -> None:
         needed = len(pins_in_use)
         fitted = min(len(layout.output_expanders), len(layout.feedback_expanders))
         if needed > fitted:
@@ -93,7 +93,6 @@ class ContactorController:
         self._bus: smbus2.SMBus | None = None
         self._outputs: list[OutputChip] = []
         self._feedback: list[FeedbackChip] = []
-        self._repair = Repair([], [])
         self._looks: list[_Look] = []
         self._scrubbed = 0  # looked over so far, all chips counted round and round
         self._scrub_each_scan = scrubs_each_scan(needed, scan_ms)

@@ -12,7 +12,7 @@ import smbus2
 from layouts import REFERENCE
 
 from hardware import DeviceLost, HardwareError, clock
-from hardware.contactors import BankReading, ContactorController
+from hardware.contactors import BankReading, ContactorController, scrubs_each_scan
 from hardware.layout import Layout
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.virtual_time import VirtualTime
@@ -40,10 +40,10 @@ def coils_of(words: Sequence[int]) -> Coils:
 
 
 def bank_of(
-    layout: Layout = REFERENCE, coils: int = CONTACTORS, **scan_ms: int
+    layout: Layout = REFERENCE, coils: int = CONTACTORS, scan_ms: int = 20
 ) -> ContactorController:
     """A bank with so many coils on it."""
-    return ContactorController(layout, words_of([True] * coils), **scan_ms)
+    return ContactorController(layout, words_of([True] * coils), scan_ms)
 
 
 def some_coils(seed: int) -> Coils:
@@ -300,7 +300,10 @@ def test_a_quick_look_shows_the_contacts_of_one_position_or_none(bench):
 
 
 def test_oddities_are_counted_and_the_latest_thousand_kept(bench):
-    station = bench().running(OLD)
+    station = bench()
+    station.bank = bank_of(coils=1)
+    station.bank.open()
+    station.bank.start()
     station.bus.chips[0x20].held_in_reset = True
     station.read()
     first = station.bank.events[0]
@@ -322,9 +325,16 @@ def test_a_small_station_leaves_the_other_expanders_alone(bench):
     assert len(station.read().answered) == 2
 
 
-def test_more_positions_than_expanders_are_refused():
+@pytest.mark.parametrize(
+    "layout",
+    [
+        replace(REFERENCE, output_expanders=OUTPUTS[:3]),
+        replace(REFERENCE, feedback_expanders=FEEDBACK[:3]),
+    ],
+)
+def test_more_positions_than_expanders_are_refused(layout):
     with pytest.raises(HardwareError, match="of 4 expanders are in use: the layout has 3"):
-        bank_of(replace(REFERENCE, feedback_expanders=FEEDBACK[:3]))
+        bank_of(layout)
 
 
 def test_a_bus_that_does_not_exist_is_one_clear_line():
@@ -843,6 +853,16 @@ def test_every_chip_is_looked_over_every_half_second_or_every_scan(bench, monkey
     for left in reversed(range(station.bank.scrub_scans)):
         station.read()
         assert (set(seen) == {*OUTPUTS, *FEEDBACK}) == (left == 0)
+
+
+@pytest.mark.parametrize(
+    ("positions", "scan_ms", "chips"),
+    [(4, 5, 1), (4, 20, 1), (4, 100, 2), (4, 167, 4), (4, 250, 4), (4, 251, 8), (1, 1000, 2)],
+)
+def test_no_more_chips_are_looked_over_in_a_scan_than_half_a_second_asks_for(
+    positions, scan_ms, chips
+):
+    assert scrubs_each_scan(positions, scan_ms) == chips
 
 
 def test_scans_that_were_skipped_had_their_turn(bench):

@@ -512,10 +512,16 @@ def test_options_elsewhere_are_read_and_written_three_times_at_most(bench, kind,
 
 
 def test_a_feedback_chip_that_is_silent_meanwhile_is_told(bench):
-    bench.strike("nack", 0x21)
-    bench.strike("nack", 0x25)
+    bench.poke(0x25, 0x02, 0x01)
+    for silent, at in ((0x21, 0), (0x24, 7), (0x25, 9)):
+        bench.strike("nack", silent, at=at)
     assert bench.repair.configure(bench.outputs[1])
-    assert bench.notes == [("no answer", 0x21), ("no answer", 0x25)]
+    assert bench.notes == [
+        ("no answer", 0x21),
+        ("no answer", 0x24),
+        ("rewritten", 0x25),
+        ("no answer", 0x25),
+    ]
 
 
 def test_configuring_has_its_own_time(bench):
