@@ -124,7 +124,6 @@ class ContactorController:
         """Let go of the bus. The latches keep what they hold."""
         if self._bus is not None:
             self._bus.close()
-            self._bus = None
 
     def start(self) -> None:
         """Get to know every chip, with all modules off and their currents gone.
@@ -152,7 +151,6 @@ class ContactorController:
             registers = chip.settled_registers()
             if registers is not None and not chip.adopt(registers):
                 self._repair.configure(chip)
-            chip.suspect = not chip.in_service
 
     def configure(self, position: int) -> bool:
         """Clear, configure and verify both chips of a position, with everything on it off.

@@ -38,8 +38,8 @@ class Chip(ABC):
     """Answers, but is not configured."""
     abandoned = False
     """Nothing is asked of it until it is configured."""
-    suspect = False
-    """The last that was asked of it failed."""
+    suspect = True
+    """The last that was asked of it failed, or nothing was."""
     answered = False
     """Gave a valid answer to all that this scan asks."""
     _odd_settings: bytes | None = None

@@ -633,13 +633,21 @@ def test_past_the_deadline_nothing_is_answered(bench):
     assert station.read(within_s=0.0022).answered == (False,) * 4
 
 
-def test_contacts_seen_only_once_do_not_answer(bench):
+@pytest.mark.parametrize("odd", [2, 3])
+@pytest.mark.parametrize("suspect", [False, True])
+def test_contacts_are_looked_at_three_times_at_most(bench, suspect, odd):
+    """Seen only once, by the second look, they do not answer."""
     station = bench().running(OLD)
-    for bit, at in enumerate(
-        (0, FULL_READ, FULL_READ + 1)
-    ):  # the first look, and both its repetitions
+    looks = (0, FULL_READ, FULL_READ + 1)  # the first, and both its repetitions
+    if suspect:  # its two looks come last
+        looks = (FULL_READ - 2, FULL_READ, FULL_READ + 1)
+        station.bus.chips[0x24].held_in_reset = True
+        station.read()
+        station.bus.chips[0x24].held_in_reset = False
+    for bit, at in enumerate(looks[:odd]):
         station.strike("flip_read", at, bit, address=0x24)
-    assert station.read().answered == (False, True, True, True)
+    assert station.read().answered == (odd < 3, True, True, True)
+    assert len(station.bus.faults_hit) == odd
     assert station.read().answered == (True,) * 4
 
 
@@ -706,6 +714,16 @@ def test_contacts_of_abandoned_positions_are_tried_in_turn_until_they_answer(ben
     assert station.bank.configure(0)
     assert station.bank.configure(1)
     assert station.read().answered == (True,) * 4
+
+
+def test_contacts_of_abandoned_positions_are_tried_after_all_else(bench):
+    station = bench().running(OLD)
+    station.bank.abandon(0)
+    station.bus.inject(BusFault("timeout", 0x24, 0, None))
+    station.bus.chips[0x22].held_in_reset = True
+    assert station.read(within_s=0.1).answered == (False, True, False, True)
+    station.bus.chips[0x22].held_in_reset = False
+    assert station.read(within_s=0.008).answered == (False, True, True, True)
 
 
 @pytest.mark.parametrize("strikes", [{"kind": "nack"}, {"kind": "flip_write", "bit": 8}])
