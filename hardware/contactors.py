@@ -208,9 +208,9 @@ class ContactorController:
 
     def _scrub(self, scans: int) -> list[_Look]:
         """The chips whose turn it is to be looked over."""
-        chips = [*self._outputs, *self._feedback]
         self._scrubbed += scans * self._scrub_each_scan
         turns = range(self._scrubbed, self._scrubbed + self._scrub_each_scan)
+        chips = [*self._outputs, *self._feedback]
         return [(chip, chip.look_over) for chip in (chips[turn % len(chips)] for turn in turns)]
 
     def _take(
@@ -241,8 +241,6 @@ class ContactorController:
                 for chip, look in again
                 if not chip.lost and (patient or chip not in silent)
             ]
-            if not looks:
-                return
 
     def _given_up(self) -> list[FeedbackChip]:
         """Of abandoned positions, those whose contacts did not answer when they were last read."""

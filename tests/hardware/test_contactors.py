@@ -805,6 +805,15 @@ def test_nobody_doubts_coils_that_were_not_written(bench):
     assert station.read().doubted == (False,) * 4
 
 
+def test_contacts_that_a_failed_configuration_may_have_touched_are_looked_over(bench):
+    station = bench().running(OLD)
+    station.raw_write(0x26, 0x02, 0x01)
+    station.strike("nack", 0, address=0x21)
+    assert station.bank.configure(1)
+    assert station.bus.chips[0x26].register(0x02) == 0
+    assert station.read().lost == (False,) * 4
+
+
 def test_configuring_a_dead_chip_says_so(bench):
     station = bench().running(OLD)
     station.bus.chips[0x21].held_in_reset = True

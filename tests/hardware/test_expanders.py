@@ -155,6 +155,7 @@ def test_registers_are_settled_when_two_readings_say_the_same_of_what_matters(
         ([scrub(gppu=1)] * 2, [False, True], True),
         ([scrub(ipol=1), scrub(NEW, ipol=1, intf=1)], [False, True], True),
         ([scrub(gpio=0)] * 2, [False, True], True),
+        ([scrub(gpio=0), scrub()], [False, True], False),
         ([scrub(iodir=1)] * 2, [False, True], True),
     ],
 )
