@@ -236,11 +236,7 @@ class ContactorController:
                 if not done:
                     again.append((chip, look))
                 chip.suspect = not done
-            looks = [
-                (chip, look)
-                for chip, look in again
-                if not chip.lost and (patient or chip not in silent)
-            ]
+            looks = [(chip, look) for chip, look in again if patient or chip not in silent]
 
     def _given_up(self) -> list[FeedbackChip]:
         """Of abandoned positions, those whose contacts did not answer when they were last read."""

@@ -74,6 +74,7 @@ ARGUED: dict[str, str] = {
     ),
     "hardware.contactors._take: if not done:: after what follows": APART,
     "hardware.contactors._take: chip.note('no answer'): after what follows": NOTE,
+    "hardware.contactors._take: silent.add(chip): after what follows": APART,
     "hardware.contactors.read: self._reads += 1: after what follows": APART,
     "hardware.contactors.read: for output in self._outputs:: after what follows": APART,
 }
