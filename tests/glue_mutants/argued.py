@@ -4,6 +4,7 @@ ALL_CLAIMED = "all lines are claimed before anything is switched, in whatever or
 NOTE = "a note tells its kind, the chip's address and the time: not what else is set with it"
 APART = "the two have nothing to do with each other: either may come first"
 ROUND = "the round goes over all chips, wherever it begins"
+TYPES = "the assertion tells only the type checker"
 INSTANT = "at one instant of the clock, to the last bit: this side of it or that"
 
 ARGUED: dict[str, str] = {
@@ -54,9 +55,7 @@ ARGUED: dict[str, str] = {
     "hardware.contactors.__init__: 0 becomes -1": ROUND,
     "hardware.contactors.__init__: 0 becomes 1 #2": ROUND,
     "hardware.contactors.__init__: 0 becomes -1 #2": ROUND,
-    "hardware.contactors.start: assert bus is not None: after what follows": (
-        "the assertion tells only the type checker"
-    ),
+    "hardware.contactors.start: assert bus is not None: after what follows": TYPES,
     "hardware.contactors.start: self._outputs = [OutputChip(MCP23017(bus, at), self._note, pins)"
     " for at, pins in zip(layout.output_expanders, self._pins_in_use, strict=False)]"
     ": after what follows": APART,
@@ -75,6 +74,8 @@ ARGUED: dict[str, str] = {
     "hardware.contactors._take: if not done:: after what follows": APART,
     "hardware.contactors._take: chip.note('no answer'): after what follows": NOTE,
     "hardware.contactors._take: silent.add(chip): after what follows": APART,
+    "hardware.contactors._try_again: chip.suspect = False: after what follows": NOTE,
+    "hardware.contactors.answering: assert self._bus is not None: after what follows": TYPES,
     "hardware.contactors.read: self._reads += 1: after what follows": APART,
     "hardware.contactors.read: for output in self._outputs:: after what follows": APART,
 }
