@@ -77,6 +77,10 @@ ARGUED: dict[str, str] = {
     "hardware.contactors._try_again: chip.suspect = False: after what follows": NOTE,
     "hardware.contactors.answering: assert self._bus is not None: after what follows": TYPES,
     "hardware.contactors.write: self._repair.begin(): after what follows": APART,
+    "hardware.contactors._chips: yield from self._outputs: after what follows": (
+        "each chip is got to know by itself, and what is known by then is verified"
+    ),
+    "hardware.contactors._note: self.counts[kind] += 1: after what follows": APART,
     "hardware.contactors.read: self._reads += 1: after what follows": APART,
     "hardware.contactors.read: for output in self._outputs:: after what follows": APART,
 }
