@@ -10,6 +10,10 @@ INSTANT = "at one instant of the clock, to the last bit: this side of it or that
 ARGUED: dict[str, str] = {
     "hardware.modules.__init__: for module, pin in enumerate(enable_pins, 1):"
     ": after what follows": ALL_CLAIMED,
+    "hardware.supervision.__init__: if layout.watchdog_device:: after what follows": APART,
+    "hardware.supervision.__init__: self._watchdog = self._keep("
+    "claim_output('watchdog output', layout.watchdog_pin)): after what follows": APART,
+    "hardware.supervision.close: for heart in self._hearts:: after what follows": APART,
     "hardware.mcp23017.__init__: self._outputs = _Read(address, GPIO, 6)"
     ": after what follows": APART,
     "hardware.mcp23017.__init__: self._contacts = _Read(address, GPPU, 8)"
