@@ -25,27 +25,27 @@ class WatchdogTimer:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._file = -1
+        self._file: int | None = None
 
     def beat(self) -> None:
         """Pet it; the first time, arm it."""
         try:
-            if self._file < 0:
+            if self._file is None:
                 self._file = os.open(self._path, os.O_WRONLY)
                 with suppress(OSError):  # one whose time is fixed
                     fcntl.ioctl(self._file, _WDIOC_SETTIMEOUT, pack("i", TIMEOUT_S))
             os.write(self._file, b"\0")
         except OSError as error:
-            raise DeviceLost(f"watchdog {self._path}: {error.strerror or error}") from error
+            raise DeviceLost(f"watchdog {self._path}: {error.strerror}") from error
 
     def close(self) -> None:
         """Disarm it, where the kernel lets go of one that runs. Nothing is raised."""
-        if self._file >= 0:
+        if self._file is not None:
             with suppress(OSError):
                 os.write(self._file, _DISARM)
             with suppress(OSError):
                 os.close(self._file)
-            self._file = -1
+            self._file = None
 
 
 class ServiceManager:

@@ -14,6 +14,9 @@ ARGUED: dict[str, str] = {
     "hardware.supervision.__init__: self._watchdog = self._keep("
     "claim_output('watchdog output', layout.watchdog_pin)): after what follows": APART,
     "hardware.supervision.close: for heart in self._hearts:: after what follows": APART,
+    "hardware.heartbeat.__init__: self._address = '\\x00' + address[1:]"
+    " if address.startswith('@') else address: after what follows": APART,
+    "hardware.heartbeat.beat: self._tell('WATCHDOG=1'): after what follows": APART,
     "hardware.mcp23017.__init__: self._outputs = _Read(address, GPIO, 6)"
     ": after what follows": APART,
     "hardware.mcp23017.__init__: self._contacts = _Read(address, GPPU, 8)"
