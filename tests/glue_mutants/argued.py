@@ -17,6 +17,7 @@ ARGUED: dict[str, str] = {
     "hardware.heartbeat.__init__: self._address = '\\x00' + address[1:]"
     " if address.startswith('@') else address: after what follows": APART,
     "hardware.heartbeat.beat: self._tell('WATCHDOG=1'): after what follows": APART,
+    "hardware.heartbeat.close: self._tell('STOPPING=1'): after what follows": APART,
     "hardware.mcp23017.__init__: self._outputs = _Read(address, GPIO, 6)"
     ": after what follows": APART,
     "hardware.mcp23017.__init__: self._contacts = _Read(address, GPPU, 8)"

@@ -296,8 +296,8 @@ def test_an_abandoned_chip_is_put_right_too(bench):
     ("bit_rate_hz", "word", "driven"),
     [
         (400_000, 0x0F0F, True),
-        (60_000, 0x0F0F, False),  # a contactor may have moved since the write began
-        (60_000, 0x3040, True),  # the coils of those pins are off anyway
+        (90_000, 0x0F0F, False),  # a contactor may have moved since the write began
+        (90_000, 0x3040, True),  # the coils of those pins are off anyway
     ],
 )
 def test_pins_that_became_inputs_drive_again_only_where_nothing_can_have_moved(
