@@ -11,7 +11,7 @@ from gpiozero import Device, OutputDevice
 from gpiozero.pins.mock import MockFactory
 
 from hardware import DeviceLost, MissingExtra
-from hardware.modules import PowerModuleController
+from hardware.modules import PowerModuleController, claim_input, claim_output
 
 ENABLES = [16, 17, 18]
 STATUSES = [4, 5, 6]
@@ -252,24 +252,31 @@ def test_without_lgpio_the_pip_line_is_given(monkeypatch):
         PowerModuleController(ENABLES, STATUSES)
 
 
+class Library(ModuleType):
+    """In place of gpiozero's module for lgpio, which needs a GPIO chip. Its pipe is made on import,
+    where `LG_WD` says."""
+
+    class Factory(MockFactory):
+        pass
+
+    made_in: str | None = "nowhere"
+
+    def __getattr__(self, name: str) -> type[MockFactory]:
+        if name != "LGPIOFactory":
+            raise AttributeError(name)
+        self.made_in = os.environ.get("LG_WD")
+        return self.Factory
+
+
 @pytest.fixture
-def lgpio(monkeypatch: pytest.MonkeyPatch) -> type[MockFactory]:
-    """In place of gpiozero's factory for lgpio, which needs a GPIO chip."""
-
-    class LGPIOFactory(MockFactory):
-        made_in: str | None = None
-
-        def __init__(self) -> None:
-            super().__init__()
-            LGPIOFactory.made_in = os.environ.get("LG_WD")
-
-    library = ModuleType("gpiozero.pins.lgpio")
-    monkeypatch.setattr(library, "LGPIOFactory", LGPIOFactory, raising=False)
+def lgpio(monkeypatch: pytest.MonkeyPatch) -> Library:
+    library = Library("gpiozero.pins.lgpio")
     monkeypatch.setitem(sys.modules, "gpiozero.pins.lgpio", library)
     monkeypatch.setattr(Device, "pin_factory", None)
-    return LGPIOFactory
+    return library
 
 
+@pytest.mark.parametrize("claim", [claim_output, claim_input])
 @pytest.mark.parametrize(
     ("writable", "given", "made_in"),
     [
@@ -278,20 +285,29 @@ def lgpio(monkeypatch: pytest.MonkeyPatch) -> type[MockFactory]:
         (False, "/elsewhere", "/elsewhere"),
     ],
 )
-def test_lgpio_makes_its_pipe_where_it_can(lgpio, monkeypatch, writable, given, made_in):
+def test_lgpio_makes_its_pipe_where_it_can(lgpio, monkeypatch, writable, given, made_in, claim):
     monkeypatch.setenv("LG_WD", given)
     if not given:
         monkeypatch.delenv("LG_WD")
     monkeypatch.setattr(os, "access", lambda path, mode: writable or (path, mode) != (".", os.W_OK))
-    PowerModuleController(ENABLES, STATUSES)
-    assert isinstance(Device.pin_factory, lgpio)
+    claim("a line", 4)
+    assert isinstance(Device.pin_factory, lgpio.Factory)
     assert lgpio.made_in == made_in
+
+
+def test_a_factory_that_is_set_is_kept_and_lgpio_left_alone(pins, monkeypatch):
+    monkeypatch.setenv("LG_WD", "")
+    monkeypatch.delenv("LG_WD")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    claim_output("a line", 4)
+    assert Device.pin_factory is pins
+    assert "LG_WD" not in os.environ
 
 
 def test_a_gpio_that_is_not_there_is_a_lost_device(lgpio, monkeypatch):
     def fails(factory: MockFactory) -> None:
         raise OSError("no chip")
 
-    monkeypatch.setattr(lgpio, "__init__", fails)
+    monkeypatch.setattr(lgpio.Factory, "__init__", fails)
     with pytest.raises(DeviceLost, match=r"^GPIO: no chip$"):
         PowerModuleController(ENABLES, STATUSES)
