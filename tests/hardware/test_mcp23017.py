@@ -251,6 +251,9 @@ def test_what_goes_over_the_wire(
     assert bus.sent == sent
     assert bus.addresses == {0x20}
     assert chip.transactions == len(sent)
+    messages = [message for transfer in sent for message in transfer]
+    lengths = [message if isinstance(message, int) else len(message) for message in messages]
+    assert chip.wire_bytes == len(messages) + sum(lengths)
 
 
 @pytest.mark.parametrize("outputs", [True, False])
