@@ -29,6 +29,7 @@ ARGUED: dict[str, str] = {
     "hardware.expanders.__init__: super().__init__(device, note): after what follows": APART,
     "hardware.expanders.begin_scan: super().begin_scan(): after what follows": APART,
     "hardware.expanders.begin_scan: super().begin_scan(): after what follows #2": APART,
+    "hardware.expanders.look_over: self._odd_settings = registers[:INTF]: after what follows": NOTE,
     "hardware.expanders.look: self.answered = True: after what follows": NOTE,
     "hardware.expanders.look: self._doubt = reading: after what follows": NOTE,
     "hardware.expanders.look: self.word = reading.latch & ~reading.inputs"
