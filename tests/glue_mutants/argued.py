@@ -51,6 +51,9 @@ ARGUED: dict[str, str] = {
         "nobody asks while it is configured; a success says that it is known"
     ),
     "hardware.repair.configure: if self._out_of_time():: after what follows": APART,
+    "hardware.repair._restore: if reading == (word, word, 0):: after what follows": (
+        "no reading is both"
+    ),
     "hardware.repair._restore: clock.now_s() - begun_s < _UNMOVED_S: LtE": INSTANT,
     "hardware.repair._restore: chip.word = reading.latch & ~reading.inputs"
     ": after what follows": NOTE,

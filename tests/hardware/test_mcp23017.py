@@ -6,7 +6,7 @@ from itertools import pairwise, product
 
 import pytest
 import smbus2
-from scripted_bus import ScriptedBus, from_ipol, registers
+from scripted_bus import ScriptedBus, from_ipol, registers, word
 
 from hardware.mcp23017 import MCP23017, configured_as, latches
 from hardware.simulated.bus import BusFault, SimulatedBus
@@ -288,6 +288,14 @@ def test_a_step_that_does_not_read_back_ends_the_try(failing):
     bus = ScriptedBus(from_ipol(odd), *steps, from_ipol(registers()))
     assert not MCP23017(bus, 0x20).configure_outputs()
     assert len(bus.sent) == 1 + failing
+
+
+@pytest.mark.parametrize(("pins", "latch"), [(0xFFFF, 0), (0, 3)])
+def test_pins_are_driven_once_the_latches_are_0_whatever_pins_that_float_show(pins, latch):
+    looked = word(pins) + word(latch) + b"\xff\xff"
+    bus = ScriptedBus(from_ipol(COLD), OPTIONS[1:], looked, bytes(2), from_ipol(registers()))
+    assert MCP23017(bus, 0x20).configure_outputs() is (latch == 0)
+    assert ([b"\x00\x00\x00", b"\x00", 2] in bus.sent) is (latch == 0)
 
 
 @pytest.mark.parametrize("failing", range(1, 4))

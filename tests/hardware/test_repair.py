@@ -500,6 +500,7 @@ def test_what_a_configuration_may_have_done_elsewhere_is_put_right(bench):
     [
         ("drop_write", 0, 1 + 3 * 2, [("rewritten", 0x21)] * 3),
         ("nack", 4, 1 + 2 + 2, [("no answer", 0x21), ("rewritten", 0x21)]),
+        ("nack", 5, 1 + 5, [("rewritten", 0x21), ("no answer", 0x21), ("rewritten", 0x21)]),
     ],
 )
 def test_options_elsewhere_are_read_and_written_three_times_at_most(bench, kind, at, asked, notes):
