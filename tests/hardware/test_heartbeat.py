@@ -82,9 +82,10 @@ def test_a_service_without_a_watchdog_says_once_that_it_is_ready(
 
 
 def test_an_abstract_socket_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"verified-alloc test {os.getpid()}"  # seen by all that run on this machine
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind("\0verified-alloc test")
-        monkeypatch.setenv("NOTIFY_SOCKET", "@verified-alloc test")
+        listener.bind(f"\0{name}")
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")
         ServiceManager().beat()
         listener.settimeout(5)
         assert listener.recv(100).startswith(b"READY=1")
