@@ -78,7 +78,7 @@ class ContactorController:
     events: the latest oddities; counts: how many of each kind there were.
     """
 
-    def __init__(self, layout: Layout, pins_in_use: Sequence[int], scan_ms: int = 20) -> None:
+    def __init__(self, layout: Layout, pins_in_use: Sequence[int], scan_ms: int) -> None:
         needed = len(pins_in_use)
         fitted = min(len(layout.output_expanders), len(layout.feedback_expanders))
         if needed > fitted:
@@ -93,7 +93,6 @@ class ContactorController:
         self._bus: smbus2.SMBus | None = None
         self._outputs: list[OutputChip] = []
         self._feedback: list[FeedbackChip] = []
-        self._repair = Repair([], [])
         self._looks: list[_Look] = []
         self._scrubbed = 0  # looked over so far, all chips counted round and round
         self._scrub_each_scan = scrubs_each_scan(needed, scan_ms)
@@ -101,7 +100,7 @@ class ContactorController:
 
     @property
     def transactions(self) -> int:
-        """Transfers (`i2c_rdwr` calls) since it was opened."""
+        """Transfers (`i2c_rdwr` calls) since it was started."""
         return sum(chip.device.transactions for chip in self._chips())
 
     @property
@@ -119,27 +118,12 @@ class ContactorController:
     def open(self) -> None:
         """Take the bus; touches no chip. Raises DeviceLost if it cannot be opened, or is held by
         another process."""
-        self._bus = bus = open_bus(self._layout.i2c_bus)
-        self._outputs = [
-            OutputChip(MCP23017(bus, at), self._note, pins)
-            for at, pins in zip(self._layout.output_expanders, self._pins_in_use, strict=False)
-        ]
-        self._feedback = [
-            FeedbackChip(MCP23017(bus, at), self._note)
-            for at in self._layout.feedback_expanders[: len(self._pins_in_use)]
-        ]
-        self._repair = Repair(self._outputs, self._feedback)
-        self._looks = [
-            *((chip, chip.look) for chip in self._feedback),
-            *((chip, chip.look) for chip in self._outputs),
-            *((chip, chip.look_again) for chip in self._feedback),
-        ]
+        self._bus = open_bus(self._layout.i2c_bus)
 
     def close(self) -> None:
         """Let go of the bus. The latches keep what they hold."""
         if self._bus is not None:
             self._bus.close()
-            self._bus = None
 
     def start(self) -> None:
         """Get to know every chip, with all modules off and their currents gone.
@@ -147,15 +131,26 @@ class ContactorController:
         A chip whose registers are as expected keeps its latches. Any other that answers is
         cleared and configured. One that does not answer is left out; back later, it is lost.
         """
-        for chip in self._chips():
-            chip.known = chip.lost = chip.abandoned = False
-        for output in self._outputs:
-            output.word, output.doubted = 0, False
+        bus, layout = self._bus, self._layout
+        assert bus is not None
+        self._outputs = [
+            OutputChip(MCP23017(bus, at), self._note, pins)
+            for at, pins in zip(layout.output_expanders, self._pins_in_use, strict=False)
+        ]
+        self._feedback = [
+            FeedbackChip(MCP23017(bus, at), self._note)
+            for at in layout.feedback_expanders[: len(self._pins_in_use)]
+        ]
+        self._repair = Repair(self._outputs, self._feedback)
+        self._looks = [
+            *((chip, chip.look) for chip in self._feedback),
+            *((chip, chip.look) for chip in self._outputs),
+            *((chip, chip.look_again) for chip in self._feedback),
+        ]
         for chip in self._chips():
             registers = chip.settled_registers()
             if registers is not None and not chip.adopt(registers):
                 self._repair.configure(chip)
-            chip.suspect = not chip.in_service
 
     def configure(self, position: int) -> bool:
         """Clear, configure and verify both chips of a position, with everything on it off. One that
@@ -164,10 +159,9 @@ class ContactorController:
         True: both are in service, all latches 0. Otherwise what failed stays as it was reported.
         """
         output, feedback = self._outputs[position], self._feedback[position]
-        output.word, output.abandoned = 0, False
-        if not (output.is_there() and feedback.is_there()):
-            return False
-        if not (self._repair.configure(output) and self._repair.configure(feedback)):
+        output.abandoned = False
+        done = [c.is_there() and self._repair.configure(c) for c in (output, feedback)]
+        if not all(done):
             return False
         output.unverified = output.doubted = False
         return True
@@ -195,7 +189,7 @@ class ContactorController:
             chip.begin_scan()
         for look in (*self._looks, *self._scrub(scans)):
             chip = look[0]
-            if not chip.lost and not chip.abandoned and chip not in given_up:
+            if not chip.abandoned and chip not in given_up:
                 (suspects if chip.suspect else sound).append(look)
         self._take(sound, 1 + RETRIES, deadline_s)
         if suspects:
@@ -260,13 +254,7 @@ class ContactorController:
                 if not done:
                     again.append((chip, look))
                 chip.suspect = not done
-            looks = [
-                (chip, look)
-                for chip, look in again
-                if not chip.lost and (patient or chip not in silent)
-            ]
-            if not looks:
-                return
+            looks = [(chip, look) for chip, look in again if patient or chip not in silent]
 
     def _given_up(self) -> list[FeedbackChip]:
         """Of abandoned positions, those whose contacts did not answer when they were last read."""

@@ -33,16 +33,21 @@ class Chip(ABC):
 
     drives = False
     """Its pins are outputs."""
+    known = False
+    """Configured, and verified to be so, since the start."""
+    lost = False
+    """Answers, but is not configured."""
+    abandoned = False
+    """Nothing is asked of it until it is configured."""
+    suspect = True
+    """The last that was asked of it failed, or nothing was."""
+    answered = False
+    """Gave a valid answer to all that this scan asks."""
+    _odd_settings: bytes | None = None
 
     def __init__(self, device: MCP23017, note: Note) -> None:
         self.device = device
-        self.known = False  # configured, and verified to be so, since the start
-        self.lost = False  # answers, but is not configured
-        self.abandoned = False  # nothing is asked of it until it is configured
-        self.suspect = False  # the last that was asked of it failed
-        self.answered = False  # gave a valid answer to all that this scan asks
         self._note = note
-        self._odd_settings: bytes | None = None
 
     @property
     def in_service(self) -> bool:
@@ -84,7 +89,7 @@ class Chip(ABC):
                 self.note("no answer")
                 continue
             configured = configured_as(registers, self.drives)
-            said = (configured, latches(registers) if configured and self.drives else 0)
+            said = (configured, configured and self.drives and latches(registers))
             if said == before:
                 return registers
             before = said
@@ -96,11 +101,10 @@ class Chip(ABC):
         registers = self.device.read_registers()
         if not self.known or configured_as(registers, self.drives):
             return True
-        settings = registers[:INTF]
-        if settings == self._odd_settings:
+        if registers[:INTF] == self._odd_settings:
             self.fail()
             return True
-        self._odd_settings = settings
+        self._odd_settings = registers[:INTF]
         self.note("odd reading")
         return False
 
@@ -117,14 +121,17 @@ class OutputChip(Chip):
     """Drives coils; pins_in_use: a word with the pins that these are on."""
 
     drives = True
+    word = 0
+    """What the latches hold, as last verified."""
+    unverified = False
+    """What was last written has not been verified."""
+    doubted = False
+    """A write went wrong, and nothing has shown the coils since."""
+    _doubt: OutputReading | None = None
 
     def __init__(self, device: MCP23017, note: Note, pins_in_use: int) -> None:
         super().__init__(device, note)
         self._pins_in_use = pins_in_use
-        self.word = 0  # what the latches hold, as last verified
-        self.unverified = False  # what was last written has not been verified
-        self.doubted = False  # a write went wrong, and nothing has shown the coils since
-        self._doubt: OutputReading | None = None
 
     def adopt(self, registers: bytes) -> bool:
         """So too, and with it the coils that it drives. One that drives more is not as expected."""
@@ -135,6 +142,7 @@ class OutputChip(Chip):
         return True
 
     def configure(self) -> bool:
+        self.word = 0
         return self.device.configure_outputs()
 
     def begin_scan(self) -> None:
@@ -144,11 +152,11 @@ class OutputChip(Chip):
     def look(self) -> bool:
         """Read the latches. True: nothing is left to find out; otherwise, look once more."""
         reading = self.device.read_outputs()
-        if reading == (self.word, self.word, 0) and self.known:
-            self.answered = True
-            return True
         if not self.known:  # left out at the start, and back
             self.fail()
+            return True
+        if reading == (self.word, self.word, 0):
+            self.answered = True
             return True
         if reading != self._doubt:  # may be a flipped bit, here or on the way there
             self._doubt = reading
@@ -170,13 +178,13 @@ class OutputChip(Chip):
 class FeedbackChip(Chip):
     """Reads auxiliary contacts."""
 
-    def __init__(self, device: MCP23017, note: Note) -> None:
-        super().__init__(device, note)
-        self.pins = 0
-        self.pins_again = 0
-        self._seen = False  # in this scan, for the first time
-        self._seen_again = False
-        self._doubt: tuple[int, int] | None = None
+    pins = 0
+    """As read last, for the first time in a scan."""
+    pins_again = 0
+    """For the second time."""
+    _seen = False  # in this scan
+    _seen_again = False
+    _doubt: tuple[int, int] | None = None
 
     def configure(self) -> bool:
         return self.device.configure_inputs()

@@ -25,34 +25,36 @@ class WatchdogTimer:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._file = -1
+        self._file: int | None = None
 
     def beat(self) -> None:
         """Pet it; the first time, arm it."""
         try:
-            if self._file < 0:
-                self._file = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+            if self._file is None:
+                self._file = os.open(self._path, os.O_WRONLY)
                 with suppress(OSError):  # one whose time is fixed
                     fcntl.ioctl(self._file, _WDIOC_SETTIMEOUT, pack("i", TIMEOUT_S))
             os.write(self._file, b"\0")
         except OSError as error:
-            raise DeviceLost(f"watchdog {self._path}: {error.strerror or error}") from error
+            raise DeviceLost(f"watchdog {self._path}: {error.strerror}") from error
 
     def close(self) -> None:
         """Disarm it, where the kernel lets go of one that runs. Nothing is raised."""
-        if self._file >= 0:
+        if self._file is not None:
             with suppress(OSError):
                 os.write(self._file, _DISARM)
             with suppress(OSError):
                 os.close(self._file)
-            self._file = -1
+            self._file = None
 
 
 class ServiceManager:
     """systemd, where it started us as a service of `Type=notify` (sd_notify(3)); else nobody."""
 
     def __init__(self) -> None:
-        self._address = os.environ.get("NOTIFY_SOCKET", "")
+        address = os.environ.get("NOTIFY_SOCKET", "")
+        # "@" stands for the zero that an abstract name begins with; to "" nothing can be sent.
+        self._address = "\0" + address[1:] if address.startswith("@") else address
         period_us = os.environ.get("WATCHDOG_USEC", "")
         self._every_s = int(period_us) / 4e6 if period_us.isdigit() else None
         self._beat_s: float | None = None
@@ -74,8 +76,6 @@ class ServiceManager:
             self._beat_s = None
 
     def _tell(self, text: str) -> None:
-        if not self._address:
-            return
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to_systemd:
             to_systemd.setblocking(False)  # a scan waits for nobody
-            to_systemd.sendto(text.encode(), self._address.replace("@", "\0", 1))
+            to_systemd.sendto(text.encode(), self._address)

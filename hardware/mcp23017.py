@@ -150,9 +150,9 @@ class MCP23017:
         """Make every pin an output again; True: they all are. Only where the latches are known."""
         return self._write(IODIR, NO_PINS, IODIR, 2) == NO_PINS
 
-    def write_output_options(self) -> bool:
-        """Write everything from IPOL to GPPU; True: it reads back. Moves no output."""
-        return self._write(IPOL, _OUTPUT_OPTIONS, IPOL, len(_OUTPUT_OPTIONS)) == _OUTPUT_OPTIONS
+    def write_output_options(self) -> None:
+        """Write everything from IPOL to GPPU, for a later look to verify. Moves no output."""
+        self._send(2 + len(_OUTPUT_OPTIONS), i2c_msg.write(self.address, [IPOL, *_OUTPUT_OPTIONS]))
 
     def configure_outputs(self) -> bool:
         """Make all pins outputs at 0, starting from any state. True: all registers verified.
@@ -163,11 +163,13 @@ class MCP23017:
         """
         registers = self._address_plainly()
         if not (configured_as(registers, outputs=True) and registers[OLAT:] == NO_PINS):
-            # Drive nothing while the latches may hold anything; drive only what was verified.
+            # Drive nothing while the latches may hold anything; drive only what was verified, and
+            # by a second look: where the first read other registers, a step was left out.
             done = (
                 self._step(registers, IODIR, ALL_INPUTS)
                 and self._step(registers, OLAT, NO_PINS)
                 and self._step(registers, IPOL, _OUTPUT_OPTIONS)
+                and self.read_outputs().latch == 0
                 and self.drive_all_pins()
             )
             if not done:
@@ -219,15 +221,18 @@ class MCP23017:
         )
 
     def _transfer(self, wire_bytes: int, *messages: i2c_msg) -> bytes:
-        self.transactions += 1
-        self.wire_bytes += wire_bytes
         answer = messages[-1]
         memset(answer.buf, _NOT_READ, answer.len)
-        self._bus.i2c_rdwr(*messages)
+        self._send(wire_bytes, *messages)
         if answer.buf[: answer.len] == _NOTHING_READ[: answer.len]:
             # smbus2 does not tell how many messages the kernel has transferred.
             raise OSError(errno.EIO, "nothing was transferred")
         return bytes(answer.buf[: answer.len])
+
+    def _send(self, wire_bytes: int, *messages: i2c_msg) -> None:
+        self.transactions += 1
+        self.wire_bytes += wire_bytes
+        self._bus.i2c_rdwr(*messages)
 
 
 def _iodir_first(registers: bytes) -> bytes:

@@ -34,10 +34,10 @@ class PowerModuleController:
     """
 
     def __init__(self, enable_pins: Sequence[int], status_pins: Sequence[int]) -> None:
-        self._enables: list[OutputDevice] = []
-        self._statuses: list[InputDevice] = []
         self._wanted = [False] * len(enable_pins)
         self._levels = [False] * (len(enable_pins) + len(status_pins))
+        self._enables: list[OutputDevice] = []
+        self._statuses: list[InputDevice] = []
         try:
             for module, pin in enumerate(enable_pins, 1):
                 self._enables.append(claim_output(f"enable line of module {module}", pin))

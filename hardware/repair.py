@@ -24,10 +24,12 @@ class Repair:
     """Writes to these chips. After the first failed verify since `begin` it goes on for a bounded
     time; what is not verified by then is reported as such."""
 
+    _failed_at_s = inf
+    """The first failed verify since `begin`."""
+
     def __init__(self, outputs: Sequence[OutputChip], feedback: Sequence[FeedbackChip]) -> None:
         self._outputs = outputs
         self._feedback = feedback
-        self._failed_at_s = inf  # the first failed verify since `begin`
 
     def begin(self) -> None:
         """What is written from now on has the whole time again."""
@@ -37,8 +39,8 @@ class Repair:
         """Bring a chip to a new word; True: verified."""
         if not chip.in_service or chip.abandoned or self._out_of_time():
             return False
-        begun_s = clock.now_s()
         chip.doubted = True
+        begun_s = clock.now_s()
         shown = self._write_word(chip, word)
         if shown == (word, word):
             chip.word = word
@@ -46,7 +48,7 @@ class Repair:
             return True
         self._failed_at_s = min(self._failed_at_s, clock.now_s())
         chip.note("write not verified")
-        for _ in range(0 if chip.suspect else RETRIES):
+        for _ in () if chip.suspect else range(RETRIES):
             if shown == (chip.word, chip.word):  # it is as it was: then who has the word?
                 self._verify_others(chip)
             if self._out_of_time():
@@ -99,23 +101,24 @@ class Repair:
             chip.note("no answer")
             return None
 
-    def _verify_others(self, culprit: Chip, stray_inputs: int = 0) -> None:
+    def _verify_others(self, culprit: Chip, stray_inputs: int | None = None) -> None:
         """Verify all output chips but this one, abandoned ones too: a write may have gone astray
         to any of them.
 
         An inverted address bit is the likeliest way, hence the order. stray_inputs: what that
-        write would make of IODIR.
+        write would make of IODIR, if anything.
         """
         begun_s = self._failed_at_s
         for chip in sorted(self._outputs, key=lambda chip: _distance(chip, culprit)):
             if chip is culprit or not chip.known or (chip.lost and self._drives_nothing(chip)):
                 continue
             # Of a suspect chip the word is not certain, and rewriting an old one could close.
-            sure = chip.in_service and not chip.suspect
-            if sure and self._restore(chip, chip.word, stray_inputs, begun_s):
-                chip.unverified = chip.doubted = False
-            else:
-                chip.unverified = chip.doubted = True
+            verified = (
+                chip.in_service
+                and not chip.suspect
+                and self._restore(chip, chip.word, stray_inputs, begun_s)
+            )
+            chip.unverified = chip.doubted = not verified
 
     def _drives_nothing(self, chip: OutputChip) -> bool:
         """A look shows all its pins as inputs: whatever its latches hold, no coil hears of it."""
@@ -125,7 +128,9 @@ class Repair:
             chip.note("no answer")
             return False
 
-    def _restore(self, chip: OutputChip, word: int, stray_inputs: int, begun_s: float) -> bool:
+    def _restore(
+        self, chip: OutputChip, word: int, stray_inputs: int | None, begun_s: float
+    ) -> bool:
         """Bring latches and directions back to what they must be; True: a reading shows them.
 
         Latches are written again at once. A direction is put right only if it is what a write of
@@ -141,6 +146,10 @@ class Repair:
                 if reading == (word, word, 0):
                     chip.word = word
                     return True
+                if reading.inputs and reading == doubt:
+                    chip.word = reading.latch & ~reading.inputs
+                    chip.fail()
+                    break
                 if not reading.inputs:
                     chip.note("rewritten")
                     chip.device.write_word(word)
@@ -149,10 +158,6 @@ class Repair:
                     if unmoved or not reading.inputs & word:
                         chip.note("rewritten")
                         chip.device.drive_all_pins()
-                if reading == doubt and reading.inputs:
-                    chip.word = reading.latch & ~reading.inputs
-                    chip.fail()
-                    break
                 doubt = reading
             except OSError:
                 chip.note("no answer")
@@ -173,13 +178,13 @@ class Repair:
         return False
 
     def _undo_damage(self, culprit: Chip) -> None:
-        """A write that configures a chip may have landed on any other."""
+        """A write that configures a chip, itself out of service, may have landed on any other."""
         self._verify_others(culprit, stray_inputs=ALL_PINS)
         for output in self._outputs:
-            if output is not culprit and output.in_service and not output.abandoned:
+            if output.in_service and not output.abandoned:
                 self._restore_options(output)
         for feedback in self._feedback:
-            if feedback is culprit or not feedback.in_service or self._out_of_time():
+            if not feedback.in_service or self._out_of_time():
                 continue
             try:
                 if not feedback.device.configured_as(outputs=False):

@@ -78,7 +78,6 @@ class Supervision:
         for heart in self._hearts:
             heart.close()
         release(self._lines)
-        self._lines = []
 
     def _keep(self, line: Device) -> Device:
         self._lines.append(line)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
+from importlib import import_module
 from itertools import accumulate
 from multiprocessing import get_context
 from typing import Any, NamedTuple
@@ -157,6 +158,11 @@ def _judge(mutant: Mutant, limits_s: Mapping[str, float], pipe: Any) -> None:
     """In a process of its own: sends the fate's state, and the test that failed. File by file of
     the tests, in the order of the first test of each: most mutants do not get beyond one."""
     _instead({mutant.file: mutant.source})
+    try:
+        import_module(mutant.file)
+    except Exception:
+        pipe.send((KILLED, "loading"))
+        return
     by_file: dict[str, list[str]] = {}
     for test in limits_s:
         by_file.setdefault(test.split("::")[0], []).append(test)
@@ -167,7 +173,7 @@ def _judge(mutant: Mutant, limits_s: Mapping[str, float], pipe: Any) -> None:
             pipe.send((UNJUDGED, tests[0]))
             return
         if code:
-            pipe.send((KILLED, watch.failed or "loading"))
+            pipe.send((KILLED, watch.failed))
             return
     pipe.send((SURVIVES, ""))
 

@@ -51,6 +51,11 @@ def test_the_shipped_file_and_what_nothing_reaches_survive() -> None:
     assert hunt.fate(shipped, []).state == hunt.SURVIVES
 
 
+def test_a_mutant_that_cannot_be_loaded_is_noticed() -> None:
+    fate = hunt.fate(EVERY["hardware.mcp23017.ALL_INPUTS: 255 becomes 256"], [reach(MODULES)])
+    assert (fate.state, fate.by) == (hunt.KILLED, "loading")
+
+
 def test_a_mutant_that_loops_for_ever_is_noticed() -> None:
     name = "verified_alloc.control.wires.wait_until_off: waited_ms + scan_ms: Sub"
     endless = reach(f"{WIRES}::test_the_start_does_not_wait_for_ever")

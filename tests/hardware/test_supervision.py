@@ -55,6 +55,35 @@ def test_low_or_a_broken_wire_is_stop(pins):
     assert supervision.stopped
 
 
+def fails(*_: object) -> None:
+    raise OSError("gone")
+
+
+def test_a_scan_that_is_not_verified_is_no_edge(pins):
+    supervision = Supervision(REFERENCE)
+    assert pins.pin(WATCHDOG).function == "output"
+    pins.pin(WATCHDOG).clear_states()
+    supervision.pet(False)
+    supervision.pet(True)
+    supervision.pet(False)
+    assert [state.state for state in pins.pin(WATCHDOG).states] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("looks", "stopped"),
+    [
+        ([False, False, True], True),
+        ([False, True], False),
+        ([True, False, False], False),
+    ],
+)
+def test_a_stop_is_low_when_looked_at_twice(pins, monkeypatch, looks, stopped):
+    supervision = Supervision(REFERENCE)
+    shown = iter(looks)
+    monkeypatch.setattr(pins.pin(ESTOP), "_get_state", lambda: next(shown))
+    assert supervision.stopped is stopped
+
+
 def test_closing_does_not_reset_the_expanders_under_load(pins):
     supervision = Supervision(REFERENCE)
     supervision.reset(False)
@@ -62,7 +91,7 @@ def test_closing_does_not_reset_the_expanders_under_load(pins):
     supervision.close()
     assert all(state.state for state in pins.pin(RESET).states)
     supervision.close()
-    Supervision(REFERENCE)
+    Supervision(REFERENCE).reset(False)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +110,20 @@ def test_a_pin_that_is_taken_is_one_clear_line(pins, pin, name):
     Supervision(REFERENCE).reset(False)
 
 
-def test_a_line_that_fails_later_is_a_lost_device(pins):
+def test_where_one_line_is_taken_the_other_is_let_go_of(pins):
+    other = OutputDevice(ESTOP)
+    with pytest.raises(DeviceLost) as lost:  # holds on to the one that failed
+        Supervision(REFERENCE)
+    other.close()
+    Supervision(REFERENCE)
+    assert "emergency stop" in str(lost.value)
+
+
+def test_a_line_that_fails_later_is_a_lost_device(pins, monkeypatch):
     supervision = Supervision(REFERENCE)
-    supervision._estop.close()
-    with pytest.raises(DeviceLost, match="emergency stop input"):
+    monkeypatch.setattr(pins.pin(ESTOP), "_get_state", fails)
+    with pytest.raises(DeviceLost, match=r"^emergency stop input: gone$"):
         _ = supervision.stopped
+    monkeypatch.setattr(pins.pin(WATCHDOG), "_set_state", fails)
+    with pytest.raises(DeviceLost, match=r"^watchdog output: gone$"):
+        supervision.pet(True)
