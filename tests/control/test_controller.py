@@ -401,6 +401,20 @@ def test_a_module_that_does_not_switch_off_locks_its_gun_and_keeps_its_contactor
         assert not at_work.bad()
 
 
+def test_a_stop_that_opens_a_contactor_with_its_module_on_says_so() -> None:
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 40, 2: 40})
+        settle(at_work)
+        (module,) = at_work.live[1]
+        at_work.inject(f"module-stuck-on {module}")
+        at_work.controller.stop()
+        assert at_work.go_on(10, until=lambda: not at_work.closed, skip=False)
+        (said,) = [each for each in at_work.reported if "is opened although" in each]
+        assert said.startswith(f"contactor 1:{module} is opened although module {module} is on: ")
+        assert [e.cause for e in at_work.monitor.exposures].count("timed opening") == 1
+        assert not at_work.bad()
+
+
 def test_a_contactor_that_opens_under_load_is_seen_within_the_reaction_time() -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.ask({1: 80, 2: 40})

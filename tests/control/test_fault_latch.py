@@ -1,5 +1,6 @@
 """Faults that outlive the process."""
 
+import errno
 import json
 import os
 import random
@@ -238,7 +239,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
         (PermissionError(), "permissionerror"),
     ],
 )
-def test_a_file_that_cannot_be_written_is_refused_at_the_start_and_ends_what_runs(
+def test_a_file_that_cannot_be_written_is_refused_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str
 ) -> None:
     def fails(path: Path, text: str) -> None:
@@ -290,6 +291,38 @@ def test_a_weld_is_on_disk_before_it_is_reported_and_known_after_a_restart(tmp_p
         assert at_work.live[2] == (2, 3, 4, 5, 6, 7)
         assert at_work.reported == ["latched before the start: contactor 1:1 is welded"]
         assert not at_work.bad()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_a_disk_that_takes_no_fault_ends_nothing_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The stop works, and what is latched counts, on disk or not."""
+    path, write, tries = tmp_path / "faults", whole_file.write, []
+
+    def fails(path: Path, text: str) -> None:
+        tries.append(text)
+        raise OSError(number, "as if")
+
+    with WorkingStation(REFERENCE, faults_path=path) as at_work:
+        at_work.ask({1: 40, 2: 40})
+        at_work.go_on(6)
+        with monkeypatch.context() as full:
+            full.setattr(whole_file, "write", fails)
+            at_work.controller.take_out("module", 9, True)
+            at_work.controller.stop_all()
+            at_work.go_on(5, skip=False)
+            assert not any(at_work.live.values())
+            assert 5 <= len(tries) <= 8
+            assert FaultLatch(path).load() == frozenset()
+        at_work.go_on(2, skip=False)
+        latched = {Fault("stopped"), Fault("module_out", module=9)}
+        assert at_work.state.latched == FaultLatch(path).load() == latched
+        assert at_work.reported == [
+            f"fault file {path}: as if; what is latched is in memory only until it takes it",
+            f"fault file {path}: takes what is latched again",
+        ]
+        assert write is whole_file.write
 
 
 def test_an_emergency_stop_outlives_the_process(tmp_path: Path) -> None:

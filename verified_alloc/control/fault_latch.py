@@ -1,7 +1,7 @@
 """What must outlive the process: the latched faults.
 
-A fault is on disk (written beside, flushed, renamed over) before anybody is told of it, and is read
-again at the next start.
+A fault is on disk (written beside, flushed, renamed over) before anybody is told of it, as long as
+the disk takes it, and is read again at the next start.
 """
 
 import json
@@ -77,8 +77,7 @@ class FaultLatch:
             ) from error
 
     def save(self, faults: frozenset[Fault]) -> None:
-        """On disk when this returns; `HardwareError` if it cannot be written: a station must not go
-        on with a fault that a restart would forget."""
+        """On disk when this returns; `HardwareError` if it cannot be written."""
         try:
             self._write(faults)
         except OSError as error:
