@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from proof_records import PROVED, write_record
 
+from hardware import gpio_chip
 from hardware.simulated.faults import parse
 from proofs import plant
 from verified_alloc import Station, cli
@@ -26,6 +27,7 @@ dtparam=audio=on
 dtparam=strict_gpiod
 dtparam=i2c_arm=on,i2c_arm_baudrate=400000
 """
+VERSIONS = {"lgpio": "0.2.2.0", "gpiozero": "2.0.1"}
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def pi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rate.parent.mkdir(parents=True)
     rate.write_bytes(struct.pack(">I", 400_000))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.2.2.0")
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: VERSIONS.get(name, "1"))
     monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
     return tmp_path
 
@@ -270,12 +272,51 @@ def test_boot_pulls_and_watchdog(pi: Path) -> None:
     )
     assert unmet(pi, station=station) == ["boot pulls", "watchdog device"]
     (pi / "dev/watchdog").touch()
-    fixed = pi / "sys/class/watchdog/watchdog0/nowayout"
-    fixed.parent.mkdir(parents=True)
-    fixed.write_text("1\n")
-    assert unmet(pi, station=station) == ["boot pulls", "watchdog end"]
-    fixed.write_text("0\n")
-    assert unmet(pi, station=station) == ["boot pulls"]
+    folder = pi / "sys/class/watchdog/watchdog0"
+    folder.mkdir(parents=True)
+    for state, nowayout, red in (
+        ("inactive", 1, ["watchdog end"]),
+        ("active", 0, ["watchdog free"]),
+        ("inactive", 0, []),
+    ):
+        (folder / "state").write_text(f"{state}\n")
+        (folder / "nowayout").write_text(f"{nowayout}\n")
+        assert unmet(pi, station=station) == ["boot pulls", *red]
+
+
+def test_who_uses_a_line_is_told_by_the_kernel(pi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Overlays that take lines of the default wiring: gpio-poweroff, mcp2515."""
+    assert seen(pi)["lines taken"].verdict == UNSEEN
+    users = {26: b"gpio-poweroff", 25: b""}
+
+    def line_info(file: object, request: int, info: bytearray) -> None:
+        assert request == 0xC100B405
+        (line,) = struct.unpack_from("=I", info, 64)
+        if line in users:
+            struct.pack_into("=32s", info, 32, users[line])
+        struct.pack_into("=Q", info, 72, line in users)
+
+    monkeypatch.setattr(gpio_chip.fcntl, "ioctl", line_info)
+    assert unmet(pi) == ["lines taken"]
+    told = seen(pi)["lines taken"].told
+    assert "BCM 26 (watchdog) by gpio-poweroff" in told
+    assert "BCM 25 (expander reset) by the kernel" in told
+    users.clear()
+    assert seen(pi)["lines taken"].verdict == MET
+
+
+def test_a_cpu_at_its_lowest_clock_and_a_gpiozero_that_is_too_old(
+    pi: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    governor = pi / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
+    governor.parent.mkdir(parents=True)
+    for name, red in (("ondemand", []), ("powersave", ["cpu governor"])):
+        governor.write_text(f"{name}\n")
+        assert unmet(pi) == red
+    governor.unlink()
+    for version, red in (("2.0", ["gpiozero"]), ("1.6.2", ["gpiozero"]), ("2.1.0", [])):
+        monkeypatch.setitem(VERSIONS, "gpiozero", version)
+        assert unmet(pi) == red
 
 
 def test_the_walks_times_against_the_station_file(
@@ -303,7 +344,7 @@ def test_another_pin_factory(pi: Path, monkeypatch: pytest.MonkeyPatch, factory:
 
 
 def test_the_stub_of_lgpio(pi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.0.0.2")
+    monkeypatch.setitem(VERSIONS, "lgpio", "0.0.0.2")
     assert unmet(pi) == ["lgpio"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from hardware import bus_time
+from hardware import bus_time, gpio_chip
 from hardware.heartbeat import TIMEOUT_S
 from verified_alloc.control.fault_kinds import check_parts, cleared_by, in_order, sentence_of
 from verified_alloc.control.fault_latch import FaultLatch
@@ -35,10 +35,13 @@ def machine(station: Station, faults: Path, root: Path) -> Iterator[Check]:
         *([("watchdog device", pins.watchdog_device.lstrip("/"))] if pins.watchdog_device else []),
     ):
         yield _node(id, root / node)
+    yield _taken(station, root)
     yield _groups(root)
     if pins.watchdog_device:
-        yield _nowayout(Path(pins.watchdog_device).name, root)
+        yield from _watchdog(Path(pins.watchdog_device).name, root)
+    yield _governor(root)
     yield _lgpio()
+    yield _gpiozero()
     factory = os.environ.get("GPIOZERO_PIN_FACTORY", "lgpio")
     yield check(
         "pin factory",
@@ -68,13 +71,7 @@ def _config(station: Station, config: ConfigTxt) -> Iterator[Check]:
         f"config.txt has I2C {'on' if on else 'off'} at {rate_hz // 1000} kHz:"
         f" dtparam=i2c_arm=on,i2c_arm_baudrate=400000",
     )
-    used = {
-        **{pin: f"enable of module {n}" for n, pin in enumerate(pins.enable_pins, 1)},
-        **{pin: f"status of module {n}" for n, pin in enumerate(pins.status_pins, 1)},
-        pins.reset_pin: "expander reset",
-        pins.watchdog_pin: "watchdog",
-        pins.estop_pin: "emergency stop",
-    }
+    used = _lines(station)
     taken = [
         f"BCM {pin} ({used[pin]}) by {owner}"
         for owner, lines in config.claimed_lines().items()
@@ -94,6 +91,34 @@ def _config(station: Station, config: ConfigTxt) -> Iterator[Check]:
         not up,
         "enable lines and reset are on lines that boot pulled down",
         f"{', '.join(up)}: boots pulled up; allowed is BCM 9 to 27",
+    )
+
+
+def _lines(station: Station) -> dict[int, str]:
+    """What each line (BCM) of the station is for."""
+    pins = station.hardware
+    return {
+        **{pin: f"enable of module {n}" for n, pin in enumerate(pins.enable_pins, 1)},
+        **{pin: f"status of module {n}" for n, pin in enumerate(pins.status_pins, 1)},
+        pins.reset_pin: "expander reset",
+        pins.watchdog_pin: "watchdog",
+        pins.estop_pin: "emergency stop",
+    }
+
+
+def _taken(station: Station, root: Path) -> Check:
+    """Whatever took them, an overlay, a driver or a process: the kernel knows."""
+    used = _lines(station)
+    try:
+        taken = gpio_chip.users(root / "dev/gpiochip0", used)
+    except OSError:
+        return Check("lines taken", UNSEEN, "the kernel does not tell who uses the lines")
+    others = [f"BCM {pin} ({used[pin]}) by {user}" for pin, user in taken.items()]
+    return check(
+        "lines taken",
+        not others,
+        "nobody uses the station's lines",
+        f"in use: {', '.join(others)}; an overlay in config.txt, or a station that runs?",
     )
 
 
@@ -158,17 +183,50 @@ def _group(node: Path) -> str:
         return "unknown"
 
 
-def _nowayout(device: str, root: Path) -> Check:
+def _watchdog(device: str, root: Path) -> Iterator[Check]:
     name = device if device != "watchdog" else "watchdog0"
+    folder = root / f"sys/class/watchdog/{name}"
     try:
-        fixed = (root / f"sys/class/watchdog/{name}/nowayout").read_text().strip() == "1"
+        fixed = (folder / "nowayout").read_text().strip() == "1"
+        active = (folder / "state").read_text().strip() == "active"
     except OSError:
-        return Check("watchdog end", UNSEEN, f"whether {name} can be disarmed is not told")
-    return check(
+        yield Check("watchdog end", UNSEEN, f"whether {name} can be disarmed is not told")
+        return
+    yield check(
+        "watchdog free",
+        not active,
+        f"nobody else pets {name}",
+        f"{name} is armed already: RuntimeWatchdogSec of systemd, or a station that runs?",
+    )
+    yield check(
         "watchdog end",
         not fixed,
         f"{name} is disarmed when the station ends",
         f"{name} cannot be disarmed: the Pi restarts {TIMEOUT_S} s after the station has ended",
+    )
+
+
+def _governor(root: Path) -> Check:
+    try:
+        governor = (root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text()
+    except OSError:
+        return Check("cpu governor", UNSEEN, "the kernel does not tell how it sets the CPU's clock")
+    return check(
+        "cpu governor",
+        governor.strip() != "powersave",
+        f"the CPU's clock rises with the load ({governor.strip()})",
+        "the CPU stays at its lowest clock (powersave): a scan takes 2.5 times as long",
+    )
+
+
+def _gpiozero() -> Check:
+    version = importlib.metadata.version("gpiozero")
+    numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+    return check(
+        "gpiozero",
+        numbers >= (2, 0, 1),
+        f"gpiozero {version}",
+        f"gpiozero {version}: allowed is 2.0.1 or later",
     )
 
 
