@@ -91,6 +91,7 @@ def test_every_fault_is_as_many_as_counted_by_hand() -> None:
     assert every == {
         "nack": len(sent),
         "timeout": len(sent),
+        "no_transfer": len(sent),
         "flip_read": 8 * read,
         "flip_write": 8 * written,
         "nack_data": written,

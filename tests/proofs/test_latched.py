@@ -22,7 +22,9 @@ def test_a_lost_expander_whose_modules_stay_in_use(
     sound = latched.excluded
     assert answer(small, "latched.excluded") == PROVED
     monkeypatch.setattr(
-        latched, "excluded", lambda ops, carriers, faults: sound(ops, [[]] * len(carriers), faults)
+        latched,
+        "excluded",
+        lambda ops, carriers, *rest: sound(ops, [[]] * len(carriers), *rest),
     )
     assert answer(small, "latched.excluded") == REFUTED
 

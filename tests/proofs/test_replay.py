@@ -2,12 +2,14 @@
 simulation is replayed, scan by scan and module by module, against the plant relation, which is made
 of plain functions and judges constants as it judges terms."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
 
 from hardware.contactors import ContactorController
+from hardware.expanders import FeedbackChip
 from hardware.modules import PowerModuleController
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.faults import parse
@@ -193,10 +195,22 @@ def recorded(
     recorder = Recorder(station, charger)
     real_floating, real_step = charger.cabinet.floating_word, switching.step
     real_lines, real_chips = PowerModuleController.read, ContactorController.read
+    looking: list[FeedbackChip] = []
 
     def floating_word(position: int) -> int:
-        recorder.feedback_read()
+        if looking:  # and does not look all registers over
+            recorder.feedback_read()
         return real_floating(position)
+
+    def looks(look: Callable[[FeedbackChip], bool]) -> Callable[[FeedbackChip], bool]:
+        def noted(chip: FeedbackChip) -> bool:
+            looking.append(chip)
+            try:
+                return look(chip)
+            finally:
+                looking.remove(chip)
+
+        return noted
 
     def read_lines(self: PowerModuleController) -> Any:
         recorder.lines_read()
@@ -213,6 +227,8 @@ def recorded(
         return writes
 
     monkeypatch.setattr(charger.cabinet, "floating_word", floating_word)
+    for name in ("look", "look_again"):
+        monkeypatch.setattr(FeedbackChip, name, looks(getattr(FeedbackChip, name)))
     monkeypatch.setattr(PowerModuleController, "read", read_lines)
     monkeypatch.setattr(ContactorController, "read", read_chips)
     monkeypatch.setattr(switching, "step", step)
