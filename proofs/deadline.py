@@ -47,7 +47,7 @@ def waits(each: Offer, lead_ms: Any, within_ms: Any) -> Any:
 def first_of_all(station: Station) -> Claim:
     """It is the shortest of all waits, one after another: of each age of a module for the times
     that it is compared with, of how long it has fed its gun, of stops, of each offer whose promise
-    is to change; none while an expander is to be configured anew; a day where nothing waits."""
+    is to change, of the pause before an expander is configured anew; a day where nothing waits."""
     built, memory = any_built(station), any_memory("memory", any_built(station))
     times, lead_ms = built.timing, built.offer_lead_ms
     day_ms = 24 * 60 * 60 * 1000
@@ -66,7 +66,9 @@ def first_of_all(station: Station) -> Claim:
         differ = z3.Or(each.pending_w < each.promise_w, each.pending_w > each.promise_w)
         every.append(z3.If(differ, left_ms(each.waited_ms, lead_ms), day_ms))
     for healing, latched in zip(memory.healing, memory.latched.expander_lost, strict=True):
-        every.append(z3.If(z3.And(healing.lost, z3.Not(latched)), 0, day_ms))
+        last_ms = healing.last_ms
+        pause_ms = z3.If(z3.And(last_ms > -1, last_ms < 2000), 2000 - last_ms, 0)
+        every.append(z3.If(z3.And(healing.lost, z3.Not(latched)), pause_ms, day_ms))
     next_ms = deadline.next_change_ms(z3_terms, built, memory)
     shortest, steps = every[0], []
     for wait in every[1:]:

@@ -106,6 +106,7 @@ def reset_at_rest(station: Station) -> Claim:
     "healing.looked_at",
     "healing.spent",
     "healing.may_try",
+    "healing.pause_ms",
     "healing.tried",
     domain=WHOLE,
 )

@@ -64,9 +64,7 @@ from verified_alloc.kernel.scan import Disable
 from verified_alloc.station.model import Station
 
 
-@obligation(
-    "scan.invariant-at-start", "scan.restarted", "healing.restarted", domain=WHOLE
-)
+@obligation("scan.invariant-at-start", "scan.restarted", "healing.restarted", domain=WHOLE)
 def at_start(station: Station) -> Claim:
     """A process that has just begun satisfies the invariant, whatever state the world is in and
     whatever faults were latched; nothing is offered, and all may have been promised."""

@@ -31,7 +31,7 @@ from verified_alloc.control.controller import Controller
 from verified_alloc.control.decider import SOLVER_DEADLINE_MS, Decider
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.healing import RESET_MS
+from verified_alloc.kernel.healing import PAUSE_MS, RESET_MS
 from verified_alloc.kernel.scan import Built, Memory
 from verified_alloc.station.faults import Faults
 
@@ -399,8 +399,9 @@ def _memory(memory: Memory, built: Built, more_to_come: bool) -> Any:
         fed_ms=[min(age_ms, built.minimum_dwell_ms) for age_ms in memory.fed_ms],
         healing=[
             (each.lost, each.asked)
-            + (((each.lost or more_to_come) and (each.tries, each.since_ms, each.last_ms)) or ())
-            for each in memory.healing
+            if latched or not (each.lost or more_to_come)
+            else each._replace(last_ms=min(each.last_ms, PAUSE_MS))
+            for each, latched in zip(memory.healing, memory.latched.expander_lost, strict=True)
         ],
         reset_ms=min(memory.reset_ms, RESET_MS),
         stopping_ms=min(memory.stopping_ms, 2 * lead_ms + 1),

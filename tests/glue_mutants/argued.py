@@ -25,7 +25,7 @@ ARGUED: dict[str, str] = {
     ": after what follows": APART,
     "hardware.mcp23017.__init__: self._contacts_and_directions = _Read(address, GPPU, 12)"
     ": after what follows": APART,
-    "hardware.mcp23017._transfer: self.transactions += 1: after what follows": APART,
+    "hardware.mcp23017._send: self.transactions += 1: after what follows": APART,
     "hardware.expanders.fail: self.lost = True: after what follows": NOTE,
     "hardware.expanders.__init__: super().__init__(device, note): after what follows": APART,
     "hardware.expanders.begin_scan: super().begin_scan(): after what follows": APART,

@@ -1,5 +1,6 @@
 """When something changes by itself although nothing that is read does: an age reaches its time."""
 
+from verified_alloc.kernel import healing
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Timing
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.ops import Ops
@@ -11,7 +12,7 @@ LONG_MS = 24 * 3600 * 1000
 
 def next_change_ms(ops: Ops, built: Built, memory: Memory) -> int:
     """Until the first of all ages reaches a time that some act compares it with; `LONG_MS` if none
-    will; 0 while an expander waits to be configured anew."""
+    will; 0 while an expander is about to be configured anew."""
     timing, lead_ms = built.timing, built.offer_lead_ms
     overdue_ms = timing.module_off_timeout_ms + timing.current_decay_ms
     waits_ms = [
@@ -21,7 +22,7 @@ def next_change_ms(ops: Ops, built: Built, memory: Memory) -> int:
         *[_left_ms(ops, fed_ms, built.minimum_dwell_ms) for fed_ms in memory.fed_ms],
         *[_of_offer(ops, lead_ms, offer) for offer in memory.offers],
         *[
-            ops.ite(ops.and_(each.lost, ops.not_(latched)), 0, LONG_MS)
+            ops.ite(ops.and_(each.lost, ops.not_(latched)), healing.pause_ms(ops, each), LONG_MS)
             for each, latched in zip(memory.healing, memory.latched.expander_lost, strict=True)
         ],
     ]

@@ -58,8 +58,14 @@ def spent(ops: Ops, healing: Healing) -> bool:
 
 def may_try(ops: Ops, healing: Healing, latched: bool) -> bool:
     """It may be configured anew, as far as it is about how often."""
-    rested = ops.or_(healing.last_ms <= NOT_SO, healing.last_ms >= PAUSE_MS)
+    rested = pause_ms(ops, healing) <= 0
     return ops.and_(healing.lost, ops.not_(latched), healing.tries < TRIES, rested)
+
+
+def pause_ms(ops: Ops, healing: Healing) -> int:
+    """For so long it is not configured anew, because it just has been."""
+    pauses = ops.and_(healing.last_ms > NOT_SO, healing.last_ms < PAUSE_MS)
+    return ops.ite(pauses, PAUSE_MS - healing.last_ms, 0)
 
 
 def tried(ops: Ops, before: Healing, now: bool) -> Healing:
