@@ -2,6 +2,7 @@
 `python -m campaign.behaviour` fills docs/faults.md."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -205,12 +206,6 @@ def play(row: Row) -> Seen:
     return seen
 
 
-def _clear_expanders(controller: Any, positions: Sequence[int] = range(4)) -> None:
-    for position in positions:
-        if Fault("expander_lost", expander=position) in controller.faults.latched:
-            controller.clear_expander(position)
-
-
 def _clear_stop(controller: Any) -> None:
     controller.clear_stop()
 
@@ -283,7 +278,7 @@ def _enable(kind: str, module: int) -> str:
 
 CONTACTOR = "repair it; `clear contactor-1:1`"
 MODULE = "once it obeys: `clear module-1`"
-EXPANDER = "once it answers and its modules are off: `clear expander-0x20`"
+EXPANDER = "by itself, once it answers and its modules are off"
 NOBODY: dict[int, float] = {}
 
 
@@ -344,23 +339,22 @@ ROWS = (
     ),
     Row(
         "expander 0x20 silent (NACK)", lambda t: t.strike("nack 0x20"), EXPANDER,
-        _clear_expanders,
     ),
     Row(
         "bus stuck (time-outs)", lambda t: t.strike("timeout"),
-        "once it works: `clear expander-...` for each", _clear_expanders,
+        "by itself, once it works",
     ),
     Row(
         "output expander 0x20 browns out",
         lambda t: (t.begins(), t.at_work.inject(f"brown-out 0x20 @ {t.at_work.now_ms}ms"),
                    t.watch(4)),
-        EXPANDER, _clear_expanders,
+        EXPANDER,
     ),
     Row(
         "feedback expander 0x24 browns out",
         lambda t: (t.begins(), t.at_work.inject(f"brown-out 0x24 @ {t.at_work.now_ms}ms"),
                    t.watch(4)),
-        EXPANDER, _clear_expanders,
+        EXPANDER,
     ),
     Row("latch of 0x20 corrupted", _corrupt_latch, "put right by itself"),
     Row(
@@ -385,8 +379,7 @@ ROWS = (
     Row(
         "enable line of idle module 8 held high by something else",
         lambda t: t.strike(_enable("high", 8)),
-        "once it is free: `clear module-8`, then `clear expander-...`",
-        lambda c: (c.clear_module(8), _clear_expanders(c)),
+        "once it is free: `clear module-8`", lambda c: c.clear_module(8),
     ),
     Row(
         "enable line of module 1 held low by something else",
@@ -402,33 +395,36 @@ ROWS = (
     ),
     Row(
         "process killed, back after 5 s", _gone(power=False, expanders=False, away_s=5),
-        "by itself", _clear_expanders,
+        "by itself",
     ),
     Row(
         "the Pi loses its supply for 20 s", _gone(power=True, expanders=False, away_s=20),
-        "by itself", _clear_expanders,
+        "by itself",
     ),
     Row(
         "the expanders lose their supply for 0.5 s",
         _expanders_without_supply,
-        "`clear expander-...` for each", _clear_expanders,
+        "by itself",
     ),
     Row(
         "both lose their supply for 20 s", _gone(power=True, expanders=True, away_s=20),
-        "by itself", _clear_expanders,
+        "by itself",
     ),
 )  # fmt: skip
 
 
 def _shortened(reported: Sequence[str]) -> Iterator[str]:
-    lost = [sentence for sentence in reported if sentence.startswith("expanders ")]
-    if len(lost) == len(STATION.hardware.output_expanders):
-        yield "all expanders are lost; their modules are out until that is cleared"
-        lost = []
-    yield from lost
+    """What is said of each pair of expanders alike is said once, of all."""
+    each = r"^expanders 0x\w+ and 0x\w+ "
+    about = Counter(re.sub(each, "", said) for said in reported if re.match(each, said))
+    of_all = {of for of, times in about.items() if times == len(STATION.hardware.output_expanders)}
     for sentence in reported:
-        if not sentence.startswith("expanders "):
+        of = re.sub(each, "", sentence)
+        if of not in of_all:
             yield re.sub(r": \d+ transfers .*", "", sentence)
+        elif of in about:
+            del about[of]
+            yield f"all expanders {of}"
 
 
 def _cells(row: Row, seen: Seen) -> Iterator[str]:
