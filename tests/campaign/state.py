@@ -400,7 +400,7 @@ def _memory(memory: Memory, built: Built, more_to_come: bool) -> Any:
         healing=[
             (each.lost, each.asked)
             if latched or not (each.lost or more_to_come)
-            else each._replace(last_ms=min(each.last_ms, PAUSE_MS))
+            else (*each[:3], min(each.last_ms, PAUSE_MS))
             for each, latched in zip(memory.healing, memory.latched.expander_lost, strict=True)
         ],
         reset_ms=min(memory.reset_ms, RESET_MS),
