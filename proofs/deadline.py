@@ -68,7 +68,9 @@ def first_of_all(station: Station) -> Claim:
     for healing, latched in zip(memory.healing, memory.latched.expander_lost, strict=True):
         last_ms = healing.last_ms
         pause_ms = z3.If(z3.And(last_ms > -1, last_ms < 2000), 2000 - last_ms, 0)
-        every.append(z3.If(z3.And(healing.lost, z3.Not(latched)), pause_ms, day_ms))
+        every.append(
+            z3.If(z3.And(healing.lost, z3.Not(latched)), z3.If(healing.asked, 0, pause_ms), day_ms)
+        )
     next_ms = deadline.next_change_ms(z3_terms, built, memory)
     shortest, steps = every[0], []
     for wait in every[1:]:

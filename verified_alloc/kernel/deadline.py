@@ -22,7 +22,11 @@ def next_change_ms(ops: Ops, built: Built, memory: Memory) -> int:
         *[_left_ms(ops, fed_ms, built.minimum_dwell_ms) for fed_ms in memory.fed_ms],
         *[_of_offer(ops, lead_ms, offer) for offer in memory.offers],
         *[
-            ops.ite(ops.and_(each.lost, ops.not_(latched)), healing.pause_ms(ops, each), LONG_MS)
+            ops.ite(
+                ops.and_(each.lost, ops.not_(latched)),
+                ops.ite(each.asked, 0, healing.pause_ms(ops, each)),
+                LONG_MS,
+            )
             for each, latched in zip(memory.healing, memory.latched.expander_lost, strict=True)
         ],
     ]
