@@ -26,6 +26,10 @@ _SCRUB_MS = 500
 
 _ADDRESSES = range(0x20, 0x28)  # all that an MCP23017 can be strapped to
 
+# For so many scans a contact in motion may read otherwise than its coil is: one fewer than the
+# kernel needs at the least to accuse it (`diagnosis.explained_mismatch`).
+_IN_MOTION_SCANS = 3
+
 _EVENTS_KEPT = 1000
 
 
@@ -97,6 +101,7 @@ class ContactorController:
         self._scrubbed = 0  # looked over so far, all chips counted round and round
         self._scrub_each_scan = scrubs_each_scan(needed, scan_ms)
         self._reads = 0
+        self._odd_scans = [0] * needed
 
     @property
     def transactions(self) -> int:
@@ -200,6 +205,12 @@ class ContactorController:
         for output in self._outputs:
             output.doubted &= not output.answered
         pairs = list(zip(self._outputs, self._feedback, strict=True))
+        self._odd_scans = [
+            min(before + 1, _IN_MOTION_SCANS) if (output.word ^ feedback.pins) & pins else 0
+            for (output, feedback), pins, before in zip(
+                pairs, self._pins_in_use, self._odd_scans, strict=True
+            )
+        ]
         return BankReading(
             tuple(
                 output.answered and feedback.answered and not (output.lost or feedback.lost)
@@ -216,17 +227,15 @@ class ContactorController:
 
     def _scrub(self, scans: int) -> list[_Look]:
         """The chips whose turn it is to be looked over, and before any contactor is accused by one,
-        in turn those that read contacts otherwise than their coils are."""
+        in turn those that read contacts otherwise than their coils are for longer than a motion."""
         chips = [*self._outputs, *self._feedback]
         self._scrubbed += scans * self._scrub_each_scan
         turns = range(self._scrubbed, self._scrubbed + self._scrub_each_scan)
         due: list[Chip] = [chips[turn % len(chips)] for turn in turns]
         odd = [
             feedback
-            for output, feedback, pins in zip(
-                self._outputs, self._feedback, self._pins_in_use, strict=True
-            )
-            if (output.word ^ feedback.pins) & pins
+            for feedback, odd_scans in zip(self._feedback, self._odd_scans, strict=True)
+            if odd_scans >= _IN_MOTION_SCANS
         ]
         due += odd[self._reads % len(odd) :][:1] if odd else []
         return [(chip, chip.look_over) for chip in due]
