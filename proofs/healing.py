@@ -85,6 +85,7 @@ def reset_at_rest(station: Station) -> Claim:
     answers = or_(*of.observed.obeyed, *of.observed.misconfigured)
     dead = and_(not_(answers), *[each.lost for each in was.healing])
     still, some = and_(*[rests(of, m) for m in of.modules]), or_(*asked)
+    low_ms = of.built.timing.current_decay_ms + RESET_MS
     names = _named(of).name("reset", was.reset_ms)
     return Claim(
         (),
@@ -92,7 +93,7 @@ def reset_at_rest(station: Station) -> Claim:
             and_(
                 implies(low, and_(dead, still, not_(some))),
                 implies(and_(dead, still, not_(some)), low),
-                implies(and_(dead, still, some), was.reset_ms >= RESET_MS),
+                implies(and_(dead, still, some), was.reset_ms >= low_ms),
             )
         ),
         None,

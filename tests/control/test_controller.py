@@ -10,7 +10,7 @@ import pytest
 from sweep.stations import REFERENCE, strictly_documented, without_status_inputs
 from sweep.working_station import WorkingStation
 
-from hardware import clock
+from hardware import clock, contactors
 from hardware.contactors import BankReading
 from hardware.simulated import charger as charger_module
 from hardware.simulated.bus import BusFault, SimulatedBus
@@ -22,7 +22,11 @@ from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.decide.policies import constraint, flow
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel import scan
-from verified_alloc.kernel.diagnosis import NOT_SO
+from verified_alloc.kernel.diagnosis import (
+    GOOD_SCANS_PER_MISMATCH,
+    NOT_SO,
+    explained_mismatch,
+)
 from verified_alloc.station.model import Station
 
 SETTLING_S = 6
@@ -635,6 +639,22 @@ def test_a_dead_bus_takes_everything_off_within_the_reaction_time() -> None:
         at_work.go_on(120)
         assert reported(at_work).count("are lost") == 4
         assert not at_work.bad()
+
+
+def test_reset_is_low_for_longer_than_its_off_delay_whatever_the_modules_take() -> None:
+    with WorkingStation(with_timing(current_decay_ms=2000)) as at_work:
+        at_work.ask({1: 160})
+        settle(at_work, 12)
+        at_work.inject("timeout")
+        chips = at_work.bus.chips.values()
+        assert at_work.go_on(12, until=lambda: all(chip.held_in_reset for chip in chips))
+        assert at_work.go_on(1, until=lambda: not at_work.closed)
+        assert at_work.monitor.broken_current_a == 0
+
+
+def test_a_contact_in_motion_is_looked_over_before_it_can_be_accused() -> None:
+    """The driver knows no kernel; here its count is held against it."""
+    assert explained_mismatch(1, 20) // GOOD_SCANS_PER_MISMATCH == contactors._IN_MOTION_SCANS
 
 
 @pytest.mark.parametrize("for_s", [1, 8])

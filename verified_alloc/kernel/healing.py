@@ -12,7 +12,8 @@ HOUR_MS = 3_600_000
 PAUSE_MS = 2_000
 """Between two times."""
 RESET_MS = 1_000
-"""So long RESET is held low where no expander answers: longer than the off-delay that it passes."""
+"""So much longer than current_decay_ms RESET is held low where no expander answers: it passes an
+off-delay of at least that."""
 
 
 class Healing(NamedTuple):

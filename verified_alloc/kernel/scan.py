@@ -486,7 +486,8 @@ def look_back(
             for wrong, obeys in zip(observed.misconfigured, observed.obeyed, strict=True)
         ],
     )
-    reset = ops.or_(ops.not_(gone), memory.reset_ms >= healing.RESET_MS)
+    low_ms = built.timing.current_decay_ms + healing.RESET_MS
+    reset = ops.or_(ops.not_(gone), memory.reset_ms >= low_ms)
     due: list[bool] = []
     for at, each in enumerate(memory.healing):
         on_it = [
