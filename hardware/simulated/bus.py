@@ -20,6 +20,7 @@ from hardware.simulated.mcp23017_model import MCP23017Model
 from hardware.simulated.virtual_time import VirtualTime
 from hardware.simulated.wire_faults import (
     NEVER,
+    STALL,
     ArmedFault,
     BusFault,
     FaultHit,
@@ -298,8 +299,7 @@ class SimulatedBus:
     # One transfer with faults.
 
     def _faulty_transfer(self, messages: list[Message]) -> None:
-        transaction = self.transactions - 1
-        due = [armed for armed in self._armed if armed.first <= transaction]
+        due = list(self._due(messages))
         plan = interference(due, messages, self.chips, self._random)
         self._owed += self._overhead
         try:
@@ -312,6 +312,22 @@ class SimulatedBus:
             self._stop()
             self._armed = [armed for armed in self._armed if armed.left != 0]
             self._next_fault = min((armed.first for armed in self._armed), default=NEVER)
+
+    def _due(self, messages: list[Message]) -> Iterator[ArmedFault]:
+        """What may disturb this transfer. Where the host stands still, that passes first."""
+        transaction = self.transactions - 1
+        addresses = {None, *(message.address for message in messages)}
+        for armed in [each for each in self._armed if each.first <= transaction]:
+            fault = armed.fault
+            if fault.kind == STALL and fault.address in addresses:
+                armed.hits(transaction, self._time.now_us)
+                self._note(fault, messages[0].address, transaction)
+                self._time.advance_us(fault.for_us or 0)
+        for armed in [each for each in self._armed if each.first <= transaction]:
+            if armed.until_us <= self._time.now_us:
+                armed.left = 0
+            elif armed.fault.kind != STALL:
+                yield armed
 
     def _faulty_message(self, plan: Interference, index: int, message: Message) -> None:
         for armed, address in plan.brown_outs.get(index, ()):
@@ -368,7 +384,7 @@ class SimulatedBus:
         self._settle()
         self._last_struck_us = self._time.now_us
         transaction = self.transactions - 1
-        if armed.hits(transaction):
+        if armed.hits(transaction, self._time.now_us):
             self._note(armed.fault, address, transaction)
 
     def _note(self, fault: BusFault, address: int, transaction: int) -> None:

@@ -2,11 +2,6 @@
 
 Nothing here knows the controller. Time is integer microseconds and comes from `advance`; between
 events nothing is computed. Guns and modules are numbered from 1.
-
-Wiring, transcribed on its own: contactors are counted module by module, guns ascending, only
-those that exist. Contactor k sits on expander position k // 14, pin k % 14; pins 0 to 6 are bits
-0 to 6 of the chip's word (port A), pins 7 to 13 are bits 8 to 14 (port B). Its auxiliary contact
-has the same place on the feedback expander of the same position.
 """
 
 import random
@@ -15,17 +10,22 @@ from fractions import Fraction
 from heapq import heappop, heappush
 
 from hardware.simulated.contactor import Contactor, Drive
-from hardware.simulated.faults import MODULE_KINDS, PAIR_KINDS, Injection
+from hardware.simulated.faults import GATE_KINDS, MODULE_KINDS, PAIR_KINDS, STALL, Injection
 from hardware.simulated.observer import Observer
 from hardware.simulated.plant_timing import PlantTiming, own_motion_us, own_us
 from hardware.simulated.power_module import OPEN_CIRCUIT_V, PowerModule
 from hardware.simulated.vehicle import Vehicle
+from hardware.simulated.wiring import places
 
-PINS_PER_CHIP = 14
 COMMAND = "command"
 HELD = "line held"
 NEVER_US = 1 << 62
 AFTERMATH_US = 1_000_000
+CAUSES = {
+    "estop": ("emergency stop", "emergency stop released"),
+    "relay-supply-off": ("relay supply", "relay supply back"),
+}
+"""What cuts the enables at once, by its kind: what it is called as it begins and as it ends."""
 
 
 class Cabinet:
@@ -50,21 +50,20 @@ class Cabinet:
         self.gun_max_w = tuple(gun_max_w)
         self.reset_expanders: Callable[[bool, str], None] = lambda low, cause: None
         """Called when the expanders' RESET falls (True) and rises (False), and why."""
-        self.bus_fault: Callable[[Injection, bool], None] | None = None
+        self.bus_fault: Callable[[Injection, bool], None] = lambda injection, begins: None
         """Called when an injection for the I2C bus is due (True) and when its time is up."""
-        self.hold_line: Callable[[int, bool | None], None] | None = None
+        self.hold_line: Callable[[int, bool | None], None] = lambda line, level: None
         """Called with a GPIO line and the level at which an injection holds it, or lets it go."""
         self.status_wired = True
         """Whether the station has status inputs at all; the judge asks, the plant does not."""
         self.last_bus_fault_us: Callable[[], int | None] | None = None
         """Asked by `disturbed`: when a fault last struck the I2C bus."""
 
+        self._place = places(contactors)
+        chips = 1 + max((position for position, _ in self._place.values()), default=-1)
+        self._at: list[list[Contactor | None]] = [[None] * 16 for _ in range(chips)]
         self.contactors: dict[tuple[int, int], Contactor] = {}
-        self._at: list[list[Contactor | None]] = []
-        for k, (gun, module) in enumerate(sorted(contactors, key=lambda pair: pair[::-1])):
-            position, pin = divmod(k, PINS_PER_CHIP)
-            if not pin:
-                self._at.append([None] * 16)
+        for (gun, module), (position, bit) in self._place.items():
             contactor = Contactor(
                 gun,
                 module,
@@ -74,13 +73,7 @@ class Cabinet:
                 min_response_us=timing.min_response_ms * 1000,
             )
             self.contactors[gun, module] = contactor
-            self._at[position][pin if pin < 7 else pin + 1] = contactor
-        self._place = {
-            (c.gun, c.module): (position, bit)
-            for position, chip in enumerate(self._at)
-            for bit, c in enumerate(chip)
-            if c is not None
-        }
+            self._at[position][bit] = contactor
         self.modules = [
             PowerModule(
                 module,
@@ -121,7 +114,8 @@ class Cabinet:
         self.held_on: frozenset[int] = frozenset()
         """Modules whose enable line something else holds high, whatever we drive."""
         self._disturbed_us = -NEVER_US
-        self._estop_healthy = True
+        self._failed: set[str] = set()
+        """Of `GATE_KINDS`, those that last."""
         self._watchdog_us: int | None = None
         self._gate_open = timing.watchdog_ms is None
         self.coil_supply = self._gate_open
@@ -205,6 +199,8 @@ class Cabinet:
                     self._energise(contactor, contactor.latched, cause)
 
     def _energise(self, contactor: Contactor, on: bool, cause: str) -> None:
+        if contactor.coil_fault:
+            on = self.coil_supply and contactor.coil_fault == "coil-shorted"
         if contactor.energised == on:
             return
         drive = Drive(self.now_us, cause)
@@ -275,16 +271,9 @@ class Cabinet:
         word = self._floating[position]
         for contactor in self._noisy[position]:
             bit = 1 << self._place[contactor.gun, contactor.module][1]
-            word = word | bit if self._coin(contactor) else word & ~bit
+            told = contactor.noise(self.now_us, self._noise_seed)
+            word = word | bit if told else word & ~bit
         return word
-
-    def _coin(self, contactor: Contactor) -> int:
-        """What a bouncing contact tells at this instant: a fixed hash of place, seed, and the time
-        since its motion; one that chatters, of the time."""
-        moved_us = 0 if contactor.aux_fault else contactor.bounce_until_us - contactor.bounce_us
-        x = (self.now_us - moved_us) * 0x9E3779B1 ^ contactor.gun << 17 ^ contactor.module << 5
-        x = ((x ^ self._noise_seed) & 0xFFFFFFFF) * 0x85EBCA6B & 0xFFFFFFFF
-        return (x ^ x >> 13 ^ x >> 21) & 1
 
     def closed_contactors(self) -> set[tuple[int, int]]:
         """Pairs (gun, module) whose main contact is closed."""
@@ -439,17 +428,15 @@ class Cabinet:
     @property
     def estop_healthy(self) -> bool:
         """The emergency stop's line: True = not pressed."""
-        return self._estop_healthy
+        return "estop" not in self._failed
 
     def press_estop(self) -> None:
         """Cut every enable at once, the coil supply after the off-delay."""
-        self._estop_healthy = False
-        self._review_gate("emergency stop")
+        self._fail_gate("estop", True)
 
     def release_estop(self) -> None:
         """Give enables and coil supply back."""
-        self._estop_healthy = True
-        self._review_gate("emergency stop released")
+        self._fail_gate("estop", False)
 
     def watchdog_edge(self) -> None:
         """The controller toggled its watchdog line. Before the first edge nothing is enabled."""
@@ -472,14 +459,14 @@ class Cabinet:
 
     def _review_gate(self, cause: str) -> None:
         fed = self.timing.watchdog_ms is None or self._watchdog_us is not None
-        is_open = self._estop_healthy and fed
+        is_open = fed and not self._failed & CAUSES.keys()
         if is_open == self._gate_open:
             return
         self._gate_open = is_open
         if not is_open or self._supply_changed_us >= 0:  # the very first edge is no disturbance
             self._disturbed_us = self.now_us
         if is_open:
-            if not self.coil_supply:
+            if not self.coil_supply and "coil-supply-off" not in self._failed:
                 self._switch_supply(True, cause)
         else:
             self._supply_cause = cause
@@ -494,8 +481,12 @@ class Cabinet:
             return
         self._switch_supply(False, self._supply_cause)
         self.reset_expanders(True, "reset")
-        if self._reset_line_high:
-            self.reset_expanders(False, "reset")
+        self._end_reset("reset")
+
+    def _end_reset(self, cause: str) -> None:
+        """The expanders are let out of reset, unless something still holds them in it."""
+        if self._reset_line_high and "reset" not in self._failed:
+            self.reset_expanders(False, cause)
 
     def reset_line(self, high: bool, cause: str = COMMAND) -> None:
         """The RESET line at the Pi goes high, which ends a reset at once, or low: the off-delay
@@ -505,7 +496,7 @@ class Cabinet:
             return
         self._reset_line_high = high
         if high:
-            self.reset_expanders(False, cause)
+            self._end_reset(cause)
         else:
             self._reset_fell_us = self.now_us
             due_us = self.now_us + self.timing.off_delay_ms * 1000
@@ -559,15 +550,14 @@ class Cabinet:
 
     def _apply(self, injection: Injection, begins: bool) -> None:
         kind = injection.kind
-        self._disturbed_us = self.now_us
+        if kind != STALL:
+            self._disturbed_us = self.now_us
         if injection.on_bus:
-            if self.bus_fault is not None:
-                self.bus_fault(injection, begins)
+            self.bus_fault(injection, begins)
         elif injection.line is not None:
-            if self.hold_line is not None:
-                self.hold_line(injection.line, kind == "line-high" if begins else None)
-        elif kind == "estop":
-            (self.press_estop if begins else self.release_estop)()
+            self.hold_line(injection.line, kind == "line-high" if begins else None)
+        elif kind in GATE_KINDS:
+            self._fail_gate(kind, begins)
         elif kind in MODULE_KINDS:
             unit = self.modules[(injection.module or 0) - 1]
             if kind == "module-dead":
@@ -582,10 +572,23 @@ class Cabinet:
                 self.contactors[injection.gun or 0, injection.module or 0], kind, begins
             )
 
+    def _fail_gate(self, kind: str, begins: bool) -> None:
+        (self._failed.add if begins else self._failed.discard)(kind)
+        if kind in CAUSES:
+            self._review_gate(CAUSES[kind][not begins])
+        elif kind == "reset":
+            (self.reset_expanders(True, kind) if begins else self._end_reset(kind))
+        elif self.coil_supply == begins and (begins or self._gate_open):
+            self._switch_supply(not begins, "coil supply")
+
     def _apply_to_contactor(self, contactor: Contactor, kind: str, begins: bool) -> None:
         contactor.fail(kind, begins, 3000 * max(self.timing.operate_ms, self.timing.release_ms))
         if kind.startswith("aux-"):
             self._refresh_aux(contactor)
+        elif kind.startswith("coil-"):
+            cause = kind.replace("-", " ") if begins else "coil mended"
+            self._energise(contactor, self.coil_supply and contactor.latched, cause)
+            return
         elif kind == "spontaneous-close" and begins:
             self._move(contactor, True, Drive(self.now_us, "spontaneous closing"))
         elif kind == "spontaneous-open" and begins:

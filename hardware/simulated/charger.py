@@ -9,7 +9,7 @@ from hardware import clock
 from hardware.layout import Layout
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.cabinet import Cabinet
-from hardware.simulated.faults import Injection
+from hardware.simulated.faults import CHIP_KINDS, STALL, Injection
 from hardware.simulated.monitor import Monitor
 from hardware.simulated.pins import CabinetPins
 from hardware.simulated.plant_timing import PlantTiming
@@ -55,6 +55,7 @@ class SimulatedCharger:
         self._bus_faults: dict[Injection, BusFault] = {}
         self.cabinet.bus_fault = self._disturb
         self.cabinet.hold_line = self.pins.hold
+        self.pins.stand_still = self.time.advance_us
         self.cabinet.last_bus_fault_us = self.bus.last_struck_us
         self.cabinet.reset_expanders = self.bus.reset_line
 
@@ -114,11 +115,18 @@ class SimulatedCharger:
             self.cabinet.offer(gun, power_w, until_us + lifetime_ms * US_PER_MS)
 
     def _disturb(self, injection: Injection, begins: bool) -> None:
-        if begins:
+        if injection.kind in CHIP_KINDS:
+            chip, bit = self.bus.chips[injection.address or 0], injection.bit or 0
+            if injection.kind != "upset":
+                chip.stick(bit, injection.kind == "pin-high" if begins else None)
+            elif begins:
+                chip.upset(bit)
+        elif begins:
             fault = BusFault(
                 injection.bus_kind,
                 address=injection.address,
                 count=1 if injection.strikes_once else None,
+                for_us=injection.for_us if injection.kind == STALL else None,
             )
             self._bus_faults[injection] = fault
             self.bus.inject(fault)

@@ -55,6 +55,7 @@ class Contactor:
     operate_extra_us: int = 0
     release_extra_us: int = 0
     aux_fault: str = ""
+    coil_fault: str = ""
 
     def energise(self, on: bool, drive: Drive) -> int | None:
         """The coil gains or loses its energy; returns when the contact will move, if it will."""
@@ -90,6 +91,8 @@ class Contactor:
         """A fault of this kind begins, or ends; `late_us`: how much late is late."""
         if kind.startswith("aux-"):
             self.aux_fault = kind if begins else ""
+        elif kind.startswith("coil-"):
+            self.coil_fault = kind if begins else ""
         elif kind == "late-operate":
             self.operate_extra_us = late_us if begins else 0
         elif kind == "late-release":
@@ -109,6 +112,14 @@ class Contactor:
         return self.aux_fault == "aux-chatter" or (
             now_us < self.bounce_until_us and not self.aux_fault
         )
+
+    def noise(self, now_us: int, seed: int) -> int:
+        """What a noisy one tells at this instant: a fixed hash of place, seed, and the time since
+        its motion; where it chatters, of the time."""
+        moved_us = 0 if self.aux_fault else self.bounce_until_us - self.bounce_us
+        x = (now_us - moved_us) * 0x9E3779B1 ^ self.gun << 17 ^ self.module << 5
+        x = ((x ^ seed) & 0xFFFFFFFF) * 0x85EBCA6B & 0xFFFFFFFF
+        return (x ^ x >> 13 ^ x >> 21) & 1
 
     def reads_closed(self) -> bool:
         """What a quiet auxiliary contact tells."""

@@ -15,9 +15,14 @@ PAIR_KINDS = (
     "aux-stuck-open",
     "aux-chatter",
     "aux-broken-wire",
+    "coil-open",
+    "coil-shorted",
 )
 MODULE_KINDS = ("module-dead", "module-stuck-on")
 LINE_KINDS = ("line-high", "line-low")
+GATE_KINDS = ("estop", "relay-supply-off", "coil-supply-off", "reset")
+"""Of the hardware between the Pi and the coils: the last two strike behind its off-delay."""
+CHIP_KINDS = ("pin-high", "pin-low", "upset")
 BUS_KINDS = (
     "nack",
     "nack-data",
@@ -29,14 +34,16 @@ BUS_KINDS = (
     "brown-out",
     "no-transfer",
 )
+STALL = "stall"
 ONCE_KINDS = ("flip-read", "flip-write", "wrong-chip", "drop-write", "brown-out")
 """Bus faults that strike once when no duration is given; all others last."""
 
 ALLOWED = (
-    f"{', '.join(PAIR_KINDS)} GUN:MODULE; {', '.join(MODULE_KINDS)} MODULE; estop; "
-    f"{', '.join(LINE_KINDS)} BCM; "
-    f"{', '.join(BUS_KINDS)} [ADDRESS]; then optionally '@ TIME' and 'for TIME' "
-    "(ms, s or min), as in 'weld 3:5 @ 120s' or 'nack 0x21 @ 10s for 500ms'"
+    f"{', '.join(PAIR_KINDS)} GUN:MODULE; {', '.join(MODULE_KINDS)} MODULE; "
+    f"{', '.join(GATE_KINDS)}; {', '.join(LINE_KINDS)} BCM; "
+    f"{', '.join(CHIP_KINDS)} ADDRESS:BIT; {', '.join(BUS_KINDS)} [ADDRESS]; {STALL}; "
+    "then optionally '@ TIME' and 'for TIME' (ms, s or min), as in 'weld 3:5 @ 120s' or "
+    "'nack 0x21 @ 10s for 500ms'"
 )
 
 _SHAPE = re.compile(
@@ -45,6 +52,7 @@ _SHAPE = re.compile(
     r"(?:\s+for\s+(?P<dur>\d+(?:\.\d+)?)\s*(?P<dur_unit>ms|s|min))?",
     re.ASCII,
 )
+REGISTER_BITS = 8 * 22
 _UNIT_US = {"ms": 1_000, "s": 1_000_000, "min": 60_000_000}
 
 
@@ -57,6 +65,7 @@ class Injection:
     module: int | None = None
     address: int | None = None
     line: int | None = None
+    bit: int | None = None
     at_us: int = 0
     for_us: int | None = None
     text: str = ""
@@ -64,7 +73,7 @@ class Injection:
     @property
     def on_bus(self) -> bool:
         """Whether the I2C bus must play this one, not the cabinet."""
-        return self.kind in BUS_KINDS
+        return self.kind in (*BUS_KINDS, *CHIP_KINDS, STALL)
 
     @property
     def bus_kind(self) -> str:
@@ -74,7 +83,7 @@ class Injection:
     @property
     def strikes_once(self) -> bool:
         """A single strike rather than a lasting state."""
-        return self.for_us is None and self.kind in ONCE_KINDS
+        return self.kind == STALL or (self.for_us is None and self.kind in ONCE_KINDS)
 
 
 def _refused(text: str, why: str) -> ValueError:
@@ -91,7 +100,7 @@ def parse(text: str) -> Injection:
     if found is None:
         raise _refused(text, "not understood")
     kind, target = found["kind"], found["target"]
-    gun = module = address = line = None
+    gun = module = address = line = bit = None
     if kind in PAIR_KINDS:
         pair = re.fullmatch(r"([1-9]\d*):([1-9]\d*)", target or "", re.ASCII)
         if pair is None:
@@ -105,6 +114,12 @@ def parse(text: str) -> Injection:
         if not re.fullmatch(r"\d+", target or "", re.ASCII):
             raise _refused(text, f"{kind} needs a line's BCM number such as 16")
         line = int(target)
+    elif kind in CHIP_KINDS:
+        place = re.fullmatch(r"(0x2[0-7]):(0|[1-9]\d*)", target or "", re.ASCII)
+        bits = REGISTER_BITS if kind == "upset" else 16
+        if place is None or int(place[2]) >= bits:
+            raise _refused(text, f"{kind} needs an address and a bit from 0 to {bits - 1}, 0x21:3")
+        address, bit = int(place[1], 0), int(place[2])
     elif kind in BUS_KINDS:
         if target is not None:
             try:
@@ -115,21 +130,24 @@ def parse(text: str) -> Injection:
                 raise _refused(text, f"{target} is no expander's address (0x20 to 0x27)")
         elif kind == "brown-out":
             raise _refused(text, "brown-out needs a chip's address such as 0x20")
-    elif kind != "estop":
+    elif kind not in (*GATE_KINDS, STALL):
         raise _refused(text, f"there is no kind {kind}")
     elif target is not None:
-        raise _refused(text, "estop takes no target")
+        raise _refused(text, f"{kind} takes no target")
     for_us = _microseconds(found["dur"], found["dur_unit"])
     if for_us is not None and for_us <= 0:
         raise _refused(text, "a duration is longer than 0")
-    if for_us is not None and kind == "brown-out":
-        raise _refused(text, "a brown-out has no duration")
+    if for_us is not None and kind in ("brown-out", "upset"):
+        raise _refused(text, f"{kind} has no duration")
+    if for_us is None and kind == STALL:
+        raise _refused(text, f"{STALL} needs a duration")
     return Injection(
         kind=kind,
         gun=gun,
         module=module,
         address=address,
         line=line,
+        bit=bit,
         at_us=_microseconds(found["at"], found["at_unit"]) or 0,
         for_us=for_us,
         text=text.strip(),

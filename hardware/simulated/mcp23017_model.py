@@ -90,6 +90,7 @@ class MCP23017Model:
     held_in_reset: the RESET pin is low; the chip does not answer.
     listening: it was addressed, and no reset has come between; otherwise bytes pass it by.
     pointer: the address pointer.
+    stuck_high, stuck_low: words of pins that are stuck at a level, whatever the chip does.
     """
 
     __slots__ = (
@@ -102,6 +103,8 @@ class MCP23017Model:
         "listening",
         "pointer",
         "settle",
+        "stuck_high",
+        "stuck_low",
         "word",
     )
 
@@ -110,6 +113,7 @@ class MCP23017Model:
         self.floating: Callable[[], int] = _unconnected
         self.settle: Callable[[], None] = _at_once
         self.held_in_reset = False
+        self.stuck_high = self.stuck_low = 0
         self.word = 0
         self.reset("power-up")
 
@@ -120,6 +124,25 @@ class MCP23017Model:
         self.listening = False
         self._address_by(0)
         self._drive(cause)
+
+    def stick(self, pin: int, level: bool | None) -> None:
+        """A pin is stuck at a level, or (None) is no more."""
+        mask = 1 << pin
+        self.stuck_high = self.stuck_high & ~mask | (level is True) * mask
+        self.stuck_low = self.stuck_low & ~mask | (level is False) * mask
+        self._drive("pin stuck")
+
+    def upset(self, bit: int) -> None:
+        """A bit of the registers (bit 0 of IODIRA is 0) flips by itself; of those that hold
+        nothing, none does."""
+        register, mask = bit // 8, 1 << bit % 8
+        if self.held_in_reset or INTF <= register < OLAT:
+            return
+        if register & ~1 == IOCON:
+            self._configure(self._values[IOCON] ^ mask)
+        else:
+            self._values[register] ^= mask
+            self._drive("wire")
 
     def register(self, address: int) -> int:
         """What a register (its BANK = 0 address) holds. GPIO holds nothing: it shows the pins."""
@@ -166,10 +189,8 @@ class MCP23017Model:
     def _store(self, register: int, value: int, cause: str) -> None:
         if register == _NO_REGISTER or INTF <= register < GPIO or self._values[register] == value:
             return
-        if register & ~1 == IOCON:  # one register behind two addresses
-            value &= _IOCON_IMPLEMENTED
-            self._values[IOCON] = self._values[IOCON + 1] = value
-            self._address_by(value)
+        if register & ~1 == IOCON:
+            self._configure(value)
             return
         self.settle()
         if not self.listening:  # the time that just passed brought a reset
@@ -177,9 +198,16 @@ class MCP23017Model:
         self._values[register] = value
         self._drive(cause)
 
+    def _configure(self, iocon: int) -> None:
+        """One register behind two addresses."""
+        iocon &= _IOCON_IMPLEMENTED
+        self._values[IOCON] = self._values[IOCON + 1] = iocon
+        self._address_by(iocon)
+
     def _drive(self, cause: str) -> None:
         values = self._values
         word = (values[OLAT] & ~values[IODIR]) | (values[OLAT + 1] & ~values[IODIR + 1]) << 8
+        word = (word | self.stuck_high) & ~self.stuck_low
         if word != self.word:
             self.word = word
             self.driven(word, cause)
@@ -194,6 +222,7 @@ class MCP23017Model:
         pulled_up = inputs & values[GPPU + port] & _INPUT_PINS
         if pulled_up:
             levels |= self.floating() >> 8 * port & pulled_up
+        levels = (levels | self.stuck_high >> 8 * port) & ~(self.stuck_low >> 8 * port) & 0xFF
         return levels ^ (values[IPOL + port] & inputs)
 
     def _address_by(self, iocon: int) -> None:

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hardware.simulated.cabinet import COMMAND, HELD, NEVER_US, Cabinet
+from hardware.simulated.cabinet import CAUSES, COMMAND, HELD, NEVER_US, Cabinet
 from hardware.simulated.contactor import Contactor, Drive
 from hardware.simulated.observer import Observer
 from hardware.simulated.power_module import PowerModule
@@ -22,7 +22,7 @@ WIRE = "wire"
 DISTURBED = "disturbance"
 PROCESS_CAUSES = frozenset({"watchdog", "watchdog back", "process lost", "restart"})
 """Nobody is there to lower an offer: its lifetime ends it."""
-STOP_CAUSES = frozenset({"emergency stop", "emergency stop released"}) | PROCESS_CAUSES
+STOP_CAUSES = PROCESS_CAUSES.union(*CAUSES.values())
 
 
 class Event(NamedTuple):

@@ -14,7 +14,7 @@ from hardware.simulated.cabinet import COMMAND, HELD, Cabinet
 CLAIMED = "restart"
 RELEASED = "process lost"
 RESET = "reset"
-LINE_KINDS = ("flip_read", "drop_write", "error")
+LINE_KINDS = ("flip_read", "drop_write", "error", "stall")
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class LineFault:
         flip_read   a read shows the other level
         drop_write  a write does not reach the line
         error       the GPIO library raises OSError; nothing takes effect
+        stall       no fault of the lines: the host stands still for `for_us` before it goes on
     at_access: not before the n-th access from now (0 = the next); it waits for one it applies to.
     """
 
     kind: str
     at_access: int = 0
+    for_us: int = 0
 
 
 class CabinetPin(MockPin):  # type: ignore[misc]  # gpiozero has no types
@@ -107,6 +109,8 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
         self._watchdog_pin = layout.watchdog_pin
         self.accesses = 0
         """Reads and writes of lines so far."""
+        self.stand_still: Callable[[int], None] = lambda us: None
+        """Called to let so much time pass."""
         self._armed: list[tuple[int, LineFault]] = []
         self._levels: dict[int, bool] = {}
         self._statuses = dict(enumerate(layout.status_pins, start=1))
@@ -191,8 +195,11 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
             return False
         for armed in self._armed:
             first, fault = armed
-            if first <= access and fault.kind in (kind, "error"):
+            if first <= access and fault.kind in (kind, "error", "stall"):
                 self._armed.remove(armed)
+                if fault.kind == "stall":
+                    self.stand_still(fault.for_us)
+                    return False
                 self._cabinet.disturb()
                 if fault.kind == "error":
                     raise OSError(errno.EIO, "GPIO access failed")
@@ -210,12 +217,14 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
         """The Raspberry Pi has no supply: nobody drives a line, the pull-downs take them all."""
         self.process_killed(strict=True)
 
-    def process_killed(self, strict: bool = False) -> None:
+    def process_killed(
+        self, strict: bool = False, order: Callable[[list[int]], list[int]] = list
+    ) -> None:
         """kill -9: nobody holds a line any more. Every output keeps its level, or where the kernel
-        is `strict`, is let go, in the order in which they were claimed."""
+        is `strict`, is let go, in this order of those that were claimed one after another."""
         for pin in self.pins.values():
             pin.cut_off()
         self.reset()
         if strict:
-            for line in list(self._levels):
+            for line in order(list(self._levels)):
                 self.released(line)

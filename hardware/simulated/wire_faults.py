@@ -19,6 +19,8 @@ KINDS = (
     "brown_out",
     "no_transfer",
 )
+STALL = "stall"
+"""No fault of the bus, but at its transfers: the host stands still."""
 
 NEVER = 1 << 62
 ADDRESS_BITS = 7
@@ -49,6 +51,7 @@ class BusFault:
         drop_write  data bytes are acknowledged and lost
         brown_out   the chip's supply dips: power-up values
         no_transfer the adapter says that all went well, and nothing was transferred
+        stall       no fault of the bus: before the transfer the host stands still for `for_us`
     address: the chip concerned; None = whichever is addressed (brown_out at once: every chip).
     at_transaction: not before the n-th transfer from now (0 = the next). None = from now on; a
         brown_out strikes at once and once, without a transfer.
@@ -59,6 +62,7 @@ class BusFault:
         modulo their number; for nack_data, the bit's byte is refused. None = seeded random.
         For a wrong_chip: which of the address's seven bits (modulo); None = one that finds a chip.
         For a brown_out: the message of the transfer before which it strikes (modulo); None = 0.
+    for_us: it is over so long after it first struck, whatever is left of its count.
     """
 
     kind: str
@@ -66,6 +70,7 @@ class BusFault:
     at_transaction: int | None = None
     count: int | None = 1
     bit: int | None = None
+    for_us: int | None = None
 
 
 class FaultHit(NamedTuple):
@@ -85,12 +90,15 @@ class ArmedFault:
     first: int  # transaction, counted from 0
     left: int | None
     last_hit: int = -1
+    until_us: int = NEVER
 
-    def hits(self, transaction: int) -> bool:
+    def hits(self, transaction: int, now_us: int) -> bool:
         """Note that it strikes this transfer; True the first time that it does."""
         if self.last_hit == transaction:
             return False
         first_ever = self.last_hit < 0
+        if first_ever and self.fault.for_us is not None:
+            self.until_us = now_us + self.fault.for_us
         self.last_hit = transaction
         if self.left is None:
             return first_ever
@@ -115,7 +123,7 @@ class Interference:
 def check(fault: BusFault, addresses: Iterable[int]) -> None:
     """Refuse a fault that could never strike. Raises ValueError."""
     addresses = sorted(addresses)
-    if fault.kind not in KINDS:
+    if fault.kind not in (*KINDS, STALL):
         raise ValueError(f"bus fault {fault.kind!r}: must be one of {', '.join(KINDS)}")
     if fault.address is not None and fault.address not in addresses:
         known = ", ".join(f"{address:#04x}" for address in addresses)
@@ -124,6 +132,9 @@ def check(fault: BusFault, addresses: Iterable[int]) -> None:
         raise ValueError(f"{fault.kind} at_transaction {fault.at_transaction}: must be 0 or more")
     if fault.count is not None and fault.count < 1:
         raise ValueError(f"{fault.kind} count {fault.count}: must be 1 or more, or None")
+    needed = fault.kind == STALL or fault.for_us is not None
+    if needed and (fault.for_us or 0) < 1:
+        raise ValueError(f"{fault.kind} for_us {fault.for_us}: must be 1 or more")
 
 
 def interference(

@@ -86,10 +86,12 @@ def run(
     require_proof = true in [station], --hardware pi starts only if that record covers what runs.
 
     \b
-    Faults: weld, failed-open, late-release, late-operate, spontaneous-open, aux-stuck-closed,
-    aux-stuck-open, aux-chatter, aux-broken-wire GUN:MODULE; module-dead, module-stuck-on MODULE;
-    estop; nack, nack-data, timeout, flip-read, flip-write, wrong-chip, drop-write, brown-out,
-    no-transfer EXPANDER; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21 @ 10s for 500ms'.
+    Faults: weld, failed-open, late-release, late-operate, spontaneous-open, spontaneous-close,
+    aux-stuck-closed, aux-stuck-open, aux-chatter, aux-broken-wire, coil-open, coil-shorted
+    GUN:MODULE; module-dead, module-stuck-on MODULE; line-high, line-low BCM; estop,
+    relay-supply-off, coil-supply-off, reset; pin-high, pin-low, upset EXPANDER:BIT; nack,
+    nack-data, timeout, flip-read, flip-write, wrong-chip, drop-write, brown-out, no-transfer
+    EXPANDER; stall; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21 @ 10s for 500ms'.
     """
     from verified_alloc.run import command
     from verified_alloc.run.plan import RunOptions, checked

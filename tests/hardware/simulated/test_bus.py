@@ -391,6 +391,29 @@ def test_timeout_takes_10_ms_and_nothing_takes_effect(bench: Bench, host: SMBus)
     assert bench.kinds_hit == ["timeout"]
 
 
+def test_a_host_that_stands_still_does_so_before_the_transfer(bench: Bench, host: SMBus) -> None:
+    bench.bus.inject(BusFault("stall", address=0x21, for_us=300_000))
+    write(host, 0x20, 0x14, 1)
+    before_us = bench.time.now_us
+    write(host, 0x21, 0x14, 1)
+    write(host, 0x21, 0x14, 2)
+    heard = [(address, word, at_us) for address, word, _, at_us in bench.heard]
+    assert heard[1][:2] == (0x21, 1)
+    assert 300_000 < heard[1][2] - before_us < 301_000
+    assert heard[2][2] - heard[1][2] < 1000
+    assert bench.kinds_hit == ["stall"]
+    assert bench.bus.last_struck_us() is None  # nothing is wrong with the bus
+
+
+def test_a_fault_that_lasts_for_a_time_is_over_then(bench: Bench, host: SMBus) -> None:
+    bench.bus.inject(BusFault("timeout", count=None, for_us=25_000))
+    tried = [error_of(write, host, 0x20, 0x14, 1) for _ in range(3)]
+    assert tried == [errno.ETIMEDOUT] * 3  # of 10 ms each
+    write(host, 0x20, 0x14, 1)
+    assert bench.causes == [(0x20, 1, "command")]
+    assert bench.kinds_hit == ["timeout"]
+
+
 def test_timeout_takes_what_the_ioctl_set(bench: Bench, host: SMBus) -> None:
     smbus2.smbus2.ioctl(host.fd, 0x0702, 3)
     bench.bus.inject(BusFault("timeout"))
@@ -682,6 +705,8 @@ def test_unsaid_bits_follow_the_seed() -> None:
         (BusFault("nack", address=0x30), "0x30: the chips are at 0x20, 0x21"),
         (BusFault("nack", at_transaction=-1), "at_transaction -1"),
         (BusFault("nack", count=0), "count 0"),
+        (BusFault("nack", for_us=0), "for_us 0"),
+        (BusFault("stall"), "for_us None"),
     ],
 )
 def test_a_fault_that_could_never_strike_is_refused(

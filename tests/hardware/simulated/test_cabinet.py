@@ -598,7 +598,66 @@ def test_coils_come_back_with_their_supply() -> None:
     assert plant.closed_contactors() == {(1, 1)}
 
 
+def test_a_relay_supply_that_is_lost_cuts_the_enables_at_once_and_the_coils_later() -> None:
+    plant = cabinet()
+    on_gun_1(plant, 1, offer_w=40_000)
+    plant.inject(parse(f"relay-supply-off @ {plant.now_us // MS}ms for 1s"))
+    wait(plant, 250)
+    assert (plant.live_modules(1), plant.closed_contactors()) == ((), {(1, 1)})
+    wait(plant, 150)
+    assert plant.closed_contactors() == set()
+    wait(plant, 700)
+    assert (plant.live_modules(1), plant.closed_contactors()) == ((1,), {(1, 1)})
+
+
+def test_a_coil_supply_that_is_lost_behind_the_gates_opens_everything_and_cuts_nothing() -> None:
+    plant = cabinet()
+    on_gun_1(plant, 1, offer_w=40_000)
+    plant.inject(parse(f"coil-supply-off @ {plant.now_us // MS}ms for 1s"))
+    wait(plant, 50)
+    assert plant.modules[0].enabled
+    assert plant.closed_contactors() == set()
+    plant.press_estop()
+    plant.release_estop()
+    assert not plant.coil_supply
+    wait(plant, 1000)
+    assert plant.closed_contactors() == {(1, 1)}
+
+
+@pytest.mark.parametrize("line_high", [False, True])
+def test_expanders_that_are_held_in_reset_are_let_out_by_their_line_only(line_high: bool) -> None:
+    plant = cabinet()
+    told: list[bool] = []
+    plant.reset_expanders = lambda low, _: told.append(low)
+    plant.inject(parse("reset @ 10ms for 10ms"))
+    wait(plant, 10)
+    assert told == [True]
+    if line_high:
+        plant.reset_line(True)
+    assert told == [True]
+    wait(plant, 10)
+    assert told == ([True, False] if line_high else [True])
+
+
 # Faults and time --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "has"), [("coil-open", False), ("coil-shorted", True)])
+def test_a_coil_whose_wire_is_broken_or_shorted_to_the_supply(kind: str, has: bool) -> None:
+    plant = cabinet()
+    close(plant, 0)
+    plant.inject(*[parse(f"{kind} 1:1 @ {plant.now_us // MS}ms for 400ms")])
+    plant.inject(*[parse(f"{kind} 2:1 @ {plant.now_us // MS}ms for 400ms")])
+    wait(plant, 50)
+    assert plant.closed_contactors() == ({(1, 1), (2, 1)} if has else set())
+    close(plant, 1)
+    assert plant.closed_contactors() == ({(1, 1), (2, 1)} if has else set())
+    plant.press_estop()
+    wait(plant, 350)
+    assert plant.closed_contactors() == set()  # it comes from the same supply
+    plant.release_estop()
+    wait(plant, 100)
+    assert plant.closed_contactors() == {(2, 1)}  # mended, it is what it is told
 
 
 def test_a_fault_that_the_station_cannot_have_is_refused_by_name() -> None:

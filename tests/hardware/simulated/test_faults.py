@@ -2,7 +2,15 @@
 
 import pytest
 
-from hardware.simulated.faults import BUS_KINDS, MODULE_KINDS, PAIR_KINDS, Injection, parse
+from hardware.simulated.faults import (
+    BUS_KINDS,
+    CHIP_KINDS,
+    GATE_KINDS,
+    MODULE_KINDS,
+    PAIR_KINDS,
+    Injection,
+    parse,
+)
 
 
 def test_a_contactor_at_a_time() -> None:
@@ -49,6 +57,22 @@ def test_a_flip_strikes_once_unless_it_is_given_a_duration() -> None:
     assert not parse("timeout").strikes_once
 
 
+@pytest.mark.parametrize("kind", GATE_KINDS)
+def test_every_kind_of_the_gates(kind: str) -> None:
+    assert (parse(f"{kind} for 1s").for_us, parse(kind).on_bus) == (1_000_000, False)
+
+
+@pytest.mark.parametrize("kind", CHIP_KINDS)
+def test_every_kind_of_a_bit_of_an_expander(kind: str) -> None:
+    fault = parse(f"{kind} 0x27:15")
+    assert (fault.on_bus, fault.address, fault.bit) == (True, 0x27, 15)
+
+
+def test_a_stall_strikes_once_and_says_how_long_it_is() -> None:
+    fault = parse("stall @ 1s for 300ms")
+    assert (fault.on_bus, fault.strikes_once, fault.for_us) == (True, True, 300_000)
+
+
 def test_a_bus_fault_without_an_address_hits_any_chip() -> None:
     assert parse("flip-write @ 3s").address is None
 
@@ -79,6 +103,15 @@ def test_a_bus_fault_without_an_address_hits_any_chip() -> None:
         "nack 0x2x",
         "brown-out",
         "brown-out 0x20 for 1s",
+        "stall",
+        "stall 0x20 for 1s",
+        "upset 0x20",
+        "upset 0x28:1",
+        "upset 0x20:176",
+        "upset 0x20:1 for 1s",
+        "pin-high 0x20:16",
+        "pin-low 0x20:01",
+        "reset 1",
         "WELD 3:5",
         "weld ٣:٥",
     ],

@@ -366,3 +366,47 @@ def test_a_commanded_bit_that_the_wire_swallows_is_never_driven() -> None:
     chip.pointer = 0x14
     chip.write(0, corrupted=0b1)  # sent 1
     assert wires.heard == []
+
+
+# What goes wrong by itself.
+
+
+@pytest.mark.parametrize("level", [False, True])
+def test_a_pin_that_is_stuck_drives_and_shows_its_level_whatever_it_is_told(level: bool) -> None:
+    heard: list[int] = []
+    chip = MCP23017Model()
+    chip.driven = lambda word, _: heard.append(word)
+    write(chip, 0x14, 0b11, 0b10)
+    write(chip, 0x00, 0, 0)
+    chip.stick(9, level)
+    assert heard[-1] == (0b11 | 0b10 << 8 if level else 0b11)
+    assert read(chip, 0x12, 4) == [0b11, 0b10 if level else 0, 0b11, 0b10]
+    write(chip, 0x14, 0, 0b10 * (not level))
+    assert heard[-1] == (0b10 << 8 if level else 0)
+    chip.stick(9, None)
+    assert heard[-1] == (0 if level else 0b10 << 8)
+
+
+def test_an_input_that_is_stuck_reads_its_level_as_polarity_says() -> None:
+    chip = MCP23017Model()
+    write(chip, 0x0C, 0xFF, 0xFF)
+    chip.stick(0, False)
+    assert read(chip, 0x12) == [0x7E]
+    write(chip, 0x02, 1)
+    assert read(chip, 0x12) == [0x7F]
+    chip.stick(0, True)
+    assert read(chip, 0x12) == [0x7E]
+
+
+@pytest.mark.parametrize("bit", range(176))
+def test_each_bit_that_holds_something_may_flip(bit: int) -> None:
+    chip = MCP23017Model()
+    before = [chip.register(register) for register in range(22)]
+    chip.upset(bit)
+    after = [chip.register(register) for register in range(22)]
+    changed = {r: a ^ b for r, (a, b) in enumerate(zip(after, before, strict=True)) if a != b}
+    register, mask = bit // 8, 1 << bit % 8
+    if register in (0x0A, 0x0B):
+        assert changed == ({0x0A: mask, 0x0B: mask} if mask != 1 else {})
+    else:
+        assert changed == ({} if 0x0E <= register < 0x14 else {register: mask})

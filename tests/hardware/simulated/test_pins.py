@@ -1,7 +1,7 @@
 """gpiozero's own devices on the cabinet's lines."""
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,7 +11,7 @@ from layouts import REFERENCE
 from hardware.simulated.cabinet import Cabinet
 from hardware.simulated.faults import parse
 from hardware.simulated.monitor import Monitor
-from hardware.simulated.pins import CabinetPins
+from hardware.simulated.pins import CabinetPins, LineFault
 from hardware.simulated.plant_timing import PlantTiming
 
 MS = 1000
@@ -257,3 +257,28 @@ def test_a_look_that_shows_a_module_on_is_told(
     board.pins.hold(17, False)
     assert not enable.value
     assert seen == [2, 2]
+
+
+def test_a_host_may_stand_still_at_a_line(board: Board) -> None:
+    enable = board.running()
+    stood: list[tuple[int, bool]] = []
+    board.pins.stand_still = lambda us: stood.append((us, board.cabinet.modules[0].enabled))
+    board.pins.inject(LineFault("stall", at_access=1, for_us=300_000))
+    board.cabinet.offer(1, 0, 10**9)
+    assert enable.value
+    enable.off()
+    assert stood == [(300_000, True)]  # before it is written
+    assert not board.cabinet.modules[0].enabled
+    assert not board.cabinet.disturbed()
+
+
+@pytest.mark.parametrize("order", [list, lambda lines: lines[::-1]])
+def test_a_strict_kernel_lets_go_of_its_lines_in_any_order(
+    board: Board, monkeypatch: pytest.MonkeyPatch, order: Callable[[list[int]], list[int]]
+) -> None:
+    for line in (16, 17):
+        board.output(line, on=True)
+    released: list[int] = []
+    monkeypatch.setattr(board.pins, "released", released.append)
+    board.pins.process_killed(True, order)
+    assert released == order([16, 17])
