@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 
 import smbus2.smbus2
 
+from hardware.simulated.faults import STALL
 from hardware.simulated.mcp23017_model import MCP23017Model
 from hardware.simulated.virtual_time import VirtualTime
 from hardware.simulated.wire_faults import (
     NEVER,
-    STALL,
     ArmedFault,
     BusFault,
     FaultHit,
@@ -323,6 +323,7 @@ class SimulatedBus:
                 armed.hits(transaction, self._time.now_us)
                 self._note(fault, messages[0].address, transaction)
                 self._time.advance_us(fault.for_us or 0)
+                self._last_struck_us = self._time.now_us
         for armed in [each for each in self._armed if each.first <= transaction]:
             if armed.until_us <= self._time.now_us:
                 armed.left = 0

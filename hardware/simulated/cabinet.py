@@ -10,7 +10,7 @@ from fractions import Fraction
 from heapq import heappop, heappush
 
 from hardware.simulated.contactor import Contactor, Drive
-from hardware.simulated.faults import GATE_KINDS, MODULE_KINDS, PAIR_KINDS, STALL, Injection
+from hardware.simulated.faults import MODULE_KINDS, PAIR_KINDS, STALL, STATION_KINDS, Injection
 from hardware.simulated.observer import Observer
 from hardware.simulated.plant_timing import PlantTiming, own_motion_us, own_us
 from hardware.simulated.power_module import OPEN_CIRCUIT_V, PowerModule
@@ -115,7 +115,7 @@ class Cabinet:
         """Modules whose enable line something else holds high, whatever we drive."""
         self._disturbed_us = -NEVER_US
         self._failed: set[str] = set()
-        """Of `GATE_KINDS`, those that last."""
+        """Of `STATION_KINDS`, those that last."""
         self._watchdog_us: int | None = None
         self._gate_open = timing.watchdog_ms is None
         self.coil_supply = self._gate_open
@@ -556,7 +556,7 @@ class Cabinet:
             self.bus_fault(injection, begins)
         elif injection.line is not None:
             self.hold_line(injection.line, kind == "line-high" if begins else None)
-        elif kind in GATE_KINDS:
+        elif kind in STATION_KINDS:
             self._fail_gate(kind, begins)
         elif kind in MODULE_KINDS:
             unit = self.modules[(injection.module or 0) - 1]

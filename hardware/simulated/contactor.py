@@ -23,6 +23,7 @@ class Drive:
     cause: str
     loaded: str = ""
     occupied: bool = False
+    excuse: str = ""
 
 
 @dataclass(slots=True, eq=False)

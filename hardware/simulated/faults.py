@@ -20,7 +20,7 @@ PAIR_KINDS = (
 )
 MODULE_KINDS = ("module-dead", "module-stuck-on")
 LINE_KINDS = ("line-high", "line-low")
-GATE_KINDS = ("estop", "relay-supply-off", "coil-supply-off", "reset")
+STATION_KINDS = ("estop", "relay-supply-off", "coil-supply-off", "reset")
 """Of the hardware between the Pi and the coils: the last two strike behind its off-delay."""
 CHIP_KINDS = ("pin-high", "pin-low", "upset")
 BUS_KINDS = (
@@ -35,12 +35,13 @@ BUS_KINDS = (
     "no-transfer",
 )
 STALL = "stall"
+"""Of the host: it stands still, and what it has read is old when it goes on."""
 ONCE_KINDS = ("flip-read", "flip-write", "wrong-chip", "drop-write", "brown-out")
 """Bus faults that strike once when no duration is given; all others last."""
 
 ALLOWED = (
     f"{', '.join(PAIR_KINDS)} GUN:MODULE; {', '.join(MODULE_KINDS)} MODULE; "
-    f"{', '.join(GATE_KINDS)}; {', '.join(LINE_KINDS)} BCM; "
+    f"{', '.join(STATION_KINDS)}; {', '.join(LINE_KINDS)} BCM; "
     f"{', '.join(CHIP_KINDS)} ADDRESS:BIT; {', '.join(BUS_KINDS)} [ADDRESS]; {STALL}; "
     "then optionally '@ TIME' and 'for TIME' (ms, s or min), as in 'weld 3:5 @ 120s' or "
     "'nack 0x21 @ 10s for 500ms'"
@@ -130,7 +131,7 @@ def parse(text: str) -> Injection:
                 raise _refused(text, f"{target} is no expander's address (0x20 to 0x27)")
         elif kind == "brown-out":
             raise _refused(text, "brown-out needs a chip's address such as 0x20")
-    elif kind not in (*GATE_KINDS, STALL):
+    elif kind not in (*STATION_KINDS, STALL):
         raise _refused(text, f"there is no kind {kind}")
     elif target is not None:
         raise _refused(text, f"{kind} takes no target")

@@ -4,8 +4,8 @@ It judges by physical cause. A make, break or enable that a write of the control
 that breaks S1-S4, S6 or S9 is a violation. What nobody commanded is an exposure; an exposure that
 stays dangerous for longer than `fault_reaction_ms` is a violation as well.
 
-A deed of the controller is also judged as an exposure where it could not have known better: when
-something that nobody commanded changed the same module less than `fault_reaction_ms` before.
+A deed of the controller is also judged as an exposure where it could not have known better: each
+such event says by which of the `EXCUSES`.
 """
 
 from collections import Counter
@@ -25,6 +25,24 @@ PROCESS_CAUSES = frozenset({"watchdog", "watchdog back", "process lost", "restar
 STOP_CAUSES = PROCESS_CAUSES.union(*CAUSES.values())
 
 
+JUST_CHANGED = "the plant had just changed by itself"
+JUST_SWITCHED = "something else had just switched the module"
+JUST_JOINED = "the guns had just been joined"
+JUST_LOST = "the gun had just lost a module"
+UNSHOWN_RUN = "nothing that is wired showed the module's run"
+UNSHOWN_LOSS = "nothing that is wired showed the module's loss"
+FORCED = "a fault may have forced the removal"
+TIMED = "the stop had waited in vain"
+HELD_ON = "only the watchdog's hardware can switch it off"
+NOBODY = "no process was there to lower the offer"
+PUT_RIGHT = "a coil that the wire had changed was put right"
+EXCUSES = (
+    *(JUST_CHANGED, JUST_SWITCHED, JUST_JOINED, JUST_LOST, UNSHOWN_RUN, UNSHOWN_LOSS),
+    *(FORCED, TIMED, HELD_ON, NOBODY, PUT_RIGHT),
+)
+"""All that makes a violation an exposure; "just" is within `fault_reaction_ms`."""
+
+
 class Event(NamedTuple):
     """What happened, in figures and in a sentence."""
 
@@ -37,6 +55,8 @@ class Event(NamedTuple):
     cause: str
     duration_ms: float
     text: str
+    excuse: str = ""
+    """One of `EXCUSES`, where it would be a violation without."""
 
 
 class Counts(NamedTuple):
@@ -68,6 +88,9 @@ class _Record:
     @property
     def event(self) -> Event:
         return self.events[self.index]
+
+    def excuse(self, excuse: str) -> None:
+        self.events[self.index] = self.event._replace(excuse=excuse)
 
 
 @dataclass(slots=True)
@@ -137,7 +160,7 @@ class Monitor(Observer):
         if strayed:
             self.longest_stray_us = max(self.longest_stray_us, drive.at_us - strayed_us)
         if drive.cause == COMMAND and strayed:
-            drive.cause = WIRE  # the controller puts right what the wire had changed
+            drive.cause, drive.excuse = WIRE, PUT_RIGHT  # what the wire had changed
         elif drive.cause == WIRE and not strayed:
             self._strayed_us[pair] = drive.at_us
         if drive.cause != COMMAND:
@@ -167,7 +190,6 @@ class Monitor(Observer):
     def stayed_closed(self, contactor: Contactor, drive: Drive) -> None:
         """A welded contact did not part: an exposure by itself, and no excuse for anything."""
         self._note(
-            "exposure",
             "S8",
             contactor.gun,
             contactor.module,
@@ -224,19 +246,20 @@ class Monitor(Observer):
                 continue
             if self._only_held(rule, condition.record.event.module) and not condition.postponed:
                 condition.postponed = True
+                condition.record.excuse(HELD_ON)
                 self._due(condition, condition.deadline_us + self._watchdog_us)
                 continue
             condition.deadline_us = NEVER_US
             was, lasted_ms = condition.record.event, (now_us - condition.since_us) // 1000
             self._set_duration(condition.record)
             overdue = self._note(
-                "violation",
                 rule,
                 was.gun,
                 was.module,
                 round(was.current_a * 1000),
                 was.cause,
                 f"for more than {lasted_ms} ms: {condition.record.text}",
+                blamed=True,
             )
             overdue.at_us = condition.since_us
             condition.record = overdue
@@ -263,16 +286,15 @@ class Monitor(Observer):
                 ("S9", f"{name} before module {module} had discharged ({residual_v} V left)")
             )
         if drive.cause == COMMAND:
-            excused = self._excused(module, drive.at_us)
-            surprised = self._surprised(module, drive.at_us) or self._hidden(module)
+            changed = self._excused(module, drive.at_us)
+            surprise = self._surprised(module, drive.at_us) or self._hidden(module)
             records = []
             for rule, text in broken:
-                known = not excused and not (surprised and rule in ("S2", "S9"))
-                kind = "violation" if known else "exposure"
-                records.append(self._note(kind, rule, gun, module, 0, drive.cause, text))
+                excuse = changed or (surprise if rule in ("S2", "S9") else "")
+                records.append(self._deed(rule, gun, module, 0, text, excuse))
             return records[0] if records else None
         rule, text = broken[0] if broken else ("S2", f"{name}, which nobody commanded")
-        return self._note("exposure", rule, gun, module, 0, drive.cause, text)
+        return self._note(rule, gun, module, 0, drive.cause, text, drive.excuse)
 
     def _judge_break(self, contactor: Contactor, drive: Drive, current_ma: int) -> _Record | None:
         gun, module = contactor.gun, contactor.module
@@ -283,18 +305,17 @@ class Monitor(Observer):
             text = f"{name}, which nobody commanded" + (
                 f", while module {module} {loaded}" if loaded else ""
             )
-            return self._note("exposure", rule, gun, module, current_ma, drive.cause, text)
+            return self._note(rule, gun, module, current_ma, drive.cause, text, drive.excuse)
         if not loaded:
             return None
         text = f"{name} while module {module} {loaded}"
         unit = self._cabinet.modules[module - 1]
         if self._waited(unit) and unit.stuck_on and self._stopped():
-            return self._note("exposure", "S7", gun, module, current_ma, "timed opening", text)
-        if self._hidden(module):
-            return self._note("exposure", "S2", gun, module, current_ma, "module stuck on", text)
-        excused = self._excused(module, drive.at_us) or self._surprised(module, drive.at_us)
-        kind = "exposure" if excused else "violation"
-        return self._note(kind, "S2", gun, module, current_ma, drive.cause, text)
+            return self._note("S7", gun, module, current_ma, "timed opening", text, TIMED)
+        if hidden := self._hidden(module):
+            return self._note("S2", gun, module, current_ma, "module stuck on", text, hidden)
+        excuse = self._excused(module, drive.at_us) or self._surprised(module, drive.at_us)
+        return self._deed("S2", gun, module, current_ma, text, excuse)
 
     def _judge_enable(self, module: PowerModule, cause: str) -> _Record | None:
         closed = self._cabinet.guns_of[module.id]
@@ -315,23 +336,24 @@ class Monitor(Observer):
             rule, text = "S1", f"{name} on gun {gun}, which is joined with another gun"
         else:
             return None
+        if cause != COMMAND:
+            return self._note(rule, gun, module.id, 0, cause, text)
         now_us = self._cabinet.now_us
-        excused = cause != COMMAND or self._excused(module.id, now_us)
-        if rule == "S1":
+        excuse = self._excused(module.id, now_us)
+        if rule == "S1" and not excuse:
             joining = self._joining(closed[0].gun)
-            excused = excused or all(self._excused(unit.id, now_us) for unit in joining)
-        kind = "exposure" if excused else "violation"
-        return self._note(kind, rule, gun, module.id, 0, cause, text)
+            excuse = JUST_JOINED if all(self._excused(u.id, now_us) for u in joining) else ""
+        return self._deed(rule, gun, module.id, 0, text, excuse)
 
     def _judge_removal(self, module: PowerModule, gun: int, gun_draw_w: int) -> None:
         """A planned removal must wait until the vehicle has followed the lower offer. One that a
         fault forced (S5, S8) need not; from outside, that shows in the fault only."""
         left_w = self._cabinet.live_power_w(gun)
-        if gun_draw_w <= left_w or self._recent(self._loss_us.get(gun, -NEVER_US)):
+        if gun_draw_w <= left_w:
             return
-        fault = self._forced(module, gun)
+        lost = self._recent(self._loss_us.get(gun, -NEVER_US))
+        fault = "module lost" if lost else self._forced(module, gun)
         self._note(
-            "violation" if fault is None else "exposure",
             "S6",
             gun,
             module.id,
@@ -339,6 +361,8 @@ class Monitor(Observer):
             COMMAND if fault is None else fault,
             f"module {module.id} was taken from gun {gun} while the vehicle still drew "
             f"{gun_draw_w / 1000:g} kW, {left_w / 1000:g} kW are left",
+            JUST_LOST if lost else "" if fault is None else FORCED,
+            blamed=fault is None,
         )
 
     def _forced(self, module: PowerModule, gun: int) -> str | None:
@@ -397,10 +421,10 @@ class Monitor(Observer):
                     if closed
                     else "is enabled with no contactor closed"
                 )
-                kind = "violation" if cause == COMMAND and key[0] == "S3" else "exposure"
+                blamed = cause == COMMAND and key[0] == "S3"
                 gun = closed[0].gun if closed else None
                 text = f"module {unit.id} {state}"
-                record = self._note(kind, key[0], gun, unit.id, 0, cause, text)
+                record = self._note(key[0], gun, unit.id, 0, cause, text, blamed=blamed)
             self._begin(key, record)
 
     def _review_offer(self, gun: int, cause: str) -> bool:
@@ -418,14 +442,14 @@ class Monitor(Observer):
             )
             unseen_w = sum(u.power_w for u in self._cabinet.on_gun[gun] if self._unseen_off(u))
             unknowable = not self._cabinet.status_wired and offer_w <= live_w + unseen_w
+            excuse = NOBODY if cause in PROCESS_CAUSES else UNSHOWN_LOSS if unknowable else ""
             if unknowable and cause == COMMAND:
                 cause = HELD if self._cabinet.watchdog_held else "module dead"
             if cause != COMMAND:
-                record = self._note("exposure", "S6", gun, None, 0, cause, text)
+                record = self._note("S6", gun, None, 0, cause, text, excuse)
             else:
                 recent = self._recent(self._loss_us.get(gun, -NEVER_US))
-                kind = "exposure" if recent else "violation"
-                record = self._note(kind, "S6", gun, None, 0, cause, text)
+                record = self._deed("S6", gun, None, 0, text, JUST_LOST if recent else "")
             self._begin(key, record, timed=not unknowable and cause not in PROCESS_CAUSES)
         return True
 
@@ -474,17 +498,19 @@ class Monitor(Observer):
     def _recent(self, at_us: int) -> bool:
         return self._cabinet.now_us - at_us <= self._reaction_us
 
-    def _excused(self, module: int, deed_us: int) -> bool:
-        """Whether something uncommanded hit the module too late for this deed to know."""
-        return deed_us - self._upset_us.get(module, -NEVER_US) <= self._reaction_us
+    def _excused(self, module: int, deed_us: int) -> str:
+        """Something uncommanded hit the module too late for this deed to know."""
+        since_us = deed_us - self._upset_us.get(module, -NEVER_US)
+        return JUST_CHANGED if since_us <= self._reaction_us else ""
 
-    def _surprised(self, module: int, deed_us: int) -> bool:
-        """Whether something else switched the module itself too late for this deed to know what is
-        at its terminals. Excuses no second contactor."""
-        return deed_us - self._powered_us.get(module, -NEVER_US) <= self._reaction_us
+    def _surprised(self, module: int, deed_us: int) -> str:
+        """Something else switched the module itself too late for this deed to know what is at its
+        terminals. Excuses no second contactor."""
+        since_us = deed_us - self._powered_us.get(module, -NEVER_US)
+        return JUST_SWITCHED if since_us <= self._reaction_us else ""
 
-    def _hidden(self, module: int) -> bool:
-        """Whether the module runs, or has just run, though it has been told off for long enough,
+    def _hidden(self, module: int) -> str:
+        """The module runs, or has just run, though it has been told off for long enough,
         and nothing that is wired shows it: there is no status input, or the run was so brief that
         no look fell into it."""
         cabinet, unit = self._cabinet, self._cabinet.modules[module - 1]
@@ -492,10 +518,11 @@ class Monitor(Observer):
         if run is not None and cabinet.now_us - run.off_us >= self._decay_us:
             until_us = cabinet.now_us if unit.running else unit.changed_us
             if until_us - run.began_us <= self._reaction_us:
-                return True
+                return UNSHOWN_RUN
         since_us = cabinet.now_us - self._powered_us.get(module, -NEVER_US)
         runs = unit.stuck_on or since_us <= cabinet.timing.module_discharge_ms * 1000
-        return runs and not cabinet.status_wired and self._waited(unit)
+        hidden = runs and not cabinet.status_wired and self._waited(unit)
+        return UNSHOWN_RUN if hidden else ""
 
     def _unseen_off(self, unit: PowerModule) -> bool:
         """Only a status input would show that it gives nothing: it is dead, or its enable is high
@@ -515,7 +542,6 @@ class Monitor(Observer):
     def _note_stuck(self, unit: PowerModule) -> None:
         closed = self._cabinet.guns_of[unit.id]
         self._note(
-            "exposure",
             "S8",
             closed[0].gun if closed else None,
             unit.id,
@@ -524,22 +550,35 @@ class Monitor(Observer):
             f"module {unit.id} is on although its enable is off",
         )
 
+    def _deed(
+        self,
+        rule: str,
+        gun: int | None,
+        module: int | None,
+        current_ma: int,
+        text: str,
+        excuse: str,
+    ) -> _Record:
+        """A deed of the controller: a violation, unless it is excused."""
+        return self._note(rule, gun, module, current_ma, COMMAND, text, excuse, blamed=not excuse)
+
     def _note(
         self,
-        kind: str,
         rule: str,
         gun: int | None,
         module: int | None,
         current_ma: int,
         cause: str,
         text: str,
+        excuse: str = "",
+        *,
+        blamed: bool = False,
     ) -> _Record:
+        """An exposure, or if somebody is to be blamed for it, a violation."""
         at_us = self._cabinet.now_us
-        events = self.violations if kind == "violation" else self.exposures
-        sentence = f"{text}; cause: {cause}"
-        events.append(
-            Event(at_us / 1e6, kind, rule, gun, module, current_ma / 1000, cause, 0.0, sentence)
-        )
+        kind, events = ("violation", self.violations) if blamed else ("exposure", self.exposures)
+        told = (rule, gun, module, current_ma / 1000, cause, 0.0, f"{text}; cause: {cause}")
+        events.append(Event(at_us / 1e6, kind, *told, excuse))
         return _Record(events, len(events) - 1, at_us, text)
 
     def _set_duration(self, record: _Record) -> None:

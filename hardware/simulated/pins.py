@@ -10,11 +10,12 @@ from gpiozero.pins.mock import MockFactory, MockPin
 
 from hardware.layout import Layout
 from hardware.simulated.cabinet import COMMAND, HELD, Cabinet
+from hardware.simulated.faults import STALL
 
 CLAIMED = "restart"
 RELEASED = "process lost"
 RESET = "reset"
-LINE_KINDS = ("flip_read", "drop_write", "error", "stall")
+LINE_KINDS = ("flip_read", "drop_write", "error", STALL)
 
 
 @dataclass(frozen=True)
@@ -195,15 +196,14 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
             return False
         for armed in self._armed:
             first, fault = armed
-            if first <= access and fault.kind in (kind, "error", "stall"):
+            if first <= access and fault.kind in (kind, "error", STALL):
                 self._armed.remove(armed)
-                if fault.kind == "stall":
+                if fault.kind == STALL:
                     self.stand_still(fault.for_us)
-                    return False
                 self._cabinet.disturb()
                 if fault.kind == "error":
                     raise OSError(errno.EIO, "GPIO access failed")
-                return True
+                return fault.kind == kind
         return False
 
     def released(self, line: int) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
+from hardware.simulated.faults import STALL
+
 KINDS = (
     "nack",
     "nack_data",
@@ -19,8 +21,6 @@ KINDS = (
     "brown_out",
     "no_transfer",
 )
-STALL = "stall"
-"""No fault of the bus, but at its transfers: the host stands still."""
 
 NEVER = 1 << 62
 ADDRESS_BITS = 7

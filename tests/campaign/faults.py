@@ -1,21 +1,40 @@
-"""The faults of a campaign: at the seams to the I2C bus and to the GPIO lines, and in the plant."""
+"""The faults of a campaign: at the seams to the I2C bus, the GPIO lines and the disk, in the plant,
+and of the computer itself."""
 
 import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from campaign.disk import Disk, DiskFault
 from sweep.working_station import WorkingStation
 
 from hardware.simulated import wire_faults
 from hardware.simulated.bus import BusFault
+from hardware.simulated.faults import (
+    CHIP_KINDS,
+    MODULE_KINDS,
+    PAIR_KINDS,
+    REGISTER_BITS,
+    STALL,
+    STATION_KINDS,
+    Injection,
+)
 from hardware.simulated.faults import LINE_KINDS as HELD_KINDS
-from hardware.simulated.faults import MODULE_KINDS, PAIR_KINDS, Injection
 from hardware.simulated.pins import LINE_KINDS, LineFault
 from hardware.simulated.wire_faults import Message
 
 BUS_KINDS = wire_faults.KINDS
+STALLS_MS = (30, 150, 600)
+"""Before the watchdog bites, before and after the coil supply goes."""
+RESETS_MS = (1, 20, 1000)
+SDA_HELD_MS = (50, 400)
+LONGEST_HELD_MS = 10_000
+WITHIN_A_TRANSFER_US = 300
+RESET_LINE = "reset line low for a while"
+HARMLESS_MS = 60
+"""What is over by then leaves nothing: the watchdog's time, less a scan on either side."""
 
-Fault = BusFault | LineFault | Injection
+Fault = BusFault | LineFault | Injection | DiskFault
 
 
 class Scan(NamedTuple):
@@ -24,15 +43,21 @@ class Scan(NamedTuple):
     transfers: Sequence[Sequence[Message]]
     accesses: Sequence[str]
     """Of lines: the kind of fault that applies, of a read or of a write."""
+    began_us: Sequence[int]
+    """When each of these transfers begins."""
 
 
 def name(fault: Fault) -> str:
     """What it is called in a report."""
     if isinstance(fault, LineFault):
         return f"line_{fault.kind}"
+    if isinstance(fault, DiskFault):
+        return f"disk {fault.kind}"
     if isinstance(fault, BusFault) and fault.count != 1:
+        if fault.for_us is not None and fault.kind == "timeout":
+            return "SDA held for a while"
         return f"{fault.kind} {'for ever' if fault.count is None else 'for a while'}"
-    return fault.kind
+    return fault.text if isinstance(fault, Injection) and fault.text else fault.kind
 
 
 def said(fault: Fault) -> str:
@@ -49,8 +74,17 @@ def strike(at_work: WorkingStation, fault: Fault) -> None:
         at_work.bus.inject(fault)
     elif isinstance(fault, LineFault):
         at_work.charger.pins.inject(fault)
+    elif isinstance(fault, DiskFault):
+        disk_of(at_work).inject(fault)
     else:
         at_work.charger.inject(fault)
+
+
+def disk_of(at_work: WorkingStation) -> Disk:
+    """The disk of a station that has one."""
+    disk = at_work._faults_path
+    assert isinstance(disk, Disk)
+    return disk
 
 
 def waiting(at_work: WorkingStation) -> bool:
@@ -60,10 +94,24 @@ def waiting(at_work: WorkingStation) -> bool:
 
 def leaves_nothing(fault: Fault) -> bool:
     """It strikes once and breaks nothing."""
+    if isinstance(fault, Injection):
+        return fault.text == RESET_LINE and (fault.for_us or 0) <= 1000 * HARMLESS_MS
+    if isinstance(fault, DiskFault):
+        return True  # nothing is latched
+    if fault.kind == STALL:
+        return (fault.for_us or 0) <= 1000 * HARMLESS_MS
     return not ends_the_process(fault) and (
-        isinstance(fault, LineFault)
-        or (isinstance(fault, BusFault) and fault.count == 1 and fault.kind != "brown_out")
+        isinstance(fault, LineFault) or (fault.count == 1 and fault.kind != "brown_out")
     )
+
+
+def heals(fault: Fault) -> bool:
+    """It is over after a while, and then all is as it was decided, whatever has moved by then."""
+    if isinstance(fault, Injection):
+        return fault.text == RESET_LINE or fault.kind == "reset"
+    if isinstance(fault, DiskFault):
+        return False
+    return ends_the_process(fault) or (fault.for_us is not None and fault.for_us > 0)
 
 
 def ends_the_process(fault: Fault) -> bool:
@@ -92,11 +140,13 @@ def unseen(at_work: WorkingStation, chosen: Sequence[Fault]) -> bool:
 def watched(at_work: WorkingStation) -> Scan:
     """One scan, watched at the seams."""
     bus, pins = at_work.bus, at_work.charger.pins
+    began_us: list[int] = []
     transfers: list[Sequence[Message]] = []
     accesses: list[str] = []
     check, struck = bus._check_adapter, pins.struck
 
     def noting(messages: list[tuple[int, ...]]) -> None:
+        began_us.append(at_work.cabinet.now_us)
         transfers.append([Message(*message) for message in messages])
         check(messages)
 
@@ -110,11 +160,14 @@ def watched(at_work: WorkingStation) -> Scan:
         at_work.scan(skip=False)
     finally:
         del bus._check_adapter, pins.struck  # type: ignore[method-assign]
-    return Scan(transfers, accesses)
+    return Scan(transfers, accesses, began_us)
 
 
-def every(scan: Scan, chips: Sequence[int]) -> Iterator[Fault]:
-    """Every (kind, transaction, bit) at the seams."""
+def every(scan: Scan, at_work: WorkingStation) -> Iterator[Fault]:
+    """Every (kind, transaction, bit) at the seams. Before each transfer and each write of a line
+    the host stands still; in each transfer RESET falls, before the off-delay and behind it, or
+    somebody begins to hold SDA."""
+    chips = list(at_work.bus.chips)
     for transaction, messages in enumerate(scan.transfers):
         for kind in BUS_KINDS:
             for bit in wire_faults.bits(kind, messages):
@@ -123,6 +176,21 @@ def every(scan: Scan, chips: Sequence[int]) -> Iterator[Fault]:
     for access, applies in enumerate(scan.accesses):
         for kind in (applies, "error"):
             yield LineFault(kind, access)
+        for stall_ms in STALLS_MS if applies == "drop_write" else ():
+            yield LineFault(STALL, access, 1000 * stall_ms)
+    for transaction, began_us in enumerate(scan.began_us):
+        for stall_ms in STALLS_MS:
+            yield BusFault(STALL, None, transaction, for_us=1000 * stall_ms)
+        for held_ms in SDA_HELD_MS:
+            yield BusFault("timeout", None, transaction, None, for_us=1000 * held_ms)
+        for low_ms in RESETS_MS:
+            yield from _resets(at_work, began_us + WITHIN_A_TRANSFER_US, 1000 * low_ms)
+
+
+def _resets(at_work: WorkingStation, at_us: int, for_us: int) -> Iterator[Injection]:
+    line = at_work.station.hardware.reset_pin
+    yield Injection("line-low", line=line, at_us=at_us, for_us=for_us, text=RESET_LINE)
+    yield Injection("reset", at_us=at_us, for_us=for_us)
 
 
 def some(draw: random.Random, scan: Scan, at_work: WorkingStation) -> list[Fault]:
@@ -133,6 +201,8 @@ def some(draw: random.Random, scan: Scan, at_work: WorkingStation) -> list[Fault
         return [first]
     if draw.random() < 0.25:
         return [first, _in_the_plant(draw, at_work)]
+    if draw.random() < 0.1:  # what breaks something is to be latched
+        return [_of_the_disk(draw), _in_the_plant(draw, at_work)]
     later = draw.choice([0, 0, 1, 2, 3])
     return [first, _at_the_seams(draw, scan, at_work, later, False)]
 
@@ -142,9 +212,17 @@ def _at_the_seams(
 ) -> Fault:
     if draw.random() < 0.15:
         access = later * len(scan.accesses) + draw.randrange(len(scan.accesses))
-        return LineFault(draw.choice(LINE_KINDS), access)
+        return LineFault(draw.choice(LINE_KINDS), access, _some_us(draw))
     transaction = later * len(scan.transfers) + draw.randrange(len(scan.transfers))
-    kind = draw.choice(BUS_KINDS)
+    kind = draw.choice([*BUS_KINDS, STALL, "reset", "SDA held"])
+    if kind == "reset":
+        at_us = at_work.cabinet.now_us + draw.randrange(1000 * at_work.station.timing.scan_ms)
+        return draw.choice(list(_resets(at_work, at_us, _some_us(draw))))
+    if kind == "SDA held":
+        held_us = draw.choice([_some_us(draw), 1000 * LONGEST_HELD_MS])
+        return BusFault("timeout", None, transaction, None, for_us=held_us)
+    if kind == STALL:
+        return BusFault(STALL, None, transaction, for_us=_some_us(draw))
     chips = list(at_work.bus.chips)
     one_chip = kind == "brown_out" or (lasting and draw.random() < 0.5)
     return BusFault(
@@ -156,8 +234,17 @@ def _at_the_seams(
     )
 
 
+def _some_us(draw: random.Random) -> int:
+    return round(1000 * 10 ** draw.uniform(0, 3))
+
+
+def _of_the_disk(draw: random.Random) -> DiskFault:
+    kind, count = draw.choice(["refuses", "slow"]), draw.choice([1, 3, None])
+    return DiskFault(kind, count, _some_us(draw))
+
+
 def _in_the_plant(draw: random.Random, at_work: WorkingStation) -> Injection:
-    kind = draw.choice([*PAIR_KINDS, *MODULE_KINDS, *HELD_KINDS, "estop"])
+    kind = draw.choice([*PAIR_KINDS, *MODULE_KINDS, *HELD_KINDS, *STATION_KINDS, *CHIP_KINDS])
     gun, module = draw.choice(at_work.station.contactors)
     at_us = at_work.cabinet.now_us + draw.randrange(1000 * at_work.station.timing.scan_ms)
     for_us = draw.choice([None, draw.randrange(1000, 300_000)])
@@ -170,4 +257,8 @@ def _in_the_plant(draw: random.Random, at_work: WorkingStation) -> Injection:
     if kind in HELD_KINDS:
         line = draw.choice(sorted(at_work.charger.pins.wired))
         return Injection(kind, line=line, at_us=at_us, for_us=for_us)
+    if kind in CHIP_KINDS:
+        address = draw.choice(list(at_work.bus.chips))
+        bit = draw.randrange(REGISTER_BITS if kind == "upset" else 16)
+        return Injection(kind, address=address, bit=bit, at_us=at_us, for_us=for_us)
     return Injection(kind, at_us=at_us, for_us=for_us)

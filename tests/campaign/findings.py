@@ -32,7 +32,7 @@ class Seen:
         self.current_a = max(self.current_a, current_a)
 
 
-COUNTERS = ("faults", "struck", "reported", "outcomes", "spread")
+COUNTERS = ("faults", "struck", "reported", "outcomes", "spread", "excuses")
 
 
 @dataclass
@@ -51,6 +51,8 @@ class Findings:
     """By `what struck | outcome`."""
     spread: Counter[str] = field(default_factory=Counter)
     """How many lasted how long: by `what | bin`, of `BINS_A_DECADE` for each decade of 1 us."""
+    excuses: Counter[str] = field(default_factory=Counter)
+    """What the monitor has excused."""
     violations: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     """Neither a violation nor as it should be."""
@@ -79,6 +81,8 @@ class Findings:
             key = f"{name} | {event.rule} | {event.cause}"
             seen = self.exposures.setdefault(key, Seen())
             self.spread[f"{without_place(event.cause)} | {_bin(1000 * event.duration_ms)}"] += 1
+            if event.excuse:
+                self.excuses[event.excuse] += 1
             seen.add(1, event.duration_ms, event.current_a, f"{text}: {event.text}")
         self.violations += [f"{text}: {violation}" for violation in ahead.violations]
         self.wrong += [f"{text}: {what}" for what in wrong]
@@ -89,6 +93,7 @@ class Findings:
         self.reported += other.reported
         self.outcomes += other.outcomes
         self.spread += other.spread
+        self.excuses += other.excuses
         for key, seen in other.exposures.items():
             mine = self.exposures.setdefault(key, Seen())
             mine.add(seen.count, seen.longest_ms, seen.current_a, seen.example)

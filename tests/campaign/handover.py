@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
+from campaign.disk import Disk
 from campaign.life import Ahead, Lives
 from campaign.slow_solver import SlowSolver
 from campaign.snapshot import Snapshot
@@ -103,7 +105,8 @@ def any_change(seed: int, policies: Sequence[str] = POLICIES) -> Iterator[Handov
     if policies is POLICIES and draw.random() < BESIDE:
         made, solver = _unequal(made), SlowSolver(draw.choice(ANSWERS_AFTER_SCANS))
     demands = random_changes(made, seed)
-    with WorkingStation(made, seed=seed, solve=solver) as at_work:
+    disk: Any = Disk()
+    with disk.installed(), WorkingStation(made, seed, disk, solver) as at_work:
         at_work.ask(next(demands))
         at_work.go_on(draw.choice([2, 0.3 * draw.random()]))
         before = allocate(made, at_work.asked_kw).modules

@@ -27,6 +27,7 @@ class Exposed(NamedTuple):
     text: str
     duration_ms: float
     current_a: float
+    excuse: str = ""
 
 
 class Ahead(NamedTuple):
@@ -142,7 +143,8 @@ def _told(at_work: WorkingStation) -> Ahead:
     return Ahead(
         tuple(event.text for event in monitor.violations),
         tuple(
-            Exposed(e.rule, e.cause, e.text, e.duration_ms, e.current_a) for e in monitor.exposures
+            Exposed(e.rule, e.cause, e.text, e.duration_ms, e.current_a, e.excuse)
+            for e in monitor.exposures
         ),
         at_work.operations,
         tuple(at_work.reported),

@@ -38,9 +38,8 @@ class Piece(NamedTuple):
 def faults_in_scans(matrix: str) -> tuple[int, ...]:
     """How many faults there are in each scan of this matrix's handover, by counting them."""
     with representative(matrix) as handover:
-        chips = list(handover.at_work.bus.chips)
         return tuple(
-            sum(1 for _ in faults.every(looked_at(handover)[1], chips))
+            sum(1 for _ in faults.every(looked_at(handover)[1], handover.at_work))
             for _ in handover.each_scan()
         )
 

@@ -33,7 +33,7 @@ def every_fault(matrix: str, first: int, last: int) -> Findings:
         for scan in handover.each_scan():
             if first <= scan < last:
                 before, watched = looked_at(handover)
-                for fault in faults.every(watched, list(handover.at_work.bus.chips)):
+                for fault in faults.every(watched, handover.at_work):
                     suffer(handover, before, findings, [fault], f"{matrix}, scan {scan}")
             if scan == last - 1:
                 break
@@ -131,21 +131,23 @@ def suffer(
 
 
 def _wrong(handover: Handover, chosen: Sequence[Fault], ahead: Ahead) -> Iterator[str]:
-    latched = [said for said in ahead.reported if not said.startswith(PASSING)]
+    latched = [
+        said for said in ahead.reported if not (said.startswith(PASSING) or HEALS.search(said))
+    ]
     plant = any(isinstance(fault, Injection) for fault in chosen)
     hidden = plant and not handover.at_work.cabinet.status_wired
     if ahead.feeds is None and not latched and not hidden:
         yield "neither fed as decided nor reported"
     if len(chosen) > 1 or ahead.violations:
         return
-    passes, ends = faults.leaves_nothing(chosen[0]), faults.ends_the_process(chosen[0])
+    passes, heals = faults.leaves_nothing(chosen[0]), faults.heals(chosen[0])
     undisturbed = handover.undisturbed.feeds
-    if (passes or ends) and latched:
+    if (passes or heals) and latched:
         yield f"reported: {latched}"
     # From idle a solver chooses other modules than from where they stood.
-    others = ends and handover.at_work.station.policy.name != "documented"
+    others = heals and handover.at_work.station.policy.name != "documented"
     same = partial(_worth, handover) if others else _modules
-    if (passes or ends) and same(ahead.feeds) != same(undisturbed):
+    if (passes or heals) and same(ahead.feeds) != same(undisturbed):
         yield f"feeds {ahead.feeds}"
     misread = "flip_read" in faults.name(chosen[0])
     allowed = 2 * _taken_back(handover) + (2 + 2 * _on_the_way(handover) if misread else 0)

@@ -14,6 +14,7 @@ from operator import attrgetter
 from pickle import HIGHEST_PROTOCOL, Pickler
 from typing import Any, NamedTuple
 
+from campaign.disk import Disk
 from campaign.slow_solver import SlowSolver
 from sweep.working_station import WorkingStation
 
@@ -92,7 +93,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         # Of gpiozero's factory, and the wiring.
         **dict.fromkeys(["pins", "_reservations", "_res_lock", "_info", "pin_class"], FIXED),
         **dict.fromkeys(["_cabinet", "_enables", "_reset_pin", "_watchdog_pin"], FIXED),
-        **dict.fromkeys(["_inputs", "wired"], FIXED),
+        **dict.fromkeys(["_inputs", "wired", "stand_still"], FIXED),
         "accesses": PAST,
         **dict.fromkeys(["_levels", "_armed"], PARTS),
     },
@@ -156,6 +157,7 @@ def state_of(at_work: WorkingStation) -> State:
         _controller(at_work.controller, at_work.bus, now_ms),
         at_work.silent and sorted(at_work.silent),
         isinstance(at_work._solve, SlowSolver) and (at_work._solve.question, at_work._solve.asked),
+        _disk(at_work, now_ms),
     )
     struck_us = at_work.bus.last_struck_us() or -AFTERMATH_US
     excuses = (
@@ -267,7 +269,7 @@ def _contactor(contactor: Contactor, cabinet: Cabinet, now_us: int) -> Any:
         contactor.pending
         and [
             (
-                *(due_us - now_us, close, drive.cause, drive.loaded, drive.occupied),
+                *(due_us - now_us, close, drive.cause, drive.loaded, drive.occupied, drive.excuse),
                 min(now_us - drive.at_us, contactor.min_response_us),
             )
             for due_us, close, drive in contactor.pending
@@ -322,17 +324,24 @@ def _unseen(monitor: Monitor, now_us: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _bus(bus: SimulatedBus) -> Any:
-    armed = [(one.fault, max(one.first - bus.transactions, 0), one.left) for one in bus._armed]
+    now_us = bus._time.now_us
+    armed = [
+        (one.fault, max(one.first - bus.transactions, 0), one.left, one.until_us - now_us)
+        for one in bus._armed
+    ]
     return (
         _told(bus),
-        [(bytes(chip._values), chip.held_in_reset) for chip in bus.chips.values()],
+        [
+            (bytes(chip._values), chip.held_in_reset, chip.stuck_high, chip.stuck_low)
+            for chip in bus.chips.values()
+        ],
         # Each transfer begins by setting the pointer, unless a fault keeps it from it.
         armed and (armed, [chip.pointer for chip in bus.chips.values()]),
     )
 
 
 def _lines(pins: CabinetPins) -> Any:
-    armed = [(max(first - pins.accesses, 0), fault.kind) for first, fault in pins._armed]
+    armed = [(max(first - pins.accesses, 0), fault) for first, fault in pins._armed]
     watchdog = pins._watchdog_pin
     return (
         _told(pins),
@@ -344,6 +353,14 @@ def _lines(pins: CabinetPins) -> Any:
 
 def _pin(pin: CabinetPin) -> Any:
     return pin._line, pin._function, pin._state, pin._pins is None
+
+
+def _disk(at_work: WorkingStation, now_ms: int) -> Any:
+    """As long as it may refuse what is latched, or has."""
+    disk, refused_s = at_work._faults_path, at_work.controller.faults._refused_s
+    if not isinstance(disk, Disk) or (disk.fault is None and refused_s is None):
+        return None
+    return vars(disk)["text"], disk.fault, disk._left, refused_s and now_ms - 1000 * refused_s
 
 
 # The controller.

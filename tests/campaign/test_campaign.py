@@ -84,7 +84,7 @@ def test_every_fault_is_as_many_as_counted_by_hand() -> None:
     with representative("full") as handover:
         *_, scan = (looked_at(handover)[1] for _, _ in zip(range(9), handover.each_scan()))  # noqa: B905
         chips = list(handover.at_work.bus.chips)
-        every = Counter(map(faults.name, faults.every(scan, chips)))
+        every = Counter(map(faults.name, faults.every(scan, handover.at_work)))
     sent = [[(message.flags, message.length) for message in one] for one in scan.transfers]
     read = sum(length for one in sent for flags, length in one if flags)
     written = sum(length for one in sent for flags, length in one if not flags)

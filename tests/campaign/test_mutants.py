@@ -35,7 +35,7 @@ def short_campaign(telling: "Telling") -> Iterator[Findings]:
                 before, watched = looked_at(handover)
                 at_work = handover.at_work
                 chosen = list(telling(at_work, watched))
-                every = list(faults.every(watched, list(at_work.bus.chips)))
+                every = list(faults.every(watched, at_work))
                 draw.shuffle(every)
                 chosen += [[fault] for fault in {faults.name(one): one for one in every}.values()]
                 chosen += [faults.some(draw, watched, at_work) for _ in range(PAIRS_A_SCAN)]

@@ -5,9 +5,9 @@ import pytest
 from hardware.simulated.faults import (
     BUS_KINDS,
     CHIP_KINDS,
-    GATE_KINDS,
     MODULE_KINDS,
     PAIR_KINDS,
+    STATION_KINDS,
     Injection,
     parse,
 )
@@ -57,7 +57,7 @@ def test_a_flip_strikes_once_unless_it_is_given_a_duration() -> None:
     assert not parse("timeout").strikes_once
 
 
-@pytest.mark.parametrize("kind", GATE_KINDS)
+@pytest.mark.parametrize("kind", STATION_KINDS)
 def test_every_kind_of_the_gates(kind: str) -> None:
     assert (parse(f"{kind} for 1s").for_us, parse(kind).on_bus) == (1_000_000, False)
 
