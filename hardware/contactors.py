@@ -10,6 +10,7 @@ only a single reading showed; and what does not come right within a few tries is
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from math import inf
 from typing import NamedTuple
 
 import smbus2
@@ -307,8 +308,9 @@ class ContactorController:
 
     # The scan: writing.
 
-    def write(self, words: Sequence[int]) -> frozenset[int]:
-        """Make the coils' latches, by position, these words; returns positions not verified.
+    def write(self, words: Sequence[int], close_until_s: float = inf) -> frozenset[int]:
+        """Make the coils' latches, by position, these words; returns positions not verified. After
+        that time (of `hardware.clock`) no further write closes anything; what it opens, it opens.
 
         Only words that differ from the verified latches are written, each verified at once. As
         soon as one is not, it is written again, and every output chip in service is verified,
@@ -318,7 +320,8 @@ class ContactorController:
         self._repair.begin()
         for chip in self._outputs:
             chip.unverified = False
-        for chip, word in zip(self._outputs, words, strict=True):
+        for chip, commanded in zip(self._outputs, words, strict=True):
+            word = commanded if clock.now_s() <= close_until_s else commanded & chip.word
             if word != chip.word and not self._repair.change(chip, word):
                 chip.unverified = True
         return frozenset(position for position, chip in enumerate(self._outputs) if chip.unverified)

@@ -4,12 +4,13 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from math import inf
 from operator import or_
 from typing import NamedTuple
 
 from gpiozero import Device, InputDevice, OutputDevice
 
-from hardware import DeviceLost, MissingExtra
+from hardware import DeviceLost, MissingExtra, clock
 
 
 class LineReading(NamedTuple):
@@ -64,9 +65,10 @@ class PowerModuleController:
         enabled = tuple(map(or_, high, self._wanted))
         return LineReading(enabled, high, tuple(levels[len(self._enables) :]) or high)
 
-    def enable(self, module: int) -> None:
-        """Switch a module on."""
-        self._set(module, True)
+    def enable(self, module: int, until_s: float = inf) -> None:
+        """Switch a module on, unless it is later than that (of `hardware.clock`)."""
+        if clock.now_s() <= until_s:
+            self._set(module, True)
 
     def disable(self, module: int) -> None:
         """Switch a module off."""

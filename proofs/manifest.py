@@ -99,6 +99,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "break-before-make",
         "break-before-make.without-A1",
         "invalid-is-off",
+        "fresh-readings",
+        "fresh-readings.without-A16",
         "locked-is-off",
         "bridge-counts",
         "bridge-counts.without-A3",

@@ -41,6 +41,7 @@ IN_ITS_SCAN = "A12"
 SPACING = "A13"
 OBEYS = "A14"
 ACKNOWLEDGES = "A15"
+IN_TIME = "A16"
 
 ASSUMPTIONS = (
     Assumption(
@@ -127,6 +128,13 @@ ASSUMPTIONS = (
         ACKNOWLEDGES,
         "A gun that acknowledges draws no more than the offer published last before that.",
         "gun controller",
+    ),
+    Assumption(
+        IN_TIME,
+        "What closes or enables is written by the time that it carries, or not at all; what a"
+        " transfer and its repair take comes on top.",
+        "hardware/contactors.py, hardware/modules.py (the clock is looked at before each write);"
+        " operating system (no stall between that look and the write)",
     ),
 )
 """Provable use is made of each of these: without it, a named obligation breaks."""
@@ -344,6 +352,11 @@ def obeys(lead_ms: Any, ago_ms: Any, told_w: Any, draws_w: Any) -> Any:
 def acknowledges(acknowledged: Any, offer_w: Any, draws_w: Any) -> Any:
     """What ACKNOWLEDGES says of a gun that was offered so much."""
     return implies(acknowledged, draws_w <= offer_w)
+
+
+def carried(assumed: frozenset[str], until_ms: Any, at_ms: Any) -> list[Any]:
+    """What IN_TIME says of a write that was made at that time."""
+    return [at_ms <= until_ms] if IN_TIME in assumed else []
 
 
 def holds(assumed: frozenset[str], times: Timing, now: Scan) -> list[Any]:

@@ -15,6 +15,8 @@ the order of effects in `proofs.scan_effects`.
 
 from typing import Any
 
+import z3
+
 from proofs import healing, plant, scan_effects, scan_offers
 from proofs.algebras.z3_terms import and_, iff, implies, not_, or_
 from proofs.lemmas.any_scan import Assumed, ages_are_sound
@@ -29,6 +31,7 @@ from proofs.lemmas.scan_claims import (
     left_by,
     of_each_module,
     one_at_most,
+    only,
     power_w,
     promise_w,
     rises,
@@ -50,6 +53,7 @@ from proofs.plant import (
     CHIPS,
     CLOCK,
     IN_ITS_SCAN,
+    IN_TIME,
     LINES,
     MIRROR,
     NEEDS_ENABLE,
@@ -60,7 +64,7 @@ from proofs.plant import (
 )
 from verified_alloc.kernel import scan
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.scan import Disable
+from verified_alloc.kernel.scan import Disable, Enable, Write
 from verified_alloc.station.model import Station
 
 
@@ -354,6 +358,32 @@ def invalid_is_off(station: Station) -> Claim:
             "it was enabled",
             lambda of, m: and_(of.now[m].readings.enabled, not_(of.now[m].readings.valid)),
         ),
+    )
+
+
+@obligation(
+    "scan.fresh-readings",
+    "scan.built",
+    "scan.moves",
+    "scan.conclude",
+    domain=WHOLE,
+    needs={IN_TIME},
+)
+def fresh_readings(station: Station, assumed: Assumed) -> Claim:
+    """Whatever stalls: no contactor closes and no enable rises by readings that are older than two
+    scans (S5)."""
+    of = any_scan(station)
+    closed_ms, enabled_ms = z3.Ints("closed_ms enabled_ms")
+    laws = (
+        *plant.carried(assumed, only(of, Write).close_until_ms, closed_ms),
+        *plant.carried(assumed, only(of, Enable).until_ms, enabled_ms),
+    )
+    oldest_ms = of.observed.begun_ms + 2 * z3.Int("scan_ms")
+    return Claim(
+        laws,
+        and_(closed_ms <= oldest_ms, enabled_ms <= oldest_ms),
+        None,
+        (("they are that old", and_(closed_ms == oldest_ms, enabled_ms == oldest_ms)),),
     )
 
 

@@ -411,6 +411,7 @@ def built_as_wired(station: Station) -> Claim:
             equal(made.timing, plant.timing()),
             equal(made.offer_lead_ms, z3.Int("lead_ms")),
             equal(made.minimum_dwell_ms, z3.Int("minimum_dwell_ms")),
+            made.fresh_ms == 2 * z3.Int("scan_ms"),
             equal(made.gun_max_w, [gun.max_power_w for gun in station.guns]),
             equal(made.module_power_w, [module.power_w for module in station.modules]),
             equal(made.places, by_hand),

@@ -157,6 +157,7 @@ def any_built(station: Station) -> Built:
         plant.timing(),
         z3.Int("lead_ms"),
         z3.Int("minimum_dwell_ms"),
+        z3.Int("scan_ms"),
         station.gun_max_w,
         station.module_power_w,
         [(gun - 1, module - 1) for gun, module in station.contactors],
@@ -214,6 +215,7 @@ def any_scan(station: Station) -> WholeScan:
         obeyed=bools("obeyed", expanders),
         misconfigured=bools("misconfigured", expanders),
         stop_pressed=z3.Bool("stop pressed"),
+        begun_ms=z3.Int("begun_ms"),
         elapsed_ms=elapsed_ms,
         scans=scans,
     )

@@ -30,6 +30,7 @@ CHOSEN = (
     "scan.enabled-on-its-target",
     "scan.break-before-make",
     "scan.invalid-is-off",
+    "scan.fresh-readings",
     "scan.offers-are-borne",
     "scan.planned-removal-waits",
     "scan.site-limit",

@@ -202,8 +202,8 @@ def test_a_module_that_does_not_switch_off_keeps_its_contactor_and_ends_the_test
         walk = Walk(SMALL, bank, lines, supervision)
         enable = lines.enable
 
-        def stick(module: int) -> None:
-            enable(module)
+        def stick(module: int, until_s: float) -> None:
+            enable(module, until_s)
             if module == 2:
                 unit.stuck_on = True
 

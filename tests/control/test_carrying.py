@@ -29,6 +29,7 @@ ENABLES, STATUSES = [16, 17, 18], [4, 5, 6]
 OUTPUTS, FEEDBACK = (0x20, 0x21), (0x24, 0x25)
 WATCHDOG = 26
 SCAN_MS = 20
+EVER_MS = 10**9
 TIMING = Timing(200, 1000, 1000, 40, 40, 16, 16)
 
 
@@ -58,7 +59,7 @@ class Rig:
         self.wires = Wires(station, self.bank, self.lines, self.supervision, {})
 
     def readings(self, lines: LineReading, bank: BankReading) -> Sequence[Readings]:
-        return self.wires.observed(lines, bank, False, SCAN_MS, 1).modules
+        return self.wires.observed(lines, bank, False, 0, SCAN_MS, 1).modules
 
     def levels(self) -> list[bool]:
         return [bool(self.pins.pin(number).state) for number in ENABLES]
@@ -157,15 +158,16 @@ def test_what_else_is_observed(rig: Rig) -> None:
         doubted=(True, False),
         lost=(False, True),
     )
-    observed = rig.wires.observed(lines(bits(of=17), bits(3, of=17)), of, True, 40, 2)
+    observed = rig.wires.observed(lines(bits(of=17), bits(3, of=17)), of, True, 7, 40, 2)
     assert observed.obeyed == [True, False]
     assert observed.contacts_read == (False, True)
     assert observed.coils_doubted == (True, False)
     assert observed.misconfigured == (False, True)
     assert observed.line_high == bits(3, of=17)
-    assert (observed.stop_pressed, observed.elapsed_ms, observed.scans) == (True, 40, 2)
+    assert (observed.stop_pressed, observed.begun_ms) == (True, 7)
+    assert (observed.elapsed_ms, observed.scans) == (40, 2)
     deaf = rig.wires.observed(
-        lines(bits(of=17)), of._replace(answered=(False, True), heeded=(True, True)), False, 0, 1
+        lines(bits(of=17)), of._replace(answered=(False, True), heeded=(True, True)), False, 7, 0, 1
     )
     assert deaf.obeyed == [False, True]
     assert not deaf.stop_pressed
@@ -174,10 +176,10 @@ def test_what_else_is_observed(rig: Rig) -> None:
 def test_a_write_is_verified_expander_by_expander(rig: Rig) -> None:
     rig.bank.open()
     rig.bank.start()
-    assert rig.wires.carry([Write(wiring.words(bits(0, 17)))]) == [True, True]
+    assert rig.wires.carry([Write(wiring.words(bits(0, 17)), EVER_MS)]) == [True, True]
     assert [rig.bus.chips[at].word for at in OUTPUTS] == [1 << 0, 1 << 3]
     rig.bus.inject(BusFault("drop_write", OUTPUTS[1], count=None))
-    assert rig.wires.carry([Write(wiring.words(bits(1)))]) == [True, False]
+    assert rig.wires.carry([Write(wiring.words(bits(1)), EVER_MS)]) == [True, False]
     assert rig.bus.chips[OUTPUTS[0]].word == 1 << 1
 
 
@@ -206,7 +208,7 @@ def test_a_quick_look_shows_the_contact_of_one_contactor(rig: Rig) -> None:
     rig.bank.open()
     rig.bank.start()
     for number in range(CONTACTORS):
-        rig.wires.carry([Write(wiring.words(bits(number)))])
+        rig.wires.carry([Write(wiring.words(bits(number)), EVER_MS)])
         assert [rig.wires.contact(each) for each in range(CONTACTORS)] == list(bits(number))
     rig.bus.inject(BusFault("nack", FEEDBACK[1], count=None))
     assert [rig.wires.contact(each) for each in (13, 14)] == [False, None]
@@ -218,22 +220,37 @@ def test_an_abandoned_expander_is_written_no_more(rig: Rig, lost: tuple[bool, bo
     rig.bank.start()
     rig.wires.carry([Abandon(lost)])
     verified = [not each for each in lost]
-    assert rig.wires.carry([Write(wiring.words(bits(0, 14)))]) == verified
+    assert rig.wires.carry([Write(wiring.words(bits(0, 14)), EVER_MS)]) == verified
     assert [bool(rig.bus.chips[at].word) for at in OUTPUTS] == verified
 
 
 def test_lines_fall_and_rise_in_the_order_of_the_effects(rig: Rig) -> None:
-    rig.wires.carry([Enable([True, True, False])])
+    rig.wires.carry([Enable([True, True, False], EVER_MS)])
     assert rig.levels() == [True, True, False]
-    rig.wires.carry([Disable([True, False, True]), Enable([False, False, True])])
+    rig.wires.carry([Disable([True, False, True]), Enable([False, False, True], EVER_MS)])
     assert rig.levels() == [False, True, True]
-    rig.wires.carry([Enable([True, False, False]), Disable([True, False, False])])
+    rig.wires.carry([Enable([True, False, False], EVER_MS), Disable([True, False, False])])
+    assert rig.levels() == [False, True, True]
+
+
+def test_what_comes_too_late_closes_and_enables_nothing(rig: Rig) -> None:
+    """At the last millisecond it still does; what opens and what falls always does."""
+    rig.bank.open()
+    rig.bank.start()
+    rig.time.sleep_s(1.0 - clock.now_s())
+    rig.wires.carry([Write(wiring.words(bits(0)), 1000), Enable([True, False, False], 1000)])
+    assert [rig.bus.chips[at].word for at in OUTPUTS] == [1, 0]
+    assert rig.levels() == [False] * 3  # the write took its time
+    assert rig.wires.carry([Write(wiring.words(bits(14)), 1000)]) == [True, True]
+    assert [rig.bus.chips[at].word for at in OUTPUTS] == [0, 0]
+    rig.wires.carry([Enable([True] * 3, round(clock.now_s() * 1000) + 1)])
+    rig.wires.carry([Disable([True, False, False]), Enable([True, False, False], 1000)])
     assert rig.levels() == [False, True, True]
 
 
 def test_a_line_falls_whatever_it_reads(rig: Rig) -> None:
     """One that something holds low would rise again once it is let go."""
-    rig.wires.carry([Enable([True, True, False])])
+    rig.wires.carry([Enable([True, True, False], EVER_MS)])
     rig.pins.pin(ENABLES[0]).state = False
     rig.wires.carry([Disable([True, True, False])])
     assert rig.lines.read().enabled == (False, False, False)
@@ -242,7 +259,7 @@ def test_a_line_falls_whatever_it_reads(rig: Rig) -> None:
 def test_a_line_that_no_effect_names_is_left_alone(rig: Rig) -> None:
     for number in ENABLES:
         rig.pins.pin(number).clear_states()
-    rig.wires.carry([Disable([False, False, False]), Enable([False, False, False])])
+    rig.wires.carry([Disable([False, False, False]), Enable([False, False, False], EVER_MS)])
     assert all(len(rig.pins.pin(number).states) == 1 for number in ENABLES)
 
 

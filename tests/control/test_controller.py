@@ -446,6 +446,38 @@ def pulse_coil(at_work: WorkingStation, gun: int, module: int) -> None:
     at_work.cabinet.coil_word(position, word, "wire")
 
 
+def any_in(bits: Any) -> bool:
+    """Of bits, or of words of bits."""
+    return any(any(each) if isinstance(each, tuple) else each for each in bits)
+
+
+@pytest.mark.parametrize("stalled", [scan.Write, scan.Enable], ids=["closing", "enabling"])
+def test_nothing_closes_or_is_enabled_by_readings_from_before_a_stall(stalled: type) -> None:
+    """72 ms pass between what was read and what is written, and 2:1 closes by itself meanwhile."""
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.go_on(2)
+        wires, carry = at_work.controller._wires, at_work.controller._wires.carry
+        stalls = []
+
+        def late(effects: Sequence[scan.Effect]) -> Any:
+            rising = [each for each in effects if isinstance(each, stalled) and any_in(each[0])]
+            if rising and not stalls:
+                at_work.inject("spontaneous-close 2:1")
+                clock.sleep_s(0.072)
+                stalls.append(at_work.cabinet.now_us)
+            return carry(effects)
+
+        wires.carry = late  # type: ignore[method-assign]
+        at_work.ask({1: 40})
+        assert at_work.go_on(5, until=lambda: bool(stalls), skip=False)
+        assert at_work.closed == ({(2, 1)} if stalled is scan.Write else {(1, 1), (2, 1)})
+        at_work.go_on(SETTLING_S)
+        assert "contactor 2:1 is welded" in reported(at_work)
+        assert at_work.live[1] == (2,)
+        assert at_work.cabinet.modules[0].changed_us == -1  # it never ran
+        assert not at_work.bad()
+
+
 def test_two_welds_on_one_module_lock_both_guns() -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.inject("weld 1:1", "weld 2:1")
@@ -883,12 +915,12 @@ def test_nobody_is_fed_while_coils_are_in_doubt_whose_contacts_cannot_be_read() 
         bank = at_work.controller._bank
         write = bank.write
 
-        def fails(coils: Sequence[bool]) -> frozenset[int]:
+        def fails(coils: Sequence[bool], close_until_s: float) -> frozenset[int]:
             if list(coils) != list(bank.read(clock.now_s() + 1).latch):
                 del bank.write  # type: ignore[method-assign]
                 at_work.bus.inject(silent)
                 at_work.bus.inject(blind)
-            return write(coils)
+            return write(coils, close_until_s)
 
         bank.write = fails  # type: ignore[method-assign]
         at_work.ask({2: 40})
@@ -997,6 +1029,7 @@ def test_the_first_act_is_given_what_passed_and_what_was_told_since_the_scan_bef
     with WorkingStation(replace(REFERENCE, site_limit_w=200_000)) as at_work:
         at_work.scan(skip=False)
         monkeypatch.setattr(scan, "diagnose", noted)
+        begun_ms = at_work.due_ms
         at_work.scan(skip=False)
         assert at_work.controller.acknowledge(2, 0)
         at_work.controller.limit_site(90_000)
@@ -1011,6 +1044,7 @@ def test_the_first_act_is_given_what_passed_and_what_was_told_since_the_scan_bef
         (20, 1, scan.Orders(False, gun_2, 90_000)),
         (100, 5, scan.Orders(True, nobody, 90_000)),
     ]
+    assert [observed.begun_ms for observed, _ in given] == [begun_ms, begun_ms + 20, begun_ms + 120]
 
 
 def test_the_third_act_is_given_what_was_verified(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1023,7 +1057,7 @@ def test_the_third_act_is_given_what_was_verified(monkeypatch: pytest.MonkeyPatc
 
     with WorkingStation(REFERENCE) as at_work:
         at_work.go_on(1)
-        monkeypatch.setattr(at_work.controller._bank, "write", lambda _: frozenset([1]))
+        monkeypatch.setattr(at_work.controller._bank, "write", lambda *_: frozenset([1]))
         monkeypatch.setattr(scan, "conclude", noted)
         assert not at_work.scan(skip=False).verified
     assert given == [[True, False, True, True]]

@@ -25,7 +25,7 @@ OFF = (False, False)
 SOUND = Latched([OFF, OFF], [OFF, OFF], OFF, [OFF, OFF], [False], OFF, OFF, False, False, OFF, OFF)
 READ = Readings(True, False, False, OFF, OFF, OFF)
 REST: dict[str, Any] = {
-    "observed": Observed([READ, READ], OFF, [True], [False], [True], [False], False, SCAN_MS, 1),
+    "observed": Observed([READ, READ], OFF, [True], [False], [True], [False], False, 0, SCAN_MS, 1),
     "switched": Switched([Writes(False, False, OFF), Writes(False, True, OFF)], OFF),
     "allocation": allocate(STATION, {}),
     "before": scan.restarted(BUILT, SOUND),

@@ -157,6 +157,19 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]]:
 # Without faults.
 
 
+def test_a_late_write_opens_and_closes_nothing(bench):
+    """Each word is late or not when it is its turn; what it leaves out was not asked of it."""
+    station = bench().running(OLD)
+    words = words_of(NEW)
+    assert station.bank.write(words, clock.now_s()) == frozenset()
+    only_opened = [before & after for before, after in zip(words_of(OLD), words, strict=True)]
+    assert [station.bus.chips[at].word for at in OUTPUTS] == [words[0], *only_opened[1:]]
+    assert station.read().latch == (words[0], *only_opened[1:])
+    assert all(station.bank.read(clock.now_s() + 1).heeded)
+    assert station.write(NEW) == frozenset()
+    assert all(station.shows(position, NEW) for position in range(4))
+
+
 @pytest.mark.parametrize("adapter", ["bcm2835", "designware"])
 def test_coils_and_contacts_follow_what_is_written(bench, adapter):
     station = bench(adapter).running(NONE)

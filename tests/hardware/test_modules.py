@@ -10,7 +10,7 @@ import pytest
 from gpiozero import Device, OutputDevice
 from gpiozero.pins.mock import MockFactory
 
-from hardware import DeviceLost, MissingExtra
+from hardware import DeviceLost, MissingExtra, clock
 from hardware.modules import PowerModuleController, claim_input, claim_output
 
 ENABLES = [16, 17, 18]
@@ -54,6 +54,15 @@ def test_modules_are_switched_one_by_one(pins):
     modules.disable(2)
     assert levels(pins) == [False, False, True]
     assert modules.read().enabled == (False, False, True)
+
+
+def test_a_module_is_not_switched_on_too_late(pins, monkeypatch):
+    modules = PowerModuleController(ENABLES, [])
+    monkeypatch.setattr(clock, "now_s", lambda: 5.0)
+    modules.enable(1, 5.0)
+    modules.enable(2, 4.999)
+    assert levels(pins) == [True, False, False]
+    assert modules.read().enabled == (True, False, False)
 
 
 def test_status_is_read_from_its_own_line(pins):

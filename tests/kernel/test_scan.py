@@ -47,6 +47,7 @@ class Patient:
             obeyed=(True,) * 4,
             misconfigured=(False,) * 4,
             stop_pressed=False,
+            begun_ms=0,
             elapsed_ms=SCAN_MS,
             scans=1,
         )._replace(**otherwise)

@@ -164,7 +164,7 @@ class Walk:
         self._due_ms = now_ms + self._period_ms
         lines = self._lines.read()
         bank = self._bank.read(clock.now_s() + self._period_ms / 1000)
-        observed = self._wires.observed(lines, bank, False, elapsed_ms, 1)
+        observed = self._wires.observed(lines, bank, False, now_ms, elapsed_ms, 1)
         self._check_stop()
         self._check_modules(lines)
         # No fault, stop or offer is remembered: the next contactor is tested all the same. A lost

@@ -91,7 +91,8 @@ class Controller:
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         lines = self._lines.read()
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
-        observed = self._wires.observed(lines, bank, self._supervision.stopped, elapsed_ms, scans)
+        pressed = self._supervision.stopped
+        observed = self._wires.observed(lines, bank, pressed, now_ms, elapsed_ms, scans)
         acknowledged, self._acknowledged = self._acknowledged, []
         obeys = [gun in acknowledged for gun in self._guns]
         orders = Orders(self._ending, obeys, self.station.limit_w)

@@ -70,10 +70,11 @@ class Wires:
         lines: LineReading,
         bank: BankReading,
         stop_pressed: bool,
+        begun_ms: int,
         elapsed_ms: int,
         scans: int,
     ) -> Observed:
-        """What was read, `elapsed_ms` and so many scans after the last time."""
+        """What was read since then, `elapsed_ms` and so many scans after the last time."""
         latch, closed, again = (
             (*self.decoded(words), False) for words in (bank.latch, bank.closed, bank.closed_again)
         )
@@ -97,6 +98,7 @@ class Wires:
             obeyed=list(map(ops.and_, bank.answered, bank.heeded)),
             misconfigured=bank.lost,
             stop_pressed=stop_pressed,
+            begun_ms=begun_ms,
             elapsed_ms=elapsed_ms,
             scans=scans,
         )
@@ -108,9 +110,9 @@ class Wires:
             answer = self._carriers[type(effect)](*effect)
         return answer
 
-    def _write(self, words: tuple[Word, ...]) -> list[bool]:
-        """Write these words; by expander, whether it is verified to be as commanded."""
-        unverified = self._bank.write(_numbers(words))
+    def _write(self, words: tuple[Word, ...], close_until_ms: int) -> list[bool]:
+        """Write these words, later without what closes; by expander, whether that is verified."""
+        unverified = self._bank.write(_numbers(words), close_until_ms / 1000)
         return [position not in unverified for position in range(len(words))]
 
     def _abandon(self, expanders: Sequence[bool]) -> None:
@@ -131,11 +133,11 @@ class Wires:
             if falls:
                 self._lines.disable(module)
 
-    def _enable(self, modules: Sequence[bool]) -> None:
-        """Raise the enable lines of these modules."""
+    def _enable(self, modules: Sequence[bool], until_ms: int) -> None:
+        """Raise the enable lines of these modules, unless it is later."""
         for module, rises in enumerate(modules, start=1):
             if rises:
-                self._lines.enable(module)
+                self._lines.enable(module, until_ms / 1000)
 
     def contact(self, number: int) -> bool | None:
         """One quick look at the auxiliary contact of the contactor of this number, to time its

@@ -45,6 +45,7 @@ def assumptions(station: Station, report: Path, root: Path) -> Iterator[Check]:
     yield _spacing(station)
     yield Check("A14", UNSEEN, "guns obey offers and their lifetime: gun controller")
     yield Check("A15", UNSEEN, "guns that acknowledge obey: gun controller")
+    yield Check("A16", UNSEEN, "no stall between a look at the clock and its write: kernel, load")
     yield wires.emergency_stop()
     yield Check("modules", UNSEEN, "current decay, discharge, reverse blocking: module datasheet")
     yield Check("guns", UNSEEN, "output contactors, insulation, lock, precharge: gun controller")

@@ -46,6 +46,8 @@ class Built(NamedTuple):
     timing: Timing
     offer_lead_ms: int
     minimum_dwell_ms: int
+    fresh_ms: int
+    """So old what was read may be when a contactor closes or an enable rises: two scans."""
     gun_max_w: Sequence[int]
     module_power_w: Sequence[int]
     contactors: Sequence[tuple[Shape, Shape]]
@@ -72,6 +74,8 @@ class Observed(NamedTuple):
     misconfigured: Sequence[bool]
     """By expander: its registers are not as they were configured."""
     stop_pressed: bool
+    begun_ms: int
+    """When the first of it was read, by the controller's clock."""
     elapsed_ms: int
     """Since the last scan, by the controller's clock."""
     scans: int
@@ -162,15 +166,18 @@ class Disable(NamedTuple):
 
 
 class Write(NamedTuple):
-    """Write these words to the expanders, and verify them."""
+    """Write these words to the expanders, and verify them; after that time, by the controller's
+    clock, as far as they close nothing."""
 
     words: Sequence[Word]
+    close_until_ms: int
 
 
 class Enable(NamedTuple):
-    """Raise the enable lines of these modules."""
+    """Raise the enable lines of these modules; after that time, none."""
 
     modules: Sequence[bool]
+    until_ms: int
 
 
 class Beat(NamedTuple):
@@ -205,6 +212,7 @@ def built(
     timing: Timing,
     offer_lead_ms: int,
     minimum_dwell_ms: int,
+    scan_ms: int,
     gun_max_w: Sequence[int],
     module_power_w: Sequence[int],
     contactors: Sequence[tuple[Shape, Shape]],
@@ -223,6 +231,7 @@ def built(
         timing,
         offer_lead_ms,
         minimum_dwell_ms,
+        scan_ms + scan_ms,
         gun_max_w,
         module_power_w,
         contactors,
@@ -402,7 +411,7 @@ def moves(
         ops.and_(module.enabled, ops.not_(write.enable))
         for module, write in zip(observed.modules, writes, strict=True)
     ]
-    return Disable(falls), Write(wiring.words(coils))
+    return Disable(falls), Write(wiring.words(coils), observed.begun_ms + built.fresh_ms)
 
 
 def conclude(
@@ -445,7 +454,8 @@ def conclude(
             [
                 ops.and_(on, ops.not_(high))
                 for on, high in zip(enabled, observed.line_high, strict=True)
-            ]
+            ],
+            observed.begun_ms + built.fresh_ms,
         ),
         Publish([each.offer_w for each in raised]),
     ]

@@ -104,6 +104,7 @@ class Station(StationParts):
             self.kernel_timing,
             self.timing.offer_lead_ms,
             self.timing.minimum_dwell_s * 1000,
+            self.timing.scan_ms,
             self.gun_max_w,
             self.module_power_w,
             [(gun - 1, module - 1) for gun, module in self.contactors],
