@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove wheel prove-stations certificates mutants glue-mutants sweep campaign faults soak bench load virtual-pi aarch64 lint
+.PHONY: help run test prove wheel prove-stations certificates mutants glue-mutants sweep campaign faults coverage soak bench load virtual-pi aarch64 lint
 
 help:
 	@echo "make run           a simulated station lives through a day; Ctrl-C ends it"
@@ -20,6 +20,7 @@ help:
 	@echo "make sweep         the long campaigns: random changes (an hour)"
 	@echo "make campaign      faults at every transaction, and double ones at random (BUDGET=60min)"
 	@echo "make faults        how a station takes each fault: played, measured, into docs/faults.md"
+	@echo "make coverage      every single fault of every part, by what it is seen: docs/coverage.csv"
 	@echo "make soak          30 simulated days, disturbed every few minutes (half an hour)"
 	@echo "make bench         the benchmarks; each one asserts its ratio"
 	@echo "make load          the scan's lateness while the service is under load (mosquitto)"
@@ -63,6 +64,9 @@ campaign: $(INSTALLED)
 
 faults: $(INSTALLED)
 	PYTHONPATH=tests $(VENV)/bin/python -m campaign.behaviour
+
+coverage: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m campaign.coverage
 
 soak: $(INSTALLED)
 	PYTHONPATH=tests $(VENV)/bin/python -m campaign.soak

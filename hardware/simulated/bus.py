@@ -7,7 +7,7 @@ two names in the module `smbus2.smbus2` (its `ioctl` and its `os`) and nothing e
 import errno
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from ctypes import memmove, string_at
 from random import Random
@@ -142,6 +142,8 @@ class SimulatedBus:
         self._armed: list[ArmedFault] = []
         self._next_fault = NEVER  # no transaction before this one can be struck
         self._descriptor = -1
+        self.stand_still: Callable[[int], None] = time.advance_us
+        """Called when the host stops for so long."""
 
     # What the host can do.
 
@@ -322,8 +324,7 @@ class SimulatedBus:
             if fault.kind == STALL and fault.address in addresses:
                 armed.hits(transaction, self._time.now_us)
                 self._note(fault, messages[0].address, transaction)
-                self._time.advance_us(fault.for_us or 0)
-                self._last_struck_us = self._time.now_us
+                self.stand_still(fault.for_us or 0)
         for armed in [each for each in self._armed if each.first <= transaction]:
             if armed.until_us <= self._time.now_us:
                 armed.left = 0

@@ -6,7 +6,6 @@ events nothing is computed. Guns and modules are numbered from 1.
 
 import random
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from heapq import heappop, heappush
 
 from hardware.simulated.contactor import Contactor, Drive
@@ -60,8 +59,9 @@ class Cabinet:
         """Asked by `disturbed`: when a fault last struck the I2C bus."""
 
         self._place = places(contactors)
-        chips = 1 + max((position for position, _ in self._place.values()), default=-1)
-        self._at: list[list[Contactor | None]] = [[None] * 16 for _ in range(chips)]
+        self.chips = 1 + max((position for position, _ in self._place.values()), default=-1)
+        """Positions of expanders that contactors are on."""
+        self._at: list[list[Contactor | None]] = [[None] * 16 for _ in range(self.chips)]
         self.contactors: dict[tuple[int, int], Contactor] = {}
         for (gun, module), (position, bit) in self._place.items():
             contactor = Contactor(
@@ -101,11 +101,8 @@ class Cabinet:
         for contactor in self.contactors.values():
             self.of_module[contactor.module].append(contactor)
 
-        unconnected = [
-            sum(1 << bit for bit, c in enumerate(chip) if c is None) for chip in self._at
-        ]
         self._word = [0] * len(self._at)
-        self._floating = unconnected
+        self._floating = [sum(1 << bit for bit, c in enumerate(at) if not c) for at in self._at]
         self._noisy: list[list[Contactor]] = [[] for _ in self._at]
         self._noise_seed = draw.getrandbits(32)
 
@@ -113,9 +110,11 @@ class Cabinet:
         """Something else holds the watchdog line: no edge gets through."""
         self.held_on: frozenset[int] = frozenset()
         """Modules whose enable line something else holds high, whatever we drive."""
+        self.resumes_us = -NEVER_US
+        """When the computer goes on, or went on, after it last stood still."""
+        self.stuck_pins = 0  # of expanders
         self._disturbed_us = -NEVER_US
-        self._failed: set[str] = set()
-        """Of `STATION_KINDS`, those that last."""
+        self._failed: set[str] = set()  # of STATION_KINDS, those that last
         self._watchdog_us: int | None = None
         self._gate_open = timing.watchdog_ms is None
         self.coil_supply = self._gate_open
@@ -266,7 +265,7 @@ class Cabinet:
 
     def floating_word(self, position: int) -> int:
         """Word of the auxiliary contacts: 1 = leaves the pin open (main closed, or no contact)."""
-        if position >= len(self._at):
+        if position >= self.chips:
             return 0xFFFF
         word = self._floating[position]
         for contactor in self._noisy[position]:
@@ -419,10 +418,6 @@ class Cabinet:
         vehicle = self.vehicles[gun - 1]
         return vehicle.energy_wus + vehicle.draw_w * (self.now_us - vehicle.since_us)
 
-    def energy_j(self, gun: int) -> Fraction:
-        """Energy delivered to the gun so far, in joules, exact."""
-        return Fraction(self.energy_wus(gun), 1_000_000)
-
     # Gates --------------------------------------------------------------------------------
 
     @property
@@ -527,7 +522,12 @@ class Cabinet:
         nobody commanded. What the controller drops in such a time it need not have planned."""
         bus_us = self.last_bus_fault_us() if self.last_bus_fault_us is not None else None
         latest_us = self._disturbed_us if bus_us is None else max(self._disturbed_us, bus_us)
-        return self.now_us - latest_us <= AFTERMATH_US
+        return bool(self.stuck_pins) or self.now_us - latest_us <= AFTERMATH_US
+
+    @property
+    def cut(self) -> bool:
+        """The enables may be cut by a fault that no line but the status inputs shows."""
+        return self.watchdog_held or "relay-supply-off" in self._failed
 
     def inject(self, injection: Injection) -> None:
         """Play a fault at its time. ValueError as `check`."""

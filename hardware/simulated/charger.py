@@ -16,6 +16,8 @@ from hardware.simulated.plant_timing import PlantTiming
 from hardware.simulated.virtual_time import VirtualTime
 
 US_PER_MS = 1000
+NOTICED_WITHIN_US = 1_000_000
+"""All registers of an expander are looked at in a shorter time."""
 
 
 class SimulatedCharger:
@@ -47,15 +49,16 @@ class SimulatedCharger:
         )
         self.monitor = Monitor(self.cabinet, fault_reaction_ms=fault_reaction_ms)
         self.pins = CabinetPins(self.cabinet, layout)
-        for position, address in enumerate(outputs):
+        for position, address in enumerate(outputs[: self.cabinet.chips]):
             self.bus.chips[address].driven = _Coils(self.cabinet, position)
         for position, address in enumerate(feedback):
             self.bus.chips[address].floating = _Contacts(self.cabinet, position)
         self.time.on_advance(self.cabinet.advance)
+        self._upset_us = -NOTICED_WITHIN_US
         self._bus_faults: dict[Injection, BusFault] = {}
         self.cabinet.bus_fault = self._disturb
         self.cabinet.hold_line = self.pins.hold
-        self.pins.stand_still = self.time.advance_us
+        self.pins.stand_still = self.bus.stand_still = self.stand_still
         self.cabinet.last_bus_fault_us = self.bus.last_struck_us
         self.cabinet.reset_expanders = self.bus.reset_line
 
@@ -74,6 +77,13 @@ class SimulatedCharger:
     def tell(self, gun: int, offer_w: int, lifetime_ms: int) -> None:
         """The gun's controller hears its offer."""
         self.cabinet.offer(gun, offer_w, self.time.now_us + lifetime_ms * US_PER_MS)
+
+    def stand_still(self, for_us: int) -> None:
+        """The computer stops in the middle of what it does; the world goes on."""
+        self.cabinet.resumes_us = self.time.now_us + for_us
+        for passed_us in range(0, for_us, US_PER_MS):  # in steps, for who looks meanwhile
+            self.time.advance_us(min(US_PER_MS, for_us - passed_us))
+        self.cabinet.disturb()
 
     def inject(self, injection: Injection) -> None:
         """Play a fault at its time. ValueError if there is no such part."""
@@ -100,7 +110,10 @@ class SimulatedCharger:
         return None if event_us is None else event_us // US_PER_MS
 
     def moved_since_ms(self, since_ms: int) -> bool:
-        """Something in the plant has moved by itself since then, or a fault has struck the bus."""
+        """Something in the plant has moved by itself since then, or a fault has struck the bus, or
+        a register has just flipped, which not every scan looks at."""
+        if self.time.now_us - self._upset_us < NOTICED_WITHIN_US:
+            return True
         struck_us = self.bus.last_struck_us()
         last_us = self.cabinet.last_event_us
         return max(last_us, last_us if struck_us is None else struck_us) >= since_ms * US_PER_MS
@@ -118,8 +131,10 @@ class SimulatedCharger:
         if injection.kind in CHIP_KINDS:
             chip, bit = self.bus.chips[injection.address or 0], injection.bit or 0
             if injection.kind != "upset":
+                self.cabinet.stuck_pins += 1 if begins else -1
                 chip.stick(bit, injection.kind == "pin-high" if begins else None)
             elif begins:
+                self._upset_us = self.time.now_us
                 chip.upset(bit)
         elif begins:
             fault = BusFault(

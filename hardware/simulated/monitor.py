@@ -35,10 +35,11 @@ FORCED = "a fault may have forced the removal"
 TIMED = "the stop had waited in vain"
 HELD_ON = "only the watchdog's hardware can switch it off"
 NOBODY = "no process was there to lower the offer"
+STOOD_STILL = "the computer stood still"
 PUT_RIGHT = "a coil that the wire had changed was put right"
 EXCUSES = (
     *(JUST_CHANGED, JUST_SWITCHED, JUST_JOINED, JUST_LOST, UNSHOWN_RUN, UNSHOWN_LOSS),
-    *(FORCED, TIMED, HELD_ON, NOBODY, PUT_RIGHT),
+    *(FORCED, TIMED, HELD_ON, NOBODY, STOOD_STILL, PUT_RIGHT),
 )
 """All that makes a violation an exposure; "just" is within `fault_reaction_ms`."""
 
@@ -249,6 +250,11 @@ class Monitor(Observer):
                 condition.record.excuse(HELD_ON)
                 self._due(condition, condition.deadline_us + self._watchdog_us)
                 continue
+            resumes_us = self._cabinet.resumes_us
+            if resumes_us > condition.since_us and resumes_us + self._reaction_us >= now_us:
+                condition.record.excuse(STOOD_STILL)
+                self._due(condition, resumes_us + self._reaction_us + 1)
+                continue
             condition.deadline_us = NEVER_US
             was, lasted_ms = condition.record.event, (now_us - condition.since_us) // 1000
             self._set_duration(condition.record)
@@ -444,7 +450,7 @@ class Monitor(Observer):
             unknowable = not self._cabinet.status_wired and offer_w <= live_w + unseen_w
             excuse = NOBODY if cause in PROCESS_CAUSES else UNSHOWN_LOSS if unknowable else ""
             if unknowable and cause == COMMAND:
-                cause = HELD if self._cabinet.watchdog_held else "module dead"
+                cause = HELD if self._cabinet.cut else "module dead"
             if cause != COMMAND:
                 record = self._note("S6", gun, None, 0, cause, text, excuse)
             else:
@@ -526,8 +532,8 @@ class Monitor(Observer):
 
     def _unseen_off(self, unit: PowerModule) -> bool:
         """Only a status input would show that it gives nothing: it is dead, or its enable is high
-        and cut by a watchdog whose line something else holds."""
-        cut = self._cabinet.watchdog_held and unit.wire and not unit.enabled
+        and cut by a watchdog whose line something else holds, or that has no supply."""
+        cut = self._cabinet.cut and unit.wire and not unit.enabled
         return cut or (unit.enabled and unit.dead)
 
     def _waited(self, unit: PowerModule) -> bool:

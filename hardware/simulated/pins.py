@@ -200,10 +200,11 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
                 self._armed.remove(armed)
                 if fault.kind == STALL:
                     self.stand_still(fault.for_us)
+                    return False
                 self._cabinet.disturb()
                 if fault.kind == "error":
                     raise OSError(errno.EIO, "GPIO access failed")
-                return fault.kind == kind
+                return True
         return False
 
     def released(self, line: int) -> None:

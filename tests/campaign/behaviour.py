@@ -4,7 +4,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,24 @@ from hardware.simulated import miswiring
 from hardware.simulated.cabinet import HELD
 from hardware.simulated.pins import LineFault
 from hardware.simulated.power_module import PowerModule
-from verified_alloc.control.fault_kinds import KINDS, Fault, cleared_by, sentence_of
+from verified_alloc.control.fault_kinds import KINDS, Fault, cleared_by, in_order, sentence_of
 from verified_alloc.words import modules
 
 DEMANDS = {1: 160, 2: 80, 3: 40}
 """PM1-4 on gun 1, PM5-6 on gun 2, PM7 on gun 3; PM8-9 free."""
 LASTS_S = 4
 """So long a fault lasts that is repaired then."""
+WATCHED_S = 3
 WITHIN_A_SCAN_MS = 7
 SETTLING_S = 12
+PULL_DOWNS = "pull-downs"
+SOFTWARE, WATCHDOG, SUPPLY = PATHS = ("software", "watchdog", "supply")
+"""By which power may be taken off."""
+ACTS = {
+    **{"command": SOFTWARE, "restart": SOFTWARE, "watchdog": WATCHDOG},
+    **{"emergency stop": SUPPLY, "relay supply": SUPPLY, "process lost": PULL_DOWNS},
+}
+"""By what a module is switched off or an offer falls: the path."""
 ARMED_S = 20
 """So long a fault lasts that shows only when something is commanded."""
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -51,44 +60,72 @@ class Seen:
     violations: list[str] = field(default_factory=list)
     recovers: bool = False
     """After the repair and the clearing every gun gets its demand again."""
+    seen_ms: float | None = None
+    """From the fault, until anything shows that somebody has seen it."""
+    acts: list[str] = field(default_factory=list)
+    """What takes power off, in its order."""
+    latched: list[Fault] = field(default_factory=list)
+    safe_ms: dict[int, float | None] = field(default_factory=dict)
+    """By module through which a current flowed: until none did for the first time."""
 
 
 class Trial:
     """A station at work that suffers a fault, and what is noted of it."""
 
-    def __init__(self, at_work: WorkingStation) -> None:
+    def __init__(self, at_work: WorkingStation, path: str = SOFTWARE) -> None:
         self.at_work = at_work
+        self.path = path
         self.began_us = 0
+        self._acts: list[str] = []
+        self._safe_us: dict[int, int | None] = {}
+        at_work.charger.time.on_advance(self._look_at_currents)
         self._reacted_us: int | None = None
         self._told_us: int | None = None
         self._offers_w: list[tuple[int, ...]] = []
         monitor, cabinet = at_work.monitor, at_work.cabinet
         enabled, offered = monitor.enabled, monitor.offered
-        was_w = [0] * len(STATION.guns)
+        was_w = [vehicle.offer_w for vehicle in cabinet.vehicles]
 
         def watch_enabled(module: PowerModule, cause: str, gun_draw_w: int) -> None:
             enabled(module, cause, gun_draw_w)
             if not module.enabled and cause != HELD:
-                self._reacts()
+                self._reacts(cause)
 
         def watch_offered(gun: int, cause: str) -> None:
             offered(gun, cause)
             offer_w = cabinet.vehicles[gun - 1].offer_w
             if offer_w < was_w[gun - 1] and cause != HELD:
-                self._reacts()
+                self._reacts(cause)
             was_w[gun - 1] = offer_w
 
         monitor.enabled = watch_enabled  # type: ignore[method-assign]
         monitor.offered = watch_offered  # type: ignore[method-assign]
 
-    def _reacts(self) -> None:
+    def _reacts(self, cause: str) -> None:
+        act = ACTS.get(cause)
+        if self.began_us and act and act not in self._acts:
+            self._acts.append(act)
         if self.began_us and self._reacted_us is None:
             self._reacted_us = self.at_work.cabinet.now_us
 
+    def _look_at_currents(self, now_us: int) -> None:
+        for module, safe_us in self._safe_us.items():
+            if safe_us is None and not self.at_work.cabinet.current_ma(module):
+                self._safe_us[module] = now_us
+
     def begins(self) -> None:
-        """The fault strikes now."""
-        self.began_us, self._reacted_us, self._told_us = self.at_work.cabinet.now_us, None, None
-        self._reports = len(self.at_work.reported)
+        """The fault strikes now; by another path than the software's, the process dies with it, and
+        the relay supply goes too."""
+        at_work = self.at_work
+        self.began_us, self._reacted_us, self._told_us = at_work.cabinet.now_us, None, None
+        self._reports, self._acts = len(at_work.reported), []
+        self._safe_us = {
+            unit.id: None for unit in STATION.modules if at_work.cabinet.current_ma(unit.id)
+        }
+        if self.path != SOFTWARE:
+            at_work.kill()
+        if self.path == SUPPLY:
+            at_work.inject(f"relay-supply-off @ {at_work.now_ms}ms")
 
     def reports(self, sentence: str) -> None:
         """The process says so itself, now."""
@@ -102,7 +139,7 @@ class Trial:
         self.begins()
         for fault in faults:
             at_work.inject(f"{fault} @ {at_work.now_ms}ms for {round(lasts_s * 1000)}ms")
-        self.watch(lasts_s - 1)
+        self.watch(lasts_s - 1 if lasts_s > 1 else WATCHED_S)
 
     def arm(self, *faults: str) -> None:
         """Faults that show at the next command."""
@@ -121,7 +158,7 @@ class Trial:
                 break
         self.begins()
         self.began_us = max(contactor.latched_at_us, at_work_us)
-        self.watch(3)
+        self.watch(WATCHED_S)
 
     def command_off(self, module: int) -> None:
         """Nobody asks any more; the fault begins when this module's enable falls."""
@@ -130,15 +167,41 @@ class Trial:
         while at_work.cabinet.modules[module - 1].enabled:
             at_work.scan(skip=False)
         self.begins()
-        self.watch(3)
+        self.watch(WATCHED_S)
 
     def watch(self, for_s: float) -> None:
+        """Live on for so long."""
         at_work = self.at_work
         for _ in range(round(for_s * 1000) // STATION.timing.scan_ms):
+            self.let_pass(max(0, at_work.due_ms - at_work.now_ms))
+            if self.path != SOFTWARE:
+                at_work.due_ms += STATION.timing.scan_ms
+                continue
             at_work.scan(skip=False)
             self._offers_w.append(at_work.state.offer_w)
             if self._told_us is None and len(at_work.reported) > self._reports:
                 self._told_us = at_work.cabinet.now_us
+
+    def _seen_ms(self) -> Iterator[float]:
+        """When something takes power off, is reported, or the driver notes an oddity on the bus."""
+        for us in (self._reacted_us if self._acts else None, self._told_us):
+            if us is not None:
+                yield (us - self.began_us) / 1000
+        for event in self.at_work.controller._bank.events:
+            if event.at_s * 1e6 >= self.began_us:
+                yield event.at_s * 1000 - self.began_us / 1000
+
+    def let_pass(self, ms: int) -> None:
+        """In small steps, for what is looked at on the way."""
+        for _ in range(ms):
+            self.at_work.charger.time.sleep_s(0.001)
+
+    def safe_ms(self) -> dict[int, float | None]:
+        """As `Seen` has it."""
+        return {
+            module: None if us is None else (us - self.began_us) / 1000
+            for module, us in self._safe_us.items()
+        }
 
     def seen(self) -> Seen:
         """What has come of it so far."""
@@ -166,6 +229,8 @@ class Trial:
             seen.reacts_ms = (self._reacted_us - self.began_us) / 1000
         if self._told_us is not None:
             seen.told_ms = (self._told_us - self.began_us) / 1000
+        seen.seen_ms = min(self._seen_ms(), default=None)
+        seen.acts, seen.latched, seen.safe_ms = [*self._acts], in_order(latched), self.safe_ms()
         seen.exposures = [f"{e.rule}, {e.cause}" for e in at_work.monitor.exposures]
         seen.longest_ms = max((e.duration_ms for e in at_work.monitor.exposures), default=0)
         seen.violations = at_work.bad()
@@ -185,6 +250,16 @@ class Row:
     before: Callable[[WorkingStation], None] = lambda at_work: None
     repaired: bool = True
     """Whether the cause can be gone."""
+
+
+def safe_ms(row: Row, path: str) -> dict[int, float | None]:
+    """As `Seen` has it, where the process dies with the fault: by another path."""
+    with WorkingStation(STATION, seed=3) as at_work:
+        at_work.ask(row.demands)
+        at_work.go_on(SETTLING_S)
+        trial = Trial(at_work, path)
+        row.happens(trial)
+        return trial.safe_ms()
 
 
 def play(row: Row) -> Seen:
@@ -219,7 +294,7 @@ def _expanders_without_supply(trial: Trial) -> None:
     bus.reset_line(False)
 
 
-def _gone(power: bool, expanders: bool, away_s: float) -> Callable[[Trial], None]:
+def gone(power: bool, expanders: bool, away_s: float) -> Callable[[Trial], None]:
     """The process is gone (or the Pi's supply, or the expanders', or both); back after so long."""
 
     def happens(trial: Trial) -> None:
@@ -232,7 +307,7 @@ def _gone(power: bool, expanders: bool, away_s: float) -> Callable[[Trial], None
             at_work.lose_power()
         else:
             at_work.kill()
-        at_work.charger.time.sleep_s(away_s)
+        trial.let_pass(round(1000 * away_s))
         if expanders:
             at_work.bus.reset_line(False)
         at_work.start()
@@ -241,7 +316,7 @@ def _gone(power: bool, expanders: bool, away_s: float) -> Callable[[Trial], None
     return happens
 
 
-def _line_fails(trial: Trial) -> None:
+def line_fails(trial: Trial) -> None:
     """The GPIO library raises in the middle of a scan; systemd starts the program again."""
     at_work = trial.at_work
     at_work.charger.pins.inject(LineFault("error", at_access=5))
@@ -252,6 +327,19 @@ def _line_fails(trial: Trial) -> None:
         trial.reports(str(error))
         at_work.lose_device()
     at_work.charger.time.sleep_s(RESTART_S)
+    at_work.start()
+    trial.watch(SETTLING_S)
+
+
+def crashes(trial: Trial) -> None:
+    """A mistake of ours raises in the middle of a scan; systemd starts the program again."""
+    at_work = trial.at_work
+    at_work.charger.time.sleep_s(WITHIN_A_SCAN_MS / 1000)
+    trial.begins()
+    at_work.cabinet.disturb()  # nobody commanded it
+    with suppress(ZeroDivisionError):
+        at_work.crash(ZeroDivisionError())
+    trial.let_pass(1000 * RESTART_S)
     at_work.start()
     trial.watch(SETTLING_S)
 
@@ -390,15 +478,15 @@ ROWS = (
         "release it; `clear emergency-stop`", _clear_stop,
     ),
     Row(
-        "a GPIO line fails (the library raises)", _line_fails,
+        "a GPIO line fails (the library raises)", line_fails,
         "by itself: exit code 3, and systemd starts it again",
     ),
     Row(
-        "process killed, back after 5 s", _gone(power=False, expanders=False, away_s=5),
+        "process killed, back after 5 s", gone(power=False, expanders=False, away_s=5),
         "by itself",
     ),
     Row(
-        "the Pi loses its supply for 20 s", _gone(power=True, expanders=False, away_s=20),
+        "the Pi loses its supply for 20 s", gone(power=True, expanders=False, away_s=20),
         "by itself",
     ),
     Row(
@@ -407,7 +495,7 @@ ROWS = (
         "by itself",
     ),
     Row(
-        "both lose their supply for 20 s", _gone(power=True, expanders=True, away_s=20),
+        "both lose their supply for 20 s", gone(power=True, expanders=True, away_s=20),
         "by itself",
     ),
 )  # fmt: skip

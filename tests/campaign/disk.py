@@ -2,12 +2,11 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hardware import clock
 from verified_alloc import whole_file
 
 KINDS = ("refuses", "slow")
@@ -31,6 +30,8 @@ class Disk:
         self.fault: DiskFault | None = None
         self._left: int | None = None
         self.parent = self
+        self.stand_still: Callable[[int], None]
+        """Called to let the time pass that it takes."""
 
     def __str__(self) -> str:
         return "faults.json"
@@ -58,7 +59,7 @@ class Disk:
                 self.fault = fault if self._left else None
             if fault.kind == "refuses":
                 raise OSError(fault.errno, os.strerror(fault.errno))
-            clock.sleep_s(fault.for_us / 1e6)
+            self.stand_still(fault.for_us)
         self.text = text
 
     @contextmanager

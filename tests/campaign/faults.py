@@ -31,8 +31,8 @@ SDA_HELD_MS = (50, 400)
 LONGEST_HELD_MS = 10_000
 WITHIN_A_TRANSFER_US = 300
 RESET_LINE = "reset line low for a while"
-HARMLESS_MS = 60
-"""What is over by then leaves nothing: the watchdog's time, less a scan on either side."""
+HELD_UP_MS = 160
+"""So long the off-delay of these stations holds RESET up at the least."""
 
 Fault = BusFault | LineFault | Injection | DiskFault
 
@@ -95,11 +95,11 @@ def waiting(at_work: WorkingStation) -> bool:
 def leaves_nothing(fault: Fault) -> bool:
     """It strikes once and breaks nothing."""
     if isinstance(fault, Injection):
-        return fault.text == RESET_LINE and (fault.for_us or 0) <= 1000 * HARMLESS_MS
+        return fault.text == RESET_LINE and (fault.for_us or 0) < 1000 * HELD_UP_MS
     if isinstance(fault, DiskFault):
         return True  # nothing is latched
     if fault.kind == STALL:
-        return (fault.for_us or 0) <= 1000 * HARMLESS_MS
+        return False  # what was not read in time is out for a while
     return not ends_the_process(fault) and (
         isinstance(fault, LineFault) or (fault.count == 1 and fault.kind != "brown_out")
     )
@@ -219,7 +219,7 @@ def _at_the_seams(
         at_us = at_work.cabinet.now_us + draw.randrange(1000 * at_work.station.timing.scan_ms)
         return draw.choice(list(_resets(at_work, at_us, _some_us(draw))))
     if kind == "SDA held":
-        held_us = draw.choice([_some_us(draw), 1000 * LONGEST_HELD_MS])
+        held_us = 1000 * LONGEST_HELD_MS if draw.random() < 0.1 else _some_us(draw)
         return BusFault("timeout", None, transaction, None, for_us=held_us)
     if kind == STALL:
         return BusFault(STALL, None, transaction, for_us=_some_us(draw))

@@ -107,6 +107,7 @@ def any_change(seed: int, policies: Sequence[str] = POLICIES) -> Iterator[Handov
     demands = random_changes(made, seed)
     disk: Any = Disk()
     with disk.installed(), WorkingStation(made, seed, disk, solver) as at_work:
+        disk.stand_still = at_work.charger.stand_still
         at_work.ask(next(demands))
         at_work.go_on(draw.choice([2, 0.3 * draw.random()]))
         before = allocate(made, at_work.asked_kw).modules

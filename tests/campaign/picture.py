@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from campaign.faults import BUS_KINDS, LINE_KINDS
+from campaign.faults import BUS_KINDS, LINE_KINDS, STALL
 from campaign.findings import BINS_A_DECADE, LASTS, ONCE, OUTCOMES, STRAY, TWO
 from campaign.handover import station
 
@@ -25,7 +25,7 @@ SPREADS = {
     STRAY + ONCE: "#e69f00",
 }
 DOUBLE, LASTING = "two at once", "one that lasts"
-SINGLE = (*BUS_KINDS, *(f"line_{kind}" for kind in LINE_KINDS))
+SINGLE = (*BUS_KINDS, STALL, "reset", *(f"line_{kind}" for kind in LINE_KINDS))
 ROWS = [*(name.replace("_", " ") for name in SINGLE), LASTING, DOUBLE, "kill and restart"]
 
 

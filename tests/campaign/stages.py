@@ -3,6 +3,7 @@
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +12,7 @@ from campaign import faults
 from campaign.faults import Fault, Scan
 from campaign.findings import Findings
 from campaign.handover import Handover, any_change, representative
-from campaign.kill import AWAY_S, deeds_of_a_scan, kill_and_restart
+from campaign.kill import AWAY_S, Kill, at_any_instant, deeds_of_a_scan, kill_and_restart
 from campaign.life import ENDED, Ahead
 from campaign.snapshot import Snapshot
 from sweep.working_station import Connected
@@ -21,8 +22,8 @@ from hardware.simulated.faults import Injection
 PASSING = ("the I2C bus is disturbed", ENDED)
 """What is told and not latched."""
 JOINED = re.compile(r"is joined with|joins guns|contactor .* closed while module .* is on gun")
-HEALS = re.compile(r"^expanders .* are (out of order|configured anew)")
-"""Said where the supply's off-delay has reset them just after a start had configured them."""
+HEALS = re.compile(r"^(expanders .* are (out of order|configured anew)|nobody knows which)")
+"""Told, and nobody has to do anything."""
 AT_A_SCAN = 30
 """Random faults from one snapshot."""
 
@@ -64,9 +65,23 @@ def every_kill(seed: int) -> Findings:
             deeds = deeds_of_a_scan(at_work)
             before.restore()
             for deed in range(deeds + 1):
-                text = f"kill, seed {seed}, scan {scan}"
-                how = draw.choice(AWAY_S), draw.random() < 0.5
-                kill(handover, before, findings, deed, *how, text)
+                how = Kill(deed, draw.choice(AWAY_S), draw.random() < 0.5, draw.randrange(1 << 16))
+                kill(handover, before, findings, how, f"kill, seed {seed}, scan {scan}")
+    return findings
+
+
+def restarts(seed: int, number: int) -> Findings:
+    """So many times, at any instant of one random change, the process is killed and restarted."""
+    draw = random.Random(f"restarts {seed}")
+    with any_change(seed, ["documented"]) as handover, _measured(handover) as findings:
+        scans = Counter(draw.randrange(handover.scans) for _ in range(number))
+        for scan in handover.each_scan():
+            before = Snapshot(handover.at_work)
+            deeds = deeds_of_a_scan(handover.at_work) if scans[scan] else 0
+            before.restore()
+            for _ in range(scans[scan]):
+                how = at_any_instant(draw, deeds)
+                kill(handover, before, findings, how, f"restart, seed {seed}, scan {scan}")
     return findings
 
 
@@ -82,14 +97,12 @@ def kill(
     handover: Handover,
     before: Snapshot,
     findings: Findings,
-    deed: int,
-    away_s: float,
-    strict: bool,
+    how: Kill,
     where: str,
 ) -> None:
-    """Kill the process before that deed of the next scan: what comes of it, and back."""
+    """Kill the process in the next scan: what comes of it, and back."""
     try:
-        kill_and_restart(handover.at_work, deed, away_s, strict)
+        kill_and_restart(handover.at_work, how)
         ahead = handover.lives.follow(handover.at_work)
     except Exception as error:
         ahead = Ahead(violations=(f"raised {error!r}",))
@@ -99,8 +112,7 @@ def kill(
     if ahead.feeds != handover.undisturbed.feeds:
         wrong.append(f"feeds {ahead.feeds}")
     wrong += [each.text for each in ahead.exposures if "opened" in each.text and each.current_a]
-    text = f"{where}, before deed {deed}, away {away_s} s{', strict kernel' * strict}"
-    findings.add("kill and restart", True, ahead, wrong, text)
+    findings.add("kill and restart", True, ahead, wrong, f"{where}, {how}")
 
 
 def suffer(

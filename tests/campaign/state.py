@@ -28,6 +28,7 @@ from hardware.simulated.monitor import Monitor
 from hardware.simulated.pins import CabinetPin, CabinetPins
 from hardware.simulated.power_module import PowerModule
 from hardware.simulated.vehicle import Vehicle
+from hardware.simulated.wire_faults import NEVER
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.decider import SOLVER_DEADLINE_MS, Decider
 from verified_alloc.decide.demand import DemandProcessor
@@ -65,12 +66,13 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         "expires_us": PARTS,
     },
     Cabinet: {
-        **dict.fromkeys(["timing", "gun_max_w", "status_wired", "observer"], FIXED),
+        **dict.fromkeys(["timing", "gun_max_w", "status_wired", "observer", "chips"], FIXED),
         **dict.fromkeys(["reset_expanders", "bus_fault", "hold_line"], FIXED),
         **dict.fromkeys(["last_bus_fault_us", "_at", "_place", "of_module", "_noise_seed"], FIXED),
         **dict.fromkeys(["contactors", "modules", "vehicles", "on_gun", "guns_of"], PARTS),
         **dict.fromkeys(["_noisy", "_disturbed_us", "_watchdog_us", "_queue"], PARTS),
         **dict.fromkeys(["_supply_changed_us", "_supply_cause", "_reset_fell_us"], PARTS),
+        "resumes_us": PARTS,
         **dict.fromkeys(["now_us", "_expiry_us", "_due_us", "_sequence"], DERIVED),
         "last_event_us": SKIPPING,
     },
@@ -88,6 +90,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["chips", "_armed", "_last_struck_us"], PARTS),
         "_next_fault": DERIVED,
         "_random": "every fault of a campaign says which bit",
+        "stand_still": FIXED,
     },
     CabinetPins: {
         # Of gpiozero's factory, and the wiring.
@@ -102,7 +105,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["_wires", "_publish", "report"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'
         "_lines": PARTS,
-        **dict.fromkeys(["demands", "_bank", "_memory", "_decider", "_last_ms"], PARTS),
+        **dict.fromkeys(["demands", "_bank", "_memory", "_decider", "_last_ms", "_told"], PARTS),
         "faults": DERIVED,  # of the memory
         "_stillness": SKIPPING,
         "_news": "decides nothing: it says what is the matter",
@@ -166,6 +169,7 @@ def state_of(at_work: WorkingStation) -> State:
         _recent(monitor._loss_us, now_us, reaction_us),
         list(_unseen(monitor, now_us)),
         min(now_us - max(struck_us, cabinet._disturbed_us), AFTERMATH_US + 1),
+        min(now_us - cabinet.resumes_us, reaction_us + 1),
     )
     return State(_digest(core), _digest(excuses), bool(monitor._open))
 
@@ -326,7 +330,10 @@ def _unseen(monitor: Monitor, now_us: int) -> Iterator[tuple[int, int, int]]:
 def _bus(bus: SimulatedBus) -> Any:
     now_us = bus._time.now_us
     armed = [
-        (one.fault, max(one.first - bus.transactions, 0), one.left, one.until_us - now_us)
+        (
+            *(one.fault, max(one.first - bus.transactions, 0), one.left),
+            one.until_us < NEVER and one.until_us - now_us,
+        )
         for one in bus._armed
     ]
     return (
@@ -371,6 +378,7 @@ def _controller(controller: Controller, bus: SimulatedBus, now_ms: int) -> Any:
     return (
         _told(controller),
         (controller._lines._wanted, controller._lines._levels),
+        [(told_w, max(until_ms - now_ms, 0)) for told_w, until_ms in controller._told],
         _told(demands),
         [
             # Told anew before each scan, unless the gun is silent.
@@ -379,7 +387,11 @@ def _controller(controller: Controller, bus: SimulatedBus, now_ms: int) -> Any:
         ],
         now_ms - controller._last_ms,
         _decider(controller._decider, controller.faults.without(controller._memory), now_ms),
-        _memory(controller._memory, controller._built, bool(bus._armed)),
+        _memory(
+            controller._memory,
+            controller._built,
+            bool(bus._armed) or any(c.stuck_high | c.stuck_low for c in bus.chips.values()),
+        ),
         _bank(controller._bank, bus),
     )
 

@@ -1,11 +1,13 @@
 """A sample of the campaign, and that it tells what it says it tells."""
 
 import json
+import os
 import random
 import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -17,7 +19,7 @@ from campaign.__main__ import _coming, kept_in
 from campaign.faults import BUS_KINDS, Fault
 from campaign.findings import SORTS, Findings
 from campaign.handover import MATRICES, Handover, any_change, representative
-from campaign.kill import kill_and_restart
+from campaign.kill import Kill, kill_and_restart
 from campaign.life import Ahead, Exposed, Lives
 from campaign.picture import draw
 from campaign.plan import KILLED_CHANGES, STAGES, Piece, faults_in_scans, finite, pieces
@@ -34,10 +36,12 @@ from campaign.stages import (
     every_kill,
     looked_at,
     random_faults,
+    restarts,
     suffer,
 )
 from campaign.state import NOT_TOLD, state_of
 from sweep.branches import branch
+from sweep.progress import Progress
 from sweep.working_station import WorkingStation
 
 from hardware import HardwareError
@@ -111,7 +115,7 @@ def test_a_process_is_killed_before_the_deed_that_was_named() -> None:
             made = bus.transactions
             starts: list[int] = []
             at_work.start = lambda: starts.append(bus.transactions - made)  # type: ignore[method-assign] # noqa: B023
-            kill_and_restart(at_work, deed, 0.02, strict=False)
+            kill_and_restart(at_work, Kill(deed, 0.02))
             del at_work.start  # type: ignore[method-assign]
             assert starts == [deed]  # the first deeds of a scan are all on the bus
             before.restore()
@@ -125,6 +129,43 @@ def test_a_sample_of_random_faults() -> None:
 
 def test_a_sample_of_kills() -> None:
     assert nothing_bad(every_kill(3)).count > 100
+
+
+def test_a_process_may_be_killed_in_its_start_too() -> None:
+    with any_change(3) as handover:
+        at_work = handover.at_work
+        before, start, died = Snapshot(at_work), at_work.start, []
+        at_work.start = lambda: died.append(at_work.bus.transactions) or start()  # type: ignore[func-returns-value,method-assign]
+        kill_and_restart(at_work, Kill(0, 0.02, again_before=30))
+        assert len(died) == 2
+        assert died[0] < died[1]  # it had come as far as the bus
+        del at_work.start  # type: ignore[method-assign]
+        assert handover.lives.follow(at_work).feeds == handover.undisturbed.feeds
+        assert not at_work.bad()
+        handover.back(before)
+
+
+RESTARTS = 10
+
+
+def test_a_sample_of_restarts_at_random_instants() -> None:
+    assert nothing_bad(restarts(5, RESTARTS)).count == RESTARTS
+
+
+@pytest.mark.sweep
+@pytest.mark.xdist_group("campaigns")
+def test_a_thousand_restarts_at_random_instants(capsys: pytest.CaptureFixture[str]) -> None:
+    """No contactor opens under load, every one converges: half of them under a strict kernel, in
+    any order of the lines; RESET is claimed low first, as LGPIO does."""
+    seeds = range(1000 // RESTARTS)
+    found = Findings()
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        progress = Progress(capsys, "restarts", 1000)
+        playing = pool.map(partial(restarts, number=RESTARTS), seeds)
+        for each in progress.through(playing, lambda each: each.count):
+            found += each
+    assert nothing_bad(found).count == 1000
+    progress.end("1000 restarts at random instants: no violation, all converge")
 
 
 def drawn(handover: Handover, chance: random.Random, number: int) -> list[list[Fault]]:

@@ -8,7 +8,7 @@ from campaign import faults
 from campaign.faults import Fault, Scan
 from campaign.findings import Findings
 from campaign.handover import any_change, representative
-from campaign.kill import AWAY_S, deeds_of_a_scan
+from campaign.kill import AWAY_S, Kill, deeds_of_a_scan
 from campaign.stages import kill, looked_at, suffer
 from sweep.working_station import WorkingStation
 
@@ -44,9 +44,8 @@ def short_campaign(telling: "Telling") -> Iterator[Findings]:
                 deeds = deeds_of_a_scan(at_work)
                 before.restore()
                 away_s = draw.choice(AWAY_S)
-                kill(
-                    handover, before, findings, draw.randrange(deeds), away_s, False, f"scan {scan}"
-                )
+                how = Kill(draw.randrange(deeds), away_s)
+                kill(handover, before, findings, how, f"scan {scan}")
                 yield findings
 
 

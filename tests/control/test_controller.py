@@ -478,6 +478,33 @@ def test_nothing_closes_or_is_enabled_by_readings_from_before_a_stall(stalled: t
         assert not at_work.bad()
 
 
+@pytest.mark.parametrize("lead_ms", [120, 1000], ids=["expired", "standing"])
+def test_no_offer_is_renewed_by_readings_from_before_a_stall_but_lowered_it_is(
+    lead_ms: int,
+) -> None:
+    """The watchdog cuts the modules meanwhile, and at 120 ms the offers expire."""
+    with WorkingStation(with_timing(offer_lead_ms=lead_ms, fault_reaction_ms=60)) as at_work:
+        at_work.ask({1: 40, 2: 80})
+        at_work.go_on(5)
+        told, look = at_work.charger.tell, at_work.controller._bank.read
+        heard: list[tuple[int, int]] = []
+
+        def slow(deadline_s: float, scans: int) -> BankReading:
+            reading = look(deadline_s, scans)
+            clock.sleep_s(0.15)
+            return reading
+
+        at_work.charger.tell = lambda gun, w, ms: heard.append((gun, w)) or told(gun, w, ms)  # type: ignore[method-assign,func-returns-value]
+        at_work.controller._bank.read = slow  # type: ignore[method-assign]
+        at_work.ask({2: 40})
+        at_work.scan(skip=False)
+        assert heard == ([] if lead_ms == 120 else [(2, 40_000)])
+        del at_work.controller._bank.read  # type: ignore[method-assign]
+        at_work.go_on(SETTLING_S)
+        assert at_work.offers_kw() == {1: 40, 2: 40, 3: 0, 4: 0, 5: 0, 6: 0}
+        assert not at_work.bad()
+
+
 def test_two_welds_on_one_module_lock_both_guns() -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.inject("weld 1:1", "weld 2:1")

@@ -77,9 +77,10 @@ class WorkingStation:
     def _begins(self) -> None:
         self.due_ms, self._scans, self.quiet_ms = self.now_ms, 1, 0
 
-    def kill(self, strict: bool = False) -> None:
-        """kill -9: latches stay as they are, and so do lines, unless the kernel is `strict`."""
-        self.charger.pins.process_killed(strict)
+    def kill(self, strict: bool = False, order: Callable[[list[int]], list[int]] = list) -> None:
+        """kill -9: latches stay as they are, and so do lines, unless the kernel is `strict`, and
+        lets go of them in some order."""
+        self.charger.pins.process_killed(strict, order)
         self._is_gone()
 
     def lose_power(self) -> None:

@@ -66,6 +66,8 @@ class Controller:
         self._own_limit_w = station.site_limit_w
         self._decider = Decider(demands, solve, operations, report)
         self._acknowledged: list[int] = []
+        self._told = [(0, 0) for _ in self._guns]
+        """By gun: its offer, and when that expires."""
         self._stillness = Stillness(self._built, bank.scrub_scans)
         self._ending = False
         self._news = News(station)
@@ -128,8 +130,15 @@ class Controller:
         return self._state(now_ms, inputs, allocation, observed, done, until_ms)
 
     def _tell(self, offer_w: Sequence[int]) -> None:
+        """Once what was read is older than two scans, no offer is renewed or raised by it: what was
+        told expires by itself, and the next scan knows better. Lowered it is at any time."""
+        now_ms, lifetime_ms = self.now_ms(), self.station.timing.offer_lead_ms
+        fresh = now_ms <= self._last_ms + self._built.fresh_ms
         for gun, power_w in enumerate(offer_w, start=1):
-            self._publish(gun, power_w, self.station.timing.offer_lead_ms)
+            told_w, until_ms = self._told[gun - 1]
+            if fresh or (now_ms < until_ms and power_w < told_w):
+                self._told[gun - 1] = power_w, now_ms + lifetime_ms
+                self._publish(gun, power_w, lifetime_ms)
 
     def _state(
         self,
