@@ -173,7 +173,7 @@ class Trial:
         """Live on for so long."""
         at_work = self.at_work
         for _ in range(round(for_s * 1000) // STATION.timing.scan_ms):
-            self.let_pass(max(0, at_work.due_ms - at_work.now_ms))
+            self.let_pass(at_work.due_ms - at_work.now_ms - 1)
             if self.path != SOFTWARE:
                 at_work.due_ms += STATION.timing.scan_ms
                 continue

@@ -113,7 +113,8 @@ def rows_of(text: str) -> list[Cells]:
 def summary(rows: Iterable[Cells]) -> Iterator[str]:
     """By part, in Markdown, a line at a time."""
     rows = list(rows)
-    heads = ("part", "faults", "matter", "seen", "share", "seen after, ms", *PATHS)
+    off = (f"by {path}" for path in PATHS)
+    heads = ("part", "faults", "matter", "seen", "share", "seen after, ms", *off)
     yield "| " + " | ".join(heads) + " |"
     yield "|" + "---|" * len(heads)
     for part in [*dict.fromkeys(row["part"] for row in rows), ""]:

@@ -91,6 +91,9 @@ class Controller:
         """One scan. `scans` is 1, unless time was skipped up to `quiet_until_ms`."""
         now_ms, built, before = self.now_ms(), self._built, self._memory
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
+        if scans > 1:  # in the time that was skipped, offers were renewed
+            lifetime_ms = self.station.timing.offer_lead_ms
+            self._told = [(told_w, now_ms + lifetime_ms) for told_w, _ in self._told]
         lines = self._lines.read()
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
         pressed = self._supervision.stopped
