@@ -152,6 +152,74 @@ OUTSIDE = (
 )
 """The design relies on these; they give our terms their meaning, so no proof can break by them."""
 
+
+class Disturbance(NamedTuple):
+    """What goes wrong around a scan: what of it is proved, and what is assumed away."""
+
+    kind: str
+    proved: tuple[str, ...]
+    """Obligations that hold whatever it does."""
+    assumed: tuple[str, ...]
+    """Assumptions that leave out what it could do besides."""
+    tested: str
+    """What neither says, and the campaign tries."""
+
+
+DISTURBANCES = (
+    Disturbance(
+        "the computer stands still, anywhere in a scan",
+        ("scan.fresh-readings", "scan.ages-are-sound", "offer.promise-is-remembered"),
+        (CLOCK, IN_TIME, SPACING),
+        "at each transfer and each write of a line, for 30 to 600 ms; that no offer is renewed by"
+        " readings of before",
+    ),
+    Disturbance(
+        "a transfer that transfers nothing, and old bytes in its buffer",
+        ("scan.invalid-is-off",),
+        (CHIPS,),
+        "that such a reading is no answer",
+    ),
+    Disturbance(
+        "RESET falls, or the expanders lose their supply",
+        ("scan.invalid-is-off", "healing.configured-at-rest", "healing.six-times-an-hour"),
+        (CHIPS,),
+        "in each transfer, for 1 ms to 1 s, with the off-delay and behind it",
+    ),
+    Disturbance(
+        "SDA or SCL is held: every transfer times out",
+        ("scan.invalid-is-off", "scan.watchdog", "healing.reset-at-rest"),
+        (),
+        "from each transfer on, for 50 ms to 10 s",
+    ),
+    Disturbance(
+        "a register of an expander flips",
+        ("scan.invalid-is-off", "healing.configured-at-rest"),
+        (CHIPS,),
+        "each bit; that it is seen within the time of a look at all registers",
+    ),
+    Disturbance(
+        "the disk is slow, full or read-only",
+        ("scan.latched-stays", "scan.order-of-effects", "scan.fresh-readings"),
+        (IN_TIME,),
+        "beside a fault that is to be latched: no scan ends, it is told and tried again",
+    ),
+    Disturbance(
+        "the wall clock is set",
+        (),
+        (CLOCK,),
+        "no file that decides or drives a wire asks for the time of day; a limit of the site that"
+        " is told to begin or end at one does, in the service",
+    ),
+    Disturbance(
+        "the process dies and another takes over",
+        ("scan.invariant-at-start", "scan.ages-are-sound", "offer.restart-promises-all"),
+        (SOLE_OWNER,),
+        "before each transfer and each edge of a line, under a kernel that keeps the lines or lets"
+        " go of them in any order, and in the start of the next",
+    ),
+)
+"""Of each, `docs/campaign.md` has how often it was tried."""
+
 EVERY = frozenset(assumption.id for assumption in ASSUMPTIONS)
 
 

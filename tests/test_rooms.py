@@ -113,3 +113,25 @@ def test_files_have_one_job() -> None:
         if isinstance(node, ast.FunctionDef)
     ]
     assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= 40] == []
+
+
+TIME_OF_DAY = {"time", "time_ns", "localtime", "gmtime", "ctime", "strftime"}
+"""Of the module `time`."""
+
+
+@pytest.mark.parametrize("room", ["kernel", "decide", "control", "hardware"])
+def test_nothing_that_decides_or_drives_a_wire_asks_for_the_time_of_day(room: str) -> None:
+    asked = [
+        f"{module}:{node.lineno}"
+        for module, path in MODULES.items()
+        if room_of(module) == room
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.ImportFrom) and node.module in ("time", "datetime"))
+        or (isinstance(node, ast.Import) and any(name.name == "datetime" for name in node.names))
+        or (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and (node.value.id, node.attr in TIME_OF_DAY) == ("time", True)
+        )
+    ]
+    assert asked == []

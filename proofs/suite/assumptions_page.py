@@ -52,8 +52,29 @@ def page() -> str:
     parts += ["## Outside the model", "", "The design relies on these as well. They give the terms"]
     parts += ["above their meaning, so no obligation can break by them:", ""]
     parts += [f"* {sentence}" for sentence in plant.OUTSIDE]
-    parts += ["", REALITY.rstrip()]
+    parts += ["", *_disturbances(), "", REALITY.rstrip()]
     return "\n".join(parts) + "\n"
+
+
+def _disturbances() -> list[str]:
+    """What the campaign disturbs a scan with, as the proofs see it."""
+    head = ["disturbance", "proved, whatever it does", "assumed away", "tested only"]
+    rows = [
+        [
+            each.kind,
+            ", ".join(f"`{name}`" for name in each.proved) or "-",
+            ", ".join(f"[{name}](#{name.lower()})" for name in each.assumed) or "-",
+            each.tested,
+        ]
+        for each in plant.DISTURBANCES
+    ]
+    return [
+        "## What disturbs a scan",
+        "",
+        "What [the campaign](campaign.md) plays beside faults of single parts:",
+        "",
+        *("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)),
+    ]
 
 
 def _one(assumption: plant.Assumption, there: Sequence[Obligation]) -> list[str]:

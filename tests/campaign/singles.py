@@ -456,7 +456,8 @@ def _computer() -> Iterator[Single]:
                  on_a_disk(DiskFault("slow", for_us=300_000)))  # fmt: skip
     for by_h in (-6, 6):
         yield Single(part, f"wall clock stepped by {by_h:+} h", "drift", clock_stepped(by_h),
-                     harmless="nothing that decides asks for the time of day")  # fmt: skip
+                     harmless="nothing that decides asks for the time of day, but a limit of the"
+                     " site that is told to end at one")  # fmt: skip
     yield Single(part, "what is printed is not taken", "loss", None,
                  harmless="it waits in a queue beside the scan, and what is dropped is"
                  " counted")  # fmt: skip

@@ -102,10 +102,10 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     },
     Controller: {
         **dict.fromkeys(["station", "_built", "_guns", "_own_limit_w"], FIXED),
-        **dict.fromkeys(["_wires", "_publish", "report"], FIXED),
+        **dict.fromkeys(["_wires", "report"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'
         "_lines": PARTS,
-        **dict.fromkeys(["demands", "_bank", "_memory", "_decider", "_last_ms", "_told"], PARTS),
+        **dict.fromkeys(["demands", "_bank", "_memory", "_decider", "_last_ms", "_offers"], PARTS),
         "faults": DERIVED,  # of the memory
         "_stillness": SKIPPING,
         "_news": "decides nothing: it says what is the matter",
@@ -378,7 +378,7 @@ def _controller(controller: Controller, bus: SimulatedBus, now_ms: int) -> Any:
     return (
         _told(controller),
         (controller._lines._wanted, controller._lines._levels),
-        [(told_w, max(until_ms - now_ms, 0)) for told_w, until_ms in controller._told],
+        [(told_w, max(until_ms - now_ms, 0)) for told_w, until_ms in controller._offers._told],
         _told(demands),
         [
             # Told anew before each scan, unless the gun is silent.

@@ -3,7 +3,7 @@
 import pytest
 import z3
 
-from proofs import diagnosis, offer, plant, scan, switching
+from proofs import diagnosis, manifest, offer, plant, scan, switching
 from proofs.obligation import PROVED, REFUTED, Obligation, without
 from proofs.solver import decide, satisfiable, term
 from verified_alloc import Station
@@ -24,6 +24,14 @@ def test_assumptions_are_numbered_sentences_with_somebody_to_see_to_them() -> No
         assert assumption.id == f"A{number}"
         assert assumption.sentence.endswith(".")
         assert assumption.guarantor
+
+
+def test_what_disturbs_a_scan_names_obligations_that_are_proved_and_assumptions() -> None:
+    proved = {name for name, one in manifest.obligations().items() if one.expected == PROVED}
+    for disturbance in plant.DISTURBANCES:
+        assert {*disturbance.proved} <= proved
+        assert {*disturbance.assumed} <= plant.EVERY
+        assert disturbance.proved or disturbance.assumed
 
 
 def test_each_assumption_is_dropped_somewhere_to_show_what_breaks() -> None:

@@ -3,7 +3,7 @@
 Nothing here decides: readings go in, effects come out as data and are carried out in their order.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from hardware import clock
 from hardware.contactors import ContactorController
@@ -16,6 +16,7 @@ from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.latched_faults import LatchedFaults
 from verified_alloc.control.news import News
 from verified_alloc.control.next_deadline import Stillness
+from verified_alloc.control.offers import Offers
 from verified_alloc.control.state import Inputs, State, by_gun
 from verified_alloc.control.wires import Carrier, Wires
 from verified_alloc.decide.allocate import Allocation, Solve
@@ -55,19 +56,20 @@ class Controller:
         self._bank = bank
         self._lines = lines
         self._supervision = supervision
-        self._publish = publish
+        self._offers = Offers(station, publish)
         self.report = report
         self._guns = range(1, len(station.guns) + 1)
         self._built = station.built
         self.faults = LatchedFaults(station, fault_latch, report)
         self._memory = scan.restarted(self._built, self.faults.bits)
-        others: Mapping[type, Carrier] = {scan.Latch: self.faults.latch, scan.Publish: self._tell}
+        others: Mapping[type, Carrier] = {
+            scan.Latch: self.faults.latch,
+            scan.Publish: self._offers.tell,
+        }
         self._wires = Wires(station, bank, lines, supervision, others)
         self._own_limit_w = station.site_limit_w
         self._decider = Decider(demands, solve, operations, report)
         self._acknowledged: list[int] = []
-        self._told = [(0, 0) for _ in self._guns]
-        """By gun: its offer, and when that expires."""
         self._stillness = Stillness(self._built, bank.scrub_scans)
         self._ending = False
         self._news = News(station)
@@ -91,9 +93,7 @@ class Controller:
         """One scan. `scans` is 1, unless time was skipped up to `quiet_until_ms`."""
         now_ms, built, before = self.now_ms(), self._built, self._memory
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
-        if scans > 1:  # in the time that was skipped, offers were renewed
-            lifetime_ms = self.station.timing.offer_lead_ms
-            self._told = [(told_w, now_ms + lifetime_ms) for told_w, _ in self._told]
+        self._offers.read_at(now_ms, skipped=scans > 1)
         lines = self._lines.read()
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
         pressed = self._supervision.stopped
@@ -131,17 +131,6 @@ class Controller:
         )
         until_ms = min(still_ms, self._decider.next_change_ms(now_ms))
         return self._state(now_ms, inputs, allocation, observed, done, until_ms)
-
-    def _tell(self, offer_w: Sequence[int]) -> None:
-        """Once what was read is older than two scans, no offer is renewed or raised by it: what was
-        told expires by itself, and the next scan knows better. Lowered it is at any time."""
-        now_ms, lifetime_ms = self.now_ms(), self.station.timing.offer_lead_ms
-        fresh = now_ms <= self._last_ms + self._built.fresh_ms
-        for gun, power_w in enumerate(offer_w, start=1):
-            told_w, until_ms = self._told[gun - 1]
-            if fresh or (now_ms < until_ms and power_w < told_w):
-                self._told[gun - 1] = power_w, now_ms + lifetime_ms
-                self._publish(gun, power_w, lifetime_ms)
 
     def _state(
         self,
@@ -185,8 +174,7 @@ class Controller:
 
     def withdraw(self) -> None:
         """Whatever ends the process, the guns hear of it before their modules go off."""
-        for gun in self._guns:
-            self._publish(gun, 0, 0)
+        self._offers.withdraw()
 
     def acknowledge(self, gun: int, offer_w: int) -> bool:
         """The gun obeys this offer. It counts only if it is the one published last."""
