@@ -102,6 +102,11 @@ def test_every_fault_is_as_many_as_counted_by_hand() -> None:
         "wrong_chip": 7 * len(sent),
         "brown_out": len(chips) * sum(map(len, sent)),
         "line_error": len(scan.accesses),
+        "stall": 3 * len(sent),
+        "SDA held for a while": 2 * len(sent),
+        "reset": 3 * len(sent),
+        faults.RESET_LINE: 3 * len(sent),
+        "line_stall": 3 * scan.accesses.count("drop_write"),
         **Counter(f"line_{kind}" for kind in scan.accesses),
         **({"drop_write": n} if (n := sum(one[0][1] > 1 for one in sent)) else {}),
     }
