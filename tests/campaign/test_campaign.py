@@ -47,6 +47,7 @@ from sweep.working_station import WorkingStation
 from hardware import HardwareError
 from hardware.simulated.bus import BusFault
 from hardware.simulated.faults import Injection
+from hardware.simulated.monitor import EXCUSES
 from hardware.simulated.pins import LineFault
 from verified_alloc.decide.allocate import KEPT
 from verified_alloc.kernel import switching
@@ -415,6 +416,13 @@ def test_only_a_contactor_that_nobody_can_see_is_excused() -> None:
         assert not faults.unseen(at_work, [BusFault("nack", 0x24, 0, 1), closing])
         assert not faults.unseen(at_work, [gone[0x24]])
         assert not faults.unseen(at_work, [gone[0x24], Injection("weld", gun=1, module=1)])
+
+
+def test_the_page_has_every_excuse_of_the_monitor() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "campaign.md").read_text(encoding="utf-8")
+    table = text.partition("| excuse | excused | still blamed |\n")[2].splitlines()[1:]
+    told = {line.split(" | ")[0].removeprefix("| ") for line in table if line.startswith("| ")}
+    assert told - {"the same"} == {*EXCUSES}
 
 
 def test_the_pieces_of_a_campaign() -> None:

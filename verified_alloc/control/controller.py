@@ -105,9 +105,8 @@ class Controller:
         self._wires.carry(effects)
         for sentence in self._news.of(memory, observed, self._bank.events):
             self.report(sentence)
-        without = self.faults.without(memory)
         inputs, allocation = self._decider.decide(
-            self.station, without, memory, observed.modules, now_ms
+            self.station, self.faults.without(memory), memory, observed.modules, now_ms
         )
         wanted = Wanted(self.station.grid(allocation.pairs), list(allocation.delivered_w.values()))
         memory, switched, effects = scan.switch(ops, built, memory, observed, orders, wanted)
