@@ -16,7 +16,7 @@ from sweep.changes import arrived, random_changes
 from sweep.stations import quick, without_status_inputs
 from sweep.working_station import WorkingStation
 
-from verified_alloc.decide.allocate import allocate
+from verified_alloc.decide.allocate import Solve, allocate
 from verified_alloc.station.model import Station
 
 MATRICES = ("full", "ring", "half", "list")
@@ -87,9 +87,18 @@ def _unequal(station: Station) -> Station:
 
 
 @contextmanager
+def _at_work(made: Station, seed: int, solver: Solve | None = None) -> Iterator[WorkingStation]:
+    """A station whose latched faults are on a disk that may fail."""
+    disk: Any = Disk()
+    with disk.installed(), WorkingStation(made, seed, disk, solver) as at_work:
+        disk.stand_still = at_work.charger.stand_still
+        yield at_work
+
+
+@contextmanager
 def representative(matrix: str) -> Iterator[Handover]:
     """The one handover of this matrix in which every fault is played."""
-    with WorkingStation(station(matrix), seed=1) as at_work:
+    with _at_work(station(matrix), 1) as at_work:
         at_work.ask(BEFORE)
         at_work.go_on(3)
         at_work.ask(AFTER)
@@ -105,9 +114,7 @@ def any_change(seed: int, policies: Sequence[str] = POLICIES) -> Iterator[Handov
     if policies is POLICIES and draw.random() < BESIDE:
         made, solver = _unequal(made), SlowSolver(draw.choice(ANSWERS_AFTER_SCANS))
     demands = random_changes(made, seed)
-    disk: Any = Disk()
-    with disk.installed(), WorkingStation(made, seed, disk, solver) as at_work:
-        disk.stand_still = at_work.charger.stand_still
+    with _at_work(made, seed, solver) as at_work:
         at_work.ask(next(demands))
         at_work.go_on(draw.choice([2, 0.3 * draw.random()]))
         before = allocate(made, at_work.asked_kw).modules

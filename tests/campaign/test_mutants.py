@@ -97,8 +97,8 @@ def accept_any_read_back(monkeypatch: Patch) -> None:
 def ignore_a_failed_write(monkeypatch: Patch) -> None:
     right = ContactorController.write
 
-    def write(self, words):  # type: ignore[no-untyped-def]
-        right(self, words)
+    def write(self, words, close_until_s):  # type: ignore[no-untyped-def]
+        right(self, words, close_until_s)
         for chip in self._outputs:
             chip.unverified = False
         return frozenset()
