@@ -78,7 +78,7 @@ class Lives:
 
     def follow(self, at_work: WorkingStation, skip: bool = True) -> Ahead:
         """Live on from before the next scan, to the end."""
-        began = _told(at_work)
+        began = told(at_work)
         lived: list[tuple[State, Ahead]] = []
         places: dict[State, int] = {}
         for _ in range(MOST_SCANS):
@@ -97,20 +97,20 @@ class Lives:
                 ahead = self._at_rest(at_work, lived[places[state]][1])
                 break
             places[state] = len(lived)
-            lived.append((state, _told(at_work)))
+            lived.append((state, told(at_work)))
             if skip:
                 at_work.skip_until(at_work.due_ms + 60_000)
         else:
             ahead = Ahead(violations=(f"not at rest after {MOST_SCANS} scans",))
-        end = _told(at_work)
-        for state, told in lived:
+        end = told(at_work)
+        for state, before in lived:
             if not state.open:
-                self._learn(state, ahead.after(_between(told, end)))
-        return ahead.after(_between(began, end))
+                self._learn(state, ahead.after(between(before, end)))
+        return ahead.after(between(began, end))
 
     def _at_rest(self, at_work: WorkingStation, before: Ahead) -> Ahead:
         """The state comes again and again; nothing may move in between."""
-        if _told(at_work).operations != before.operations:
+        if told(at_work).operations != before.operations:
             return Ahead(violations=("contactors move for ever",))
         live = at_work.live
         right = at_work.feeds_as_decided() and at_work.state.settled
@@ -136,7 +136,7 @@ def _start_again(at_work: WorkingStation, error: HardwareError) -> None:
     raise error
 
 
-def _told(at_work: WorkingStation) -> Ahead:
+def told(at_work: WorkingStation) -> Ahead:
     """What has come to pass so far."""
     monitor = at_work.monitor
     monitor.settle()
@@ -152,7 +152,7 @@ def _told(at_work: WorkingStation) -> Ahead:
     )
 
 
-def _between(before: Ahead, after: Ahead) -> Ahead:
+def between(before: Ahead, after: Ahead) -> Ahead:
     return Ahead(
         after.violations[len(before.violations) :],
         after.exposures[len(before.exposures) :],

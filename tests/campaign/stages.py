@@ -13,7 +13,7 @@ from campaign.faults import Fault, Scan
 from campaign.findings import Findings
 from campaign.handover import Handover, any_change, representative
 from campaign.kill import AWAY_S, Kill, at_any_instant, deeds_of_a_scan, kill_and_restart
-from campaign.life import ENDED, Ahead
+from campaign.life import ENDED, Ahead, between, told
 from campaign.snapshot import Snapshot
 from sweep.working_station import Connected
 
@@ -101,14 +101,15 @@ def kill(
     where: str,
 ) -> None:
     """Kill the process in the next scan: what comes of it, and back."""
+    began = told(handover.at_work)
     try:
         kill_and_restart(handover.at_work, how)
-        ahead = handover.lives.follow(handover.at_work)
+        since = between(began, told(handover.at_work))
+        ahead = handover.lives.follow(handover.at_work).after(since)
     except Exception as error:
         ahead = Ahead(violations=(f"raised {error!r}",))
     handover.back(before)
-    told = [sentence for sentence in ahead.reported if not HEALS.search(sentence)]
-    wrong = [f"reported: {sentence}" for sentence in told]
+    wrong = [f"reported: {said}" for said in ahead.reported if not HEALS.search(said)]
     if ahead.feeds != handover.undisturbed.feeds:
         wrong.append(f"feeds {ahead.feeds}")
     wrong += [each.text for each in ahead.exposures if "opened" in each.text and each.current_a]
