@@ -130,8 +130,8 @@ def stops(station: Station) -> Claim:
     domain=WHOLE,
 )
 def latched_stays(station: Station) -> Claim:
-    """No act loses a latched fault; what the first act finds is what is kept on disk, before
-    anything else is done, and what the scan hands on (S8)."""
+    """No act loses a latched fault; what the first act finds is what is handed on to be kept on
+    disk, before anything else is done, and what the scan hands on (S8)."""
     of = any_scan(station)
     before, after = of.memory.latched, of.acts.diagnosed.latched
     told = ("stopped", "gun_out", "module_out")

@@ -2,6 +2,7 @@
 hand, scan by scan. What it is judged by is the cabinet and the cabinet's monitor."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
@@ -30,6 +31,7 @@ class WorkingStation:
         faults_path: Path | None = None,
         solve: Solve | None = None,
         operations: Mapping[Pair, int] = NO_WEAR,
+        disk: Executor | None = None,
     ) -> None:
         self.station = station
         self.charger = simulated_charger(station, seed=seed)
@@ -46,6 +48,7 @@ class WorkingStation:
         self._faults_path = faults_path
         self._solve = solve
         self._operations_before = operations
+        self._disk = disk
         self._seams = ExitStack()
         self._process: AbstractContextManager[Controller] | None = None
 
@@ -70,6 +73,7 @@ class WorkingStation:
             self._faults_path,
             solve=self._solve,
             operations=self._operations_before,
+            disk=self._disk,
         )
         self.controller = self._process.__enter__()
         self._begins()
@@ -108,7 +112,9 @@ class WorkingStation:
     def _is_gone(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            # Its objects no longer move anything, and the time that it would take does not pass.
+            # Its objects no longer move or write anything, and the time that it would take does not
+            # pass.
+            self.controller.faults._see_to_the_file = lambda: None  # type: ignore[method-assign]
             sleep_s, clock.sleep_s = clock.sleep_s, lambda _: None
             process.__exit__(None, None, None)
             clock.sleep_s = sleep_s

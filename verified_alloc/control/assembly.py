@@ -1,6 +1,7 @@
 """A station put together: its wires taken, the controller on them, or a charger in software."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from hardware.simulated.plant_timing import PlantTiming
 from hardware.supervision import Supervision
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.fault_latch import FaultLatch
+from verified_alloc.control.latched_faults import InTheScan, LatchedFaults
 from verified_alloc.control.wires import bank_of, layout_of
 from verified_alloc.decide.allocate import Solve, prepare
 from verified_alloc.decide.demand import DemandProcessor
@@ -62,19 +64,23 @@ def controlled(
     watchdog_device: str = "",
     solve: Solve | None = None,
     operations: Mapping[Pair, int] = NO_WEAR,
+    disk: Executor | None = None,
 ) -> Iterator[Controller]:
-    """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
+    """A controller on whatever the seams lead to, started. Its enable lines are low afterwards.
+    `disk` writes what is latched; without one the scan does."""
     if solve is None:
         prepare(station)
-    with wires(station, watchdog_device) as (bank, lines, supervision):
-        latch = FaultLatch(faults_path)
+    with ExitStack() as stack:
+        faults = LatchedFaults(station, FaultLatch(faults_path), report, disk or InTheScan())
+        stack.callback(faults.finish)
+        bank, lines, supervision = stack.enter_context(wires(station, watchdog_device))
         controller = Controller(
             station,
             bank,
             lines,
             supervision,
             demands,
-            latch,
+            faults,
             publish,
             report,
             solve,

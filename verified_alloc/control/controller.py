@@ -12,7 +12,6 @@ from hardware.supervision import Supervision
 from verified_alloc.control import clearing
 from verified_alloc.control.decider import Decider
 from verified_alloc.control.fault_kinds import describe
-from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.latched_faults import LatchedFaults
 from verified_alloc.control.news import News
 from verified_alloc.control.next_deadline import Stillness
@@ -44,7 +43,7 @@ class Controller:
         lines: PowerModuleController,
         supervision: Supervision,
         demands: DemandProcessor,
-        fault_latch: FaultLatch,
+        faults: LatchedFaults,
         publish: Callable[[int, int, int], None],
         report: Callable[[str], None],
         solve: Solve | None = None,
@@ -59,7 +58,7 @@ class Controller:
         self.report = report
         self._guns = range(1, len(station.guns) + 1)
         self._built = station.built
-        self.faults = LatchedFaults(station, fault_latch, report)
+        self.faults = faults
         self._memory = scan.restarted(self._built, self.faults.bits)
         others: Mapping[type, Carrier] = {scan.Latch: self.faults.latch, scan.Publish: self._tell}
         self._wires = Wires(station, bank, lines, supervision, others)
@@ -164,7 +163,7 @@ class Controller:
         )
 
     # What persons and guns say, between two scans. `BadInput` changes nothing; what is latched by
-    # it is on disk when the call returns.
+    # it is in force when the call returns, and on disk once `faults` are settled.
 
     def stop(self) -> None:
         """From the next scan on nobody gets anything: offers fall, then modules go off, then

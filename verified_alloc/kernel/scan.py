@@ -142,7 +142,7 @@ class Switched(NamedTuple):
 
 
 class Latch(NamedTuple):
-    """Keep these faults on disk before anybody hears of them."""
+    """Keep these faults; nobody hears of them before they are on disk, or cannot be."""
 
     latched: Latched
 

@@ -1,6 +1,7 @@
 """Run a station: its controller on the wires, scan after scan, with demands played to it."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -88,7 +89,9 @@ class Run:
             stack.enter_context(ended_by_signals(self.end))
             if self._journal is not None:
                 stack.callback(self._journal.close)
-            solve = None
+            solve = disk = None
+            if self._real_time:
+                disk = stack.enter_context(ThreadPoolExecutor(1, "fault file"))
             if self._real_time and self._station.policy.name != "documented":
                 solve = stack.enter_context(SolverProcess(needs_constraints(self._station)))
             controller = stack.enter_context(
@@ -101,6 +104,7 @@ class Run:
                     self._station.hardware.watchdog_device if charger is None else "",
                     solve,
                     NO_WEAR if self._journal is None else self._journal.operations,
+                    disk,
                 )
             )
             self._started_ms = _now_ms()
