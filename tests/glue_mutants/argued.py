@@ -5,6 +5,7 @@ ALL_CLAIMED = "all lines are claimed before anything is switched, in whatever or
 NOTE = "a note tells its kind, the chip's address and the time: not what else is set with it"
 APART = "the two have nothing to do with each other: either may come first"
 ROUND = "the round goes over all chips, wherever it begins"
+POISON = "any value that no chip answers here will do"
 TYPES = "the assertion tells only the type checker"
 INSTANT = "at one instant of the clock, to the last bit: this side of it or that"
 
@@ -26,6 +27,8 @@ ARGUED: dict[str, str] = {
     "hardware.mcp23017.__init__: self._contacts_and_directions = _Read(address, GPPU, 12)"
     ": after what follows": APART,
     "hardware.mcp23017._send: self.transactions += 1: after what follows": APART,
+    "hardware.mcp23017._NOT_READ: 165 becomes 166": POISON,
+    "hardware.mcp23017._NOT_READ: 165 becomes 164": POISON,
     "hardware.expanders.fail: self.lost = True: after what follows": NOTE,
     "hardware.expanders.__init__: super().__init__(device, note): after what follows": APART,
     "hardware.expanders.begin_scan: super().begin_scan(): after what follows": APART,

@@ -842,7 +842,9 @@ def test_a_bus_that_hangs_holds_a_write_up_for_a_bounded_time(bench):
     begun_us = station.time.now_us
     assert station.write(NEW) == {0, 1, 2, 3}
     assert station.time.now_us - begun_us < 50_000
+    transactions = station.bus.transactions
     assert not any(station.bank.configure(position) for position in range(4))
+    assert station.bus.transactions == transactions + 4 * 2 * 2  # two looks at each of two chips
 
 
 def test_the_adapter_is_told_to_give_up_after_ten_milliseconds(bench):
