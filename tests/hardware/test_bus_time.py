@@ -1,7 +1,6 @@
 """What a scan takes on the bus, against the simulated bus, byte by byte."""
 
 import struct
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,9 +22,8 @@ def test_it_covers_what_the_bus_takes_and_not_much_more(
     monkeypatch.setattr(clock, "now_s", time.now_s)
     outputs, feedback = range(0x20, 0x20 + positions), range(0x24, 0x24 + positions)
     bus = SimulatedBus(time, outputs, feedback, bit_rate_hz=bit_rate_hz)
-    layout = replace(REFERENCE, output_expanders=tuple(outputs), feedback_expanders=tuple(feedback))
     all_pins = [0x7F7F] * positions
-    bank = ContactorController(layout, all_pins, scan_ms)
+    bank = ContactorController(REFERENCE, all_pins, scan_ms)
     with bus.installed():
         bank.open()
         bank.start()
@@ -33,22 +31,24 @@ def test_it_covers_what_the_bus_takes_and_not_much_more(
         bank.read(clock.now_s() + 1)
         assert not bank.write(all_pins)
         taken_us = time.now_us - begun_us
-    bound_us = bus_time.scan_us(positions, scan_ms, bit_rate_hz)
+    bound_us = bus_time.scan_us(REFERENCE, positions, scan_ms, {1: bit_rate_hz})
     assert taken_us <= bound_us <= 1.05 * taken_us
 
 
 def test_the_shortest_scan_holds_its_time_and_one_less_does_not() -> None:
     for rate_hz in (100_000, 400_000, 1_000_000):
         for positions in (1, 2, 3, 4):
-            least_ms = bus_time.least_scan_ms(positions, rate_hz)
-            assert bus_time.scan_us(positions, least_ms, rate_hz) <= least_ms * 1000
+            least_ms = bus_time.least_scan_ms(REFERENCE, positions, {1: rate_hz})
+            assert bus_time.scan_us(REFERENCE, positions, least_ms, {1: rate_hz}) <= least_ms * 1000
             shorter_ms = least_ms - 1
-            assert bus_time.scan_us(positions, shorter_ms, rate_hz) > shorter_ms * 1000
+            assert (
+                bus_time.scan_us(REFERENCE, positions, shorter_ms, {1: rate_hz}) > shorter_ms * 1000
+            )
 
 
 def test_the_default_station_fits_at_400_khz_and_not_at_100() -> None:
-    assert bus_time.least_scan_ms(4, 400_000) == 7
-    assert bus_time.least_scan_ms(4, 100_000) == 22
+    assert bus_time.least_scan_ms(REFERENCE, 4, {1: 400_000}) == 7
+    assert bus_time.least_scan_ms(REFERENCE, 4, {1: 100_000}) == 22
 
 
 def test_the_speed_comes_from_the_device_tree(tmp_path: Path) -> None:

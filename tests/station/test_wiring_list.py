@@ -10,7 +10,7 @@ import pytest
 from hardware.simulated.charger import SimulatedCharger
 from verified_alloc import Station, cli
 from verified_alloc.control.assembly import simulated_charger
-from verified_alloc.station.parts import PowerModule
+from verified_alloc.station.parts import Expander, PowerModule
 from verified_alloc.station.wiring_list import HEADER_PINS, wiring_list
 
 # What is printed beside the header on every board, pin 1 first; blank is power or ground.
@@ -30,20 +30,20 @@ def test_the_first_and_the_last_of_the_reference_station() -> None:
     rows = wiring_list(Station.reference())
     assert len(rows) == 54
     assert rows[0]._asdict() == {
-        "contactor": "1:1", "gun": 1, "module": 1, "output_expander": 0x20,
-        "feedback_expander": 0x24, "pin": "GPA0", "package_pin": 21, "enable_bcm": 16,
+        "contactor": "1:1", "gun": 1, "module": 1, "output_expander": "0x20",
+        "feedback_expander": "0x24", "pin": "GPA0", "package_pin": 21, "enable_bcm": 16,
         "enable_header_pin": 36, "status_bcm": 4, "status_header_pin": 7, "off_delay_ms": 200,
     }  # fmt: skip
     last = rows[-1]
-    assert (last.contactor, last.output_expander, last.feedback_expander) == ("6:9", 0x23, 0x27)
+    assert (last.contactor, last.output_expander, last.feedback_expander) == ("6:9", "0x23", "0x27")
     assert (last.pin, last.package_pin, last.enable_bcm, last.status_bcm) == ("GPB4", 5, 24, 12)
     assert [row.pin for row in rows[5:9]] == ["GPA5", "GPA6", "GPB0", "GPB1"]
     assert {row.pin for row in rows} == {f"GP{port}{n}" for port in "AB" for n in range(7)}
 
 
-def moved_by(charger: SimulatedCharger, address: int, pin: str) -> list[tuple[int, int]]:
+def moved_by(charger: SimulatedCharger, expander: Expander, pin: str) -> list[tuple[int, int]]:
     """The coils with energy when this pin alone is high."""
-    chip = charger.bus.chips[address]
+    chip = charger.buses[expander.bus].chips[expander.address]
     bit = 8 * "AB".index(pin[2]) + int(pin[3])
     chip.driven(1 << bit, "command")
     energised = [pair for pair, c in charger.cabinet.contactors.items() if c.latched]
@@ -60,8 +60,10 @@ def test_a_pin_moves_the_contactor_that_the_list_says(matrix: str) -> None:
         }
     )
     charger = simulated_charger(station)
+    named = {station.hardware.name(each): each for each in station.hardware.output_expanders}
     for row in wiring_list(station):
-        assert moved_by(charger, row.output_expander, row.pin) == [(row.gun, row.module)]
+        expander = named[row.output_expander]
+        assert moved_by(charger, expander, row.pin) == [(row.gun, row.module)]
 
 
 def test_csv_and_json_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
