@@ -111,14 +111,13 @@ class SimulatedCharger:
         found = [self.buses[number] for number in numbers if number in self.buses]
         if len(found) == 1 and (address is None or address in found[0].chips):
             return found[0]
-        if several or address is None:
-            what, known = "no such bus or expander", [f"bus-{number}" for number in self.buses]
-        else:
-            what, known = f"no expander {address:#x}", []
+        known = [f"bus-{number}" for number in self.buses] if several else []
         for number, bus in self.buses.items():
-            known += [
-                f"{number}:{chip:#x}" if several else f"{chip:#x}" for chip in sorted(bus.chips)
-            ]
+            of = f"{number}:" if several else ""
+            known += [f"{of}{chip:#x}" for chip in sorted(bus.chips)]
+        what = "no such bus" if address is None else f"no expander {address:#x}"
+        if len(found) > 1:
+            what = "which bus is not said"
         raise ValueError(f"fault {injection.text!r}: {what}; allowed: {', '.join(known)}")
 
     def _last_struck_us(self) -> int | None:

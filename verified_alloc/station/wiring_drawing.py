@@ -113,8 +113,8 @@ def _header(station: Station) -> Iterator[Part]:
         )
     # What a Compute Module brings out besides, in columns below.
     for number, (_, label, colour) in enumerate(use for use in _lines(station) if use[0] > 27):
-        x, y = 14 + number // 5 * 26, top + 20 * _ROW + 4 + number % 5 * 3.4
-        yield _text(x, y, label, 2.3, colour, bold=True)
+        x, y = 14 + number // 6 * 31, top + 20 * _ROW + 4 + number % 6 * 2.9
+        yield _text(x, y, label, 2.2, colour, bold=True)
 
 
 def _lines(station: Station) -> Iterator[tuple[int, str, str]]:
