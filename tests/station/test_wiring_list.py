@@ -76,6 +76,44 @@ def test_csv_and_json_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert (told["reset_bcm"], told["watchdog_bcm"], told["estop_bcm"]) == (25, 26, 27)
 
 
+TWO_BUSES = """
+[station]
+guns = 2
+modules = 8
+module_power_kw = 40
+gun_max_power_kw = 240
+[hardware]
+i2c_bus = [1, 3]
+output_expanders = [[0x20, 0x21], []]
+feedback_expanders = [[], [0x20, 0x24]]
+enable_pins = [16, 17, 18, 19, 20, 21, 22, 45]
+status_pins = []
+"""
+
+
+def test_of_two_buses_each_expander_is_listed_with_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "two.toml").write_text(TWO_BUSES)
+    command = ["wiring", "--station", str(tmp_path / "two.toml")]
+    assert cli.main([*command, "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    where = [(row["output_expander"], row["feedback_expander"]) for row in rows]
+    assert where == [("1:0x20", "3:0x20")] * 14 + [("1:0x21", "3:0x24")] * 2
+    assert (rows[-1]["enable_bcm"], rows[-1]["enable_header_pin"]) == ("45", "")
+    assert cli.main([*command, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["i2c_bus"] == [1, 3]
+    assert told["contactors"][-1]["feedback_expander"] == "3:0x24"
+    assert told["contactors"][-1]["enable_header_pin"] is None
+    assert cli.main(command) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1].startswith("I2C buses 1 and 3. Expander reset BCM 25")
+    assert printed[-2].split() == [
+        "2:8", "1:0x21", "3:0x24", "GPA1", "(22)", "BCM", "45", "-", ">=", "200", "ms"
+    ]  # fmt: skip
+
+
 def test_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["wiring"]) == 0
     lines = capsys.readouterr().out.splitlines()
