@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from hardware.contactors import scrubs_each_scan
+from hardware.i2c_bus import buses_above
 from hardware.layout import Layout
 from hardware.mcp23017 import REGISTERS
 
@@ -26,13 +28,10 @@ _BYTES_PER_SCRUB = 3 + REGISTERS
 def bit_rate_hz(i2c_bus: int, root: Path = Path("/")) -> int | None:
     """The speed of that bus, or of the one that it is a multiplexer's channel of, as the device
     tree has it; None where the kernel does not tell."""
-    adapter = (root / f"sys/class/i2c-adapter/i2c-{i2c_bus}").resolve()
-    for above in (adapter, *adapter.parents):
-        try:
-            node = above / "of_node/clock-frequency"
+    for number in (i2c_bus, *buses_above(i2c_bus, root)):
+        node = root / f"sys/class/i2c-adapter/i2c-{number}/of_node/clock-frequency"
+        with suppress(OSError):
             return int.from_bytes(node.read_bytes()[:4], "big") or None
-        except OSError:
-            continue
     return None
 
 

@@ -13,8 +13,8 @@ from verified_alloc.station.model import Station
 
 BUDGET = 50_000_000
 EXPANDERS = 24
-"""As many as a station may have of a kind, on all its buses: a full matrix of 12 guns and 24 modules
-needs 21."""
+"""So many of a kind a station may have, on all its buses together: a full matrix of 12 guns and 24
+modules needs 21."""
 
 UNUSED = (7, 15)
 """GPA7 and GPB7."""

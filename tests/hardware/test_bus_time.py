@@ -121,5 +121,6 @@ def test_a_channel_of_a_multiplexer_is_as_fast_as_its_bus(tmp_path: Path) -> Non
     (adapter / "i2c-11").mkdir()
     known = tmp_path / "sys/class/i2c-adapter"
     known.mkdir(parents=True)
+    (known / "i2c-1").symlink_to(adapter)
     (known / "i2c-11").symlink_to(adapter / "i2c-11")
     assert bus_time.bit_rate_hz(11, tmp_path) == 400_000
