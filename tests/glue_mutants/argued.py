@@ -137,6 +137,9 @@ ARGUED: dict[str, str] = {
     "hardware.contactors.start: self._outputs = [OutputChip(MCP23017(buses[bus], address),"
     " notes[bus], pins) for (bus, address), pins in zip(layout.output_expanders,"
     " self._pins_in_use, strict=False)]: after what follows": APART,
+    "hardware.contactors.start: self._repairs = {bus: Repair([chip for chip in self._outputs"
+    " if chip.device.bus is bus], [chip for chip in self._feedback if chip.device.bus is bus])"
+    " for bus in buses.values()}: after what follows": APART,
     "hardware.contactors.start: self._looks = [*((chip, chip.look) for chip in self._feedback),"
     " *((chip, chip.look) for chip in self._outputs),"
     " *((chip, chip.look_again) for chip in self._feedback)]: after what follows": APART,
