@@ -35,12 +35,13 @@ ONCE_KINDS = ("flip-read", "flip-write", "wrong-chip", "drop-write", "brown-out"
 ALLOWED = (
     f"{', '.join(PAIR_KINDS)} GUN:MODULE; {', '.join(MODULE_KINDS)} MODULE; estop; "
     f"{', '.join(LINE_KINDS)} BCM; "
-    f"{', '.join(BUS_KINDS)} [ADDRESS]; then optionally '@ TIME' and 'for TIME' "
+    f"{', '.join(BUS_KINDS)} [ADDRESS], with several buses BUS:ADDRESS or bus-BUS; then optionally "
+    "'@ TIME' and 'for TIME' "
     "(ms, s or min), as in 'weld 3:5 @ 120s' or 'nack 0x21 @ 10s for 500ms'"
 )
 
 _SHAPE = re.compile(
-    r"(?P<kind>[a-z-]+)(?:\s+(?P<target>[0-9][0-9a-fx:]*))?"
+    r"(?P<kind>[a-z-]+)(?:\s+(?P<target>(?:bus-)?[0-9][0-9a-fx:]*))?"
     r"(?:\s*@\s*(?P<at>\d+(?:\.\d+)?)\s*(?P<at_unit>ms|s|min))?"
     r"(?:\s+for\s+(?P<dur>\d+(?:\.\d+)?)\s*(?P<dur_unit>ms|s|min))?",
     re.ASCII,
@@ -55,6 +56,8 @@ class Injection:
     kind: str
     gun: int | None = None
     module: int | None = None
+    bus: int | None = None
+    """None: the only one."""
     address: int | None = None
     line: int | None = None
     at_us: int = 0
@@ -85,13 +88,29 @@ def _microseconds(number: str | None, unit: str | None) -> int | None:
     return None if number is None or unit is None else int(Decimal(number) * _UNIT_US[unit])
 
 
+def _place(text: str, target: str) -> tuple[int | None, int | None]:
+    """Bus and address of `0x21`, `3:0x21` or `bus-3`, as far as they are said."""
+    whole_bus = re.fullmatch(r"bus-(\d+)", target, re.ASCII)
+    if whole_bus is not None:
+        return int(whole_bus[1]), None
+    bus, colon, chip = target.rpartition(":")
+    try:
+        address = int(chip, 0)
+        number = int(bus) if colon else None
+    except ValueError:
+        raise _refused(text, f"{target} is no chip's address such as 0x21") from None
+    if not 0x20 <= address <= 0x27:
+        raise _refused(text, f"{target} is no expander's address (0x20 to 0x27)")
+    return number, address
+
+
 def parse(text: str) -> Injection:
     """Read one fault; anything else is a ValueError of one line that names what is allowed."""
     found = _SHAPE.fullmatch(text.strip())
     if found is None:
         raise _refused(text, "not understood")
     kind, target = found["kind"], found["target"]
-    gun = module = address = line = None
+    gun = module = bus = address = line = None
     if kind in PAIR_KINDS:
         pair = re.fullmatch(r"([1-9]\d*):([1-9]\d*)", target or "", re.ASCII)
         if pair is None:
@@ -107,13 +126,8 @@ def parse(text: str) -> Injection:
         line = int(target)
     elif kind in BUS_KINDS:
         if target is not None:
-            try:
-                address = int(target, 0)
-            except ValueError:
-                raise _refused(text, f"{target} is no chip's address such as 0x21") from None
-            if not 0x20 <= address <= 0x27:
-                raise _refused(text, f"{target} is no expander's address (0x20 to 0x27)")
-        elif kind == "brown-out":
+            bus, address = _place(text, target)
+        if address is None and kind == "brown-out":
             raise _refused(text, "brown-out needs a chip's address such as 0x20")
     elif kind != "estop":
         raise _refused(text, f"there is no kind {kind}")
@@ -128,6 +142,7 @@ def parse(text: str) -> Injection:
         kind=kind,
         gun=gun,
         module=module,
+        bus=bus,
         address=address,
         line=line,
         at_us=_microseconds(found["at"], found["at_unit"]) or 0,

@@ -74,9 +74,9 @@ def ends_the_process(fault: Fault) -> bool:
 def unseen(at_work: WorkingStation, chosen: Sequence[Fault]) -> bool:
     """A contactor closes by itself while its auxiliary contact cannot be read: the expander that
     reads it is gone, or the whole bus. Nothing that is wired could tell anybody."""
-    wiring = at_work.cabinet._place
+    wiring, feedback = at_work.cabinet._place, at_work.station.hardware.feedback_expanders
     closing = {
-        at_work.station.hardware.feedback_expanders[wiring[fault.gun or 0, fault.module or 0][0]]
+        feedback[wiring[fault.gun or 0, fault.module or 0][0]].address
         for fault in chosen
         if isinstance(fault, Injection) and fault.kind == "spontaneous-close"
     }

@@ -82,7 +82,6 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     },
     SimulatedBus: {
         **dict.fromkeys(["_time", "_one_address_only", "_bit_rate_hz", "_overhead"], FIXED),
-        **dict.fromkeys(["_descriptor"], FIXED),
         **dict.fromkeys(["transactions", "wire_bytes", "faults_hit"], PAST),
         **dict.fromkeys(["chips", "_armed", "_last_struck_us"], PARTS),
         "_next_fault": DERIVED,
@@ -119,11 +118,11 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         "_set_ms": PARTS,
     },
     ContactorController: {
-        **dict.fromkeys(["_layout", "_pins_in_use", "_bus", "_looks"], FIXED),
+        **dict.fromkeys(["_layout", "_pins_in_use", "_buses", "_looks"], FIXED),
         **dict.fromkeys(["events", "counts"], PAST),
         "_scrub_each_scan": FIXED,
         **dict.fromkeys(["_outputs", "_feedback", "_scrubbed", "_reads"], PARTS),
-        "_repair": SCRATCH,  # each call has its time, and the chips are these
+        "_repairs": SCRATCH,  # each call has its time, and the chips are these
     },
     OutputChip: CHIP,
     FeedbackChip: CHIP,

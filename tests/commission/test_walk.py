@@ -185,6 +185,28 @@ def test_expanders_that_are_silent_lost_or_unknown() -> None:
     ]
 
 
+def test_expanders_of_two_buses_are_named_with_their_bus() -> None:
+    halves = {
+        "i2c_bus": [1, 3],
+        "output_expanders": [[0x20], [0x20]],
+        "feedback_expanders": [[0x24], [0x24]],
+    }
+    station = Station.from_tables(SMALL.to_tables() | {"hardware": halves})
+    charger = simulated_charger(station)
+    assert walked(charger, station).findings() == []
+    assert not bad(charger)
+    charger = simulated_charger(station)
+    charger.buses[1].chips[0x27] = charger.buses[1].chips[0x20]
+    results = walked(charger, station, "nack 3:0x20")
+    assert [each.name for each in results.expanders] == [
+        "1:0x20", "3:0x20", "1:0x24", "3:0x24", "1:0x27"
+    ]  # fmt: skip
+    told = "\n".join(results.findings())
+    assert "Expander 3:0x20 (coils): does not answer" in told
+    assert "An expander answers at 1:0x27; the station file does not list it." in told
+    assert results.contactors[-1].output_expander == "3:0x20"
+
+
 def test_enable_lines() -> None:
     charger = simulated_charger(SMALL)
     results = walked(charger, SMALL, "module-dead 4")

@@ -6,7 +6,6 @@ NOTE = "a note tells its kind, the chip's address and the time: not what else is
 APART = "the two have nothing to do with each other: either may come first"
 ROUND = "the round goes over all chips, wherever it begins"
 POISON = "any value that no chip answers here will do"
-TYPES = "the assertion tells only the type checker"
 INSTANT = "at one instant of the clock, to the last bit: this side of it or that"
 
 ARGUED: dict[str, str] = {
@@ -138,10 +137,12 @@ ARGUED: dict[str, str] = {
     "hardware.contactors.__init__: 0 becomes -1": ROUND,
     "hardware.contactors.__init__: 0 becomes 1 #2": ROUND,
     "hardware.contactors.__init__: 0 becomes -1 #2": ROUND,
-    "hardware.contactors.start: assert bus is not None: after what follows": TYPES,
-    "hardware.contactors.start: self._outputs = [OutputChip(MCP23017(bus, at), self._note, pins)"
-    " for at, pins in zip(layout.output_expanders, self._pins_in_use, strict=False)]"
-    ": after what follows": APART,
+    "hardware.contactors.start: self._outputs = [OutputChip(MCP23017(buses[bus], address),"
+    " notes[bus], pins) for (bus, address), pins in zip(layout.output_expanders,"
+    " self._pins_in_use, strict=False)]: after what follows": APART,
+    "hardware.contactors.start: self._repairs = {bus: Repair([chip for chip in self._outputs"
+    " if chip.device.bus is bus], [chip for chip in self._feedback if chip.device.bus is bus])"
+    " for bus in buses.values()}: after what follows": APART,
     "hardware.contactors.start: self._looks = [*((chip, chip.look) for chip in self._feedback),"
     " *((chip, chip.look) for chip in self._outputs),"
     " *((chip, chip.look_again) for chip in self._feedback)]: after what follows": APART,
@@ -158,8 +159,7 @@ ARGUED: dict[str, str] = {
     "hardware.contactors._take: chip.note('no answer'): after what follows": NOTE,
     "hardware.contactors._take: silent.add(chip): after what follows": APART,
     "hardware.contactors._try_again: chip.suspect = False: after what follows": NOTE,
-    "hardware.contactors.answering: assert self._bus is not None: after what follows": TYPES,
-    "hardware.contactors.write: self._repair.begin(): after what follows": APART,
+    "hardware.contactors.write: for repair in self._repairs.values():: after what follows": APART,
     "hardware.contactors._chips: yield from self._outputs: after what follows": (
         "each chip is got to know by itself, and what is known by then is verified"
     ),

@@ -16,7 +16,7 @@ from stations import faults_of, stations, tables
 
 from verified_alloc import BadInput, Faults, Station
 from verified_alloc.station.faults import usable, usable_after
-from verified_alloc.station.parts import Hardware, Matrix, Timing
+from verified_alloc.station.parts import Expander, Hardware, Matrix, Timing
 
 DOCUMENTED = """
 [station]
@@ -151,7 +151,7 @@ def test_every_key_reaches_the_station(tmp_path: Path) -> None:
     assert station.policy.priority_deadband_w == 2500
     assert station.timing == Timing(10, 11, 12, 3, 14, 15, 16, 17, 18, 19, 20)
     assert station.hardware == Hardware(
-        3, (0x27,), (0x20,), (4, 5, 6), (), 7, 8, 9, "/dev/watchdog"
+        (3,), (Expander(3, 0x27),), (Expander(3, 0x20),), (4, 5, 6), (), 7, 8, 9, "/dev/watchdog"
     )
 
 
@@ -230,7 +230,7 @@ def test_a_station_is_frozen() -> None:
         *(
             ("hardware", pin, value)
             for pin in ("reset_pin", "watchdog_pin", "estop_pin")
-            for value in (0, 1, 2, 3, 14, 15, 28, -1, "25", 25.0, True)
+            for value in (0, 1, 2, 3, 14, 15, 46, -1, "25", 25.0, True)
         ),
         *(("hardware", pins, 16) for pins in ("enable_pins", "status_pins")),
         *(("hardware", bank, 32) for bank in ("output_expanders", "feedback_expanders")),
@@ -322,7 +322,7 @@ def test_pins_and_addresses() -> None:
     assert "status_pins[1] = 16: already hardware.enable_pins[1]" in hardware(status_pins=nine)
     assert "estop_pin = 26: already hardware.watchdog_pin" in hardware(estop_pin=26)
     assert "watchdog_pin = 16" not in hardware(watchdog_pin=25)
-    for pin in (0, 1, 2, 3, 14, 15, 28):
+    for pin in (0, 1, 2, 3, 14, 15, 46):
         assert f"enable_pins[9] = {pin}: allowed is BCM" in hardware(enable_pins=[*nine[:8], pin])
     assert "output_expanders[1] = 31" in hardware(output_expanders=[0x1F])
     assert "output_expanders[1] = 40" in hardware(output_expanders=[0x28])

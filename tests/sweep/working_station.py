@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from hardware import clock
+from hardware.simulated.bus import SimulatedBus
 from hardware.simulated.faults import parse
 from verified_alloc.control.assembly import controlled, simulated_charger
 from verified_alloc.control.controller import Controller
@@ -36,7 +37,6 @@ class WorkingStation:
         self.station = station
         self.charger = simulated_charger(station, seed=seed)
         self.cabinet, self.monitor = self.charger.cabinet, self.charger.monitor
-        self.bus = self.charger.bus
         self.asked_kw: dict[int, float] = {gun.id: 0 for gun in station.guns}
         self.silent: set[int] = set()
         """Guns that tell their demand no more."""
@@ -118,6 +118,10 @@ class WorkingStation:
             sleep_s, clock.sleep_s = clock.sleep_s, lambda _: None
             process.__exit__(None, None, None)
             clock.sleep_s = sleep_s
+
+    @property
+    def bus(self) -> SimulatedBus:
+        return self.charger.bus
 
     @property
     def now_ms(self) -> int:

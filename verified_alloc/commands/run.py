@@ -90,6 +90,7 @@ def run(
     aux-stuck-open, aux-chatter, aux-broken-wire GUN:MODULE; module-dead, module-stuck-on MODULE;
     estop; nack, nack-data, timeout, flip-read, flip-write, wrong-chip, drop-write, brown-out,
     no-transfer EXPANDER; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21 @ 10s for 500ms'.
+    Of several buses, the EXPANDER is as 3:0x21, or bus-3 for all on it.
     """
     from verified_alloc.run import command
     from verified_alloc.run.plan import RunOptions, checked

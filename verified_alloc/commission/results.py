@@ -21,7 +21,8 @@ voltage. One more millisecond is for whole milliseconds (`proofs/plant.py`, A11)
 class ExpanderResult:
     """One expander: good, no answer, lost on the way, or unknown (answers, and is in no list)."""
 
-    address: int
+    name: str
+    """Its address, with several buses `BUS:ADDRESS`."""
     drives: str
     verdict: str
 
@@ -32,8 +33,8 @@ class ContactorResult:
     upper bounds, ms."""
 
     pair: Pair
-    output_expander: int
-    feedback_expander: int
+    output_expander: str
+    feedback_expander: str
     bit: int
     operate_ms: list[float] = field(default_factory=list)
     release_ms: list[float] = field(default_factory=list)
@@ -122,7 +123,7 @@ class Results:
 
     def _straps(self, _: set[Pair]) -> tuple[list[str], set[Pair]]:
         """Two positions, each of whose contactors move what is at the same pin of the other."""
-        leads: dict[int, list[tuple[ContactorResult, int | None]]] = {}
+        leads: dict[str, list[tuple[ContactorResult, str | None]]] = {}
         where = {result.pair: (result.output_expander, result.bit) for result in self.contactors}
         for result in self.contactors:
             there = None
@@ -142,8 +143,8 @@ class Results:
             (other,) = ends
             if one < other:
                 sentences.append(
-                    f"The address straps of expanders {one:#04x} and {other:#04x}, or those of"
-                    f" {feedback[one]:#04x} and {feedback[other]:#04x}, are swapped: each coil"
+                    f"The address straps of expanders {one} and {other}, or those of"
+                    f" {feedback[one]} and {feedback[other]}, are swapped: each coil"
                     " moves the contact at the same pin of the other."
                 )
             pairs |= {result.pair for result in led}
@@ -151,7 +152,7 @@ class Results:
 
     def _closed_boards(self, _: set[Pair]) -> tuple[list[str], set[Pair]]:
         """Positions none of whose contacts reads open."""
-        boards: dict[tuple[int, int], list[ContactorResult]] = {}
+        boards: dict[tuple[str, str], list[ContactorResult]] = {}
         for result in self.contactors:
             boards.setdefault((result.output_expander, result.feedback_expander), []).append(result)
         closed = {
@@ -160,7 +161,7 @@ class Results:
             if len(results) > 1 and all(result.verdict == "reads closed" for result in results)
         }
         sentences = [
-            f"Every contact on feedback expander {feedback:#04x} reads closed: its address straps"
+            f"Every contact on feedback expander {feedback} reads closed: its address straps"
             " are swapped with those of an output expander, or its contacts have no ground."
             for _, feedback in closed
         ]
@@ -210,8 +211,8 @@ class Results:
 
 def _of_expander(result: ExpanderResult) -> str:
     if result.verdict == "unknown":
-        return f"An expander answers at {result.address:#04x}; the station file does not list it."
-    name = f"Expander {result.address:#04x} ({result.drives})"
+        return f"An expander answers at {result.name}; the station file does not list it."
+    name = f"Expander {result.name} ({result.drives})"
     if result.verdict == "lost":
         return f"{name}: lost its settings, or its answer, during the walk."
     return (
@@ -222,7 +223,7 @@ def _of_expander(result: ExpanderResult) -> str:
 
 def _of_contactor(result: ContactorResult) -> str:
     pin = pin_name(result.bit)
-    name = f"Contactor {result.name} (coil {result.output_expander:#04x} {pin})"
+    name = f"Contactor {result.name} (coil {result.output_expander} {pin})"
     moved = ", ".join(f"{gun}:{module}" for gun, module in sorted(result.moved))
     return {
         "slow": f"{name}: slower than the station file says.",
@@ -266,14 +267,13 @@ def as_json(station: Station, results: Results, about: dict[str, Any]) -> dict[s
             "suggested": results.timing(),
         },
         "expanders": [
-            {"address": f"{r.address:#04x}", "drives": r.drives, "verdict": r.verdict}
-            for r in results.expanders
+            {"address": r.name, "drives": r.drives, "verdict": r.verdict} for r in results.expanders
         ],
         "contactors": [
             {
                 "contactor": r.name,
-                "output_expander": f"{r.output_expander:#04x}",
-                "feedback_expander": f"{r.feedback_expander:#04x}",
+                "output_expander": r.output_expander,
+                "feedback_expander": r.feedback_expander,
                 "pin": pin_name(r.bit),
                 "verdict": r.verdict,
                 "reason": r.reason,

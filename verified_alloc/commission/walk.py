@@ -28,7 +28,7 @@ from verified_alloc.kernel.healing import TRIES
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.kernel.scan import Orders, Wanted
 from verified_alloc.station.model import Station
-from verified_alloc.station.parts import Pair
+from verified_alloc.station.parts import Expander, Pair
 
 SCANS_A_LOOK = 3
 """The walk scans so much less often than a station that works, to look in between."""
@@ -131,10 +131,11 @@ class Walk:
                 result = self._nothing_of(module)
                 found.append(result.not_tested(f"module {self._on_test} did not switch off"))
         self._watch(of, of, "done")
-        for expander in expanders:
-            if expander.verdict == "good" and not self._bank.in_service()[expander.address]:
-                expander.verdict = "lost"
-        return Results(expanders, contactors, found)
+        in_service = self._bank.in_service()
+        for expander, seen in expanders.items():
+            if seen.verdict == "good" and not in_service[expander]:
+                seen.verdict = "lost"
+        return Results(list(expanders.values()), contactors, found)
 
     def _start(self) -> None:
         """Refuse what must not be walked; then take the expanders, with everything off."""
@@ -222,24 +223,21 @@ class Walk:
 
     # Expanders.
 
-    def _expanders(self) -> list[ExpanderResult]:
+    def _expanders(self) -> dict[Expander, ExpanderResult]:
         pins = self.station.hardware
         in_service = self._bank.in_service()
-        found = [
-            ExpanderResult(address, drives, "good" if in_service[address] else "no answer")
-            for drives, addresses in (
-                ("coils", pins.output_expanders),
-                ("contacts", pins.feedback_expanders),
-            )
-            for address in addresses
-            if address in in_service
-        ]
-        listed = {*pins.output_expanders, *pins.feedback_expanders}
-        found += [
-            ExpanderResult(address, "nothing", "unknown")
-            for address in sorted(self._bank.answering() - listed)
-        ]
-        return found
+        drives = dict.fromkeys(pins.output_expanders, "coils")
+        drives |= dict.fromkeys(pins.feedback_expanders, "contacts")
+        found = {
+            each: (kind, "good" if in_service[each] else "no answer")
+            for each, kind in drives.items()
+            if each in in_service
+        }
+        found |= {
+            Expander(*each): ("nothing", "unknown")
+            for each in sorted(self._bank.answering() - drives.keys())
+        }
+        return {each: ExpanderResult(pins.name(each), *about) for each, about in found.items()}
 
     # Contactors.
 
@@ -258,8 +256,8 @@ class Walk:
         pins = self.station.hardware
         result = ContactorResult(
             pair,
-            pins.output_expanders[at.expander],
-            pins.feedback_expanders[at.expander],
+            pins.output_name(at.expander),
+            pins.feedback_name(at.expander),
             at.bit,
         )
         resting = self._rest()

@@ -15,14 +15,13 @@ from hardware.supervision import Supervision
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.latched_faults import InTheScan, LatchedFaults
-from verified_alloc.control.wires import bank_of, layout_of
+from verified_alloc.control.wires import bank_of, layout_of, least_scan_ms
 from verified_alloc.decide.allocate import Solve, prepare
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.kernel import wiring
 from verified_alloc.station.model import Station
-from verified_alloc.station.parts import Pair
+from verified_alloc.station.parts import Pair, in_words
 
 HARDWARE = ("simulated", "pi")
 
@@ -95,14 +94,17 @@ def controlled(
 
 
 def check_scan_time(station: Station) -> None:
-    """Refuse, as `BadInput`, a scan that is shorter than its time on the Pi's I2C bus."""
-    bus, scan_ms = station.hardware.i2c_bus, station.timing.scan_ms
-    bit_rate_hz = bus_time.bit_rate_hz(bus) or bus_time.ASSUMED_BIT_RATE_HZ
-    least_ms = bus_time.least_scan_ms(wiring.expanders(len(station.contactors)), bit_rate_hz)
+    """Refuse, as `BadInput`, a scan that is shorter than its time on the Pi's I2C buses."""
+    scan_ms, hardware = station.timing.scan_ms, station.hardware
+    rates_hz = {
+        bus: bus_time.bit_rate_hz(bus) or bus_time.ASSUMED_BIT_RATE_HZ for bus in hardware.i2c_buses
+    }
+    least_ms = least_scan_ms(station, rates_hz)
     if scan_ms < least_ms:
         raise BadInput(
             f"timing.scan_ms = {scan_ms}: allowed is at least {least_ms}, the time that a scan"
-            f" takes on I2C bus {bus} at {bit_rate_hz // 1000} kHz"
+            f" takes on {hardware.buses_name} at"
+            f" {in_words(rate // 1000 for rate in rates_hz.values())} kHz"
         )
 
 

@@ -220,7 +220,7 @@ class Controller:
     def clear_expander(self, position: int) -> None:
         """Configure a lost expander anew, its coils off, and use it again; not while a module that
         it carries is not off, or if it cannot be configured."""
-        name = f"expander {self.station.hardware.output_expanders[position]:#x}"
+        name = f"expander {self.station.hardware.output_name(position)}"
         clearing.check_at_rest(self._built, self._memory, self._lines.read(), position, name)
         self._supervision.reset(False)
         if not self._bank.configure(position):

@@ -54,9 +54,33 @@ def test_a_bus_fault_without_an_address_hits_any_chip() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "bus", "address"),
+    [
+        ("nack 0x21", None, 0x21),
+        ("nack 3:0x21 for 2s", 3, 0x21),
+        ("timeout bus-3 @ 1s", 3, None),
+        ("timeout bus-0", 0, None),
+        ("timeout", None, None),
+    ],
+)
+def test_a_bus_fault_may_name_its_bus(text: str, bus: int | None, address: int | None) -> None:
+    assert (parse(text).bus, parse(text).address) == (bus, address)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
+        "nack 3:",
+        "nack :0x21",
+        "nack x:0x21",
+        "nack 3:0x28",
+        "nack 1:3:0x21",
+        "nack bus-",
+        "nack bus-0x3",
+        "brown-out bus-3",
+        "weld bus-3",
+        "line-low bus-3",
         "weld",
         "weld 5",
         "weld 0:5",
