@@ -397,9 +397,9 @@ def _memory(memory: Memory, built: Built, more_to_come: bool) -> Any:
         lines_off_ms=[min(age_ms, timing.current_decay_ms) for age_ms in memory.lines_off_ms],
         fed_ms=[min(age_ms, built.minimum_dwell_ms) for age_ms in memory.fed_ms],
         healing=[
-            (each.lost, each.asked)
+            each[:3]
             if latched or not (each.lost or more_to_come)
-            else (*each[:3], min(each.last_ms, PAUSE_MS))
+            else (*each[:4], min(each.last_ms, PAUSE_MS))
             for each, latched in zip(memory.healing, memory.latched.expander_lost, strict=True)
         ],
         reset_ms=min(memory.reset_ms, timing.current_decay_ms + RESET_MS),

@@ -74,8 +74,9 @@ class LatchedFaults:
         self._see_to_the_file()
 
     def without(self, memory: Memory) -> Faults:
-        """What an allocation plans around: these, and expanders that are out of order for now."""
-        return self._without(self.latched, tuple(each.lost for each in memory.healing))
+        """What an allocation plans around: these, and expanders that were configured anew in vain.
+        For one that may be back in a moment nobody moves."""
+        return self._without(self.latched, tuple(each.in_vain for each in memory.healing))
 
     def finish(self) -> None:
         """At the end: nothing that was latched is left out, however long the disk takes."""
