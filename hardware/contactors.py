@@ -272,9 +272,9 @@ class ContactorController:
             silent: set[Chip] = set()
             waiting = deque(looks)
             while waiting:
-                chip, look = waiting.popleft()
                 if clock.now_s() >= deadline_s:
                     return
+                chip, look = waiting.popleft()
                 if chip in silent or chip.lost:
                     again.append((chip, look))
                     continue

@@ -207,6 +207,24 @@ def test_expanders_of_two_buses_are_named_with_their_bus() -> None:
     assert results.contactors[-1].output_expander == "3:0x20"
 
 
+def test_cables_of_two_buses_that_are_swapped() -> None:
+    halves = {
+        "i2c_bus": [1, 3],
+        "output_expanders": [[0x20], [0x20]],
+        "feedback_expanders": [[0x24], [0x24]],
+    }
+    about = {"guns": 4, "modules": 6, "module_power_kw": 40, "gun_max_power_kw": 120}
+    station = Station.from_tables({"station": about, "hardware": halves})
+    charger = simulated_charger(station)
+    one, other = (bus.chips for bus in charger.buses.values())
+    one[0x20], other[0x20] = other[0x20], one[0x20]
+    assert walked(charger, station).findings()[0] == (
+        "The bus cables of expanders 1:0x20 and 3:0x20, or those of 1:0x24 and 3:0x24, are swapped:"
+        " each coil moves the contact at the same pin of the other."
+    )
+    assert not bad(charger)
+
+
 def test_enable_lines() -> None:
     charger = simulated_charger(SMALL)
     results = walked(charger, SMALL, "module-dead 4")

@@ -152,6 +152,7 @@ ARGUED: dict[str, str] = {
     ),
     "hardware.contactors.read: if given_up and clock.now_s() < deadline_s:"
     ": after what follows": ROUND,
+    "hardware.contactors._take: silent: set[Chip] = set(): after what follows": APART,
     "hardware.contactors._take: if clock.now_s() >= deadline_s:: after what follows": (
         "what is put off takes no time"
     ),

@@ -122,7 +122,8 @@ class Results:
         }
 
     def _straps(self, _: set[Pair]) -> tuple[list[str], set[Pair]]:
-        """Two positions, each of whose contactors move what is at the same pin of the other."""
+        """Two positions, each of whose contactors move what is at the same pin of the other. No
+        strap leads to another bus; a cable does."""
         leads: dict[str, list[tuple[ContactorResult, str | None]]] = {}
         where = {result.pair: (result.output_expander, result.bit) for result in self.contactors}
         for result in self.contactors:
@@ -142,10 +143,11 @@ class Results:
                 continue
             (other,) = ends
             if one < other:
+                one_bus = one.rpartition(":")[0] == other.rpartition(":")[0]
                 sentences.append(
-                    f"The address straps of expanders {one} and {other}, or those of"
-                    f" {feedback[one]} and {feedback[other]}, are swapped: each coil"
-                    " moves the contact at the same pin of the other."
+                    f"The {'address straps' if one_bus else 'bus cables'} of expanders {one} and"
+                    f" {other}, or those of {feedback[one]} and {feedback[other]}, are swapped:"
+                    " each coil moves the contact at the same pin of the other."
                 )
             pairs |= {result.pair for result in led}
         return sentences, pairs
