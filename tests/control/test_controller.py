@@ -591,6 +591,7 @@ def test_nobody_else_moves_for_an_expander_that_is_back_in_a_moment(address: int
             at_work.inject(f"brown-out {address:#x}")
             assert at_work.go_on(3, until=lambda: 1 not in at_work.live[1], skip=False), again
             settle(at_work)
+            at_work.go_on(3)  # steady again
             assert at_work.feeds({1: (1, 2, 3, 4), 3: (5, 6, 7), 5: (8, 9)})
             assert {gun for _, gun, _ in at_work.told} == {1}
         at_work.go_on(REFERENCE.timing.minimum_dwell_s)
