@@ -18,7 +18,7 @@ from hardware import HardwareError, clock
 from hardware.expanders import RETRIES, Chip, FeedbackChip, OutputChip
 from hardware.i2c_bus import open_bus
 from hardware.layout import Layout
-from hardware.mcp23017 import ALL_PINS, MCP23017
+from hardware.mcp23017 import ALL_PINS, MCP23017, as_after_reset
 from hardware.repair import Repair
 
 # All registers of every chip are looked over at least this often; some in each scan.
@@ -294,6 +294,15 @@ class ContactorController:
     def in_service(self) -> dict[int, bool]:
         """By address: the expander answered and is configured."""
         return {chip.device.address: chip.in_service for chip in self._chips()}
+
+    def as_after_reset(self) -> frozenset[int]:
+        """Addresses of the bank's expanders whose registers are those of one that was reset."""
+        found = set()
+        for chip in self._chips():
+            with suppress(OSError):
+                if as_after_reset(chip.device.read_registers()):
+                    found.add(chip.device.address)
+        return frozenset(found)
 
     def answering(self) -> set[int]:
         """Addresses at which an expander answers, this bank's or not. Reads only."""

@@ -127,6 +127,8 @@ def test_every_key_reaches_the_station(tmp_path: Path) -> None:
         fault_reaction_ms = 18
         minimum_dwell_s = 19
         demand_timeout_s = 20
+        relay_watchdog_ms = 121
+        proof_test_interval_h = 22
         [hardware]
         i2c_bus = 3
         output_expanders = [0x27]
@@ -149,7 +151,7 @@ def test_every_key_reaches_the_station(tmp_path: Path) -> None:
     assert station.contactors == ((1, 1), (2, 2), (1, 3), (2, 3))
     assert (station.policy.name, station.policy.minimum_modules) == ("fair", 1)
     assert station.policy.priority_deadband_w == 2500
-    assert station.timing == Timing(10, 11, 12, 3, 14, 15, 16, 17, 18, 19, 20)
+    assert station.timing == Timing(10, 11, 12, 3, 14, 15, 16, 17, 18, 19, 20, 121, 22)
     assert station.hardware == Hardware(
         3, (0x27,), (0x20,), (4, 5, 6), (), 7, 8, 9, "/dev/watchdog"
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from verified_alloc.control.assembly import (
     simulated_charger,
     wires,
 )
+from verified_alloc.control.proof_tests import NOT_TESTED, PASSED, PRESS, Outcome, by_test
 from verified_alloc.errors import BadInput, VerifiedAllocError
 from verified_alloc.process import ended_by_signals
 from verified_alloc.station.model import Station
@@ -98,11 +100,22 @@ def _walked(
     with (
         nullcontext() if charger is None else charger.installed(),
         wires(station) as (bank, lines, supervision),
-        _shown(quiet) as watch,
+        _shown(quiet) as (watch, tell),
     ):
-        walk = Walk(station, bank, lines, supervision, watch)
+        walk = Walk(station, bank, lines, supervision, watch, _person(charger, tell))
         with ended_by_signals(walk.end):
             return walk.walk(contactors_only)
+
+
+def _person(
+    charger: SimulatedCharger | None, tell: Callable[[str], None]
+) -> Callable[[str], None] | None:
+    """Who does what only a person can do: a simulated one, or whoever is at the terminal, if
+    anybody is."""
+    if charger is None:
+        return tell if sys.stdin.isatty() else None
+    cabinet = charger.cabinet
+    return lambda what: cabinet.press_estop() if what == PRESS else cabinet.release_estop()
 
 
 def _report(station: Station, results: Results, hardware: str) -> dict[str, Any]:
@@ -124,22 +137,30 @@ def _print(report: dict[str, Any], beside: Sequence[Path]) -> None:
         f"{good} of {len(report['contactors'])} contactors"
         f" and {modules} of {len(report['modules'])} modules are good."
     )
+    for verdict, name in ((PASSED, "Passed"), (NOT_TESTED, "Not tested")):
+        outcomes = by_test(Outcome(**each) for each in report["proof_tests"])
+        tests = [outcome.test for outcome in outcomes if outcome.verdict == verdict]
+        if tests:
+            print(f"{name} of the safety chain: {', '.join(tests)}.")
     for key, value in report["timing"]["suggested"].items():
         print(f"Measured, for the station file: {key} = {value}")
     print(f"To be signed: {beside[0]}, with {beside[1]}.")
 
 
 @contextmanager
-def _shown(quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar, where somebody looks."""
+def _shown(quiet: bool) -> Iterator[tuple[Callable[[int, int, str], None], Callable[[str], None]]]:
+    """A bar, where somebody looks; and what a person is told."""
     if quiet or not sys.stderr.isatty():
-        yield lambda done, of, what: None
+        yield lambda done, of, what: None, partial(print, file=sys.stderr, flush=True)
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("walk")
-        yield lambda done, of, what: progress.update(
-            task, completed=done, total=of, description=what
+        yield (
+            lambda done, of, what: progress.update(
+                task, completed=done, total=of, description=what
+            ),
+            progress.console.print,
         )

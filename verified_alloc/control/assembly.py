@@ -116,7 +116,7 @@ def simulated_charger(
             current_decay_ms=timing.current_decay_ms,
             module_discharge_ms=timing.module_discharge_ms,
             off_delay_ms=timing.current_decay_ms + 100,
-            watchdog_ms=max(100, 5 * timing.scan_ms),
+            watchdog_ms=max(timing.relay_watchdog_ms, 4 * timing.scan_ms),
             vehicle_response_ms=timing.offer_lead_ms,
         ),
         fault_reaction_ms=timing.fault_reaction_ms,
