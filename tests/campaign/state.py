@@ -105,6 +105,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         "faults": DERIVED,  # of the memory
         "_stillness": SKIPPING,
         "_news": "decides nothing: it says what is the matter",
+        **dict.fromkeys(["_tests", "_latest"], "a campaign's station tests nothing by itself"),
     },
     Decider: {
         **dict.fromkeys(["_demands", "_report"], FIXED),

@@ -17,6 +17,9 @@ from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
 
+NOON_S = 1_764_590_400
+"""Unix time at which a charger's virtual time begins."""
+
 Connected = dict[int, tuple[int, ...]]
 
 
@@ -70,6 +73,7 @@ class WorkingStation:
             self._faults_path,
             solve=self._solve,
             operations=self._operations_before,
+            unix_s=lambda: NOON_S + clock.now_s(),
         )
         self.controller = self._process.__enter__()
         self._begins()

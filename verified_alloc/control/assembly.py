@@ -1,5 +1,6 @@
 """A station put together: its wires taken, the controller on them, or a charger in software."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from hardware.simulated.plant_timing import PlantTiming
 from hardware.supervision import Supervision
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.fault_latch import FaultLatch
+from verified_alloc.control.proof_dates import ProofDates, beside
 from verified_alloc.control.wires import bank_of, layout_of
 from verified_alloc.decide.allocate import Solve, prepare
 from verified_alloc.decide.demand import DemandProcessor
@@ -62,12 +64,15 @@ def controlled(
     watchdog_device: str = "",
     solve: Solve | None = None,
     operations: Mapping[Pair, int] = NO_WEAR,
+    unix_s: Callable[[], float] = time.time,
 ) -> Iterator[Controller]:
-    """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
+    """A controller on whatever the seams lead to, started. Its enable lines are low afterwards.
+    `unix_s` dates its proof tests."""
     if solve is None:
         prepare(station)
     with wires(station, watchdog_device) as (bank, lines, supervision):
         latch = FaultLatch(faults_path)
+        dates = ProofDates(None if faults_path is None else beside(faults_path), report)
         controller = Controller(
             station,
             bank,
@@ -79,6 +84,8 @@ def controlled(
             report,
             solve,
             operations,
+            dates,
+            unix_s,
         )
         controller.start()
         try:
@@ -86,6 +93,8 @@ def controlled(
         except Exception:
             controller.withdraw()
             raise
+        finally:
+            dates.close()
 
 
 def check_scan_time(station: Station) -> None:
