@@ -5,69 +5,77 @@ from typing import Any
 import z3
 
 from proofs.algebras import z3_terms
-from proofs.algebras.z3_terms import and_, bools, iff, not_, or_
-from proofs.lemmas.whole_scan import any_built, any_memory
+from proofs.algebras.z3_terms import and_, bools, iff, implies, not_, or_
+from proofs.healing import rests
+from proofs.lemmas.scan_claims import ACTS, WHOLE
+from proofs.lemmas.whole_scan import Cut, WholeScan, any_scan, sane
 from proofs.obligation import Claim, collected, obligation
 from verified_alloc.kernel import proof_test
-from verified_alloc.kernel.proof_test import Cut
-from verified_alloc.kernel.scan import Built, Memory
 from verified_alloc.kernel.switching import Writes
 from verified_alloc.station.model import Station
 
-DOMAIN = "this station's size; any times, lines and memory"
+
+def _still(of: WholeScan) -> Any:
+    """The last look shows every module off, and it has been for so long that its current is
+    gone."""
+    return and_(*[rests(of, m) for m in of.modules])
 
 
-def _any(station: Station) -> tuple[Built, Memory, list[Any], list[Any]]:
-    """The station, its memory, and its lines: enabled, reporting on."""
-    built, modules = any_built(station), len(station.modules)
-    return built, any_memory("memory", built), bools("enabled", modules), bools("on", modules)
-
-
-def _still(built: Built, memory: Memory, enabled: list[Any], on: list[Any]) -> Any:
-    """Every module is off by its lines, for so long that its current is gone."""
-    decay_ms = built.timing.current_decay_ms
-    lines = zip(enabled, on, memory.lines_off_ms, strict=True)
-    return and_(*[and_(not_(or_(a, b)), not_(off_ms < decay_ms)) for a, b, off_ms in lines])
-
-
-@obligation("proof_test.begins-at-rest", "proof_test.may_begin", "proof_test.rests", domain=DOMAIN)
-def begins_at_rest(station: Station) -> Claim:
-    """A proof test begins only while every module is off by its lines and its current gone, no
-    contactor counts as closed, no coil is on, no expander is out of order, and nothing is stopped
-    or told to stop; and then it may (S2, S7)."""
-    built, memory, enabled, on = _any(station)
-    begins = proof_test.may_begin(z3_terms, built, memory, enabled, on)
-    moved = [bit for row in memory.closed for bit in row]
-    moved += [bit for ages in memory.ages for bit in ages.latch]
-    lost = [each.lost for each in memory.healing]
-    stops = [memory.stop_ms >= 0, memory.stopping_ms >= 0]
-    goal = and_(_still(built, memory, enabled, on), not_(or_(*moved, *lost, *stops)))
-    return Claim((), iff(begins, goal), None, (("it may", begins),))
+def _named(of: WholeScan) -> Cut:
+    """A name for what the first three acts made of the lines' ages."""
+    return Cut().name("lines off", of.acts.concluded.lines_off_ms)
 
 
 @obligation(
-    "proof_test.cuts-where-no-current-is", "proof_test.cut", "proof_test.rests", domain=DOMAIN
+    "proof_test.begins-at-rest", *ACTS, "proof_test.may_begin", "proof_test.rests", domain=WHOLE
+)
+def begins_at_rest(station: Station) -> Claim:
+    """A proof test begins after a scan whose last look shows every module off by its lines and its
+    current gone, which leaves no contactor that counts as closed, no coil on, no expander out of
+    order, and nothing stopped or told to stop; and then it may (S2, S7)."""
+    of = any_scan(station)
+    after = of.acts.after
+    begins = proof_test.may_begin(z3_terms, of.built, after)
+    moved = [bit for row in after.closed for bit in row]
+    moved += [bit for ages in after.ages for bit in ages.latch]
+    lost = [each.lost for each in after.healing]
+    stops = [after.stop_ms >= 0, after.stopping_ms >= 0]
+    goal = iff(begins, and_(_still(of), not_(or_(*moved, *lost, *stops))))
+    names = _named(of).name("closed", after.closed)
+    names = names.name("stop_ms", after.stop_ms).name("stopping_ms", after.stopping_ms)
+    names = names.name("latch", [ages.latch for ages in after.ages]).name("lost", lost)
+    sound = and_(*sane(of))
+    return Claim((), names.of(implies(sound, goal)), None, (("it may", names.of(begins)),))
+
+
+@obligation(
+    "proof_test.cuts-where-no-current-is",
+    *ACTS,
+    "proof_test.cut",
+    "proof_test.rests",
+    domain=WHOLE,
 )
 def cuts_where_no_current_is(station: Station) -> Claim:
     """On purpose RESET is held low, or the relay supply's watchdog not fed, only if a test asks for
-    it, and while every module is off by its lines and its current gone; the watchdog besides for
-    less than current_decay_ms, which the coil supply outlives (S2, S7)."""
-    built, memory, enabled, on = _any(station)
+    it, in a scan whose last look shows every module off by its lines and its current gone; the
+    watchdog besides for less than current_decay_ms, which the coil supply outlives (S2, S7)."""
+    of = any_scan(station)
     starve, reset, unfed_ms = z3.Bool("starve"), z3.Bool("reset"), z3.Int("unfed_ms")
-    asked = Cut(starve, reset)
-    cut = proof_test.cut(z3_terms, built, memory, enabled, on, asked, unfed_ms)
-    still = _still(built, memory, enabled, on)
-    outlived = built.timing.current_decay_ms > unfed_ms
+    asked = proof_test.Cut(starve, reset)
+    cut = proof_test.cut(z3_terms, of.built, of.acts.after, asked, unfed_ms)
+    still, outlived = _still(of), of.built.timing.current_decay_ms > unfed_ms
+    goal = and_(
+        iff(cut.reset, and_(reset, still)),
+        iff(cut.starve, and_(starve, or_(still, outlived))),
+    )
+    names = _named(of)
     return Claim(
         (),
-        and_(
-            iff(cut.reset, and_(reset, still)),
-            iff(cut.starve, and_(starve, or_(still, outlived))),
-        ),
+        names.of(implies(and_(*sane(of)), goal)),
         None,
         (
-            ("RESET is low", cut.reset),
-            ("a module is on and the watchdog hungry", and_(cut.starve, enabled[0])),
+            ("RESET is low", names.of(cut.reset)),
+            ("a module is on and the watchdog hungry", names.of(and_(cut.starve, of.looked[0][0]))),
         ),
     )
 

@@ -28,6 +28,15 @@ def commission(
         str,
         typer.Option("--report", metavar="NAME", help="Writes NAME.html and NAME.json."),
     ] = "commission",
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            "--faults",
+            metavar="FILE",
+            help="Where the station keeps latched faults; the dates of the proof tests go beside it"
+            " [default: on a Pi /var/lib/verified-alloc/faults.json, simulated nowhere]",
+        ),
+    ] = None,
     inject: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,6 +72,7 @@ def commission(
         contactors_only=contactors_only,
         demands=demands_of(demand),
         report=report,
+        faults_file=faults,
         inject=inject or (),
         seed=number_of("--seed", seed),
         as_json=as_json,

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
@@ -23,10 +24,14 @@ from verified_alloc.control.assembly import (
     simulated_charger,
     wires,
 )
+from verified_alloc.control.proof_dates import ProofDates, beside
 from verified_alloc.control.proof_tests import NOT_TESTED, PASSED, PRESS, Outcome, by_test
 from verified_alloc.errors import BadInput, VerifiedAllocError
 from verified_alloc.process import ended_by_signals
 from verified_alloc.station.model import Station
+
+PI_FAULTS = Path("/var/lib/verified-alloc/faults.json")
+"""As `run` has it."""
 
 
 def commission(
@@ -36,6 +41,7 @@ def commission(
     contactors_only: bool,
     demands: Mapping[int, Decimal],
     report: str,
+    faults_file: str | None,
     inject: Sequence[str],
     seed: int,
     as_json: bool,
@@ -51,7 +57,7 @@ def commission(
         raise BadInput("--hardware pi: allowed is no --inject; real faults only")
     else:
         check_scan_time(station)
-    beside = [Path(f"{report}.{kind}") for kind in ("html", "json")]
+    files = [Path(f"{report}.{kind}") for kind in ("html", "json")]
     _check_folder(report)
     for gun, kw in demands.items():
         if kw > 0:
@@ -62,13 +68,14 @@ def commission(
     if results is None:
         print("Ended before the walk was complete: there is no report.")
         return 0
+    _keep_dates(results, faults_file, hardware)
     contents = _report(station, results, hardware)
-    for file, text in zip(beside, (page(contents), json.dumps(contents, indent=1)), strict=True):
+    for file, text in zip(files, (page(contents), json.dumps(contents, indent=1)), strict=True):
         file.write_text(text, encoding="utf-8")
     if as_json:
         print(json.dumps(contents))
     else:
-        _print(contents, beside)
+        _print(contents, files)
     return 0 if results.passed else 1
 
 
@@ -118,6 +125,16 @@ def _person(
     return lambda what: cabinet.press_estop() if what == PRESS else cabinet.release_estop()
 
 
+def _keep_dates(results: Results, faults_file: str | None, hardware: str) -> None:
+    """Where the station looks for them, if it has its place here."""
+    if faults_file is None and (hardware != "pi" or not PI_FAULTS.parent.is_dir()):
+        return
+    path = beside(PI_FAULTS if faults_file is None else Path(faults_file))
+    dates = ProofDates(path, partial(print, file=sys.stderr))
+    dates.note(by_test(results.outcomes), time.time())
+    dates.close()
+
+
 def _report(station: Station, results: Results, hardware: str) -> dict[str, Any]:
     about = {
         "ended": datetime.now().astimezone().isoformat(" ", "seconds"),
@@ -128,7 +145,7 @@ def _report(station: Station, results: Results, hardware: str) -> dict[str, Any]
     return as_json(station, results, about)
 
 
-def _print(report: dict[str, Any], beside: Sequence[Path]) -> None:
+def _print(report: dict[str, Any], files: Sequence[Path]) -> None:
     for finding in report["findings"]:
         print(finding)
     good = sum(result["verdict"] == "good" for result in report["contactors"])
@@ -144,7 +161,7 @@ def _print(report: dict[str, Any], beside: Sequence[Path]) -> None:
             print(f"{name} of the safety chain: {', '.join(tests)}.")
     for key, value in report["timing"]["suggested"].items():
         print(f"Measured, for the station file: {key} = {value}")
-    print(f"To be signed: {beside[0]}, with {beside[1]}.")
+    print(f"To be signed: {files[0]}, with {files[1]}.")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from hardware.supervision import Supervision
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.proof_dates import ProofDates, beside
+from verified_alloc.control.self_testing import SelfTesting
 from verified_alloc.control.wires import bank_of, layout_of
 from verified_alloc.decide.allocate import Solve, prepare
 from verified_alloc.decide.demand import DemandProcessor
@@ -73,7 +74,7 @@ def controlled(
     with wires(station, watchdog_device) as (bank, lines, supervision):
         latch = FaultLatch(faults_path)
         dates = ProofDates(None if faults_path is None else beside(faults_path), report)
-        controller = Controller(
+        controller = SelfTesting(
             station,
             bank,
             lines,
@@ -84,8 +85,8 @@ def controlled(
             report,
             solve,
             operations,
-            dates,
-            unix_s,
+            dates=dates,
+            unix_s=unix_s,
         )
         controller.start()
         try:

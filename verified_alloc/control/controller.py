@@ -3,7 +3,6 @@
 Nothing here decides: readings go in, effects come out as data and are carried out in their order.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from hardware import clock
@@ -14,19 +13,16 @@ from verified_alloc.control import clearing
 from verified_alloc.control.decider import Decider
 from verified_alloc.control.fault_kinds import describe
 from verified_alloc.control.fault_latch import FaultLatch
-from verified_alloc.control.idle_tests import IdleTests
 from verified_alloc.control.latched_faults import LatchedFaults
-from verified_alloc.control.manual_scan import Look
 from verified_alloc.control.news import News
 from verified_alloc.control.next_deadline import Stillness
-from verified_alloc.control.proof_dates import ProofDates
 from verified_alloc.control.state import Inputs, State, by_gun
 from verified_alloc.control.wires import Carrier, Wires
 from verified_alloc.decide.allocate import Allocation, Solve
 from verified_alloc.decide.demand import DemandProcessor, check_gun
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.errors import BadInput
-from verified_alloc.kernel import ops, proof_test, scan
+from verified_alloc.kernel import ops, scan
 from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.kernel.scan import Memory, Observed, Orders, Wanted
 from verified_alloc.station.model import Station
@@ -53,8 +49,6 @@ class Controller:
         report: Callable[[str], None],
         solve: Solve | None = None,
         operations: Mapping[Pair, int] = NO_WEAR,
-        dates: ProofDates | None = None,
-        unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.station = station
         self.demands = demands
@@ -75,9 +69,6 @@ class Controller:
         self._stillness = Stillness(self._built, bank.scrub_scans)
         self._ending = False
         self._news = News(station)
-        dates = dates or ProofDates(None, report)
-        self._tests = IdleTests(station, bank, lines, supervision, dates, report, unix_s)
-        self._latest: State
         self._last_ms: int  # the start's
 
     def start(self) -> None:
@@ -95,12 +86,8 @@ class Controller:
         self._last_ms = self.now_ms()
 
     def scan(self, scans: int) -> State:
-        """One scan. `scans` is 1, unless time was skipped up to `quiet_until_ms`. An idle station
-        may test its safety chain instead."""
-        now_ms, built = self.now_ms(), self._built
-        if self._tests.periodic and (look := self._test(now_ms)) is not None:
-            return self._tested(now_ms, look)
-        before = self._memory
+        """One scan. `scans` is 1, unless time was skipped up to `quiet_until_ms`."""
+        now_ms, built, before = self.now_ms(), self._built, self._memory
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         lines = self._lines.read()
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
@@ -136,46 +123,8 @@ class Controller:
         still_ms = self._stillness.until_ms(
             now_ms, observed, switched, allocation, before, memory, oddities, scans, done
         )
-        if self._tests.periodic:
-            rests = proof_test.may_begin(ops, built, memory, left.enabled, left.reports_on)
-            idle = done and rests and not self._is_wanted(now_ms)
-            self._tests.see(now_ms, idle, observed.stop_pressed)
-        until_ms = min(still_ms, self._decider.next_change_ms(now_ms), self._tests.next_ms(now_ms))
-        self._latest = self._state(now_ms, inputs, allocation, observed, done, until_ms)
-        return self._latest
-
-    def _is_wanted(self, now_ms: int) -> bool:
-        """Somebody wants something of the station."""
-        return (
-            self._ending
-            or self._supervision.stopped
-            or any(self.demands.asked(now_ms).demand_w)
-            or any(self.held_ms(gun) for gun in self._guns)
-        )
-
-    def _test(self, now_ms: int) -> Look | None:
-        """A proof test's scan, if one is under way or begins."""
-        without = self.faults.without(self._memory)
-        wanted = self._is_wanted(now_ms)
-        return self._tests.look(now_ms, wanted, without, self._decider.operations)
-
-    def _tested(self, now_ms: int, look: Look) -> State:
-        """After a scan of a proof test: what comes next begins as after a restart, but that no gun
-        has been offered anything."""
-        memory = scan.restarted(self._built, self.faults.bits)
-        self._memory = memory._replace(offers=self._memory.offers, healing=self._memory.healing)
-        self._last_ms = now_ms
-        self._decider.see(look.observed.modules)
-        return self._latest._replace(
-            at_ms=now_ms,
-            connected=by_gun(
-                zip(*(module.closed for module in look.observed.modules), strict=True)
-            ),
-            operations=self._decider.operations,
-            tests=self._tests.states,
-            testing=self._tests.under_way,
-            quiet_until_ms=now_ms,
-        )
+        until_ms = min(still_ms, self._decider.next_change_ms(now_ms))
+        return self._state(now_ms, inputs, allocation, observed, done, until_ms)
 
     def _tell(self, offer_w: Sequence[int]) -> None:
         for gun, power_w in enumerate(offer_w, start=1):
@@ -210,8 +159,6 @@ class Controller:
             idle=not any(memory.enabled) and not any(connected),
             settled=live == tuple(allocation.modules.values()),
             verified=verified,
-            tests=self._tests.states,
-            testing="",
             quiet_until_ms=quiet_until_ms,
         )
 
@@ -287,7 +234,6 @@ class Controller:
         self._keep(clearing.stop(self._memory))
 
     def _keep(self, memory: Memory) -> None:
-        self._tests.interrupt(self.now_ms())
         self._memory = memory
         self.faults.keep(memory.latched)
 

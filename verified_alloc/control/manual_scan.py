@@ -121,12 +121,13 @@ class ManualScan:
         )
         self.wires.carry(effects)
         left = self._lines.read()
-        last_look = (left.enabled, left.reports_on)
-        memory, effects = scan.look_back(ops, built, memory, observed, *last_look, left.high)
+        memory, effects = scan.look_back(
+            ops, built, memory, observed, left.enabled, left.reports_on, left.high
+        )
         unfed_ms = _now_ms() - self._fed_ms + self._period_ms
-        self._cut = proof_test.cut(ops, built, memory, *last_look, asked.cut, unfed_ms)
+        self._cut = proof_test.cut(ops, built, memory, asked.cut, unfed_ms)
         self.wires.carry(effects)
-        if asked.configure and proof_test.rests(ops, built, memory, *last_look):
+        if asked.configure and proof_test.rests(ops, built, memory):
             for position, answers in enumerate(bank.answered):
                 if not answers and self._bank.configure(position):
                     memory = clearing.expander(memory, position)

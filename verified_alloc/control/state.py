@@ -52,12 +52,12 @@ class State(NamedTuple):
     """Every gun has exactly the live modules that it was allocated."""
     verified: bool
     """What this scan wanted written was read back, and the enable lines are as it left them."""
-    tests: tuple[ProofTest, ...]
-    """The proof tests of the safety chain,"""
-    testing: str
-    """and the one that is under way."""
     quiet_until_ms: int
     """Until then nothing changes by itself; `at_ms` while something is under way."""
+    tests: tuple[ProofTest, ...] = ()
+    """The proof tests of the safety chain,"""
+    testing: str = ""
+    """and the one that is under way."""
 
 
 def by_gun(rows: Iterable[Iterable[bool]]) -> tuple[tuple[int, ...], ...]:
