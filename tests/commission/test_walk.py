@@ -24,6 +24,7 @@ from verified_alloc import Station, cli
 from verified_alloc.commission.results import Results
 from verified_alloc.commission.walk import Walk
 from verified_alloc.control.assembly import simulated_charger, wires
+from verified_alloc.control.proof_dates import ProofDates, beside
 from verified_alloc.control.proof_tests import (
     ENABLES,
     FAILED,
@@ -31,6 +32,7 @@ from verified_alloc.control.proof_tests import (
     NOT_TESTED,
     PASSED,
     PRESS,
+    RELEASE,
     RESET,
     STOP,
     WATCHDOG,
@@ -488,6 +490,31 @@ def test_on_a_pi_it_meets_whatever_is_behind_the_seams(here: Path) -> None:
     with charger.installed():
         assert cli.main(["commission", "--hardware", "pi", "--station", "small.toml"]) == 0
     assert charger.monitor.makes.keys() == set(station.contactors)
+
+
+def test_a_person_at_the_terminal_is_asked_and_the_dates_are_kept_for_the_station(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    charger = simulated_charger(Station.from_toml(here / "small.toml"))
+    walk = ["commission", "--hardware", "pi", "--station", "small.toml", "--faults", "faults.json"]
+    with charger.installed():
+        assert cli.main(walk) == 0
+    told = capsys.readouterr()
+    assert "Not tested of the safety chain: emergency stop." in told.out
+    assert PRESS not in told.err
+    with charger.installed():
+        monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+        assert cli.main(walk) == 1  # nobody obeys
+    told = capsys.readouterr()
+    assert f"{PRESS}\n{RELEASE}\n" in told.err
+    assert "Emergency stop: neither its input (BCM 27) nor contactor 1:1" in told.out
+    kept = ProofDates(beside(here / "faults.json"), lambda _: None).tested
+    assert {test: each.verdict for test, each in kept.items()} == SOUND | {STOP: FAILED}
+    assert kept[STOP].passed_s is None
+    tests = json.loads((here / "commission.json").read_text())["proof_tests"]
+    assert [test["test"] for test in tests] == [WATCHDOG, RESET, STOP, ENABLES]
+    page = (here / "commission.html").read_text()
+    assert all(test["said"] in page for test in tests)
 
 
 def catches_sigterm(pid: int) -> bool:

@@ -247,6 +247,15 @@ def test_a_bad_value_is_refused_by_key_value_and_what_is_allowed(
     assert "allowed is" in message
 
 
+def test_the_relay_watchdog_outlasts_four_scans() -> None:
+    assert Station.from_tables(tables(timing={"scan_ms": 15})).timing.relay_watchdog_ms == 100
+    slow = Station.from_tables(tables(timing={"scan_ms": 50, "fault_reaction_ms": 50}))
+    assert slow.timing.relay_watchdog_ms == 250
+    message = refusal(tables(timing={"relay_watchdog_ms": 79}))
+    assert message.startswith("timing.relay_watchdog_ms = 79: allowed is at least four times")
+    assert Station.from_tables(tables(timing={"relay_watchdog_ms": 80}))
+
+
 @pytest.mark.parametrize("table", ["station", "matrix", "policy", "timing", "hardware"])
 def test_an_unknown_key_is_refused_and_the_known_ones_listed(table: str) -> None:
     message = refusal(tables(**{table: {"colour": 1}}))
