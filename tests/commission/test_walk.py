@@ -36,6 +36,8 @@ from verified_alloc.control.proof_tests import (
     RESET,
     STOP,
     WATCHDOG,
+    Outcome,
+    Test,
     by_test,
 )
 
@@ -393,6 +395,37 @@ def test_an_emergency_stop_that_nobody_presses_that_cuts_nothing_or_stays_presse
     assert "neither its input (BCM 27) nor contactor 1:1" in said(lambda charger, told: None)
     assert "its input reads low, but contactor 1:1 stays closed" in said(only_the_input)
     assert "still reads low after 60 s: not released" in said(presses_only)
+
+
+def test_a_contactor_that_closes_no_more_fails_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    charger = simulated_charger(SMALL)
+    run = Walk._run
+
+    def fails_open(walk: Walk, test: Test, stop: bool = False) -> Outcome:
+        charger.cabinet.contactors[1, 1].failed_open = True
+        return run(walk, test, stop)
+
+    monkeypatch.setattr(Walk, "_run", fails_open)
+    results = walked(charger, SMALL, contactors_only=True)
+    assert verdicts(results) == {**dict.fromkeys(SOUND, FAILED), ENABLES: NOT_TESTED}
+    assert "RESET: contactor 1:1 did not close for it." in results.findings()
+    assert not results.passed
+
+
+def test_a_stop_that_is_pressed_while_a_module_is_on_test_ends_the_walk() -> None:
+    charger = simulated_charger(SMALL)
+    with charger.installed(), wires(SMALL) as (bank, lines, supervision):
+        enable = lines.enable
+
+        def press(module: int) -> None:
+            enable(module)
+            charger.cabinet.press_estop()
+
+        lines.enable = press  # type: ignore[method-assign]
+        with pytest.raises(DeviceLost, match="the emergency stop is pressed"):
+            Walk(SMALL, bank, lines, supervision).walk()
+    assert not any(unit.wire for unit in charger.cabinet.modules)
+    assert not bad(charger)
 
 
 def test_what_cannot_be_tested_of_the_safety_chain_is_said() -> None:

@@ -9,7 +9,7 @@ from sweep.stations import REFERENCE
 from sweep.working_station import NOON_S, WorkingStation
 
 from verified_alloc import Station
-from verified_alloc.control.idle_tests import AGAIN_MS, IDLE_MS, ProofTest
+from verified_alloc.control.idle_tests import AGAIN_MS, IDLE_MS, PERIODIC, ProofTest
 from verified_alloc.control.proof_dates import beside
 from verified_alloc.control.proof_tests import (
     ENABLES,
@@ -161,6 +161,18 @@ def test_a_stop_a_fault_or_the_end_drops_it(
     assert at_work.bad() == []
 
 
+def test_a_contactor_that_does_not_close_is_told_and_another_one_is_taken(
+    at_work: WorkingStation,
+) -> None:
+    at_work.inject("failed-open 1:1")
+    at_work.go_on(2 * 60)
+    told = "proof test not done: relay watchdog: contactor 1:1 did not close for it"
+    assert at_work.reported[-1] == told
+    at_work.go_on(20 * 60)
+    assert (verdicts(at_work)[WATCHDOG], verdicts(at_work)[RESET]) == (PASSED, PASSED)
+    assert at_work.state.latched == frozenset()
+
+
 def test_what_was_dropped_is_tried_again_later(at_work: WorkingStation) -> None:
     assert at_work.go_on(70, until=lambda: under_way(at_work))
     at_work.ask({1: 40})
@@ -200,14 +212,14 @@ def test_overdue_is_told_once_and_again_after_it_has_passed() -> None:
     with WorkingStation(every(1)) as at_work:
         told = "WARNING: proof test overdue: "
         at_work.scan()
-        assert at_work.reported == [f"{told}relay watchdog, RESET, emergency stop"]
+        assert at_work.reported == [f"{told}{test} has never passed" for test in PERIODIC]
         at_work.go_on(4 * 60)
         at_work.ask({1: 40})
         at_work.go_on(2 * HOUR_S - 5 * 60)
-        assert sum(said.startswith(told) for said in at_work.reported) == 1
+        assert sum(said.startswith(told) for said in at_work.reported) == 3
         at_work.go_on(5 * 60)
         late = [said for said in at_work.reported if said.startswith(told)]
-        assert late[1:] == [f"{told}relay watchdog", f"{told}RESET"]
+        assert late[3:] == [f"{told}{test} has not passed for 2 h" for test in (WATCHDOG, RESET)]
         assert states(at_work)[RESET].overdue
 
 
@@ -220,7 +232,8 @@ def test_dates_outlive_the_process(tmp_path: Path) -> None:
         at_work.start()
         at_work.go_on(HOUR_S)
         assert at_work.state.tests == before
-        assert at_work.reported[-1] == "WARNING: proof test overdue: emergency stop"
+        told = "WARNING: proof test overdue: emergency stop has never passed"
+        assert at_work.reported[-1] == told
 
 
 @pytest.mark.parametrize(

@@ -491,7 +491,7 @@ def test_proof_tests_are_shown_with_their_dates(tmp_path: Path) -> None:
         assert 'verified_alloc_proof_test_overdue{test="RESET"} 0.0' in metrics
         assert 'verified_alloc_proof_test_passed_seconds{test="emergency stop"} 0.0' in metrics
         notes = [note["text"] for note in at_work.state()["notes"]]
-        assert "WARNING: proof test overdue: relay watchdog, emergency stop" in notes
+        assert "WARNING: proof test overdue: relay watchdog has never passed" in notes
         status = subprocess.run(
             [*PROGRAM, "status", "--at", at_work.url.removeprefix("http://")],
             capture_output=True,

@@ -434,7 +434,10 @@ class Walk:
             try:
                 asked = test.send(look)
             except StopIteration as done:
-                return cast(Outcome, done.value)
+                outcome = cast(Outcome, done.value)
+                if outcome.verdict == proof_tests.NOT_TESTED:  # and was found good
+                    outcome = outcome._replace(verdict=proof_tests.FAILED)
+                return outcome
 
     def _nothing_of(self, module: int) -> ModuleResult:
         pins = self.station.hardware

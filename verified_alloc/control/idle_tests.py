@@ -80,9 +80,11 @@ class IdleTests:
         self._idle_ms: int | None = None
         self._not_before_ms = 0
         self._begun_ms: dict[str, int] = {}
+        self._would_not_close: frozenset[Pair] = frozenset()
         self._pressed = False
         self._told: set[str] = set()
         self._test: Test | None = None
+        self._pair: Pair
         self._hand: ManualScan
         self._asked: Asked
         self.under_way = ""
@@ -108,7 +110,10 @@ class IdleTests:
         try:
             self._asked = self._test.send(look)
         except StopIteration as done:
-            self._over(now_ms, done.value)
+            outcome: Outcome = done.value
+            if outcome.verdict == NOT_TESTED:
+                self._would_not_close |= {self._pair}
+            self._over(now_ms, outcome)
         return look
 
     def interrupt(self, now_ms: int) -> None:
@@ -130,10 +135,13 @@ class IdleTests:
         self._pressed = stop_pressed
         self._dates.pass_on_problems()
         self.states = self._states()
-        overdue = {state.test for state in self.states if state.overdue}
-        if news := [test for test in PERIODIC if test in overdue - self._told]:
-            self._report(f"WARNING: proof test overdue: {', '.join(news)}")
-        self._told = overdue
+        late_h = 2 * self._interval_s // H_S
+        overdue = {state.test: state.passed_s for state in self.states if state.overdue}
+        for test, passed_s in overdue.items():
+            if test not in self._told:
+                ago = "never passed" if passed_s is None else f"not passed for {late_h} h"
+                self._report(f"WARNING: proof test overdue: {test} has {ago}")
+        self._told = set(overdue)
 
     def next_ms(self, now_ms: int) -> int:
         """When something comes of it by itself."""
@@ -170,13 +178,13 @@ class IdleTests:
         sound = [
             pair
             for pair in self._station.contactors
-            if pair not in without.welded | without.failed_open
+            if pair not in self._would_not_close | without.welded | without.failed_open
             and pair[0] not in without.guns
             and pair[1] not in without.modules
         ]
         if not sound:
             return
-        pair = min(sound, key=lambda each: operations.get(each, 0))
+        self._pair = pair = min(sound, key=lambda each: operations.get(each, 0))
         self.under_way = min(self._due(), key=lambda test: self._begun_ms.get(test, -1))
         self._begun_ms[self.under_way] = now_ms
         self._test = BY_ITSELF[self.under_way](self._station, pair)

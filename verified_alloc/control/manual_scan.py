@@ -31,7 +31,7 @@ class Asked(NamedTuple):
 
     wanted: Pair | None = None
     enable: bool = False
-    """The module of that contactor is enabled."""
+    """The module of that contactor is enabled, unless the emergency stop is pressed."""
     cut: Cut = NOTHING_CUT
     configure: bool = False
     """Expanders that do not answer as configured are configured anew, once every module rests."""
@@ -109,7 +109,7 @@ class ManualScan:
         target = self._station.grid([] if asked.wanted is None else [asked.wanted])
         to_close = Wanted(target, [0 for _ in self._station.guns])
         memory, switched, _ = scan.switch(ops, built, memory, observed, self._orders, to_close)
-        if not asked.enable:
+        if stop_pressed or not asked.enable:
             switched = switched._replace(writes=proof_test.disabled(switched.writes))
         falls, words = scan.moves(ops, built, observed, switched.writes)
         self.wires.carry([falls])

@@ -85,11 +85,13 @@ class ProofDates:
         self.pass_on_problems()
 
     def _load(self) -> dict[str, Tested]:
-        if self._path is None or not self._path.exists():
+        if self._path is None:
             return {}
         try:
             stored = json.loads(self._path.read_text(encoding="utf-8"))
             return dict(_File.model_validate(stored).tests)
+        except FileNotFoundError:
+            return {}
         except (OSError, ValueError, RecursionError) as error:
             why = _reason(error) if isinstance(error, OSError) else "it is damaged"
             self._report(
