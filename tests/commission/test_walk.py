@@ -412,6 +412,18 @@ def test_a_contactor_that_closes_no_more_fails_the_test(monkeypatch: pytest.Monk
     assert not results.passed
 
 
+def test_a_walk_that_is_ended_waits_for_no_person() -> None:
+    charger = simulated_charger(SMALL)
+    with charger.installed(), wires(SMALL) as (bank, lines, supervision):
+        walk = Walk(SMALL, bank, lines, supervision, person=lambda _: walk.end())
+        assert walk.walk() is None
+        charger.cabinet.advance(charger.time.now_us + 100_000)
+        assert not charger.cabinet.closed_contactors()
+        assert not any(contactor.latched for contactor in charger.cabinet.contactors.values())
+    assert charger.time.now_s() < 60
+    assert not bad(charger)
+
+
 def test_a_stop_that_is_pressed_while_a_module_is_on_test_ends_the_walk() -> None:
     charger = simulated_charger(SMALL)
     with charger.installed(), wires(SMALL) as (bank, lines, supervision):

@@ -52,8 +52,10 @@ def commission(
 
     Contactors are moved with every module off, each several times, and timed. A module is enabled
     only on one contactor that was found good, while nobody asks for power. Finds swapped address
-    straps and wires, dead wires, welded and slow contactors. Starts only with every module off, no
-    demand and the emergency stop released. The report is to be signed.
+    straps and wires, dead wires, welded and slow contactors. Last come the proof tests of the
+    safety chain: relay watchdog, RESET, and the emergency stop, which you are asked to press.
+    Starts only with every module off, no demand and the emergency stop released. The report is to
+    be signed.
 
     \b
     verified-alloc commission

@@ -424,10 +424,11 @@ class Walk:
             yield self._run(test, stop=True)
 
     def _run(self, test: Test, stop: bool = False) -> Outcome:
-        """To its end; `stop`: the emergency stop may be pressed meanwhile."""
+        """To its end, or until the walk is told to end; `stop`: the emergency stop may be pressed
+        meanwhile."""
         self._rest()
         asked = next(test)
-        while True:
+        while not self._ended:
             look = self._look(asked)
             if not stop:
                 self._check_stop()
@@ -438,6 +439,9 @@ class Walk:
                 if outcome.verdict == proof_tests.NOT_TESTED:  # and was found good
                     outcome = outcome._replace(verdict=proof_tests.FAILED)
                 return outcome
+        for _ in range(PATIENCE):  # its coil goes off
+            self._look(Asked())
+        return Outcome("", proof_tests.NOT_TESTED, "the walk was ended")
 
     def _nothing_of(self, module: int) -> ModuleResult:
         pins = self.station.hardware
