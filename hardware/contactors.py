@@ -21,7 +21,7 @@ from hardware import DeviceLost, HardwareError, clock
 from hardware.expanders import RETRIES, Chip, FeedbackChip, OutputChip
 from hardware.i2c_bus import open_bus
 from hardware.layout import Expander, Layout
-from hardware.mcp23017 import ALL_PINS, MCP23017, Bus
+from hardware.mcp23017 import ALL_PINS, MCP23017, Bus, as_after_reset
 from hardware.repair import Repair
 
 # All registers of every chip are looked over at least this often; some in each scan.
@@ -319,14 +319,16 @@ class ContactorController:
 
     def in_service(self) -> dict[Expander, bool]:
         """By expander: it answered and is configured."""
-        layout = self._layout
-        return {
-            expander: chip.in_service
-            for expander, chip in (
-                *zip(layout.output_expanders, self._outputs, strict=False),
-                *zip(layout.feedback_expanders, self._feedback, strict=False),
-            )
-        }
+        return {expander: chip.in_service for expander, chip in self._expanders()}
+
+    def as_after_reset(self) -> frozenset[Expander]:
+        """The bank's expanders whose registers are those of one that was reset."""
+        found = set()
+        for expander, chip in self._expanders():
+            with suppress(OSError):
+                if as_after_reset(chip.device.read_registers()):
+                    found.add(expander)
+        return frozenset(found)
 
     def answering(self) -> set[Expander]:
         """Expanders that answer, this bank's or not. Reads only."""
@@ -366,6 +368,10 @@ class ContactorController:
 
     def _configure(self, chip: Chip) -> bool:
         return self._repairs[chip.device.bus].configure(chip)
+
+    def _expanders(self) -> Iterator[tuple[Expander, Chip]]:
+        yield from zip(self._layout.output_expanders, self._outputs, strict=False)
+        yield from zip(self._layout.feedback_expanders, self._feedback, strict=False)
 
     def _note(self, bus: int, kind: str, address: int) -> None:
         self.counts[kind] += 1

@@ -252,6 +252,11 @@ def configured_as(registers: bytes, outputs: bool) -> bool:
     return registers[:IPOL] == ALL_INPUTS and options == _INPUT_OPTIONS
 
 
+def as_after_reset(registers: bytes) -> bool:
+    """Whether these 22 registers are those of a chip that was reset: all inputs, nothing set."""
+    return registers[:IPOL] == ALL_INPUTS and not any(registers[IPOL:INTF] + registers[OLAT:])
+
+
 def latches(registers: bytes) -> int:
     """The word that the latches hold, of these 22 registers."""
     return int.from_bytes(registers[OLAT:], "little")

@@ -11,11 +11,10 @@ has the same place on the feedback expander of the same position.
 
 import random
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from heapq import heappop, heappush
 
 from hardware.simulated.contactor import Contactor, Drive
-from hardware.simulated.faults import MODULE_KINDS, PAIR_KINDS, Injection
+from hardware.simulated.faults import GATE_KINDS, MODULE_KINDS, PAIR_KINDS, Injection
 from hardware.simulated.observer import Observer
 from hardware.simulated.plant_timing import PlantTiming, own_motion_us, own_us
 from hardware.simulated.power_module import OPEN_CIRCUIT_V, PowerModule
@@ -118,6 +117,8 @@ class Cabinet:
 
         self.watchdog_held = False
         """Something else holds the watchdog line: no edge gets through."""
+        self.watchdog_stuck = False
+        """The relay supply's watchdog cuts nothing, fed or not."""
         self.held_on: frozenset[int] = frozenset()
         """Modules whose enable line something else holds high, whatever we drive."""
         self._disturbed_us = -NEVER_US
@@ -300,7 +301,7 @@ class Cabinet:
         if unit.wire == on:
             return
         unit.wire = on
-        self._set_enabled(unit, on and self._gate_open, cause)
+        self._set_enabled(unit, on and (self._gate_open or unit.ungated), cause)
 
     def _set_enabled(self, unit: PowerModule, on: bool, cause: str) -> None:
         if unit.enabled == on:
@@ -430,10 +431,6 @@ class Cabinet:
         vehicle = self.vehicles[gun - 1]
         return vehicle.energy_wus + vehicle.draw_w * (self.now_us - vehicle.since_us)
 
-    def energy_j(self, gun: int) -> Fraction:
-        """Energy delivered to the gun so far, in joules, exact."""
-        return Fraction(self.energy_wus(gun), 1_000_000)
-
     # Gates --------------------------------------------------------------------------------
 
     @property
@@ -471,7 +468,7 @@ class Cabinet:
             self._review_gate("watchdog back")
 
     def _review_gate(self, cause: str) -> None:
-        fed = self.timing.watchdog_ms is None or self._watchdog_us is not None
+        fed = self.timing.watchdog_ms is None or self.watchdog_stuck or self.watchdog_fed
         is_open = self._estop_healthy and fed
         if is_open == self._gate_open:
             return
@@ -486,7 +483,7 @@ class Cabinet:
             self._supply_changed_us = self.now_us
             self._at_time(self.now_us + self.timing.off_delay_ms * 1000, self._off_delay_over)
         for unit in self.modules:
-            self._set_enabled(unit, unit.wire and is_open, cause)
+            self._set_enabled(unit, unit.wire and (is_open or unit.ungated), cause)
 
     def _off_delay_over(self) -> None:
         started_us = self.now_us - self.timing.off_delay_ms * 1000
@@ -554,7 +551,7 @@ class Cabinet:
         gun, module, modules = injection.gun, injection.module, len(self.modules)
         if kind in PAIR_KINDS and (gun, module) not in self.contactors:
             raise ValueError(f"{where}there is no contactor {gun}:{module}")
-        if kind in MODULE_KINDS and not 1 <= (module or 0) <= modules:
+        if kind in MODULE_KINDS + GATE_KINDS and not 1 <= (module or 0) <= modules:
             raise ValueError(f"{where}there is no module {module}; allowed: 1 to {modules}")
 
     def _apply(self, injection: Injection, begins: bool) -> None:
@@ -568,6 +565,11 @@ class Cabinet:
                 self.hold_line(injection.line, kind == "line-high" if begins else None)
         elif kind == "estop":
             (self.press_estop if begins else self.release_estop)()
+        elif kind == "watchdog-stuck-on":
+            self.watchdog_stuck = begins
+            self._review_gate("watchdog")
+        elif kind in GATE_KINDS:
+            self.modules[(injection.module or 0) - 1].ungated = begins
         elif kind in MODULE_KINDS:
             unit = self.modules[(injection.module or 0) - 1]
             if kind == "module-dead":

@@ -17,6 +17,9 @@ PAIR_KINDS = (
     "aux-broken-wire",
 )
 MODULE_KINDS = ("module-dead", "module-stuck-on")
+STATION_KINDS = ("estop", "watchdog-stuck-on")
+GATE_KINDS = ("gate-stuck-on",)
+"""What does not cut the enable of a module, though emergency stop or watchdog tell it to."""
 LINE_KINDS = ("line-high", "line-low")
 BUS_KINDS = (
     "nack",
@@ -33,7 +36,8 @@ ONCE_KINDS = ("flip-read", "flip-write", "wrong-chip", "drop-write", "brown-out"
 """Bus faults that strike once when no duration is given; all others last."""
 
 ALLOWED = (
-    f"{', '.join(PAIR_KINDS)} GUN:MODULE; {', '.join(MODULE_KINDS)} MODULE; estop; "
+    f"{', '.join(PAIR_KINDS)} GUN:MODULE; {', '.join(MODULE_KINDS + GATE_KINDS)} MODULE; "
+    f"{', '.join(STATION_KINDS)}; "
     f"{', '.join(LINE_KINDS)} BCM; "
     f"{', '.join(BUS_KINDS)} [ADDRESS], with several buses BUS:ADDRESS or bus-BUS; then optionally "
     "'@ TIME' and 'for TIME' "
@@ -116,7 +120,7 @@ def parse(text: str) -> Injection:
         if pair is None:
             raise _refused(text, f"{kind} needs a contactor such as 3:5")
         gun, module = int(pair[1]), int(pair[2])
-    elif kind in MODULE_KINDS:
+    elif kind in MODULE_KINDS + GATE_KINDS:
         if not re.fullmatch(r"[1-9]\d*", target or "", re.ASCII):
             raise _refused(text, f"{kind} needs a module such as 4")
         module = int(target)
@@ -129,10 +133,10 @@ def parse(text: str) -> Injection:
             bus, address = _place(text, target)
         if address is None and kind == "brown-out":
             raise _refused(text, "brown-out needs a chip's address such as 0x20")
-    elif kind != "estop":
+    elif kind not in STATION_KINDS:
         raise _refused(text, f"there is no kind {kind}")
     elif target is not None:
-        raise _refused(text, "estop takes no target")
+        raise _refused(text, f"{kind} takes no target")
     for_us = _microseconds(found["dur"], found["dur_unit"])
     if for_us is not None and for_us <= 0:
         raise _refused(text, "a duration is longer than 0")

@@ -29,6 +29,7 @@ from hardware.simulated.power_module import PowerModule
 from hardware.simulated.vehicle import Vehicle
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.decider import SOLVER_DEADLINE_MS, Decider
+from verified_alloc.control.self_testing import SelfTesting
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.kernel.healing import PAUSE_MS, RESET_MS
@@ -95,7 +96,8 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         "accesses": PAST,
         **dict.fromkeys(["_levels", "_armed"], PARTS),
     },
-    Controller: {
+    SelfTesting: {
+        **dict.fromkeys(["_tests", "_latest"], "a campaign's station tests nothing by itself"),
         **dict.fromkeys(["station", "_built", "_guns", "_own_limit_w"], FIXED),
         **dict.fromkeys(["_wires", "_publish", "report"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'

@@ -10,10 +10,11 @@ from sweep.stations import REFERENCE
 
 from verified_alloc.control.fault_kinds import Fault, bits_of
 from verified_alloc.control.fault_latch import FaultLatch
-from verified_alloc.control.latched_faults import InTheScan, LatchedFaults
+from verified_alloc.control.latched_faults import LatchedFaults
 from verified_alloc.kernel import scan
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.station.faults import Faults
+from verified_alloc.whole_file import AtOnce
 
 WELD, DEAD, STOP = Fault("welded", 1, 2), Fault("dead", module=5), Fault("stopped")
 LIVES = [
@@ -40,10 +41,10 @@ def test_whatever_is_latched_and_cleared_a_restart_finds_it_so(
     tmp_path: Path, told: Callable[[LatchedFaults, Latched], None]
 ) -> None:
     file = FaultLatch(tmp_path / "faults")
-    faults = LatchedFaults(REFERENCE, file, lambda _: None, InTheScan())
+    faults = LatchedFaults(REFERENCE, file, lambda _: None, AtOnce())
     for latched, without in LIVES:
         told(faults, bits(latched))
-        for each in (faults, LatchedFaults(REFERENCE, file, nobody_hears, InTheScan())):
+        for each in (faults, LatchedFaults(REFERENCE, file, nobody_hears, AtOnce())):
             memory = scan.restarted(REFERENCE.built, each.bits)
             assert (each.latched, each.without(memory)) == (latched, without)
             assert each.bits == bits(latched)
@@ -55,7 +56,7 @@ def test_each_fault_is_told_once_when_it_is_on_disk_and_none_that_a_person_tells
     file = FaultLatch(tmp_path / "faults")
     heard: list[tuple[str, frozenset[Fault]]] = []
     faults = LatchedFaults(
-        REFERENCE, file, lambda text: heard.append((text, file.load())), InTheScan()
+        REFERENCE, file, lambda text: heard.append((text, file.load())), AtOnce()
     )
     both = frozenset([WELD, DEAD])
     for latched in (frozenset([WELD]), both, both, frozenset([DEAD])):

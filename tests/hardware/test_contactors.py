@@ -285,6 +285,18 @@ def test_who_answers_is_found_without_a_write(bench):
         assert bytes(map(chip.register, range(22))) == registers[at]
 
 
+def test_who_has_been_reset_is_seen(bench):
+    station = bench()
+    station.bank.open()
+    station.bank.start()
+    assert station.bank.as_after_reset() == set()
+    station.bus.reset_line(True)
+    assert station.bank.as_after_reset() == set()  # none answers
+    station.bus.reset_line(False)
+    station.bus.inject(BusFault("nack", 0x21, count=None))
+    assert station.bank.as_after_reset() == EXPANDERS - {(1, 0x21)}
+
+
 def test_in_service_is_what_answered_and_is_configured(bench):
     station = bench()
     station.bus.chips[0x22].held_in_reset = True

@@ -127,6 +127,8 @@ def test_every_key_reaches_the_station(tmp_path: Path) -> None:
         fault_reaction_ms = 18
         minimum_dwell_s = 19
         demand_timeout_s = 20
+        relay_watchdog_ms = 121
+        proof_test_interval_h = 22
         [hardware]
         i2c_bus = 3
         output_expanders = [0x27]
@@ -149,7 +151,7 @@ def test_every_key_reaches_the_station(tmp_path: Path) -> None:
     assert station.contactors == ((1, 1), (2, 2), (1, 3), (2, 3))
     assert (station.policy.name, station.policy.minimum_modules) == ("fair", 1)
     assert station.policy.priority_deadband_w == 2500
-    assert station.timing == Timing(10, 11, 12, 3, 14, 15, 16, 17, 18, 19, 20)
+    assert station.timing == Timing(10, 11, 12, 3, 14, 15, 16, 17, 18, 19, 20, 121, 22)
     assert station.hardware == Hardware(
         (3,), (Expander(3, 0x27),), (Expander(3, 0x20),), (4, 5, 6), (), 7, 8, 9, "/dev/watchdog"
     )
@@ -243,6 +245,15 @@ def test_a_bad_value_is_refused_by_key_value_and_what_is_allowed(
     message = refusal(tables(**{table: {key: value}}))
     assert message.startswith(f"{table}.{key} = ")
     assert "allowed is" in message
+
+
+def test_the_relay_watchdog_outlasts_four_scans() -> None:
+    assert Station.from_tables(tables(timing={"scan_ms": 15})).timing.relay_watchdog_ms == 100
+    slow = Station.from_tables(tables(timing={"scan_ms": 50, "fault_reaction_ms": 50}))
+    assert slow.timing.relay_watchdog_ms == 250
+    message = refusal(tables(timing={"relay_watchdog_ms": 79}))
+    assert message.startswith("timing.relay_watchdog_ms = 79: allowed is at least four times")
+    assert Station.from_tables(tables(timing={"relay_watchdog_ms": 80}))
 
 
 @pytest.mark.parametrize("table", ["station", "matrix", "policy", "timing", "hardware"])

@@ -19,6 +19,9 @@ from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
 
+NOON_S = 1_764_590_400
+"""Unix time at which a charger's virtual time begins."""
+
 Connected = dict[int, tuple[int, ...]]
 
 
@@ -74,6 +77,7 @@ class WorkingStation:
             solve=self._solve,
             operations=self._operations_before,
             disk=self._disk,
+            unix_s=lambda: NOON_S + clock.now_s(),
         )
         self.controller = self._process.__enter__()
         self._begins()

@@ -5,6 +5,14 @@ from dataclasses import dataclass, field
 from math import ceil, floor
 from typing import Any
 
+from verified_alloc.control.proof_tests import (
+    ENABLES,
+    FAILED,
+    NOT_TESTABLE,
+    NOT_TESTED,
+    PASSED,
+    Outcome,
+)
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair, Timing
 from verified_alloc.station.wiring_list import pin_name
@@ -64,10 +72,14 @@ class ModuleResult:
     status_bcm: int | None
     on_ms: float | None = None
     off_ms: float | None = None
+    cut_ms: float | None = None
+    """Its enable high, after the last edge that fed the relay watchdog."""
+    cut_testable: bool = False
+    """The coil supply is held for longer than that takes."""
     others: set[int] = field(default_factory=set)
     """Modules that reported on when this one was enabled."""
     verdict: str = ""
-    """good | does not report on | does not switch off | crossed | not tested"""
+    """good | does not report on | does not switch off | is not cut | crossed | not tested"""
     reason: str = ""
 
     def not_tested(self, reason: str) -> "ModuleResult":
@@ -82,6 +94,8 @@ class Results:
     expanders: list[ExpanderResult]
     contactors: list[ContactorResult]
     modules: list[ModuleResult]
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Of the proof tests of the safety chain."""
 
     @property
     def passed(self) -> bool:
@@ -102,6 +116,11 @@ class Results:
             if result.verdict not in ("good", "not tested") and result.pair not in explained
         ]
         found += self._of_modules()
+        found += [
+            f"{outcome.test[0].upper()}{outcome.test[1:]}: {outcome.said}."
+            for outcome in self.outcomes
+            if outcome.verdict == FAILED and outcome.test != ENABLES  # those are the modules'
+        ]
         found += _not_tested("contactors", [(r.name, r) for r in self.contactors])
         found += _not_tested("modules", [(str(r.module), r) for r in self.modules])
         return found
@@ -187,6 +206,10 @@ class Results:
         return sentences, {pair for both in swapped for pair in both}
 
     def _of_modules(self) -> Iterator[str]:
+        uncut = [result.module for result in self.modules if result.verdict == "is not cut"]
+        if uncut:
+            modules = _numbers(uncut)
+            yield f"The relay supply's watchdog does not cut the enable of module {modules}."
         crossed = {
             result.module: result.others for result in self.modules if result.verdict == "crossed"
         }
@@ -256,6 +279,29 @@ def _not_tested(
     return [f"Not tested: {kind} {', '.join(of)} ({why})." for why, of in names.items()]
 
 
+def of_enable_lines(modules: Sequence[ModuleResult]) -> Outcome:
+    """What the tests of the modules say of their off paths."""
+    stuck = [r.module for r in modules if r.verdict in ("does not switch off", "is not cut")]
+    sound = [r.module for r in modules if r.verdict == "good"]
+    if stuck:
+        return Outcome(ENABLES, FAILED, f"they do not switch off module {_numbers(stuck)}")
+    if not modules:
+        return Outcome(ENABLES, NOT_TESTED, "contactors only")
+    if all(r.status_bcm is None for r in modules):
+        return Outcome(ENABLES, NOT_TESTABLE, "no status input is wired")
+    if len(sound) < len(modules):
+        rest = [r.module for r in modules if r.verdict != "good"]
+        return Outcome(ENABLES, NOT_TESTED, f"module {_numbers(rest)}")
+    if not all(r.cut_testable for r in modules):
+        why = "each goes off as told; current_decay_ms is too short to see the watchdog cut it"
+        return Outcome(ENABLES, PASSED, why)
+    return Outcome(ENABLES, PASSED, "each goes off as told, and cut by the watchdog")
+
+
+def _numbers(modules: Sequence[int]) -> str:
+    return ", ".join(map(str, modules))
+
+
 def as_json(station: Station, results: Results, about: dict[str, Any]) -> dict[str, Any]:
     """The walk for a machine; `about` stands at its head."""
     timing = station.timing
@@ -294,10 +340,12 @@ def as_json(station: Station, results: Results, about: dict[str, Any]) -> dict[s
                 "reason": r.reason,
                 "on_ms": r.on_ms,
                 "off_ms": r.off_ms,
+                "cut_ms": r.cut_ms,
                 "others": sorted(r.others),
             }
             for r in results.modules
         ],
+        "proof_tests": [outcome._asdict() for outcome in results.outcomes],
     }
 
 

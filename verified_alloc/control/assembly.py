@@ -1,5 +1,6 @@
 """A station put together: its wires taken, the controller on them, or a charger in software."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,9 @@ from hardware.simulated.plant_timing import PlantTiming
 from hardware.supervision import Supervision
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.fault_latch import FaultLatch
-from verified_alloc.control.latched_faults import InTheScan, LatchedFaults
+from verified_alloc.control.latched_faults import LatchedFaults
+from verified_alloc.control.proof_dates import ProofDates, beside
+from verified_alloc.control.self_testing import SelfTesting
 from verified_alloc.control.wires import bank_of, layout_of, least_scan_ms
 from verified_alloc.decide.allocate import Solve, prepare
 from verified_alloc.decide.demand import DemandProcessor
@@ -22,6 +25,7 @@ from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair, in_words
+from verified_alloc.whole_file import AtOnce
 
 HARDWARE = ("simulated", "pi")
 
@@ -64,16 +68,19 @@ def controlled(
     solve: Solve | None = None,
     operations: Mapping[Pair, int] = NO_WEAR,
     disk: Executor | None = None,
+    unix_s: Callable[[], float] = time.time,
 ) -> Iterator[Controller]:
     """A controller on whatever the seams lead to, started. Its enable lines are low afterwards.
-    `disk` writes what is latched; without one the scan does."""
+    `disk` writes what is to last; without one the scan does. `unix_s` dates its proof tests."""
     if solve is None:
         prepare(station)
     with ExitStack() as stack:
-        faults = LatchedFaults(station, FaultLatch(faults_path), report, disk or InTheScan())
+        disk = disk or AtOnce()
+        faults = LatchedFaults(station, FaultLatch(faults_path), report, disk)
         stack.callback(faults.finish)
         bank, lines, supervision = stack.enter_context(wires(station, watchdog_device))
-        controller = Controller(
+        dates = ProofDates(None if faults_path is None else beside(faults_path), report, disk)
+        controller = SelfTesting(
             station,
             bank,
             lines,
@@ -84,6 +91,8 @@ def controlled(
             report,
             solve,
             operations,
+            dates=dates,
+            unix_s=unix_s,
         )
         controller.start()
         try:
@@ -91,6 +100,8 @@ def controlled(
         except Exception:
             controller.withdraw()
             raise
+        finally:
+            dates.close()
 
 
 def check_scan_time(station: Station) -> None:
@@ -124,7 +135,7 @@ def simulated_charger(
             current_decay_ms=timing.current_decay_ms,
             module_discharge_ms=timing.module_discharge_ms,
             off_delay_ms=timing.current_decay_ms + 100,
-            watchdog_ms=max(100, 5 * timing.scan_ms),
+            watchdog_ms=max(timing.relay_watchdog_ms, 4 * timing.scan_ms),
             vehicle_response_ms=timing.offer_lead_ms,
         ),
         fault_reaction_ms=timing.fault_reaction_ms,

@@ -4,7 +4,6 @@ allocation does without."""
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
 from functools import lru_cache, partial
-from typing import Any
 
 from hardware import HardwareError, clock
 from verified_alloc.control.fault_kinds import Fault, bits_of, describe, faults_of
@@ -17,19 +16,6 @@ from verified_alloc.station.model import Station
 
 AGAIN_S = 1.0
 """A disk that did not take a fault is tried again after so long; one that takes longer is told."""
-
-
-class InTheScan(Executor):
-    """Writes at once, and the scan waits for it: where time is only simulated, or in a test."""
-
-    def submit(self, write: Callable[..., Any], /, *what: Any, **_: Any) -> Future[Any]:
-        """Done when this returns."""
-        done: Future[Any] = Future()
-        try:
-            done.set_result(write(*what))
-        except Exception as error:
-            done.set_exception(error)
-        return done
 
 
 class LatchedFaults:

@@ -110,6 +110,8 @@ class Orders:
             state.faults,
             state.stopped,
             state.verified,
+            state.tests,
+            state.testing,
             self._assignment,
             self._noted,
         )

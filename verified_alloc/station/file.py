@@ -182,6 +182,8 @@ class TimingTable(_Table):
     fault_reaction_ms: Milliseconds = Timing.fault_reaction_ms
     minimum_dwell_s: Annotated[int, _whole(0, 86_400, " of s")] = Timing.minimum_dwell_s
     demand_timeout_s: Annotated[int, _whole(1, 86_400, " of s")] = Timing.demand_timeout_s
+    relay_watchdog_ms: Milliseconds | None = None
+    proof_test_interval_h: Annotated[int, _whole(0, 8760, " of h")] = Timing.proof_test_interval_h
 
 
 class HardwareTable(_Table):
@@ -390,7 +392,10 @@ def _reach(reach: object, guns: int, modules: int) -> Iterator[list[int]]:
 
 
 def _timing(table: TimingTable) -> Timing:
-    timing = Timing(**table.model_dump())
+    told = table.model_dump()
+    if table.relay_watchdog_ms is None:
+        told["relay_watchdog_ms"] = max(Timing.relay_watchdog_ms, 5 * table.scan_ms)
+    timing = Timing(**told)
     quickest = min(timing.contactor_operate_ms, timing.contactor_release_ms)
     if timing.contactor_min_response_ms > quickest:
         raise BadInput(
@@ -401,6 +406,11 @@ def _timing(table: TimingTable) -> Timing:
         raise BadInput(
             f"timing.fault_reaction_ms = {timing.fault_reaction_ms}: allowed is at least"
             f" timing.scan_ms, {timing.scan_ms}"
+        )
+    if timing.relay_watchdog_ms < 4 * timing.scan_ms:
+        raise BadInput(
+            f"timing.relay_watchdog_ms = {timing.relay_watchdog_ms}: allowed is at least four times"
+            f" timing.scan_ms, {4 * timing.scan_ms}; commission feeds it in every third scan"
         )
     return timing
 

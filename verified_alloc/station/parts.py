@@ -103,7 +103,11 @@ POLICIES = ("documented", "priority", "max-power", "fair")
 
 @dataclass(frozen=True)
 class Timing:
-    """Times of the scan, the contactors and the modules, in what their names say."""
+    """Times of the scan, the contactors and the modules, in what their names say.
+
+    The relay supply's watchdog acts `relay_watchdog_ms` after its last edge at the latest. 0 for
+    `proof_test_interval_h`: an idle station tests nothing.
+    """
 
     scan_ms: int = 20
     contactor_operate_ms: int = 40
@@ -116,6 +120,8 @@ class Timing:
     fault_reaction_ms: int = 60
     minimum_dwell_s: int = 10
     demand_timeout_s: int = 10
+    relay_watchdog_ms: int = 100
+    proof_test_interval_h: int = 0
 
 
 class Expander(NamedTuple):

@@ -2,7 +2,15 @@
 
 import pytest
 
-from hardware.simulated.faults import BUS_KINDS, MODULE_KINDS, PAIR_KINDS, Injection, parse
+from hardware.simulated.faults import (
+    BUS_KINDS,
+    GATE_KINDS,
+    MODULE_KINDS,
+    PAIR_KINDS,
+    STATION_KINDS,
+    Injection,
+    parse,
+)
 
 
 def test_a_contactor_at_a_time() -> None:
@@ -31,7 +39,12 @@ def test_every_contactor_kind(kind: str) -> None:
     assert (fault.kind, fault.gun, fault.module, fault.on_bus) == (kind, 1, 9, False)
 
 
-@pytest.mark.parametrize("kind", MODULE_KINDS)
+@pytest.mark.parametrize("kind", STATION_KINDS)
+def test_every_station_kind(kind: str) -> None:
+    assert parse(f"{kind} @ 1s") == Injection(kind, at_us=1_000_000, text=f"{kind} @ 1s")
+
+
+@pytest.mark.parametrize("kind", MODULE_KINDS + GATE_KINDS)
 def test_every_module_kind(kind: str) -> None:
     assert parse(f"{kind} 9").module == 9
 
@@ -98,6 +111,8 @@ def test_a_bus_fault_may_name_its_bus(text: str, bus: int | None, address: int |
         "module-dead 3:5",
         "module-dead x",
         "estop 3",
+        "watchdog-stuck-on 26",
+        "gate-stuck-on",
         "nack 0x99",
         "nack 3:5",
         "nack 0x2x",
