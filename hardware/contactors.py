@@ -10,16 +10,18 @@ only a single reading showed; and what does not come right within a few tries is
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import product
 from math import inf
 from typing import NamedTuple
 
 import smbus2
 
-from hardware import HardwareError, clock
+from hardware import DeviceLost, HardwareError, clock
 from hardware.expanders import RETRIES, Chip, FeedbackChip, OutputChip
 from hardware.i2c_bus import open_bus
-from hardware.layout import Layout
-from hardware.mcp23017 import ALL_PINS, MCP23017
+from hardware.layout import Expander, Layout
+from hardware.mcp23017 import ALL_PINS, MCP23017, Bus, as_after_reset
 from hardware.repair import Repair
 
 # All registers of every chip are looked over at least this often; some in each scan.
@@ -67,6 +69,7 @@ class BusEvent(NamedTuple):
     kind: str
     """no answer | answers again | odd reading | write not verified | rewritten | latch changed |
     lost"""
+    bus: int
     address: int
 
 
@@ -95,10 +98,11 @@ class ContactorController:
         self.counts: Counter[str] = Counter()
         self._layout = layout
         self._pins_in_use = tuple(pins_in_use)
-        self._bus: smbus2.SMBus | None = None
+        self._buses: dict[int, smbus2.SMBus] = {}
         self._outputs: list[OutputChip] = []
         self._feedback: list[FeedbackChip] = []
         self._looks: list[_Look] = []
+        self._repairs: dict[Bus, Repair] = {}
         self._scrubbed = 0  # looked over so far, all chips counted round and round
         self._scrub_each_scan = scrubs_each_scan(needed, scan_ms)
         self._reads = 0
@@ -122,14 +126,19 @@ class ContactorController:
     # From opening to closing.
 
     def open(self) -> None:
-        """Take the bus; touches no chip. Raises DeviceLost if it cannot be opened, or is held by
+        """Take the buses; touches no chip. Raises DeviceLost if one cannot be opened, or is held by
         another process."""
-        self._bus = open_bus(self._layout.i2c_bus)
+        try:
+            for number in self._layout.i2c_buses:
+                self._buses[number] = open_bus(number)
+        except DeviceLost:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """Let go of the bus. The latches keep what they hold."""
-        if self._bus is not None:
-            self._bus.close()
+        """Let go of the buses. The latches keep what they hold."""
+        for bus in self._buses.values():
+            bus.close()
 
     def start(self) -> None:
         """Get to know every chip, with all modules off and their currents gone.
@@ -137,17 +146,25 @@ class ContactorController:
         A chip whose registers are as expected keeps its latches. Any other that answers is
         cleared and configured. One that does not answer is left out; back later, it is lost.
         """
-        bus, layout = self._bus, self._layout
-        assert bus is not None
+        layout, buses = self._layout, self._buses
+        notes = {number: partial(self._note, number) for number in buses}
         self._outputs = [
-            OutputChip(MCP23017(bus, at), self._note, pins)
-            for at, pins in zip(layout.output_expanders, self._pins_in_use, strict=False)
+            OutputChip(MCP23017(buses[bus], address), notes[bus], pins)
+            for (bus, address), pins in zip(
+                layout.output_expanders, self._pins_in_use, strict=False
+            )
         ]
         self._feedback = [
-            FeedbackChip(MCP23017(bus, at), self._note)
-            for at in layout.feedback_expanders[: len(self._pins_in_use)]
+            FeedbackChip(MCP23017(buses[bus], address), notes[bus])
+            for bus, address in layout.feedback_expanders[: len(self._pins_in_use)]
         ]
-        self._repair = Repair(self._outputs, self._feedback)
+        self._repairs = {
+            bus: Repair(
+                [chip for chip in self._outputs if chip.device.bus is bus],
+                [chip for chip in self._feedback if chip.device.bus is bus],
+            )
+            for bus in buses.values()
+        }
         self._looks = [
             *((chip, chip.look) for chip in self._feedback),
             *((chip, chip.look) for chip in self._outputs),
@@ -156,7 +173,7 @@ class ContactorController:
         for chip in self._chips():
             registers = chip.settled_registers()
             if registers is not None and not chip.adopt(registers):
-                self._repair.configure(chip)
+                self._configure(chip)
 
     def configure(self, position: int) -> bool:
         """Clear, configure and verify both chips of a position, with everything on it off. One that
@@ -166,7 +183,7 @@ class ContactorController:
         """
         output, feedback = self._outputs[position], self._feedback[position]
         output.abandoned = False
-        done = [c.is_there() and self._repair.configure(c) for c in (output, feedback)]
+        done = [chip.is_there() and self._configure(chip) for chip in (output, feedback)]
         if not all(done):
             return False
         output.unverified = output.doubted = False
@@ -185,8 +202,8 @@ class ContactorController:
         registers of some; `scans` were due since the last one. Never raises OSError.
 
         What went wrong is tried again when everything else has been read. A chip that failed
-        last time comes last and is given up when it is silent. What is not read by `deadline_s`
-        (of `hardware.clock`) is not answered.
+        last time comes last and is given up when it is silent, and before it the others of its
+        bus. What is not read by `deadline_s` (of `hardware.clock`) is not answered.
         """
         sound: list[_Look] = []
         suspects: list[_Look] = []
@@ -197,6 +214,9 @@ class ContactorController:
             chip = look[0]
             if not chip.abandoned and chip not in given_up:
                 (suspects if chip.suspect else sound).append(look)
+        if suspects:
+            hanging = {look[0].device.bus for look in suspects}
+            sound.sort(key=lambda look: look[0].device.bus in hanging)
         self._take(sound, 1 + RETRIES, deadline_s)
         if suspects:
             self._take(suspects, 1 + RETRIES, deadline_s, patient=False)
@@ -245,13 +265,16 @@ class ContactorController:
         self, looks: list[_Look], rounds: int, deadline_s: float, patient: bool = True
     ) -> None:
         """Take these looks, and what failed again in further rounds; not patient: a chip that is
-        silent once is not asked again."""
+        silent once is not asked again. A bus with a silent chip may hang, and each transfer on it
+        take its 10 ms: the other buses come first from then on."""
         for _ in range(rounds):
             again: list[_Look] = []
             silent: set[Chip] = set()
-            for chip, look in looks:
+            waiting = deque(looks)
+            while waiting:
                 if clock.now_s() >= deadline_s:
                     return
+                chip, look = waiting.popleft()
                 if chip in silent or chip.lost:
                     again.append((chip, look))
                     continue
@@ -260,6 +283,8 @@ class ContactorController:
                 except OSError:
                     chip.note("no answer")
                     silent.add(chip)
+                    bus = chip.device.bus
+                    waiting = deque(sorted(waiting, key=lambda other: other[0].device.bus is bus))
                     done = False
                 if not done:
                     again.append((chip, look))
@@ -292,18 +317,26 @@ class ContactorController:
             return None
         return reading.pins if reading.pull_ups == ALL_PINS else None
 
-    def in_service(self) -> dict[int, bool]:
-        """By address: the expander answered and is configured."""
-        return {chip.device.address: chip.in_service for chip in self._chips()}
+    def in_service(self) -> dict[Expander, bool]:
+        """By expander: it answered and is configured."""
+        return {expander: chip.in_service for expander, chip in self._expanders()}
 
-    def answering(self) -> set[int]:
-        """Addresses at which an expander answers, this bank's or not. Reads only."""
-        assert self._bus is not None
+    def as_after_reset(self) -> frozenset[Expander]:
+        """The bank's expanders whose registers are those of one that was reset."""
         found = set()
-        for address in _ADDRESSES:
+        for expander, chip in self._expanders():
             with suppress(OSError):
-                MCP23017(self._bus, address).read_registers()
-                found.add(address)
+                if as_after_reset(chip.device.read_registers()):
+                    found.add(expander)
+        return frozenset(found)
+
+    def answering(self) -> set[Expander]:
+        """Expanders that answer, this bank's or not. Reads only."""
+        found = set()
+        for (number, bus), address in product(self._buses.items(), _ADDRESSES):
+            with suppress(OSError):
+                MCP23017(bus, address).read_registers()
+                found.add((number, address))
         return found
 
     # The scan: writing.
@@ -313,16 +346,17 @@ class ContactorController:
         that time (of `hardware.clock`) no further write closes anything; what it opens, it opens.
 
         Only words that differ from the verified latches are written, each verified at once. As
-        soon as one is not, it is written again, and every output chip in service is verified,
-        because the word may have landed on another. A position out of service is not touched,
-        and returned if its coils should change.
+        soon as one is not, it is written again, and every output chip of its bus in service is
+        verified, because the word may have landed on another. A position out of service is not
+        touched, and returned if its coils should change.
         """
-        self._repair.begin()
+        for repair in self._repairs.values():
+            repair.begin()
         for chip in self._outputs:
             chip.unverified = False
         for chip, commanded in zip(self._outputs, words, strict=True):
             word = commanded if clock.now_s() <= close_until_s else commanded & chip.word
-            if word != chip.word and not self._repair.change(chip, word):
+            if word != chip.word and not self._repairs[chip.device.bus].change(chip, word):
                 chip.unverified = True
         return frozenset(position for position, chip in enumerate(self._outputs) if chip.unverified)
 
@@ -332,9 +366,16 @@ class ContactorController:
         yield from self._outputs
         yield from self._feedback
 
-    def _note(self, kind: str, address: int) -> None:
+    def _configure(self, chip: Chip) -> bool:
+        return self._repairs[chip.device.bus].configure(chip)
+
+    def _expanders(self) -> Iterator[tuple[Expander, Chip]]:
+        yield from zip(self._layout.output_expanders, self._outputs, strict=False)
+        yield from zip(self._layout.feedback_expanders, self._feedback, strict=False)
+
+    def _note(self, bus: int, kind: str, address: int) -> None:
         self.counts[kind] += 1
-        self.events.append(BusEvent(clock.now_s(), kind, address))
+        self.events.append(BusEvent(clock.now_s(), kind, bus, address))
 
 
 def scrubs_each_scan(positions: int, scan_ms: int) -> int:

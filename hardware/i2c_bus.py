@@ -1,7 +1,9 @@
 """The I2C bus: opened, held against other processes, and not waited for longer than 10 ms."""
 
 import fcntl
-from contextlib import suppress
+import re
+from contextlib import closing, suppress
+from pathlib import Path
 
 import smbus2
 import smbus2.smbus2
@@ -25,7 +27,18 @@ def open_bus(number: int) -> smbus2.SMBus:
         bus.close()
         raise DeviceLost(f"{name}: held by another process; a station that runs?")
     _shorten_timeout(bus)
+    # The driver of a multiplexer's channel waits as long as the bus that the multiplexer is on.
+    for above in buses_above(number):
+        with suppress(OSError), closing(smbus2.SMBus(above)) as other:
+            _shorten_timeout(other)
     return bus
+
+
+def buses_above(number: int, root: Path = Path("/")) -> list[int]:
+    """The buses that this one is a multiplexer's channel of, the nearest first; mostly none."""
+    adapter = (root / f"sys/class/i2c-adapter/i2c-{number}").resolve()
+    names = (re.fullmatch(r"i2c-(\d+)", folder.name) for folder in adapter.parents)
+    return [int(name[1]) for name in names if name]
 
 
 def _locked(bus: smbus2.SMBus) -> bool:

@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 
+Expander = tuple[int, int]
+"""Where an expander is: the number of its I2C bus, 1 for /dev/i2c-1, and its address there."""
+
 
 @dataclass(frozen=True)
 class Layout:
-    """Addresses on I2C, and lines of GPIO by their BCM number."""
+    """Expanders on I2C, and lines of GPIO by their BCM number."""
 
-    i2c_bus: int
-    """The bus of all expanders: 1 is /dev/i2c-1."""
-    output_expanders: tuple[int, ...]
-    """Addresses of the expanders that drive coils, by position."""
-    feedback_expanders: tuple[int, ...]
-    """Addresses of those that read the auxiliary contacts of the same positions."""
+    i2c_buses: tuple[int, ...]
+    """The buses that expanders are on."""
+    output_expanders: tuple[Expander, ...]
+    """The expanders that drive coils, by position."""
+    feedback_expanders: tuple[Expander, ...]
+    """Those that read the auxiliary contacts of the same positions."""
     enable_pins: tuple[int, ...]
     """The enable line of each module, module 1 first: high = on."""
     status_pins: tuple[int, ...]

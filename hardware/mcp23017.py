@@ -100,10 +100,10 @@ class MCP23017:
     """
 
     def __init__(self, bus: Bus, address: int) -> None:
+        self.bus = bus
         self.address = address
         self.transactions = 0
         self.wire_bytes = 0
-        self._bus = bus
         self._outputs = _Read(address, GPIO, 6)  # GPIO, OLAT and, rolled over, IODIR
         self._contacts = _Read(address, GPPU, 8)
         self._contacts_and_directions = _Read(address, GPPU, 12)
@@ -232,7 +232,7 @@ class MCP23017:
     def _send(self, wire_bytes: int, *messages: i2c_msg) -> None:
         self.transactions += 1
         self.wire_bytes += wire_bytes
-        self._bus.i2c_rdwr(*messages)
+        self.bus.i2c_rdwr(*messages)
 
 
 def _iodir_first(registers: bytes) -> bytes:
@@ -250,6 +250,11 @@ def configured_as(registers: bytes, outputs: bool) -> bool:
         shown = registers[GPIO:OLAT] == registers[OLAT:]
         return registers[:IPOL] == NO_PINS and options == _OUTPUT_OPTIONS and shown
     return registers[:IPOL] == ALL_INPUTS and options == _INPUT_OPTIONS
+
+
+def as_after_reset(registers: bytes) -> bool:
+    """Whether these 22 registers are those of a chip that was reset: all inputs, nothing set."""
+    return registers[:IPOL] == ALL_INPUTS and not any(registers[IPOL:INTF] + registers[OLAT:])
 
 
 def latches(registers: bytes) -> int:

@@ -1,7 +1,7 @@
-"""Writes to the chips of a bank, each verified, and what a disturbed one may have done put right.
+"""Writes to the chips of a bus, each verified, and what a disturbed one may have done put right.
 
-A write that is not verified may have landed on any other chip, or in any register: then all that
-it can have changed is looked at and written again.
+A write that is not verified may have landed on any other chip of its bus, or in any register: then
+all that it can have changed is looked at and written again. Of another bus it can change nothing.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from hardware.expanders import RETRIES, Chip, FeedbackChip, OutputChip
 from hardware.mcp23017 import ALL_PINS, OutputReading, Shown
 
 # After the first failed verify no try begins later than this: two timed-out transfers (10 ms each)
-# and verifying the bank fit in. What is not verified by then is reported.
+# and verifying the bus fit in. What is not verified by then is reported.
 _RECOVERY_S = 0.025
 
 # A pin that a corrupted write of ours has just turned into an input may drive its coil again as
@@ -21,8 +21,8 @@ _UNMOVED_S = 0.004
 
 
 class Repair:
-    """Writes to these chips. After the first failed verify since `begin` it goes on for a bounded
-    time; what is not verified by then is reported as such."""
+    """Writes to these chips, all of one bus. After the first failed verify since `begin` it goes on
+    for a bounded time; what is not verified by then is reported as such."""
 
     _failed_at_s = inf
     """The first failed verify since `begin`."""

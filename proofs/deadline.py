@@ -47,7 +47,8 @@ def waits(each: Offer, lead_ms: Any, within_ms: Any) -> Any:
 def first_of_all(station: Station) -> Claim:
     """It is the shortest of all waits, one after another: of each age of a module for the times
     that it is compared with, of how long it has fed its gun, of stops, of each offer whose promise
-    is to change, of the pause before an expander is configured anew; a day where nothing waits."""
+    is to change, of the pause before an expander is configured anew, and until one is steady; a day
+    where nothing waits."""
     built, memory = any_built(station), any_memory("memory", any_built(station))
     times, lead_ms = built.timing, built.offer_lead_ms
     day_ms = 24 * 60 * 60 * 1000
@@ -71,6 +72,8 @@ def first_of_all(station: Station) -> Claim:
         every.append(
             z3.If(z3.And(healing.lost, z3.Not(latched)), z3.If(healing.asked, 0, pause_ms), day_ms)
         )
+    steady_ms = times.module_discharge_ms + 1000
+    every += [z3.If(at.in_vain, left_ms(at.last_ms, steady_ms), day_ms) for at in memory.healing]
     next_ms = deadline.next_change_ms(z3_terms, built, memory)
     shortest, steps = every[0], []
     for wait in every[1:]:

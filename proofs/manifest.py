@@ -132,6 +132,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "module-is-cleared-for-cause",
         "expander-is-configured-at-rest",
     ),
+    "proof_test": ("begins-at-rest", "cuts-where-no-current-is", "enables-nothing"),
     "deadline": (
         "first-of-all",
         "nothing-changes-before",

@@ -208,7 +208,7 @@ DISTURBANCES = (
         (),
         (CLOCK,),
         "no file that decides or drives a wire asks for the time of day; a limit of the site that"
-        " is told to begin or end at one does, in the service",
+        " is told to begin or end at one does, in the service, and a proof test's date",
     ),
     Disturbance(
         "the process dies and another takes over",

@@ -130,8 +130,8 @@ def stops(station: Station) -> Claim:
     domain=WHOLE,
 )
 def latched_stays(station: Station) -> Claim:
-    """No act loses a latched fault; what the first act finds is what is kept on disk, before
-    anything else is done, and what the scan hands on (S8)."""
+    """No act loses a latched fault; what the first act finds is what is handed on to be kept on
+    disk, before anything else is done, and what the scan hands on (S8)."""
     of = any_scan(station)
     before, after = of.memory.latched, of.acts.diagnosed.latched
     told = ("stopped", "gun_out", "module_out")
@@ -158,8 +158,9 @@ def diagnosed_as_specified(station: Station) -> Claim:
     """What the first act makes of the readings is exactly this, module by module and expander by
     expander: ages, faults and contacts as `diagnosis` has them; an expander is out of order once it
     is misconfigured or has not obeyed in more than three scans in a row, good ones wearing off,
-    until it obeys right after it was configured anew, and it is latched as lost where six times did
-    not help; an enable line is held high once it has strayed so (S8)."""
+    until it obeys right after it was configured anew; that was in vain where it does not, or not
+    for long; it is latched as lost where six times did not help; an enable line is held high
+    once it has strayed so (S8)."""
     of = any_scan(station)
     was, now, seen = of.memory, of.acts.diagnosed, of.observed
     times, elapsed_ms, scans = of.built.timing, seen.elapsed_ms, seen.scans
@@ -219,16 +220,27 @@ def diagnosed_as_specified(station: Station) -> Claim:
         found = and_(before.asked, seen.obeyed[at])
         silence = z3.If(found, 0, counted(not_(seen.obeyed[at]), was.silence[at]))
         wrong = or_(seen.misconfigured[at], silence > 12)
+        steady_ms = times.module_discharge_ms + 1000
+        tested = and_(before.last_ms > -1, before.last_ms + elapsed_ms < steady_ms)
         return and_(
             equal(now.silence[at], silence),
             iff(after.lost, or_(latched, wrong, and_(before.lost, not_(found)))),
             iff(now.latched.expander_lost[at], or_(latched, and_(after.lost, after.tries >= 6))),
+            iff(
+                after.in_vain,
+                or_(
+                    latched,
+                    and_(before.asked, not_(seen.obeyed[at])),
+                    and_(after.lost, or_(before.in_vain, and_(not_(before.lost), tested))),
+                    and_(before.in_vain, tested),
+                ),
+            ),
         )
 
     return Claim(
         (),
         implies(
-            and_(scans >= 1, *[count >= 0 for count in (*was.silence, *was.stray)]),
+            and_(scans >= 1, elapsed_ms >= 0, *[n >= 0 for n in (*was.silence, *was.stray)]),
             and_(
                 *map(of_module, of.modules),
                 *map(of_expander, range(len(was.silence))),

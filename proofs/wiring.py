@@ -12,8 +12,9 @@ from verified_alloc.kernel import guard, wiring
 from verified_alloc.station.model import Station
 
 BUDGET = 50_000_000
-ADDRESSES = 8
-"""An MCP23017 has eight addresses, so no station has more expanders."""
+EXPANDERS = 24
+"""So many of a kind a station may have, on all its buses together: a full matrix of 12 guns and 24
+modules needs 21."""
 
 UNUSED = (7, 15)
 """GPA7 and GPB7."""
@@ -22,8 +23,8 @@ PINS = tuple(bit for bit in range(16) if bit not in UNUSED)
 
 
 def counts(station: Station) -> range:
-    """Every number of contactors, up to all pins of eight expanders."""
-    return range(ADDRESSES * len(PINS) + 1)
+    """Every number of contactors, up to all pins of that many expanders."""
+    return range(EXPANDERS * len(PINS) + 1)
 
 
 def _checked(faults: Iterator[str]) -> Claim:
@@ -37,17 +38,17 @@ def places(station: Station) -> Claim:
 
     def faults() -> Iterator[str]:
         taken: dict[tuple[int, int], int] = {}
-        for number in range(ADDRESSES * len(PINS)):
+        for number in range(EXPANDERS * len(PINS)):
             place = wiring.place(number)
             where = (place.expander, place.bit)
-            if not 0 <= place.expander < ADDRESSES or place.bit not in PINS:
+            if not 0 <= place.expander < EXPANDERS or place.bit not in PINS:
                 yield f"contactor {number} is at {place}, not on a pin"
             if where in taken:
                 yield f"contactors {taken[where]} and {number} share {place}"
             taken[where] = number
             if where != (number // 14, PINS[number % 14]):
                 yield f"contactor {number} is at {place}, not pin k % 14 of expander k // 14"
-        for expander, bit in product(range(ADDRESSES), PINS):
+        for expander, bit in product(range(EXPANDERS), PINS):
             if (expander, bit) not in taken:
                 yield f"no contactor is on pin {bit} of expander {expander}"
         for number in counts(station):
@@ -252,7 +253,7 @@ def _equal(a: Any, b: Any) -> Any:
 
 def fits_the_pins(station: Station) -> bool:
     """The station can be driven at all."""
-    return len(station.contactors) <= ADDRESSES * len(PINS)
+    return len(station.contactors) <= EXPANDERS * len(PINS)
 
 
 def _wiring(
@@ -263,7 +264,7 @@ def _wiring(
     )
 
 
-ALL_COUNTS = "every number of contactors up to the pins of eight expanders (112)"
+ALL_COUNTS = "every number of contactors up to the pins of 24 expanders (336)"
 STATION = "the station's own contactors"
 
 OBLIGATIONS: tuple[Obligation, ...] = (

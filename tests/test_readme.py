@@ -141,8 +141,8 @@ def test_the_default_station_file_says_every_default() -> None:
 
 
 def test_every_fault_kind_is_named_and_exists() -> None:
-    kinds = {*faults.PAIR_KINDS, *faults.MODULE_KINDS, *faults.LINE_KINDS, *faults.STATION_KINDS}
-    kinds |= {*faults.CHIP_KINDS, *faults.BUS_KINDS, faults.STALL}
+    kinds = {*faults.PAIR_KINDS, *faults.MODULE_KINDS, *faults.LINE_KINDS, *faults.BUS_KINDS}
+    kinds |= {*faults.STATION_KINDS, *faults.GATE_KINDS, *faults.CHIP_KINDS, faults.STALL}
     start = README.index("Faults\nby kind:")
     told = set(re.findall(r"`([a-z-]+)`", README[start : README.index("`@ TIME`", start)]))
     assert told == kinds

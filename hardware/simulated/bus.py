@@ -1,7 +1,7 @@
 """Register-faithful expanders on an I2C bus, behind the door by which smbus2 reaches the kernel.
 
-The real, unmodified smbus2 opens, talks to and closes the bus. `SimulatedBus.installed()` replaces
-two names in the module `smbus2.smbus2` (its `ioctl` and its `os`) and nothing else anywhere.
+The real, unmodified smbus2 opens, talks to and closes the buses. `installed` replaces two names in
+the module `smbus2.smbus2` (its `ioctl` and its `os`) and nothing else anywhere.
 """
 
 import errno
@@ -30,7 +30,7 @@ from hardware.simulated.wire_faults import (
     interference,
 )
 
-__all__ = ["BusFault", "FaultHit", "MCP23017Model", "SimulatedBus"]
+__all__ = ["BusFault", "FaultHit", "MCP23017Model", "SimulatedBus", "installed"]
 
 # Requests of Linux's i2c-dev (uapi/linux/i2c-dev.h). smbus2 does not name the first two.
 _I2C_RETRIES = 0x0701
@@ -75,15 +75,60 @@ class _EmptyFile:
             return False
 
 
-class _OsOfSmbus2:
-    """What the module `smbus2.smbus2` finds under the name `os` while the bus is installed."""
+class _Kernel:
+    """What the module `smbus2.smbus2` finds under the name `os`, and its `ioctl`, while buses are
+    installed.
 
-    def __init__(self, bus: "SimulatedBus") -> None:
-        self.open = bus.open
-        self.close = bus.close
+    Descriptors are real, of empty files, one for each number, so that a direct fcntl call on one
+    meets a file. All openings in the process share it: a host that "dies" without closing leaks
+    nothing.
+    """
+
+    _files: ClassVar[dict[int, _EmptyFile]] = {}
+
+    def __init__(self, bus_of: "Callable[[int], SimulatedBus | None]") -> None:
+        self._bus_of = bus_of
+        self._opened: dict[int, SimulatedBus] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
+
+    def open(self, path: str, flags: int) -> int:
+        """Stands in for os.open of /dev/i2c-N."""
+        name, _, number = path.rpartition("-")
+        bus = self._bus_of(int(number)) if name == "/dev/i2c" and number.isdecimal() else None
+        if bus is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        file = self._files.get(int(number))
+        if file is None or not file.is_open():
+            file = self._files[int(number)] = _EmptyFile()
+        self._opened[file.descriptor] = bus
+        return file.descriptor
+
+    def close(self, file: int) -> None:
+        """Stands in for os.close. The shared file stays."""
+        if file not in self._opened:
+            raise _error(errno.EBADF)
+
+    def ioctl(self, file: int, request: int, argument: Any = 0) -> int:
+        """Stands in for fcntl.ioctl on a bus."""
+        bus = self._opened.get(file)
+        if bus is None:
+            raise _error(errno.EBADF)
+        return bus.ioctl(request, argument)
+
+
+@contextmanager
+def installed(bus_of: "Callable[[int], SimulatedBus | None]") -> Iterator[None]:
+    """While inside, `smbus2.SMBus(n)` opens the bus that `bus_of` has for n, and no other."""
+    names: dict[str, Any] = vars(smbus2.smbus2)
+    replaced = {name: names[name] for name in ("os", "ioctl")}
+    kernel = _Kernel(bus_of)
+    names.update(os=kernel, ioctl=kernel.ioctl)
+    try:
+        yield
+    finally:
+        names.update(replaced)
 
 
 class SimulatedBus:
@@ -100,8 +145,6 @@ class SimulatedBus:
     Errors reach the caller as on a Pi: OSError with EREMOTEIO for a byte that nobody
     acknowledges, ETIMEDOUT after 10 ms (or what the I2C_TIMEOUT ioctl set) for a bus that hangs.
     """
-
-    _file: ClassVar[_EmptyFile | None] = None
 
     def __init__(
         self,
@@ -141,7 +184,6 @@ class SimulatedBus:
         self._random = Random(seed)
         self._armed: list[ArmedFault] = []
         self._next_fault = NEVER  # no transaction before this one can be struck
-        self._descriptor = -1
         self.stand_still: Callable[[int], None] = time.advance_us
         """Called when the host stops for so long."""
 
@@ -150,36 +192,11 @@ class SimulatedBus:
     @contextmanager
     def installed(self) -> Iterator["SimulatedBus"]:
         """While inside, `smbus2.SMBus(n)` opens this bus, whatever n."""
-        names: dict[str, Any] = vars(smbus2.smbus2)
-        replaced = {name: names[name] for name in ("os", "ioctl")}
-        names.update(os=_OsOfSmbus2(self), ioctl=self.ioctl)
-        try:
+        with installed(lambda number: self):
             yield self
-        finally:
-            names.update(replaced)
 
-    def open(self, path: str, flags: int) -> int:
-        """Stands in for os.open of /dev/i2c-N.
-
-        The descriptor is real, of an empty file, so that a direct fcntl call on it meets a file.
-        All openings in the process share it: a host that "dies" without closing leaks nothing.
-        """
-        if not path.startswith("/dev/i2c-"):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        if SimulatedBus._file is None or not SimulatedBus._file.is_open():
-            SimulatedBus._file = _EmptyFile()
-        self._descriptor = SimulatedBus._file.descriptor
-        return self._descriptor
-
-    def close(self, file: int) -> None:
-        """Stands in for os.close. The shared file stays."""
-        if file != self._descriptor:
-            raise _error(errno.EBADF)
-
-    def ioctl(self, file: int, request: int, argument: Any = 0) -> int:
-        """Stands in for fcntl.ioctl on the bus."""
-        if file != self._descriptor:
-            raise _error(errno.EBADF)
+    def ioctl(self, request: int, argument: Any = 0) -> int:
+        """What fcntl.ioctl does on the bus."""
         if request == _I2C_RDWR:
             start, count = _TRANSFER.unpack_from(argument)
             self._transfer(start, count)

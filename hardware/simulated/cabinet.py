@@ -8,8 +8,9 @@ import random
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 
+from hardware.simulated import faults
 from hardware.simulated.contactor import Contactor, Drive
-from hardware.simulated.faults import MODULE_KINDS, PAIR_KINDS, STALL, STATION_KINDS, Injection
+from hardware.simulated.faults import CAUSES, Injection
 from hardware.simulated.observer import Observer
 from hardware.simulated.plant_timing import PlantTiming, own_motion_us, own_us
 from hardware.simulated.power_module import OPEN_CIRCUIT_V, PowerModule
@@ -20,11 +21,6 @@ COMMAND = "command"
 HELD = "line held"
 NEVER_US = 1 << 62
 AFTERMATH_US = 1_000_000
-CAUSES = {
-    "estop": ("emergency stop", "emergency stop released"),
-    "relay-supply-off": ("relay supply", "relay supply back"),
-}
-"""What cuts the enables at once, by its kind: what it is called as it begins and as it ends."""
 
 
 class Cabinet:
@@ -288,7 +284,7 @@ class Cabinet:
         if unit.wire == on:
             return
         unit.wire = on
-        self._set_enabled(unit, on and self._gate_open, cause)
+        self._set_enabled(unit, on and (self._gate_open or unit.ungated), cause)
 
     def _set_enabled(self, unit: PowerModule, on: bool, cause: str) -> None:
         if unit.enabled == on:
@@ -453,8 +449,8 @@ class Cabinet:
             self._review_gate("watchdog back")
 
     def _review_gate(self, cause: str) -> None:
-        fed = self.timing.watchdog_ms is None or self._watchdog_us is not None
-        is_open = fed and not self._failed & CAUSES.keys()
+        always = self.timing.watchdog_ms is None or "watchdog-stuck-on" in self._failed
+        is_open = (always or self.watchdog_fed) and not self._failed & CAUSES.keys()
         if is_open == self._gate_open:
             return
         self._gate_open = is_open
@@ -468,7 +464,7 @@ class Cabinet:
             self._supply_changed_us = self.now_us
             self._at_time(self.now_us + self.timing.off_delay_ms * 1000, self._off_delay_over)
         for unit in self.modules:
-            self._set_enabled(unit, unit.wire and is_open, cause)
+            self._set_enabled(unit, unit.wire and (is_open or unit.ungated), cause)
 
     def _off_delay_over(self) -> None:
         started_us = self.now_us - self.timing.off_delay_ms * 1000
@@ -543,22 +539,23 @@ class Cabinet:
         """ValueError if the station has no such contactor or module."""
         where, kind = f"fault {injection.text or injection.kind!r}: ", injection.kind
         gun, module, modules = injection.gun, injection.module, len(self.modules)
-        if kind in PAIR_KINDS and (gun, module) not in self.contactors:
+        if kind in faults.PAIR_KINDS and (gun, module) not in self.contactors:
             raise ValueError(f"{where}there is no contactor {gun}:{module}")
-        if kind in MODULE_KINDS and not 1 <= (module or 0) <= modules:
+        if kind in faults.MODULE_KINDS + faults.GATE_KINDS and not 1 <= (module or 0) <= modules:
             raise ValueError(f"{where}there is no module {module}; allowed: 1 to {modules}")
 
     def _apply(self, injection: Injection, begins: bool) -> None:
         kind = injection.kind
-        if kind != STALL:
-            self._disturbed_us = self.now_us
+        self._disturbed_us = self.now_us
         if injection.on_bus:
             self.bus_fault(injection, begins)
         elif injection.line is not None:
             self.hold_line(injection.line, kind == "line-high" if begins else None)
-        elif kind in STATION_KINDS:
+        elif kind in faults.STATION_KINDS:
             self._fail_gate(kind, begins)
-        elif kind in MODULE_KINDS:
+        elif kind in faults.GATE_KINDS:
+            self.modules[(injection.module or 0) - 1].ungated = begins
+        elif kind in faults.MODULE_KINDS:
             unit = self.modules[(injection.module or 0) - 1]
             if kind == "module-dead":
                 unit.dead = begins
@@ -576,6 +573,8 @@ class Cabinet:
         (self._failed.add if begins else self._failed.discard)(kind)
         if kind in CAUSES:
             self._review_gate(CAUSES[kind][not begins])
+        elif kind == "watchdog-stuck-on":
+            self._review_gate("watchdog")
         elif kind == "reset":
             (self.reset_expanders(True, kind) if begins else self._end_reset(kind))
         elif self.coil_supply == begins and (begins or self._gate_open):

@@ -7,7 +7,7 @@ from gpiozero import Device
 
 from hardware import clock
 from hardware.layout import Layout
-from hardware.simulated.bus import BusFault, SimulatedBus
+from hardware.simulated.bus import BusFault, SimulatedBus, installed
 from hardware.simulated.cabinet import Cabinet
 from hardware.simulated.faults import CHIP_KINDS, STALL, Injection
 from hardware.simulated.monitor import Monitor
@@ -38,7 +38,16 @@ class SimulatedCharger:
     ) -> None:
         self.time = VirtualTime(speed)
         outputs, feedback = layout.output_expanders, layout.feedback_expanders
-        self.bus = SimulatedBus(self.time, outputs, feedback, seed=seed)
+        self.buses = {
+            number: SimulatedBus(
+                self.time,
+                [address for bus, address in outputs if bus == number],
+                [address for bus, address in feedback if bus == number],
+                seed=seed,
+            )
+            for number in layout.i2c_buses
+        }
+        """By number, N of /dev/i2c-N."""
         self.cabinet = Cabinet(
             gun_count=len(gun_max_w),
             module_power_w=module_power_w,
@@ -49,24 +58,32 @@ class SimulatedCharger:
         )
         self.monitor = Monitor(self.cabinet, fault_reaction_ms=fault_reaction_ms)
         self.pins = CabinetPins(self.cabinet, layout)
-        for position, address in enumerate(outputs[: self.cabinet.chips]):
-            self.bus.chips[address].driven = _Coils(self.cabinet, position)
-        for position, address in enumerate(feedback):
-            self.bus.chips[address].floating = _Contacts(self.cabinet, position)
+        for position, (bus, address) in enumerate(outputs[: self.cabinet.chips]):
+            self.buses[bus].chips[address].driven = _Coils(self.cabinet, position)
+        for position, (bus, address) in enumerate(feedback):
+            self.buses[bus].chips[address].floating = _Contacts(self.cabinet, position)
         self.time.on_advance(self.cabinet.advance)
         self._upset_us = -NOTICED_WITHIN_US
         self._bus_faults: dict[Injection, BusFault] = {}
         self.cabinet.bus_fault = self._disturb
         self.cabinet.hold_line = self.pins.hold
-        self.pins.stand_still = self.bus.stand_still = self.stand_still
-        self.cabinet.last_bus_fault_us = self.bus.last_struck_us
-        self.cabinet.reset_expanders = self.bus.reset_line
+        self.pins.stand_still = self.stand_still
+        for each in self.buses.values():
+            each.stand_still = self.stand_still
+        self.cabinet.last_bus_fault_us = self._last_struck_us
+        self.cabinet.reset_expanders = self._reset_line
+
+    @property
+    def bus(self) -> SimulatedBus:
+        """The bus of a charger that has but one."""
+        (only,) = self.buses.values()
+        return only
 
     @contextmanager
     def installed(self) -> Iterator["SimulatedCharger"]:
         """While inside, the clock, smbus2 and gpiozero lead to this charger."""
         real = clock.now_s, clock.sleep_s, Device.pin_factory
-        with self.bus.installed():
+        with installed(self.buses.get):
             clock.now_s, clock.sleep_s = self.time.now_s, self.time.sleep_s
             Device.pin_factory = self.pins
             try:
@@ -96,12 +113,36 @@ class SimulatedCharger:
         if injection.line is not None and injection.line not in self.pins.wired:
             known = ", ".join(map(str, sorted(self.pins.wired)))
             raise ValueError(f"fault {injection.text!r}: nothing is wired there; allowed: {known}")
-        address = injection.address
-        if address is not None and address not in self.bus.chips:
-            known = ", ".join(f"{chip:#x}" for chip in sorted(self.bus.chips))
-            raise ValueError(
-                f"fault {injection.text!r}: no expander {address:#x}; allowed: {known}"
-            )
+        if injection.on_bus:
+            self._bus_of(injection)
+
+    def _bus_of(self, injection: Injection) -> SimulatedBus:
+        """The bus that it disturbs. ValueError if there is no such bus or chip, or it does not say
+        which of several."""
+        if injection.kind == STALL:
+            return next(iter(self.buses.values()))
+        several, address = len(self.buses) > 1, injection.address
+        numbers = self.buses if injection.bus is None else [injection.bus]
+        found = [self.buses[number] for number in numbers if number in self.buses]
+        if len(found) == 1 and (address is None or address in found[0].chips):
+            return found[0]
+        known = [f"bus-{number}" for number in self.buses] if several else []
+        for number, bus in self.buses.items():
+            of = f"{number}:" if several else ""
+            known += [f"{of}{chip:#x}" for chip in sorted(bus.chips)]
+        what = "no such bus" if address is None else f"no expander {address:#x}"
+        if len(found) > 1:
+            what = "which bus is not said"
+        raise ValueError(f"fault {injection.text!r}: {what}; allowed: {', '.join(known)}")
+
+    def _last_struck_us(self) -> int | None:
+        """When a fault last struck a transfer on any bus."""
+        struck = [us for bus in self.buses.values() if (us := bus.last_struck_us()) is not None]
+        return max(struck, default=None)
+
+    def _reset_line(self, low: bool, cause: str) -> None:
+        for bus in self.buses.values():
+            bus.reset_line(low, cause)
 
     def next_event_ms(self) -> int | None:
         """The last whole millisecond before something in the plant moves by itself."""
@@ -114,7 +155,7 @@ class SimulatedCharger:
         a register has just flipped, which not every scan looks at."""
         if self.time.now_us - self._upset_us < NOTICED_WITHIN_US:
             return True
-        struck_us = self.bus.last_struck_us()
+        struck_us = self._last_struck_us()
         last_us = self.cabinet.last_event_us
         return max(last_us, last_us if struck_us is None else struck_us) >= since_ms * US_PER_MS
 
@@ -129,7 +170,8 @@ class SimulatedCharger:
 
     def _disturb(self, injection: Injection, begins: bool) -> None:
         if injection.kind in CHIP_KINDS:
-            chip, bit = self.bus.chips[injection.address or 0], injection.bit or 0
+            chip = self._bus_of(injection).chips[injection.address or 0]
+            bit = injection.bit or 0
             if injection.kind != "upset":
                 self.cabinet.stuck_pins += 1 if begins else -1
                 chip.stick(bit, injection.kind == "pin-high" if begins else None)
@@ -144,9 +186,9 @@ class SimulatedCharger:
                 for_us=injection.for_us if injection.kind == STALL else None,
             )
             self._bus_faults[injection] = fault
-            self.bus.inject(fault)
+            self._bus_of(injection).inject(fault)
         else:
-            self.bus.clear(self._bus_faults.pop(injection))
+            self._bus_of(injection).clear(self._bus_faults.pop(injection))
 
 
 class _Coils:

@@ -4,6 +4,7 @@
 import re
 from typing import NamedTuple
 
+from hardware.simulated.bus import SimulatedBus
 from hardware.simulated.charger import SimulatedCharger
 
 KINDS = {
@@ -13,11 +14,11 @@ KINDS = {
     "swapped-enables": "MODULE MODULE",
     "swapped-statuses": "MODULE MODULE",
 }
-"""What each kind is of. Straps are those of two expanders' addresses; contacts, the auxiliary
-contacts' wires."""
+"""What each kind is of. Straps are those of two expanders' addresses, of several buses as in
+`3:0x20 3:0x21`; contacts, the auxiliary contacts' wires."""
 
 _SHAPES = {
-    "ADDRESS": re.compile(r"0x2[0-7]"),
+    "ADDRESS": re.compile(r"(?:\d+:)?0x2[0-7]", re.ASCII),
     "GUN:MODULE": re.compile(r"[1-9]\d*:[1-9]\d*", re.ASCII),
     "MODULE": re.compile(r"[1-9]\d*", re.ASCII),
 }
@@ -58,8 +59,8 @@ def apply(mistake: Miswiring, charger: SimulatedCharger) -> None:
 def _apply(mistake: Miswiring, charger: SimulatedCharger) -> None:
     kind, targets = mistake
     if kind == "swapped-straps":
-        one, other = (int(target, 16) for target in targets)
-        chips = charger.bus.chips
+        one, other = (int(target.rpartition(":")[2], 16) for target in targets)
+        chips = _bus_of(targets, charger).chips
         chips[one], chips[other] = chips[other], chips[one]
     elif kind == "swapped-coils":
         charger.cabinet.swap_coils(*map(_pair, targets))
@@ -69,6 +70,17 @@ def _apply(mistake: Miswiring, charger: SimulatedCharger) -> None:
         charger.pins.swap_enables(*map(int, targets))
     else:
         charger.pins.swap_statuses(*map(int, targets))
+
+
+def _bus_of(targets: tuple[str, ...], charger: SimulatedCharger) -> SimulatedBus:
+    """The bus that all of these expanders are on. KeyError if there is none."""
+    numbers = {target.rpartition(":")[0] for target in targets}
+    if numbers == {""} and len(charger.buses) == 1:
+        return charger.bus
+    for number, bus in charger.buses.items():
+        if numbers == {str(number)}:
+            return bus
+    raise KeyError("one bus that both are on")
 
 
 def _pair(text: str) -> tuple[int, int]:

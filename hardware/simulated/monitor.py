@@ -12,8 +12,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hardware.simulated.cabinet import CAUSES, COMMAND, HELD, NEVER_US, Cabinet
+from hardware.simulated.cabinet import COMMAND, HELD, NEVER_US, Cabinet
 from hardware.simulated.contactor import Contactor, Drive
+from hardware.simulated.faults import CAUSES
 from hardware.simulated.observer import Observer
 from hardware.simulated.power_module import PowerModule
 

@@ -15,6 +15,7 @@ from hardware.simulated.faults import STALL
 CLAIMED = "restart"
 RELEASED = "process lost"
 RESET = "reset"
+_COMPUTE_MODULE_3 = "a020a0"  # it brings out BCM 0 to 45; any other Pi, 0 to 27
 LINE_KINDS = ("flip_read", "drop_write", "error", STALL)
 
 
@@ -103,7 +104,7 @@ class CabinetPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
         cabinet: Cabinet,
         layout: Layout,
     ) -> None:
-        super().__init__(pin_class=CabinetPin)
+        super().__init__(revision=_COMPUTE_MODULE_3, pin_class=CabinetPin)
         self._cabinet = cabinet
         self._enables = {pin: module for module, pin in enumerate(layout.enable_pins, start=1)}
         self._reset_pin = layout.reset_pin

@@ -19,6 +19,8 @@ class PowerModule:
     enabled: bool = False
     dead: bool = False
     stuck_on: bool = False
+    ungated: bool = False
+    """Emergency stop and watchdog do not cut its enable."""
     running: bool = False
     risen: bool = False
     reported: bool = False

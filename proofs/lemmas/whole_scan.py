@@ -147,8 +147,8 @@ def any_memory(name: str, built: Built) -> Memory:
 
 def any_healing(name: str) -> Healing:
     """Whatever may be remembered of one expander."""
-    lost, asked = (z3.Bool(f"{name} {each}") for each in Healing._fields[:2])
-    return Healing(lost, asked, *(z3.Int(f"{name} {each}") for each in Healing._fields[2:]))
+    sorts = (*[z3.Bool] * 3, *[z3.Int] * 3)
+    return Healing(*(of(f"{name} {each}") for of, each in zip(sorts, Healing._fields, strict=True)))
 
 
 def any_built(station: Station) -> Built:

@@ -98,7 +98,7 @@ without certificates and second solver; seconds of CPU, of which about half a se
 Z3, and how many obligations apply. A full matrix of
 guns x modules of the reference station's sizes. What is about one module or one gun does not grow
 with the number of modules. "Not as expected" is also what its budget of resources leaves undecided.
-Beyond the pins of eight expanders (112 contactors) the wiring does not
+Beyond the pins of 24 expanders (336 contactors) the wiring does not
 apply, nor does the enumeration beyond 600,000 cases.
 
 """

@@ -47,6 +47,8 @@ CHOSEN = (
     "healing.reset-at-rest",
     "healing.six-times-an-hour",
     "latched.excluded",
+    "proof_test.begins-at-rest",
+    "proof_test.cuts-where-no-current-is",
     "offer.planned-removal",
     "offer.draws-within-promise",
     "deadline.nothing-changes-before",

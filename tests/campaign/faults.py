@@ -122,9 +122,9 @@ def ends_the_process(fault: Fault) -> bool:
 def unseen(at_work: WorkingStation, chosen: Sequence[Fault]) -> bool:
     """A contactor closes by itself while its auxiliary contact cannot be read: the expander that
     reads it is gone, or the whole bus. Nothing that is wired could tell anybody."""
-    wiring = at_work.cabinet._place
+    wiring, feedback = at_work.cabinet._place, at_work.station.hardware.feedback_expanders
     closing = {
-        at_work.station.hardware.feedback_expanders[wiring[fault.gun or 0, fault.module or 0][0]]
+        feedback[wiring[fault.gun or 0, fault.module or 0][0]].address
         for fault in chosen
         if isinstance(fault, Injection) and fault.kind == "spontaneous-close"
     }
@@ -244,7 +244,8 @@ def _of_the_disk(draw: random.Random) -> DiskFault:
 
 
 def _in_the_plant(draw: random.Random, at_work: WorkingStation) -> Injection:
-    kind = draw.choice([*PAIR_KINDS, *MODULE_KINDS, *HELD_KINDS, *STATION_KINDS, *CHIP_KINDS])
+    of_the_station = [kind for kind in STATION_KINDS if kind != "watchdog-stuck-on"]
+    kind = draw.choice([*PAIR_KINDS, *MODULE_KINDS, *HELD_KINDS, *of_the_station, *CHIP_KINDS])
     gun, module = draw.choice(at_work.station.contactors)
     at_us = at_work.cabinet.now_us + draw.randrange(1000 * at_work.station.timing.scan_ms)
     for_us = draw.choice([None, draw.randrange(1000, 300_000)])

@@ -398,12 +398,15 @@ def _lines() -> Iterator[Single]:
     )  # fmt: skip
     yield Single(part, "pressed", "demand upon the safety function", at_once("estop"))
     yield Single(part, "contact welded: pressed, it cuts nothing", "fails to open", None,
-                 f"two channels, or {PROOF_TEST}")  # fmt: skip
+                 f"two channels, or {PROOF_TEST} by `commission`")  # fmt: skip
+    yield Single(part, "gate of PM1 stuck on: its enable is not cut", "fails to open",
+                 at_once("gate-stuck-on 1"), f"{PROOF_TEST} by `commission`")  # fmt: skip
     part = "watchdog line"
     for level, mode in (("low", low), ("high", high)):
         yield Single(part, f"stuck {level}", mode, at_once(f"line-{level} {hardware.watchdog_pin}"))
-    yield Single(part, "relay watchdog stuck on: it does not cut", "fails to open", None,
-                 f"{PROOF_TEST}: stop petting it, and see the relay supply fall")  # fmt: skip
+    yield Single(part, "relay watchdog stuck on: it does not cut", "fails to open",
+                 at_once("watchdog-stuck-on"),
+                 f"{PROOF_TEST} by `commission`, and of an idle station")  # fmt: skip
     part = "RESET line"
     yield Single(part, "low for 20 ms", "spurious operation",
                  at_once(f"line-low {hardware.reset_pin}", lasts_s=0.02),
@@ -457,7 +460,7 @@ def _computer() -> Iterator[Single]:
     for by_h in (-6, 6):
         yield Single(part, f"wall clock stepped by {by_h:+} h", "drift", clock_stepped(by_h),
                      harmless="nothing that decides asks for the time of day, but a limit of the"
-                     " site that is told to end at one")  # fmt: skip
+                     " site that is told to end at one, and a proof test's date")  # fmt: skip
     yield Single(part, "what is printed is not taken", "loss", None,
                  harmless="it waits in a queue beside the scan, and what is dropped is"
                  " counted")  # fmt: skip

@@ -31,6 +31,7 @@ from hardware.simulated.vehicle import Vehicle
 from hardware.simulated.wire_faults import NEVER
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.decider import SOLVER_DEADLINE_MS, Decider
+from verified_alloc.control.self_testing import SelfTesting
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.kernel.healing import PAUSE_MS, RESET_MS
@@ -85,7 +86,6 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     },
     SimulatedBus: {
         **dict.fromkeys(["_time", "_one_address_only", "_bit_rate_hz", "_overhead"], FIXED),
-        **dict.fromkeys(["_descriptor"], FIXED),
         **dict.fromkeys(["transactions", "wire_bytes", "faults_hit"], PAST),
         **dict.fromkeys(["chips", "_armed", "_last_struck_us"], PARTS),
         "_next_fault": DERIVED,
@@ -100,7 +100,8 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         "accesses": PAST,
         **dict.fromkeys(["_levels", "_armed"], PARTS),
     },
-    Controller: {
+    SelfTesting: {
+        **dict.fromkeys(["_tests", "_latest"], "a campaign's station tests nothing by itself"),
         **dict.fromkeys(["station", "_built", "_guns", "_own_limit_w"], FIXED),
         **dict.fromkeys(["_wires", "report"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'
@@ -123,11 +124,11 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         "_set_ms": PARTS,
     },
     ContactorController: {
-        **dict.fromkeys(["_layout", "_pins_in_use", "_bus", "_looks"], FIXED),
+        **dict.fromkeys(["_layout", "_pins_in_use", "_buses", "_looks"], FIXED),
         **dict.fromkeys(["events", "counts"], PAST),
         "_scrub_each_scan": FIXED,
         **dict.fromkeys(["_outputs", "_feedback", "_scrubbed", "_reads"], PARTS),
-        "_repair": SCRATCH,  # each call has its time, and the chips are these
+        "_repairs": SCRATCH,  # each call has its time, and the chips are these
     },
     OutputChip: CHIP,
     FeedbackChip: CHIP,
@@ -427,9 +428,9 @@ def _memory(memory: Memory, built: Built, more_to_come: bool) -> Any:
         lines_off_ms=[min(age_ms, timing.current_decay_ms) for age_ms in memory.lines_off_ms],
         fed_ms=[min(age_ms, built.minimum_dwell_ms) for age_ms in memory.fed_ms],
         healing=[
-            (each.lost, each.asked)
+            each[:3]
             if latched or not (each.lost or more_to_come)
-            else (*each[:3], min(each.last_ms, PAUSE_MS))
+            else (*each[:4], min(each.last_ms, PAUSE_MS))
             for each, latched in zip(memory.healing, memory.latched.expander_lost, strict=True)
         ],
         reset_ms=min(memory.reset_ms, timing.current_decay_ms + RESET_MS),

@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,23 @@ from verified_alloc import Station, cli
 from verified_alloc.commission.results import Results
 from verified_alloc.commission.walk import Walk
 from verified_alloc.control.assembly import simulated_charger, wires
+from verified_alloc.control.proof_dates import ProofDates, beside
+from verified_alloc.control.proof_tests import (
+    ENABLES,
+    FAILED,
+    NOT_TESTABLE,
+    NOT_TESTED,
+    PASSED,
+    PRESS,
+    RELEASE,
+    RESET,
+    STOP,
+    WATCHDOG,
+    Outcome,
+    Test,
+    by_test,
+)
+from verified_alloc.whole_file import AtOnce
 
 SMALL = Station.from_tables(
     {
@@ -45,10 +65,19 @@ def walked(
             else:
                 charger.inject(parse(fault))
         bank, lines, supervision = stack.enter_context(wires(station))
-        results = Walk(station, bank, lines, supervision).walk(contactors_only)
+        walk = Walk(station, bank, lines, supervision, person=partial(obeys, charger))
+        results = walk.walk(contactors_only)
     assert results is not None
     charger.monitor.settle()
     return results
+
+
+def obeys(charger: SimulatedCharger, told: str) -> None:
+    """What a person does who is told that."""
+    if told == PRESS:
+        charger.cabinet.press_estop()
+    else:
+        charger.cabinet.release_estop()
 
 
 def bad(charger: SimulatedCharger) -> list[str]:
@@ -61,7 +90,10 @@ def test_a_sound_cabinet_passes_and_its_times_are_measured(seed: int) -> None:
     results = walked(charger, REFERENCE)
     assert results.findings() == []
     assert results.passed
-    assert not bad(charger) + charger.monitor.exposures
+    assert not bad(charger)
+    # The proof tests drop the relay supply, with no current anywhere.
+    assert {e.cause for e in charger.monitor.exposures} == {"watchdog", "emergency stop"}
+    assert charger.monitor.broken_current_a == 0
     assert not charger.cabinet.closed_contactors()
     for result in results.contactors:
         plant = charger.cabinet.contactors[result.pair]
@@ -72,9 +104,10 @@ def test_a_sound_cabinet_passes_and_its_times_are_measured(seed: int) -> None:
             (result.release_ms, plant.release_us + plant.bounce_us),
         ):
             assert all(true_us / 1000 - 3 <= ms <= true_us / 1000 + 1.5 for ms in measured)
-    # Three cycles each, and once more for the module's own test.
-    assert all(charger.monitor.makes[pair] in (3, 4) for pair in REFERENCE.contactors)
-    assert sum(charger.monitor.makes.values()) == 3 * 54 + 9
+    # Three cycles each, once more for each module's own test, one for each expander's watchdog,
+    # RESET and emergency stop.
+    assert all(charger.monitor.makes[pair] in range(3, 8) for pair in REFERENCE.contactors)
+    assert sum(charger.monitor.makes.values()) == 3 * 54 + 9 + 4 + 2
 
 
 def test_one_contactor_at_a_time_and_every_module_off() -> None:
@@ -185,6 +218,46 @@ def test_expanders_that_are_silent_lost_or_unknown() -> None:
     ]
 
 
+def test_expanders_of_two_buses_are_named_with_their_bus() -> None:
+    halves = {
+        "i2c_bus": [1, 3],
+        "output_expanders": [[0x20], [0x20]],
+        "feedback_expanders": [[0x24], [0x24]],
+    }
+    station = Station.from_tables(SMALL.to_tables() | {"hardware": halves})
+    charger = simulated_charger(station)
+    assert walked(charger, station).findings() == []
+    assert not bad(charger)
+    charger = simulated_charger(station)
+    charger.buses[1].chips[0x27] = charger.buses[1].chips[0x20]
+    results = walked(charger, station, "nack 3:0x20")
+    assert [each.name for each in results.expanders] == [
+        "1:0x20", "3:0x20", "1:0x24", "3:0x24", "1:0x27"
+    ]  # fmt: skip
+    told = "\n".join(results.findings())
+    assert "Expander 3:0x20 (coils): does not answer" in told
+    assert "An expander answers at 1:0x27; the station file does not list it." in told
+    assert results.contactors[-1].output_expander == "3:0x20"
+
+
+def test_cables_of_two_buses_that_are_swapped() -> None:
+    halves = {
+        "i2c_bus": [1, 3],
+        "output_expanders": [[0x20], [0x20]],
+        "feedback_expanders": [[0x24], [0x24]],
+    }
+    about = {"guns": 4, "modules": 6, "module_power_kw": 40, "gun_max_power_kw": 120}
+    station = Station.from_tables({"station": about, "hardware": halves})
+    charger = simulated_charger(station)
+    one, other = (bus.chips for bus in charger.buses.values())
+    one[0x20], other[0x20] = other[0x20], one[0x20]
+    assert walked(charger, station).findings()[0] == (
+        "The bus cables of expanders 1:0x20 and 3:0x20, or those of 1:0x24 and 3:0x24, are swapped:"
+        " each coil moves the contact at the same pin of the other."
+    )
+    assert not bad(charger)
+
+
 def test_enable_lines() -> None:
     charger = simulated_charger(SMALL)
     results = walked(charger, SMALL, "module-dead 4")
@@ -264,6 +337,171 @@ def test_too_quick_and_suggested_times() -> None:
     assert suggested["contactor_min_response_ms"] <= min(results.contactors[0].operate_ms)
 
 
+# The safety chain.
+
+SOUND = {WATCHDOG: PASSED, RESET: PASSED, STOP: PASSED, ENABLES: PASSED}
+
+
+def verdicts(results: Results) -> dict[str, str]:
+    return {outcome.test: outcome.verdict for outcome in by_test(results.outcomes)}
+
+
+def test_the_safety_chain_of_a_sound_cabinet() -> None:
+    charger = simulated_charger(SMALL)
+    results = walked(charger, SMALL)
+    assert verdicts(results) == SOUND
+    # On a contactor of each expander: its watchdog acts, then its off-delay, then a look or two.
+    timing = charger.cabinet.timing
+    unfed_ms = (timing.watchdog_ms or 0) + timing.off_delay_ms
+    said = [outcome.said for outcome in results.outcomes if outcome.test == WATCHDOG]
+    opened_ms = [int(re.findall(r"(1:1|3:5) opened (\d+) ms", each)[0][1]) for each in said]
+    assert len(opened_ms) == 2
+    assert all(unfed_ms < ms <= unfed_ms + 4 * 60 for ms in opened_ms)
+    for module in results.modules:
+        assert module.cut_ms is not None
+        assert 100 <= module.cut_ms < SMALL.timing.current_decay_ms
+    assert not bad(charger)
+
+
+@pytest.mark.parametrize(
+    ("fault", "test", "told"),
+    [
+        ("watchdog-stuck-on", WATCHDOG, "Relay watchdog: contactor 1:1 stays closed"),
+        (
+            "line-high 25 @ 1s",
+            RESET,
+            "RESET: low (BCM 25) for 1800 ms, it does not reach expanders",
+        ),
+        ("line-high 27", STOP, "Emergency stop: contactor 1:1 opened, but its input (BCM 27) is"),
+        ("gate-stuck-on 3", ENABLES, "The relay supply's watchdog does not cut the enable of mod"),
+    ],
+)
+def test_a_single_fault_of_the_safety_chain_is_named(fault: str, test: str, told: str) -> None:
+    charger = simulated_charger(SMALL)
+    results = walked(charger, SMALL, fault)
+    assert [finding for finding in results.findings() if finding.startswith(told)]
+    left = {ENABLES: FAILED} if fault == "watchdog-stuck-on" else {}
+    assert verdicts(results) == SOUND | {test: FAILED} | left
+    assert not bad(charger)
+    assert not charger.cabinet.closed_contactors()
+
+
+def test_a_relay_supply_that_stays_on_while_only_reset_falls() -> None:
+    """The contactor opens once, because its expander is reset, and not for want of a supply."""
+    charger = simulated_charger(SMALL)
+    charger.cabinet._switch_supply = lambda on, cause: None  # type: ignore[method-assign]
+    charger.cabinet.coil_supply = True
+    results = walked(charger, SMALL)
+    told = "Relay watchdog: the expanders were reset"
+    assert any(finding.startswith(told) for finding in results.findings())
+    assert verdicts(results)[WATCHDOG] == FAILED
+
+
+def test_reset_that_misses_one_expander() -> None:
+    charger = simulated_charger(SMALL)
+    chip = charger.bus.chips[0x25]
+    before = charger.cabinet.reset_expanders
+
+    def reset(low: bool, cause: str) -> None:
+        held = bytes(chip._values)
+        before(low, cause)
+        chip.held_in_reset = False
+        chip._values[:] = held
+
+    charger.cabinet.reset_expanders = reset
+    results = walked(charger, SMALL)
+    (told,) = results.findings()
+    assert told.startswith("RESET: low (BCM 25) for ")
+    assert told.endswith(" ms, it does not reach expanders 0x25.")
+
+
+def test_an_emergency_stop_that_nobody_presses_that_cuts_nothing_or_stays_pressed() -> None:
+    def said(person: Callable[[SimulatedCharger, str], None]) -> str:
+        charger = simulated_charger(SMALL)
+        with charger.installed(), wires(SMALL) as (bank, lines, supervision):
+            walk = Walk(SMALL, bank, lines, supervision, person=partial(person, charger))
+            results = walk.walk(contactors_only=True)
+        assert results is not None
+        assert verdicts(results) == SOUND | {STOP: FAILED, ENABLES: NOT_TESTED}
+        assert not bad(charger)
+        return results.findings()[0]
+
+    def only_the_input(charger: SimulatedCharger, told: str) -> None:
+        (charger.cabinet._failed.add if told == PRESS else charger.cabinet._failed.discard)("estop")
+
+    def presses_only(charger: SimulatedCharger, told: str) -> None:
+        if told == PRESS:
+            charger.cabinet.press_estop()
+
+    assert "neither its input (BCM 27) nor contactor 1:1" in said(lambda charger, told: None)
+    assert "its input reads low, but contactor 1:1 stays closed" in said(only_the_input)
+    assert "still reads low after 60 s: not released" in said(presses_only)
+
+
+def test_a_contactor_that_closes_no_more_fails_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    charger = simulated_charger(SMALL)
+    run = Walk._run
+
+    def fails_open(walk: Walk, test: Test, stop: bool = False) -> Outcome:
+        charger.cabinet.contactors[1, 1].failed_open = True
+        return run(walk, test, stop)
+
+    monkeypatch.setattr(Walk, "_run", fails_open)
+    results = walked(charger, SMALL, contactors_only=True)
+    assert verdicts(results) == {**dict.fromkeys(SOUND, FAILED), ENABLES: NOT_TESTED}
+    assert "RESET: contactor 1:1 did not close for it." in results.findings()
+    assert not results.passed
+
+
+def test_a_walk_that_is_ended_waits_for_no_person() -> None:
+    charger = simulated_charger(SMALL)
+    with charger.installed(), wires(SMALL) as (bank, lines, supervision):
+        walk = Walk(SMALL, bank, lines, supervision, person=lambda _: walk.end())
+        assert walk.walk() is None
+        charger.cabinet.advance(charger.time.now_us + 100_000)
+        assert not charger.cabinet.closed_contactors()
+        assert not any(contactor.latched for contactor in charger.cabinet.contactors.values())
+    assert charger.time.now_s() < 60
+    assert not bad(charger)
+
+
+def test_a_stop_that_is_pressed_while_a_module_is_on_test_ends_the_walk() -> None:
+    charger = simulated_charger(SMALL)
+    with charger.installed(), wires(SMALL) as (bank, lines, supervision):
+        enable = lines.enable
+
+        def press(module: int) -> None:
+            enable(module)
+            charger.cabinet.press_estop()
+
+        lines.enable = press  # type: ignore[method-assign]
+        with pytest.raises(DeviceLost, match="the emergency stop is pressed"):
+            Walk(SMALL, bank, lines, supervision).walk()
+    assert not any(unit.wire for unit in charger.cabinet.modules)
+    assert not bad(charger)
+
+
+def test_what_cannot_be_tested_of_the_safety_chain_is_said() -> None:
+    without_status = replace(SMALL, hardware=replace(SMALL.hardware, status_pins=()))
+    results = walked(simulated_charger(without_status), without_status)
+    assert verdicts(results) == SOUND | {ENABLES: NOT_TESTABLE}
+
+    quick = replace(SMALL, timing=replace(SMALL.timing, current_decay_ms=100))
+    results = walked(simulated_charger(quick), quick)
+    assert verdicts(results) == SOUND
+    assert "too short to see the watchdog cut it" in results.outcomes[-1].said
+
+    charger = simulated_charger(SMALL)
+    with charger.installed(), wires(SMALL) as (bank, lines, supervision):
+        alone = Walk(SMALL, bank, lines, supervision).walk()
+    assert alone is not None
+    assert verdicts(alone) == SOUND | {STOP: NOT_TESTED}
+    assert alone.passed
+
+    results = walked(simulated_charger(SMALL), SMALL, "swapped-straps 0x20 0x24")
+    assert set(verdicts(results).values()) == {NOT_TESTED}
+
+
 # The command.
 
 
@@ -338,6 +576,31 @@ def test_on_a_pi_it_meets_whatever_is_behind_the_seams(here: Path) -> None:
     with charger.installed():
         assert cli.main(["commission", "--hardware", "pi", "--station", "small.toml"]) == 0
     assert charger.monitor.makes.keys() == set(station.contactors)
+
+
+def test_a_person_at_the_terminal_is_asked_and_the_dates_are_kept_for_the_station(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    charger = simulated_charger(Station.from_toml(here / "small.toml"))
+    walk = ["commission", "--hardware", "pi", "--station", "small.toml", "--faults", "faults.json"]
+    with charger.installed():
+        assert cli.main(walk) == 0
+    told = capsys.readouterr()
+    assert "Not tested of the safety chain: emergency stop." in told.out
+    assert PRESS not in told.err
+    with charger.installed():
+        monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+        assert cli.main(walk) == 1  # nobody obeys
+    told = capsys.readouterr()
+    assert f"{PRESS}\n{RELEASE}\n" in told.err
+    assert "Emergency stop: neither its input (BCM 27) nor contactor 1:1" in told.out
+    kept = ProofDates(beside(here / "faults.json"), lambda _: None, AtOnce()).tested
+    assert {test: each.verdict for test, each in kept.items()} == SOUND | {STOP: FAILED}
+    assert kept[STOP].passed_s is None
+    tests = json.loads((here / "commission.json").read_text())["proof_tests"]
+    assert [test["test"] for test in tests] == [WATCHDOG, RESET, STOP, ENABLES]
+    page = (here / "commission.html").read_text()
+    assert all(test["said"] in page for test in tests)
 
 
 def catches_sigterm(pid: int) -> bool:

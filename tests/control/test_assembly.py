@@ -3,14 +3,16 @@
 from dataclasses import replace
 
 import pytest
+from stations import tables
 from sweep.stations import REFERENCE, without_status_inputs
 from sweep.working_station import WorkingStation
 
+from hardware import bus_time
 from hardware.modules import claim_input
 from hardware.simulated.pins import RELEASED, CabinetPins
-from verified_alloc.control.assembly import controlled
+from verified_alloc.control.assembly import check_scan_time, controlled
 from verified_alloc.decide.demand import DemandProcessor
-from verified_alloc.errors import HardwareError
+from verified_alloc.errors import BadInput, HardwareError
 from verified_alloc.station.model import Station
 
 DEMANDS_KW = {1: 240, 2: 120}
@@ -97,3 +99,34 @@ def test_contactors_of_a_process_that_stays_away_open_without_current(strict: bo
         at_work.start()
         feeding(at_work)
         assert not at_work.monitor.violations
+
+
+@pytest.mark.parametrize(
+    ("i2c_bus", "rates_hz", "told"),
+    [
+        (1, {1: 400_000}, "7, the time that a scan takes on I2C bus 1 at 400 kHz"),
+        (1, {}, "7, the time that a scan takes on I2C bus 1 at 400 kHz"),
+        ([1, 3], {1: 400_000, 3: 100_000}, "16, the time that a scan takes on I2C buses 1 and 3"),
+        ([3, 1], {3: 1_000_000}, "6, the time that a scan takes on I2C buses 3 and 1 at 1000 and"),
+    ],
+)
+def test_a_scan_shorter_than_its_time_on_all_buses_is_refused(
+    monkeypatch: pytest.MonkeyPatch, i2c_bus: object, rates_hz: dict[int, int], told: str
+) -> None:
+    """A speed that the kernel does not tell is taken for 400 kHz."""
+    monkeypatch.setattr(bus_time, "bit_rate_hz", rates_hz.get)
+    coils, contacts = [0x20, 0x21, 0x22, 0x23], [0x24, 0x25, 0x26, 0x27]
+    keys = {"output_expanders": coils, "feedback_expanders": contacts}
+    if isinstance(i2c_bus, list):
+        keys = {"output_expanders": [coils, []], "feedback_expanders": [[], contacts]}
+    needed_ms = int(told.partition(",")[0])
+    station = Station.from_tables(tables(hardware={"i2c_bus": i2c_bus, **keys}))
+    fits, short = (
+        replace(station, timing=replace(station.timing, scan_ms=scan_ms))
+        for scan_ms in (needed_ms, needed_ms - 1)
+    )
+    check_scan_time(fits)
+    with pytest.raises(BadInput) as refused:
+        check_scan_time(short)
+    at_least = f"timing.scan_ms = {needed_ms - 1}: allowed is at least {told}"
+    assert str(refused.value).startswith(at_least)

@@ -4,6 +4,8 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
+import shutil
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -303,6 +305,111 @@ def test_who_uses_a_line_is_told_by_the_kernel(pi: Path, monkeypatch: pytest.Mon
     assert "BCM 25 (expander reset) by the kernel" in told
     users.clear()
     assert seen(pi)["lines taken"].verdict == MET
+
+
+TWO_BUSES = Station.from_tables(
+    {
+        "station": {"guns": 6, "modules": 9, "module_power_kw": 40, "gun_max_power_kw": 240},
+        "hardware": {
+            "i2c_bus": [1, 11],
+            "output_expanders": [[0x20, 0x21], [0x20, 0x21]],
+            "feedback_expanders": [[0x24, 0x25], [0x24, 0x25]],
+            "enable_pins": [16, 17, 18, 30, 31, 32, 33, 37, 38],
+        },
+    }
+)
+
+
+def multiplexed(pi: Path) -> Path:
+    """Bus 11 is a channel of a multiplexer on bus 1; the machine is a Compute Module 3."""
+    adapter = pi / "sys/devices/i2c@7e804000/i2c-1"
+    (adapter / "of_node").mkdir(parents=True)
+    (adapter / "of_node/clock-frequency").write_bytes(struct.pack(">I", 400_000))
+    (adapter / "i2c-11/of_node").mkdir(parents=True)
+    known = pi / "sys/class/i2c-adapter"
+    shutil.rmtree(known)
+    known.mkdir()
+    (known / "i2c-1").symlink_to(adapter)
+    (known / "i2c-11").symlink_to(adapter / "i2c-11")
+    (pi / "dev/i2c-11").touch()
+    model = pi / "proc/device-tree/model"
+    model.parent.mkdir(parents=True)
+    model.write_text("Raspberry Pi Compute Module 3 Plus Rev 1.0\0")
+    return adapter
+
+
+def test_each_of_two_buses_is_looked_at(pi: Path) -> None:
+    adapter = multiplexed(pi)
+    assert unmet(pi, station=TWO_BUSES) == []
+    told = seen(pi, station=TWO_BUSES)
+    assert told["bus speed"].told == (
+        "I2C buses 1 and 11 run at 400 and 400 kHz: a scan takes 7 ms of 20"
+    )
+    assert told["A10"].told == "nobody else holds the lines or I2C buses 1 and 11"
+    assert told["A1"].told == "all 8 expanders answer"
+    assert told["i2c-1 device"].verdict == told["i2c-11 device"].verdict == MET
+
+    missing = seen(pi, "nack 11:0x21", "nack 1:0x24", station=TWO_BUSES)["A1"].told
+    assert missing == "expanders that do not answer: 1:0x24, 11:0x21"
+    (pi / "dev/i2c-11").unlink()
+    (pi / "sys/bus/i2c/devices/11-0021/driver").mkdir(parents=True)
+    (adapter / "i2c-11/of_node/clock-frequency").write_bytes(struct.pack(">I", 50_000))
+    assert unmet(pi, station=TWO_BUSES) == ["bus speed", "i2c-11 device", "A10"]
+    told = seen(pi, station=TWO_BUSES)
+    assert "run at 400 and 50 kHz: a scan takes 26 ms of 20" in told["bus speed"].told
+    assert told["A10"].told == "others on I2C buses 1 and 11: kernel driver driver on 11-0021"
+    (pi / "sys/class/i2c-adapter/i2c-11").unlink()
+    told = seen(pi, station=TWO_BUSES)
+    assert told["bus speed"] == Check(
+        "bus speed", UNSEEN, "the kernel does not tell the speed of I2C bus 11"
+    )
+
+
+def test_lines_that_only_a_compute_module_brings_out(pi: Path) -> None:
+    multiplexed(pi)
+    assert "lines there" not in seen(pi)
+    assert seen(pi, station=TWO_BUSES)["lines there"].verdict == MET
+    model = pi / "proc/device-tree/model"
+    model.write_text("Raspberry Pi 4 Model B Rev 1.1\0")
+    assert unmet(pi, station=TWO_BUSES) == ["lines there"]
+    assert seen(pi, station=TWO_BUSES)["lines there"].told == (
+        "Raspberry Pi 4 Model B Rev 1.1 has no BCM 30 (enable of module 4), BCM 31 (enable of"
+        " module 5), BCM 32 (enable of module 6), BCM 33 (enable of module 7), BCM 37 (enable of"
+        " module 8), BCM 38 (enable of module 9): a Compute Module 3 has"
+    )
+    model.unlink()
+    assert seen(pi, station=TWO_BUSES)["lines there"].verdict == UNSEEN
+
+
+@pytest.mark.parametrize("pin", [28, 29, 34, 36, 44, 45])
+def test_lines_beyond_the_header_that_do_not_boot_pulled_down(pi: Path, pin: int) -> None:
+    multiplexed(pi)
+    pins = (*TWO_BUSES.hardware.enable_pins[:8], pin)
+    station = replace(TWO_BUSES, hardware=replace(TWO_BUSES.hardware, enable_pins=pins))
+    assert unmet(pi, station=station) == ["boot pulls"]
+    assert seen(pi, station=station)["boot pulls"].told == (
+        f"enable of module 9 (BCM {pin}): boots pulled up; allowed is BCM 9 to 27, 30 to 33 and 37"
+        " to 43"
+    )
+
+
+@pytest.mark.parametrize(
+    ("overlay", "lines"),
+    [
+        ("i2c3,baudrate=400000", {4, 5}),
+        ("i2c4,pins_6_7", {6, 7}),
+        ("i2c-gpio,bus=3", {23, 24}),
+        ("i2c-gpio,i2c_gpio_sda=14,i2c_gpio_scl=15,bus=3", set()),
+        ("i2c-gpio,i2c_gpio_sda=12", {12, 24}),
+        ("i2c6,pins_0_1", set()),
+    ],
+)
+def test_a_second_bus_that_takes_lines_of_the_station(
+    pi: Path, overlay: str, lines: set[int]
+) -> None:
+    edit(CONFIG_TXT, lambda text: f"{text}dtoverlay={overlay}\n")(pi)
+    told = seen(pi)["config lines"].told
+    assert {int(pin) for pin in re.findall(r"BCM (\d+)", told)} == lines
 
 
 def test_a_cpu_at_its_lowest_clock_and_a_gpiozero_that_is_too_old(

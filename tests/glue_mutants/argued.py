@@ -5,7 +5,7 @@ ALL_CLAIMED = "all lines are claimed before anything is switched, in whatever or
 NOTE = "a note tells its kind, the chip's address and the time: not what else is set with it"
 APART = "the two have nothing to do with each other: either may come first"
 ROUND = "the round goes over all chips, wherever it begins"
-TYPES = "the assertion tells only the type checker"
+POISON = "any value that no chip answers here will do"
 INSTANT = "at one instant of the clock, to the last bit: this side of it or that"
 
 ARGUED: dict[str, str] = {
@@ -26,6 +26,8 @@ ARGUED: dict[str, str] = {
     "hardware.mcp23017.__init__: self._contacts_and_directions = _Read(address, GPPU, 12)"
     ": after what follows": APART,
     "hardware.mcp23017._send: self.transactions += 1: after what follows": APART,
+    "hardware.mcp23017._NOT_READ: 165 becomes 166": POISON,
+    "hardware.mcp23017._NOT_READ: 165 becomes 164": POISON,
     "hardware.expanders.fail: self.lost = True: after what follows": NOTE,
     "hardware.expanders.__init__: super().__init__(device, note): after what follows": APART,
     "hardware.expanders.begin_scan: super().begin_scan(): after what follows": APART,
@@ -135,10 +137,12 @@ ARGUED: dict[str, str] = {
     "hardware.contactors.__init__: 0 becomes -1": ROUND,
     "hardware.contactors.__init__: 0 becomes 1 #2": ROUND,
     "hardware.contactors.__init__: 0 becomes -1 #2": ROUND,
-    "hardware.contactors.start: assert bus is not None: after what follows": TYPES,
-    "hardware.contactors.start: self._outputs = [OutputChip(MCP23017(bus, at), self._note, pins)"
-    " for at, pins in zip(layout.output_expanders, self._pins_in_use, strict=False)]"
-    ": after what follows": APART,
+    "hardware.contactors.start: self._outputs = [OutputChip(MCP23017(buses[bus], address),"
+    " notes[bus], pins) for (bus, address), pins in zip(layout.output_expanders,"
+    " self._pins_in_use, strict=False)]: after what follows": APART,
+    "hardware.contactors.start: self._repairs = {bus: Repair([chip for chip in self._outputs"
+    " if chip.device.bus is bus], [chip for chip in self._feedback if chip.device.bus is bus])"
+    " for bus in buses.values()}: after what follows": APART,
     "hardware.contactors.start: self._looks = [*((chip, chip.look) for chip in self._feedback),"
     " *((chip, chip.look) for chip in self._outputs),"
     " *((chip, chip.look_again) for chip in self._feedback)]: after what follows": APART,
@@ -148,6 +152,7 @@ ARGUED: dict[str, str] = {
     ),
     "hardware.contactors.read: if given_up and clock.now_s() < deadline_s:"
     ": after what follows": ROUND,
+    "hardware.contactors._take: silent: set[Chip] = set(): after what follows": APART,
     "hardware.contactors._take: if clock.now_s() >= deadline_s:: after what follows": (
         "what is put off takes no time"
     ),
@@ -155,8 +160,7 @@ ARGUED: dict[str, str] = {
     "hardware.contactors._take: chip.note('no answer'): after what follows": NOTE,
     "hardware.contactors._take: silent.add(chip): after what follows": APART,
     "hardware.contactors._try_again: chip.suspect = False: after what follows": NOTE,
-    "hardware.contactors.answering: assert self._bus is not None: after what follows": TYPES,
-    "hardware.contactors.write: self._repair.begin(): after what follows": APART,
+    "hardware.contactors.write: for repair in self._repairs.values():: after what follows": APART,
     "hardware.contactors._chips: yield from self._outputs: after what follows": (
         "each chip is got to know by itself, and what is known by then is verified"
     ),

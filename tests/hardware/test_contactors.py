@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 import smbus2
-from layouts import REFERENCE
+from layouts import FEEDBACK, OUTPUTS, REFERENCE
 
 from hardware import DeviceLost, HardwareError, clock
 from hardware.contactors import BankReading, ContactorController, scrubs_each_scan
@@ -17,7 +17,7 @@ from hardware.layout import Layout
 from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.virtual_time import VirtualTime
 
-OUTPUTS, FEEDBACK = REFERENCE.output_expanders, REFERENCE.feedback_expanders
+EXPANDERS = {*REFERENCE.output_expanders, *REFERENCE.feedback_expanders}
 CONTACTORS = 54
 PINS = (*range(7), *range(8, 15))  # transcribed from the wiring contract, as an electrician would
 SCAN_S = 0.020
@@ -265,7 +265,7 @@ def test_the_second_look_at_the_contacts_comes_after_all_first_looks(bench):
 def test_until_it_has_read_a_bank_says_nothing(bench):
     station = bench()
     station.bank.open()
-    assert station.bank.answering() == {*OUTPUTS, *FEEDBACK}
+    assert station.bank.answering() == EXPANDERS
     assert station.bus.wire_bytes == 8 * 25
     station.bank.start()
     reading = station.read(within_s=0)
@@ -280,9 +280,21 @@ def test_who_answers_is_found_without_a_write(bench):
     station.bus.chips[0x21].held_in_reset = True
     station.bank.open()
     registers = {at: bytes(map(chip.register, range(22))) for at, chip in station.bus.chips.items()}
-    assert station.bank.answering() == {*OUTPUTS, *FEEDBACK} - {0x21}
+    assert station.bank.answering() == EXPANDERS - {(1, 0x21)}
     for at, chip in station.bus.chips.items():
         assert bytes(map(chip.register, range(22))) == registers[at]
+
+
+def test_who_has_been_reset_is_seen(bench):
+    station = bench()
+    station.bank.open()
+    station.bank.start()
+    assert station.bank.as_after_reset() == set()
+    station.bus.reset_line(True)
+    assert station.bank.as_after_reset() == set()  # none answers
+    station.bus.reset_line(False)
+    station.bus.inject(BusFault("nack", 0x21, count=None))
+    assert station.bank.as_after_reset() == EXPANDERS - {(1, 0x21)}
 
 
 def test_in_service_is_what_answered_and_is_configured(bench):
@@ -290,10 +302,10 @@ def test_in_service_is_what_answered_and_is_configured(bench):
     station.bus.chips[0x22].held_in_reset = True
     station.bank.open()
     station.bank.start()
-    assert station.bank.in_service() == {at: at != 0x22 for at in (*OUTPUTS, *FEEDBACK)}
+    assert station.bank.in_service() == {at: at != (1, 0x22) for at in EXPANDERS}
     station.bus.inject(BusFault("brown_out", 0x25))
     station.read()
-    assert not station.bank.in_service()[0x25]
+    assert not station.bank.in_service()[1, 0x25]
     # Back, and not yet looked at: it is not written to either.
     station.bus.chips[0x22].held_in_reset = False
     transactions = station.bank.transactions
@@ -338,8 +350,8 @@ def test_a_small_station_leaves_the_other_expanders_alone(bench):
 @pytest.mark.parametrize(
     "layout",
     [
-        replace(REFERENCE, output_expanders=OUTPUTS[:3]),
-        replace(REFERENCE, feedback_expanders=FEEDBACK[:3]),
+        replace(REFERENCE, output_expanders=REFERENCE.output_expanders[:3]),
+        replace(REFERENCE, feedback_expanders=REFERENCE.feedback_expanders[:3]),
     ],
 )
 def test_more_positions_than_expanders_are_refused(layout):
@@ -348,7 +360,7 @@ def test_more_positions_than_expanders_are_refused(layout):
 
 
 def test_a_bus_that_does_not_exist_is_one_clear_line():
-    bank = bank_of(replace(REFERENCE, i2c_bus=97))
+    bank = bank_of(replace(REFERENCE, i2c_buses=(97,)))
     with pytest.raises(DeviceLost, match=r"^I2C bus 97 \(/dev/i2c-97\): No such file"):
         bank.open()
     bank.close()
@@ -842,7 +854,9 @@ def test_a_bus_that_hangs_holds_a_write_up_for_a_bounded_time(bench):
     begun_us = station.time.now_us
     assert station.write(NEW) == {0, 1, 2, 3}
     assert station.time.now_us - begun_us < 50_000
+    transactions = station.bus.transactions
     assert not any(station.bank.configure(position) for position in range(4))
+    assert station.bus.transactions == transactions + 4 * 2 * 2  # two looks at each of two chips
 
 
 def test_the_adapter_is_told_to_give_up_after_ten_milliseconds(bench):

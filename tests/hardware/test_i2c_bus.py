@@ -9,8 +9,8 @@ import pytest
 import smbus2
 import smbus2.smbus2
 
-from hardware import DeviceLost
-from hardware.i2c_bus import open_bus
+from hardware import DeviceLost, i2c_bus
+from hardware.i2c_bus import buses_above, open_bus
 
 
 class Adapter:
@@ -21,6 +21,8 @@ class Adapter:
         self.opened: list[int] = []
         self.open = 0
         self.asked: list[tuple[int, int]] = []
+        self.told: list[int] = []
+        """By request, the number opened last."""
 
     def smbus(self, number: int) -> "Opened":
         self.opened.append(number)
@@ -28,6 +30,7 @@ class Adapter:
 
     def ioctl(self, file: int, request: int, argument: int) -> None:
         self.asked.append((request, argument))
+        self.told.append(self.opened[-1])
 
 
 class Opened:
@@ -54,6 +57,28 @@ def test_the_bus_of_that_number_is_told_to_wait_10_ms(adapter):
     open_bus(3).close()
     assert adapter.opened == [3]
     assert adapter.asked == [(0x0702, 1)]
+
+
+def test_a_channel_of_multiplexers_has_the_buses_above_it_wait_no_longer(
+    adapter, monkeypatch, tmp_path
+):
+    """Its driver waits as long as the bus that the first multiplexer is on: a second, on a Pi."""
+    monkeypatch.setattr(i2c_bus, "buses_above", {30: [11, 1]}.get)
+    bus = open_bus(30)
+    assert adapter.told == [30, 11, 1]
+    assert adapter.asked == [(0x0702, 1)] * 3
+    assert adapter.open == 1  # the others are not kept
+    bus.close()
+
+
+def test_which_buses_are_above_is_told_by_the_kernel(tmp_path):
+    devices, known = tmp_path / "sys/devices/soc/i2c@7e804000", tmp_path / "sys/class/i2c-adapter"
+    (devices / "i2c-1/i2c-11/i2c-30").mkdir(parents=True)
+    known.mkdir(parents=True)
+    for number, path in ((1, "i2c-1"), (11, "i2c-1/i2c-11"), (30, "i2c-1/i2c-11/i2c-30")):
+        (known / f"i2c-{number}").symlink_to(devices / path)
+    above = [buses_above(number, tmp_path) for number in (1, 11, 30, 4)]
+    assert above == [[], [1], [11, 1], []]
 
 
 def test_the_bus_is_one_process_s_until_it_is_closed(adapter):

@@ -127,3 +127,7 @@ def test_a_line_that_fails_later_is_a_lost_device(pins, monkeypatch):
     monkeypatch.setattr(pins.pin(WATCHDOG), "_set_state", fails)
     with pytest.raises(DeviceLost, match=r"^watchdog output: gone$"):
         supervision.pet(True)
+    supervision.reset(False)
+    monkeypatch.setattr(pins.pin(RESET), "_set_state", fails)
+    with pytest.raises(DeviceLost, match=r"^expander reset: gone$"):
+        supervision.reset(True)

@@ -47,9 +47,15 @@ def watched(call: Callable[[CodeType], None]) -> Iterator[None]:
 
 
 def live() -> None:
-    """A station serves, hands over, meets faults, is cleared and ends; a decision is explained."""
-    documented = replace(REFERENCE, policy=replace(REFERENCE.policy, name="documented"))
+    """A station tests its safety chain, serves, hands over, meets faults, is cleared and ends; a
+    decision is explained."""
+    documented = replace(
+        REFERENCE,
+        policy=replace(REFERENCE.policy, name="documented"),
+        timing=replace(REFERENCE.timing, proof_test_interval_h=1),
+    )
     with WorkingStation(documented) as at_work:
+        at_work.go_on(65)
         at_work.ask({1: 80})
         at_work.go_on(4)
         at_work.ask({1: 40, 2: 120})

@@ -63,10 +63,11 @@ class Served:
         service: str = "",
         timeout_s: int = 3600,
         ready: bool = True,
+        change: tuple[str, str] = ("", ""),
     ) -> None:
         self.folder = folder
         self._options = options
-        self._text = STATION.format(timeout_s=timeout_s) + service
+        self._text = (STATION.format(timeout_s=timeout_s) + service).replace(*change)
         self._ready = ready
 
     def __enter__(self) -> Self:

@@ -106,6 +106,14 @@ def test_it_loads_without_an_error_and_fits_the_screen(
     assert not browser.errors()
 
 
+def test_the_safety_chain_is_a_table(browser: Browser) -> None:
+    browser.open("phone")
+    lines = browser.text("#chain").splitlines()
+    assert lines[0] == "test result last next due"
+    tests = ("relay watchdog", "RESET", "emergency stop", "enable lines")
+    assert lines[1:] == [f"{test} not tested never by commission" for test in tests]
+
+
 def test_a_fault_is_cleared_or_the_refusal_shown(browser: Browser) -> None:
     browser.open("desk")
     Select(browser.find("#fault-kind")).select_by_value("module-dead")

@@ -20,6 +20,7 @@ from service.served import ENVIRONMENT, PROGRAM, STATION, Served, eventually
 
 from verified_alloc import cli
 from verified_alloc.control.assembly import simulated_charger
+from verified_alloc.control.proof_dates import beside
 from verified_alloc.journal.reader import latest
 from verified_alloc.service.settings import settings
 from verified_alloc.service.start import serving
@@ -466,3 +467,38 @@ def test_an_address_that_is_refused(
 def test_without_the_service_a_station_runs_as_before(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--no-service", "--until", "1", "--speed", "10"]) == 0
     assert "Dashboard" not in capsys.readouterr().out
+
+
+def test_proof_tests_are_shown_with_their_dates(tmp_path: Path) -> None:
+    faults = tmp_path / "faults.json"
+    now_s = time.time()
+    tested = {"said": "as it must", "tested_s": now_s - 60, "passed_s": now_s - 60}
+    failed = {"verdict": "failed", "said": "stuck", "tested_s": now_s, "passed_s": None}
+    tests = {"RESET": {"verdict": "passed", **tested}, "relay watchdog": failed}
+    beside(faults).write_text(json.dumps({"version": 1, "tests": tests}))
+    timing = "[timing]\nproof_test_interval_h = 24"
+    with Served(tmp_path, "--faults", str(faults), change=("[timing]", timing)) as at_work:
+        shown = {test["test"]: test for test in at_work.http.get("/api/proof-tests").json()}
+        assert shown == {test["test"]: test for test in at_work.state()["proof_tests"]}
+        assert shown["RESET"]["due_s"] == pytest.approx(now_s - 60 + 24 * 3600)
+        assert [test for test, view in shown.items() if view["overdue"]] == [
+            "relay watchdog",
+            "emergency stop",
+        ]
+        assert shown["enable lines"]["due_s"] is None
+        metrics = at_work.http.get("/metrics").text
+        assert 'verified_alloc_proof_test_failed{test="relay watchdog"} 1.0' in metrics
+        assert 'verified_alloc_proof_test_overdue{test="RESET"} 0.0' in metrics
+        assert 'verified_alloc_proof_test_passed_seconds{test="emergency stop"} 0.0' in metrics
+        notes = [note["text"] for note in at_work.state()["notes"]]
+        assert "WARNING: proof test overdue: relay watchdog has never passed" in notes
+        status = subprocess.run(
+            [*PROGRAM, "status", "--at", at_work.url.removeprefix("http://")],
+            capture_output=True,
+            text=True,
+            env=ENVIRONMENT,
+            check=True,
+        ).stdout
+        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(now_s - 60))
+        assert f"Proof test of the RESET: passed, {date}.\n" in status
+        assert "Proof test of the emergency stop: not tested, OVERDUE.\n" in status

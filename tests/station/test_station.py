@@ -16,7 +16,7 @@ from stations import faults_of, stations, tables
 
 from verified_alloc import BadInput, Faults, Station
 from verified_alloc.station.faults import usable, usable_after
-from verified_alloc.station.parts import Hardware, Matrix, Timing
+from verified_alloc.station.parts import Expander, Hardware, Matrix, Timing
 
 DOCUMENTED = """
 [station]
@@ -127,6 +127,8 @@ def test_every_key_reaches_the_station(tmp_path: Path) -> None:
         fault_reaction_ms = 18
         minimum_dwell_s = 19
         demand_timeout_s = 20
+        relay_watchdog_ms = 121
+        proof_test_interval_h = 22
         [hardware]
         i2c_bus = 3
         output_expanders = [0x27]
@@ -149,9 +151,9 @@ def test_every_key_reaches_the_station(tmp_path: Path) -> None:
     assert station.contactors == ((1, 1), (2, 2), (1, 3), (2, 3))
     assert (station.policy.name, station.policy.minimum_modules) == ("fair", 1)
     assert station.policy.priority_deadband_w == 2500
-    assert station.timing == Timing(10, 11, 12, 3, 14, 15, 16, 17, 18, 19, 20)
+    assert station.timing == Timing(10, 11, 12, 3, 14, 15, 16, 17, 18, 19, 20, 121, 22)
     assert station.hardware == Hardware(
-        3, (0x27,), (0x20,), (4, 5, 6), (), 7, 8, 9, "/dev/watchdog"
+        (3,), (Expander(3, 0x27),), (Expander(3, 0x20),), (4, 5, 6), (), 7, 8, 9, "/dev/watchdog"
     )
 
 
@@ -230,7 +232,7 @@ def test_a_station_is_frozen() -> None:
         *(
             ("hardware", pin, value)
             for pin in ("reset_pin", "watchdog_pin", "estop_pin")
-            for value in (0, 1, 2, 3, 14, 15, 28, -1, "25", 25.0, True)
+            for value in (0, 1, 2, 3, 14, 15, 46, -1, "25", 25.0, True)
         ),
         *(("hardware", pins, 16) for pins in ("enable_pins", "status_pins")),
         *(("hardware", bank, 32) for bank in ("output_expanders", "feedback_expanders")),
@@ -243,6 +245,15 @@ def test_a_bad_value_is_refused_by_key_value_and_what_is_allowed(
     message = refusal(tables(**{table: {key: value}}))
     assert message.startswith(f"{table}.{key} = ")
     assert "allowed is" in message
+
+
+def test_the_relay_watchdog_outlasts_four_scans() -> None:
+    assert Station.from_tables(tables(timing={"scan_ms": 15})).timing.relay_watchdog_ms == 100
+    slow = Station.from_tables(tables(timing={"scan_ms": 50, "fault_reaction_ms": 50}))
+    assert slow.timing.relay_watchdog_ms == 250
+    message = refusal(tables(timing={"relay_watchdog_ms": 79}))
+    assert message.startswith("timing.relay_watchdog_ms = 79: allowed is at least four times")
+    assert Station.from_tables(tables(timing={"relay_watchdog_ms": 80}))
 
 
 @pytest.mark.parametrize("table", ["station", "matrix", "policy", "timing", "hardware"])
@@ -322,7 +333,7 @@ def test_pins_and_addresses() -> None:
     assert "status_pins[1] = 16: already hardware.enable_pins[1]" in hardware(status_pins=nine)
     assert "estop_pin = 26: already hardware.watchdog_pin" in hardware(estop_pin=26)
     assert "watchdog_pin = 16" not in hardware(watchdog_pin=25)
-    for pin in (0, 1, 2, 3, 14, 15, 28):
+    for pin in (0, 1, 2, 3, 14, 15, 46):
         assert f"enable_pins[9] = {pin}: allowed is BCM" in hardware(enable_pins=[*nine[:8], pin])
     assert "output_expanders[1] = 31" in hardware(output_expanders=[0x1F])
     assert "output_expanders[1] = 40" in hardware(output_expanders=[0x28])

@@ -2,11 +2,13 @@
 hand, scan by scan. What it is judged by is the cabinet and the cabinet's monitor."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
 
 from hardware import clock
+from hardware.simulated.bus import SimulatedBus
 from hardware.simulated.faults import parse
 from verified_alloc.control.assembly import controlled, simulated_charger
 from verified_alloc.control.controller import Controller
@@ -16,6 +18,9 @@ from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
+
+NOON_S = 1_764_590_400
+"""Unix time at which a charger's virtual time begins."""
 
 Connected = dict[int, tuple[int, ...]]
 
@@ -30,11 +35,11 @@ class WorkingStation:
         faults_path: Path | None = None,
         solve: Solve | None = None,
         operations: Mapping[Pair, int] = NO_WEAR,
+        disk: Executor | None = None,
     ) -> None:
         self.station = station
         self.charger = simulated_charger(station, seed=seed)
         self.cabinet, self.monitor = self.charger.cabinet, self.charger.monitor
-        self.bus = self.charger.bus
         self.asked_kw: dict[int, float] = {gun.id: 0 for gun in station.guns}
         self.silent: set[int] = set()
         """Guns that tell their demand no more."""
@@ -46,6 +51,7 @@ class WorkingStation:
         self._faults_path = faults_path
         self._solve = solve
         self._operations_before = operations
+        self._disk = disk
         self._seams = ExitStack()
         self._process: AbstractContextManager[Controller] | None = None
 
@@ -70,6 +76,8 @@ class WorkingStation:
             self._faults_path,
             solve=self._solve,
             operations=self._operations_before,
+            disk=self._disk,
+            unix_s=lambda: NOON_S + clock.now_s(),
         )
         self.controller = self._process.__enter__()
         self._begins()
@@ -109,10 +117,16 @@ class WorkingStation:
     def _is_gone(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            # Its objects no longer move anything, and the time that it would take does not pass.
+            # Its objects no longer move or write anything, and the time that it would take does not
+            # pass.
+            self.controller.faults._see_to_the_file = lambda: None  # type: ignore[method-assign]
             sleep_s, clock.sleep_s = clock.sleep_s, lambda _: None
             process.__exit__(None, None, None)
             clock.sleep_s = sleep_s
+
+    @property
+    def bus(self) -> SimulatedBus:
+        return self.charger.bus
 
     @property
     def now_ms(self) -> int:

@@ -17,6 +17,7 @@ from machine import Command, Machine
 
 from hardware.simulated.bus import BusFault, FaultHit
 from hardware.simulated.cabinet import COMMAND
+from hardware.simulated.faults import parse
 from hardware.simulated.monitor import Event
 from hardware.simulated.pins import CLAIMED
 from verified_alloc.control.assembly import simulated_charger
@@ -87,6 +88,11 @@ class Bench:
         """Disturb the bus, below the machine's kernel."""
         with self._lock:
             self.charger.bus.inject(fault)
+
+    def strike(self, fault: str) -> None:
+        """Break a part of the cabinet."""
+        with self._lock:
+            self.charger.inject(parse(fault))
 
     def struck(self) -> int:
         """How many faults have struck so far."""

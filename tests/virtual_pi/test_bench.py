@@ -18,7 +18,7 @@ from verified_alloc.station.model import Station
 STATION = Station.from_toml(Path(__file__).parent / "pi" / "station.toml")
 ENABLE = STATION.hardware.enable_pins[0]
 STATUS = STATION.hardware.status_pins[0]
-CHIP = STATION.hardware.output_expanders[0]
+CHIP = STATION.hardware.output_expanders[0].address
 NOTHING_ON, CONTACTOR_1_1 = b"\x14\0\0", b"\x14\1\0"
 ALL_OUTPUTS = b"\0\0\0"
 

@@ -97,9 +97,37 @@ def test_faults_below_the_kernel(bench: Bench) -> None:
         bench.clear(silent)
 
 
-def told(run: Command, chip: str, what: str) -> bool:
-    """A line of the run says that of this expander."""
-    return any(chip in line and what in line for line in run.lines)
+def test_a_held_bus_is_let_go_and_a_read_only_card_ends_nothing(bench: Bench) -> None:
+    """While every transfer times out, RESET falls once no current flows, and all contactors open;
+    then the expanders are configured anew. A fault that the card does not take is told, counts, and
+    is written when the card takes it."""
+    for command in ("mkdir -p /card", "mount -t tmpfs card /card"):
+        bench.machine.run(command)
+    run = bench.run(f"{RUN} /card/faults.json --demands /root/to_and_fro.csv")
+    bench.wait_for(ODD, START_S)
+    held = BusFault("timeout", count=None)
+    bench.inject(held)
+    try:
+        bench.wait_for({})
+        bench.wait_until(lambda _: not bench.closed())
+    finally:
+        bench.clear(held)
+    bench.wait_for(ODD)
+    bench.machine.run("mount -o remount,ro /card")
+    bench.strike("aux-stuck-open 1:1")
+    bench.wait_until(lambda _: told(run, "/card/faults.json", "what is latched is in memory only"))
+    bench.wait_until(lambda _: told(run, "contactor 1:1", "failed open"))
+    bench.wait_until(lambda feeding: counts(feeding) == counts(ODD))
+    assert bench.machine.run("cut -c1- /card/faults.json") == ['{"version": 2, "faults": []}']
+    bench.machine.run("mount -o remount,rw /card")
+    bench.wait_until(lambda _: told(run, "/card/faults.json", "takes what is latched again"))
+    assert "failed_open" in bench.machine.run("cut -c1- /card/faults.json")[0]
+    stop(bench, run)
+
+
+def told(run: Command, thing: str, what: str) -> bool:
+    """A line of the run says that of this thing."""
+    return any(thing in line and what in line for line in run.lines)
 
 
 def counts(feeding: Feeding) -> dict[int, int]:

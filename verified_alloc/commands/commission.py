@@ -28,6 +28,15 @@ def commission(
         str,
         typer.Option("--report", metavar="NAME", help="Writes NAME.html and NAME.json."),
     ] = "commission",
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            "--faults",
+            metavar="FILE",
+            help="Where the station keeps latched faults; the dates of the proof tests go beside it"
+            " [default: on a Pi /var/lib/verified-alloc/faults.json, simulated nowhere]",
+        ),
+    ] = None,
     inject: Annotated[
         list[str] | None,
         typer.Option(
@@ -43,8 +52,10 @@ def commission(
 
     Contactors are moved with every module off, each several times, and timed. A module is enabled
     only on one contactor that was found good, while nobody asks for power. Finds swapped address
-    straps and wires, dead wires, welded and slow contactors. Starts only with every module off, no
-    demand and the emergency stop released. The report is to be signed.
+    straps and wires, dead wires, welded and slow contactors. Last come the proof tests of the
+    safety chain: relay watchdog, RESET, and the emergency stop, which you are asked to press.
+    Starts only with every module off, no demand and the emergency stop released. The report is to
+    be signed.
 
     \b
     verified-alloc commission
@@ -63,6 +74,7 @@ def commission(
         contactors_only=contactors_only,
         demands=demands_of(demand),
         report=report,
+        faults_file=faults,
         inject=inject or (),
         seed=number_of("--seed", seed),
         as_json=as_json,

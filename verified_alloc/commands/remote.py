@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -147,8 +147,24 @@ def _lines(state: Any) -> Sequence[str]:
     lines.append(f"Proof: {state['station']['proof']}.")
     limit_kw = state["site_limit"]["limit_kw"]
     lines += [] if limit_kw is None else [f"Site limit: {limit_kw:g} kW."]
+    lines += list(_proof_tests(state["proof_tests"]))
     lines += [f"Fault {fault['id']}: {fault['text']}." for fault in state["faults"]]
     return lines
+
+
+def _proof_tests(tests: Any) -> Iterator[str]:
+    """A line for each that was ever run, or should have been."""
+    for test in tests:
+        if test["under_way"]:
+            yield f"Proof test of the {test['test']}: under way."
+        elif test["tested_s"] is not None or test["overdue"]:
+            when = [] if test["tested_s"] is None else [_date(test["tested_s"])]
+            words = [test["verdict"], *when, *(["OVERDUE"] if test["overdue"] else [])]
+            yield f"Proof test of the {test['test']}: {', '.join(words)}."
+
+
+def _date(unix_s: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_s))
 
 
 def _condition(state: Any) -> str:

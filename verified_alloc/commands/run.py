@@ -88,10 +88,11 @@ def run(
     \b
     Faults: weld, failed-open, late-release, late-operate, spontaneous-open, spontaneous-close,
     aux-stuck-closed, aux-stuck-open, aux-chatter, aux-broken-wire, coil-open, coil-shorted
-    GUN:MODULE; module-dead, module-stuck-on MODULE; line-high, line-low BCM; estop,
-    relay-supply-off, coil-supply-off, reset; pin-high, pin-low, upset EXPANDER:BIT; nack,
-    nack-data, timeout, flip-read, flip-write, wrong-chip, drop-write, brown-out, no-transfer
-    EXPANDER; stall; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21 @ 10s for 500ms'.
+    GUN:MODULE; module-dead, module-stuck-on, gate-stuck-on MODULE; line-high, line-low BCM; estop,
+    watchdog-stuck-on, relay-supply-off, coil-supply-off, reset; pin-high, pin-low, upset
+    EXPANDER:BIT; nack, nack-data, timeout, flip-read, flip-write, wrong-chip, drop-write,
+    brown-out, no-transfer EXPANDER; stall; then '@ TIME' and 'for TIME' (ms, s, min), as 'nack 0x21
+    @ 10s for 500ms'. Of several buses, the EXPANDER is as 3:0x21, or bus-3 for all on it.
     """
     from verified_alloc.run import command
     from verified_alloc.run.plan import RunOptions, checked

@@ -45,7 +45,7 @@ def wiring(
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(rows[0]._fields)
-        writer.writerows(row._replace(**_hex(row)) for row in rows)
+        writer.writerows(rows)
     else:
         _print(place, rows)
     return 0
@@ -62,21 +62,22 @@ def _draw(station: Station, file: Path) -> None:
         ) from None
 
 
-def _hex(row: "ContactorWires") -> dict[str, Any]:
-    addresses = ("output_expander", "feedback_expander")
-    return {name: f"{getattr(row, name):#04x}" for name in addresses}
-
-
 def _result(station: Station, rows: "list[ContactorWires]") -> dict[str, Any]:
     pins = station.hardware
     return {
         "station": station.name,
-        "i2c_bus": pins.i2c_bus,
+        "i2c_bus": pins.i2c_buses if len(pins.i2c_buses) > 1 else pins.i2c_buses[0],
         "reset_bcm": pins.reset_pin,
         "watchdog_bcm": pins.watchdog_pin,
         "estop_bcm": pins.estop_pin,
-        "contactors": [row._asdict() | _hex(row) for row in rows],
+        "contactors": [row._asdict() for row in rows],
     }
+
+
+def _line(bcm: int | None, header_pin: int | None) -> str:
+    if bcm is None:
+        return "-"
+    return f"BCM {bcm}" if header_pin is None else f"BCM {bcm} ({header_pin})"
 
 
 def _print(station: Station, rows: "list[ContactorWires]") -> None:
@@ -86,13 +87,11 @@ def _print(station: Station, rows: "list[ContactorWires]") -> None:
         *(
             (
                 row.contactor,
-                f"{row.output_expander:#04x}",
-                f"{row.feedback_expander:#04x}",
+                row.output_expander,
+                row.feedback_expander,
                 f"{row.pin} ({row.package_pin})",
-                f"BCM {row.enable_bcm} ({row.enable_header_pin})",
-                "-"
-                if row.status_bcm is None
-                else f"BCM {row.status_bcm} ({row.status_header_pin})",
+                _line(row.enable_bcm, row.enable_header_pin),
+                _line(row.status_bcm, row.status_header_pin),
                 f">= {row.off_delay_ms} ms",
             )
             for row in rows
@@ -104,7 +103,7 @@ def _print(station: Station, rows: "list[ContactorWires]") -> None:
         print("  ".join(cells).rstrip())
     pins = station.hardware
     print(
-        f"I2C bus {pins.i2c_bus}. Expander reset BCM {pins.reset_pin}, relay-supply watchdog BCM"
+        f"{pins.buses_name}. Expander reset BCM {pins.reset_pin}, relay-supply watchdog BCM"
         f" {pins.watchdog_pin}, emergency stop BCM {pins.estop_pin}."
         " In brackets: pin of the chip or of the Pi's header."
     )

@@ -3,10 +3,12 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,15 @@ from verified_alloc.control.assembly import (
     simulated_charger,
     wires,
 )
+from verified_alloc.control.proof_dates import ProofDates, beside
+from verified_alloc.control.proof_tests import NOT_TESTED, PASSED, PRESS, Outcome, by_test
 from verified_alloc.errors import BadInput, VerifiedAllocError
 from verified_alloc.process import ended_by_signals
 from verified_alloc.station.model import Station
+from verified_alloc.whole_file import AtOnce
+
+PI_FAULTS = Path("/var/lib/verified-alloc/faults.json")
+"""As `run` has it."""
 
 
 def commission(
@@ -34,6 +42,7 @@ def commission(
     contactors_only: bool,
     demands: Mapping[int, Decimal],
     report: str,
+    faults_file: str | None,
     inject: Sequence[str],
     seed: int,
     as_json: bool,
@@ -49,7 +58,7 @@ def commission(
         raise BadInput("--hardware pi: allowed is no --inject; real faults only")
     else:
         check_scan_time(station)
-    beside = [Path(f"{report}.{kind}") for kind in ("html", "json")]
+    files = [Path(f"{report}.{kind}") for kind in ("html", "json")]
     _check_folder(report)
     for gun, kw in demands.items():
         if kw > 0:
@@ -60,13 +69,14 @@ def commission(
     if results is None:
         print("Ended before the walk was complete: there is no report.")
         return 0
+    _keep_dates(results, faults_file, hardware)
     contents = _report(station, results, hardware)
-    for file, text in zip(beside, (page(contents), json.dumps(contents, indent=1)), strict=True):
+    for file, text in zip(files, (page(contents), json.dumps(contents, indent=1)), strict=True):
         file.write_text(text, encoding="utf-8")
     if as_json:
         print(json.dumps(contents))
     else:
-        _print(contents, beside)
+        _print(contents, files)
     return 0 if results.passed else 1
 
 
@@ -98,11 +108,32 @@ def _walked(
     with (
         nullcontext() if charger is None else charger.installed(),
         wires(station) as (bank, lines, supervision),
-        _shown(quiet) as watch,
+        _shown(quiet) as (watch, tell),
     ):
-        walk = Walk(station, bank, lines, supervision, watch)
+        walk = Walk(station, bank, lines, supervision, watch, _person(charger, tell))
         with ended_by_signals(walk.end):
             return walk.walk(contactors_only)
+
+
+def _person(
+    charger: SimulatedCharger | None, tell: Callable[[str], None]
+) -> Callable[[str], None] | None:
+    """Who does what only a person can do: a simulated one, or whoever is at the terminal, if
+    anybody is."""
+    if charger is None:
+        return tell if sys.stdin.isatty() else None
+    cabinet = charger.cabinet
+    return lambda what: cabinet.press_estop() if what == PRESS else cabinet.release_estop()
+
+
+def _keep_dates(results: Results, faults_file: str | None, hardware: str) -> None:
+    """Where the station looks for them, if it has its place here."""
+    if faults_file is None and (hardware != "pi" or not PI_FAULTS.parent.is_dir()):
+        return
+    path = beside(PI_FAULTS if faults_file is None else Path(faults_file))
+    dates = ProofDates(path, partial(print, file=sys.stderr), AtOnce())
+    dates.note(by_test(results.outcomes), time.time())
+    dates.close()
 
 
 def _report(station: Station, results: Results, hardware: str) -> dict[str, Any]:
@@ -115,7 +146,7 @@ def _report(station: Station, results: Results, hardware: str) -> dict[str, Any]
     return as_json(station, results, about)
 
 
-def _print(report: dict[str, Any], beside: Sequence[Path]) -> None:
+def _print(report: dict[str, Any], files: Sequence[Path]) -> None:
     for finding in report["findings"]:
         print(finding)
     good = sum(result["verdict"] == "good" for result in report["contactors"])
@@ -124,22 +155,30 @@ def _print(report: dict[str, Any], beside: Sequence[Path]) -> None:
         f"{good} of {len(report['contactors'])} contactors"
         f" and {modules} of {len(report['modules'])} modules are good."
     )
+    for verdict, name in ((PASSED, "Passed"), (NOT_TESTED, "Not tested")):
+        outcomes = by_test(Outcome(**each) for each in report["proof_tests"])
+        tests = [outcome.test for outcome in outcomes if outcome.verdict == verdict]
+        if tests:
+            print(f"{name} of the safety chain: {', '.join(tests)}.")
     for key, value in report["timing"]["suggested"].items():
         print(f"Measured, for the station file: {key} = {value}")
-    print(f"To be signed: {beside[0]}, with {beside[1]}.")
+    print(f"To be signed: {files[0]}, with {files[1]}.")
 
 
 @contextmanager
-def _shown(quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar, where somebody looks."""
+def _shown(quiet: bool) -> Iterator[tuple[Callable[[int, int, str], None], Callable[[str], None]]]:
+    """A bar, where somebody looks; and what a person is told."""
     if quiet or not sys.stderr.isatty():
-        yield lambda done, of, what: None
+        yield lambda done, of, what: None, partial(print, file=sys.stderr, flush=True)
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("walk")
-        yield lambda done, of, what: progress.update(
-            task, completed=done, total=of, description=what
+        yield (
+            lambda done, of, what: progress.update(
+                task, completed=done, total=of, description=what
+            ),
+            progress.console.print,
         )

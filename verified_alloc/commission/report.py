@@ -49,10 +49,15 @@ def page(report: dict[str, Any]) -> str:
             ((r["address"], r["drives"], r["verdict"]) for r in report["expanders"]),
         ),
         *_modules(report["modules"]),
+        "<h2>Safety chain</h2>",
+        _table(
+            ("test", "seen", "verdict"),
+            ((r["test"], r["said"], r["verdict"]) for r in report["proof_tests"]),
+        ),
         *_times(report["timing"]),
-        "<h2>Signatures</h2><p>The contactors were seen, or heard, to move as listed. Emergency"
-        " stop, insulation and the off-delay of coil supply and reset were tested by their own"
-        " procedures.</p>",
+        "<h2>Signatures</h2><p>The contactors were seen, or heard, to move as listed. Insulation,"
+        " the off-delay of coil supply and reset, and what else the emergency stop cuts were tested"
+        " by their own procedures.</p>",
         '<div class="signatures"><div>Technician: name, date, signature</div>'
         "<div>Responsible engineer: name, date, signature</div></div>",
     ]
@@ -152,7 +157,7 @@ def _modules(modules: Sequence[dict[str, Any]]) -> list[str]:
     return [
         "<h2>Modules</h2>",
         _table(
-            ("module", "enable", "status", "reports on after, ms", "off after, ms", "verdict"),
+            ("module", "enable", "status", "on after, ms", "off after, ms", "cut after", "verdict"),
             (
                 (
                     str(r["module"]),
@@ -160,6 +165,7 @@ def _modules(modules: Sequence[dict[str, Any]]) -> list[str]:
                     "-" if r["status_bcm"] is None else f"BCM {r['status_bcm']}",
                     _figure(r["on_ms"]),
                     _figure(r["off_ms"]),
+                    _figure(r["cut_ms"]),
                     r["verdict"],
                 )
                 for r in modules
@@ -192,7 +198,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], raw: Sequence[in
     body = ""
     for row in rows:
         cells = [text if n in raw else escape(text) for n, text in enumerate(row)]
-        bad = "" if row[-1] == "good" else ' class="bad"'
+        bad = "" if row[-1] in ("good", "passed", "not testable") else ' class="bad"'
         body += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells[:-1])
         body += f"<td{bad}>{cells[-1]}</td></tr>"
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

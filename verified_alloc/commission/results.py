@@ -5,6 +5,14 @@ from dataclasses import dataclass, field
 from math import ceil, floor
 from typing import Any
 
+from verified_alloc.control.proof_tests import (
+    ENABLES,
+    FAILED,
+    NOT_TESTABLE,
+    NOT_TESTED,
+    PASSED,
+    Outcome,
+)
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair, Timing
 from verified_alloc.station.wiring_list import pin_name
@@ -21,7 +29,8 @@ voltage. One more millisecond is for whole milliseconds (`proofs/plant.py`, A11)
 class ExpanderResult:
     """One expander: good, no answer, lost on the way, or unknown (answers, and is in no list)."""
 
-    address: int
+    name: str
+    """Its address, with several buses `BUS:ADDRESS`."""
     drives: str
     verdict: str
 
@@ -32,8 +41,8 @@ class ContactorResult:
     upper bounds, ms."""
 
     pair: Pair
-    output_expander: int
-    feedback_expander: int
+    output_expander: str
+    feedback_expander: str
     bit: int
     operate_ms: list[float] = field(default_factory=list)
     release_ms: list[float] = field(default_factory=list)
@@ -63,10 +72,14 @@ class ModuleResult:
     status_bcm: int | None
     on_ms: float | None = None
     off_ms: float | None = None
+    cut_ms: float | None = None
+    """Its enable high, after the last edge that fed the relay watchdog."""
+    cut_testable: bool = False
+    """The coil supply is held for longer than that takes."""
     others: set[int] = field(default_factory=set)
     """Modules that reported on when this one was enabled."""
     verdict: str = ""
-    """good | does not report on | does not switch off | crossed | not tested"""
+    """good | does not report on | does not switch off | is not cut | crossed | not tested"""
     reason: str = ""
 
     def not_tested(self, reason: str) -> "ModuleResult":
@@ -81,6 +94,8 @@ class Results:
     expanders: list[ExpanderResult]
     contactors: list[ContactorResult]
     modules: list[ModuleResult]
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Of the proof tests of the safety chain."""
 
     @property
     def passed(self) -> bool:
@@ -101,6 +116,11 @@ class Results:
             if result.verdict not in ("good", "not tested") and result.pair not in explained
         ]
         found += self._of_modules()
+        found += [
+            f"{outcome.test[0].upper()}{outcome.test[1:]}: {outcome.said}."
+            for outcome in self.outcomes
+            if outcome.verdict == FAILED and outcome.test != ENABLES  # those are the modules'
+        ]
         found += _not_tested("contactors", [(r.name, r) for r in self.contactors])
         found += _not_tested("modules", [(str(r.module), r) for r in self.modules])
         return found
@@ -121,8 +141,9 @@ class Results:
         }
 
     def _straps(self, _: set[Pair]) -> tuple[list[str], set[Pair]]:
-        """Two positions, each of whose contactors move what is at the same pin of the other."""
-        leads: dict[int, list[tuple[ContactorResult, int | None]]] = {}
+        """Two positions, each of whose contactors move what is at the same pin of the other. No
+        strap leads to another bus; a cable does."""
+        leads: dict[str, list[tuple[ContactorResult, str | None]]] = {}
         where = {result.pair: (result.output_expander, result.bit) for result in self.contactors}
         for result in self.contactors:
             there = None
@@ -141,17 +162,18 @@ class Results:
                 continue
             (other,) = ends
             if one < other:
+                one_bus = one.rpartition(":")[0] == other.rpartition(":")[0]
                 sentences.append(
-                    f"The address straps of expanders {one:#04x} and {other:#04x}, or those of"
-                    f" {feedback[one]:#04x} and {feedback[other]:#04x}, are swapped: each coil"
-                    " moves the contact at the same pin of the other."
+                    f"The {'address straps' if one_bus else 'bus cables'} of expanders {one} and"
+                    f" {other}, or those of {feedback[one]} and {feedback[other]}, are swapped:"
+                    " each coil moves the contact at the same pin of the other."
                 )
             pairs |= {result.pair for result in led}
         return sentences, pairs
 
     def _closed_boards(self, _: set[Pair]) -> tuple[list[str], set[Pair]]:
         """Positions none of whose contacts reads open."""
-        boards: dict[tuple[int, int], list[ContactorResult]] = {}
+        boards: dict[tuple[str, str], list[ContactorResult]] = {}
         for result in self.contactors:
             boards.setdefault((result.output_expander, result.feedback_expander), []).append(result)
         closed = {
@@ -160,7 +182,7 @@ class Results:
             if len(results) > 1 and all(result.verdict == "reads closed" for result in results)
         }
         sentences = [
-            f"Every contact on feedback expander {feedback:#04x} reads closed: its address straps"
+            f"Every contact on feedback expander {feedback} reads closed: its address straps"
             " are swapped with those of an output expander, or its contacts have no ground."
             for _, feedback in closed
         ]
@@ -184,6 +206,10 @@ class Results:
         return sentences, {pair for both in swapped for pair in both}
 
     def _of_modules(self) -> Iterator[str]:
+        uncut = [result.module for result in self.modules if result.verdict == "is not cut"]
+        if uncut:
+            modules = _numbers(uncut)
+            yield f"The relay supply's watchdog does not cut the enable of module {modules}."
         crossed = {
             result.module: result.others for result in self.modules if result.verdict == "crossed"
         }
@@ -210,8 +236,8 @@ class Results:
 
 def _of_expander(result: ExpanderResult) -> str:
     if result.verdict == "unknown":
-        return f"An expander answers at {result.address:#04x}; the station file does not list it."
-    name = f"Expander {result.address:#04x} ({result.drives})"
+        return f"An expander answers at {result.name}; the station file does not list it."
+    name = f"Expander {result.name} ({result.drives})"
     if result.verdict == "lost":
         return f"{name}: lost its settings, or its answer, during the walk."
     return (
@@ -222,7 +248,7 @@ def _of_expander(result: ExpanderResult) -> str:
 
 def _of_contactor(result: ContactorResult) -> str:
     pin = pin_name(result.bit)
-    name = f"Contactor {result.name} (coil {result.output_expander:#04x} {pin})"
+    name = f"Contactor {result.name} (coil {result.output_expander} {pin})"
     moved = ", ".join(f"{gun}:{module}" for gun, module in sorted(result.moved))
     return {
         "slow": f"{name}: slower than the station file says.",
@@ -253,6 +279,29 @@ def _not_tested(
     return [f"Not tested: {kind} {', '.join(of)} ({why})." for why, of in names.items()]
 
 
+def of_enable_lines(modules: Sequence[ModuleResult]) -> Outcome:
+    """What the tests of the modules say of their off paths."""
+    stuck = [r.module for r in modules if r.verdict in ("does not switch off", "is not cut")]
+    sound = [r.module for r in modules if r.verdict == "good"]
+    if stuck:
+        return Outcome(ENABLES, FAILED, f"they do not switch off module {_numbers(stuck)}")
+    if not modules:
+        return Outcome(ENABLES, NOT_TESTED, "contactors only")
+    if all(r.status_bcm is None for r in modules):
+        return Outcome(ENABLES, NOT_TESTABLE, "no status input is wired")
+    if len(sound) < len(modules):
+        rest = [r.module for r in modules if r.verdict != "good"]
+        return Outcome(ENABLES, NOT_TESTED, f"module {_numbers(rest)}")
+    if not all(r.cut_testable for r in modules):
+        why = "each goes off as told; current_decay_ms is too short to see the watchdog cut it"
+        return Outcome(ENABLES, PASSED, why)
+    return Outcome(ENABLES, PASSED, "each goes off as told, and cut by the watchdog")
+
+
+def _numbers(modules: Sequence[int]) -> str:
+    return ", ".join(map(str, modules))
+
+
 def as_json(station: Station, results: Results, about: dict[str, Any]) -> dict[str, Any]:
     """The walk for a machine; `about` stands at its head."""
     timing = station.timing
@@ -266,14 +315,13 @@ def as_json(station: Station, results: Results, about: dict[str, Any]) -> dict[s
             "suggested": results.timing(),
         },
         "expanders": [
-            {"address": f"{r.address:#04x}", "drives": r.drives, "verdict": r.verdict}
-            for r in results.expanders
+            {"address": r.name, "drives": r.drives, "verdict": r.verdict} for r in results.expanders
         ],
         "contactors": [
             {
                 "contactor": r.name,
-                "output_expander": f"{r.output_expander:#04x}",
-                "feedback_expander": f"{r.feedback_expander:#04x}",
+                "output_expander": r.output_expander,
+                "feedback_expander": r.feedback_expander,
                 "pin": pin_name(r.bit),
                 "verdict": r.verdict,
                 "reason": r.reason,
@@ -292,10 +340,12 @@ def as_json(station: Station, results: Results, about: dict[str, Any]) -> dict[s
                 "reason": r.reason,
                 "on_ms": r.on_ms,
                 "off_ms": r.off_ms,
+                "cut_ms": r.cut_ms,
                 "others": sorted(r.others),
             }
             for r in results.modules
         ],
+        "proof_tests": [outcome._asdict() for outcome in results.outcomes],
     }
 
 

@@ -1,13 +1,14 @@
 """The walk of a technician: each expander, contactor and enable line, one at a time.
 
-What may switch is decided by the acts that run in the charger (`kernel.scan`), scan after scan; the
-walk only chooses the one contactor that is wanted. So one contactor of a module is closed
-at most, none is moved under load, and a module is enabled only on one contactor that was found
-good. Between two scans the contact under test is looked at as often as the bus allows.
+What may switch is decided by the acts that run in the charger (`control.manual_scan`); the walk
+only chooses the one contactor that is wanted. So one contactor of a module is closed at most, none
+is moved under load, and a module is enabled only on one contactor that was found good. Between two
+scans the contact under test is looked at as often as the bus allows. In the end come the proof
+tests of the safety chain, on contactors that were found good, too.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, cast
 
 from hardware import DeviceLost, clock
 from hardware.contactors import ContactorController
@@ -19,16 +20,15 @@ from verified_alloc.commission.results import (
     ExpanderResult,
     ModuleResult,
     Results,
+    of_enable_lines,
 )
-from verified_alloc.control.fault_kinds import bits_of
-from verified_alloc.control.wires import Wires
-from verified_alloc.kernel import ops, scan, wiring
-from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.healing import TRIES
-from verified_alloc.kernel.latched import Latched
-from verified_alloc.kernel.scan import Orders, Wanted
+from verified_alloc.control import proof_tests
+from verified_alloc.control.manual_scan import NOTHING_CUT, Asked, Look, ManualScan
+from verified_alloc.control.proof_tests import Outcome, Test
+from verified_alloc.kernel import wiring
+from verified_alloc.kernel.proof_test import Cut
 from verified_alloc.station.model import Station
-from verified_alloc.station.parts import Pair
+from verified_alloc.station.parts import Expander, Pair
 
 SCANS_A_LOOK = 3
 """The walk scans so much less often than a station that works, to look in between."""
@@ -43,23 +43,6 @@ STABLE_S = 0.010
 """A contact that has not bounced for so long is settled."""
 
 
-class Look(NamedTuple):
-    """One scan of the walk."""
-
-    lines: LineReading
-    closed: frozenset[Pair]
-    """Contacts that both readings show closed,"""
-    glimpsed: frozenset[Pair]
-    """and those that one of them does."""
-    answered: tuple[bool, ...]
-    coils: tuple[bool, ...]
-    """As written by it,"""
-    before: tuple[bool, ...]
-    """and as they were."""
-    written_s: tuple[float, float]
-    """When the writes began and ended."""
-
-
 class Motion(NamedTuple):
     """How long a contact or a status took after its command, ms."""
 
@@ -68,7 +51,8 @@ class Motion(NamedTuple):
 
 
 class Walk:
-    """Walks this station's wires, its own. `watch(done, of, what)` hears where it is.
+    """Walks this station's wires, its own. `watch(done, of, what)` hears where it is, `person` what
+    only a person can do.
 
     Raises DeviceLost where it cannot start, or must stop: a module reports on, the emergency
     stop is pressed, a line fails.
@@ -81,20 +65,17 @@ class Walk:
         lines: PowerModuleController,
         supervision: Supervision,
         watch: Callable[[int, int, str], None] = lambda *_: None,
+        person: Callable[[str], None] | None = None,
     ) -> None:
         self.station = station
         self._bank = bank
         self._lines = lines
         self._supervision = supervision
         self._watch = watch
-        self._wires = Wires(station, bank, lines, supervision, {scan.Publish: _nobody_hears})
-        self._guns = range(1, len(station.guns) + 1)
-        self._no_faults = Latched(**bits_of(frozenset(), station))
-        self._memory = scan.restarted(station.built, self._no_faults)
-        self._orders = Orders(False, [False for _ in station.guns], 0)
-        self._locked = [False for _ in station.guns]
+        self._person = person
         self._period_ms = SCANS_A_LOOK * station.timing.scan_ms
-        self._last_ms = self._due_ms = 0
+        self._hand = ManualScan(station, bank, lines, supervision, self._period_ms)
+        self._due_ms = 0
         self._on_test: int | None = None  # the module that may report on
         self._unsteady: frozenset[Pair] = frozenset()
         self._closed_at_rest: frozenset[Pair] = frozenset()
@@ -111,7 +92,7 @@ class Walk:
         self._survey()
         pairs = self.station.contactors
         modules = [] if contactors_only else [module.id for module in self.station.modules]
-        of = len(pairs) + len(modules)
+        of = len(pairs) + len(modules) + 1
         expanders = self._expanders()
         contactors = []
         for number, pair in enumerate(pairs):
@@ -130,15 +111,20 @@ class Walk:
             else:
                 result = self._nothing_of(module)
                 found.append(result.not_tested(f"module {self._on_test} did not switch off"))
+        in_service = self._bank.in_service()
+        for expander, seen in expanders.items():
+            if seen.verdict == "good" and not in_service[expander]:
+                seen.verdict = "lost"
+        self._watch(of - 1, of, "safety chain")
+        outcomes = [*self._safety_chain(good), of_enable_lines(found)]
+        if self._ended:
+            return None
         self._watch(of, of, "done")
-        for expander in expanders:
-            if expander.verdict == "good" and not self._bank.in_service()[expander.address]:
-                expander.verdict = "lost"
-        return Results(expanders, contactors, found)
+        return Results(list(expanders.values()), contactors, found, outcomes)
 
     def _start(self) -> None:
         """Refuse what must not be walked; then take the expanders, with everything off."""
-        reporting = self._wires.wait_until_off(
+        reporting = self._hand.wires.wait_until_off(
             self.station.kernel_timing, self.station.timing.scan_ms
         )
         for module, on in enumerate(reporting, start=1):
@@ -149,70 +135,27 @@ class Walk:
         self._check_stop()
         self._supervision.reset(False)
         self._bank.start()
-        self._last_ms = self._due_ms = _now_ms()
+        self._due_ms = _now_ms()
 
     def _check_stop(self) -> None:
         if self._supervision.stopped:
             raise DeviceLost("the emergency stop is pressed, or its wire is broken")
 
-    # One scan, as in the controller, with one contactor wanted.
+    # One scan, with one contactor wanted.
 
-    def _scan(self, wanted: Pair | None = None, enable: bool = False) -> Look:
-        clock.sleep_s(self._due_ms / 1000 - clock.now_s())
-        now_ms, built = _now_ms(), self.station.built
-        elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
-        self._due_ms = now_ms + self._period_ms
-        lines = self._lines.read()
-        bank = self._bank.read(clock.now_s() + self._period_ms / 1000)
-        observed = self._wires.observed(lines, bank, False, now_ms, elapsed_ms, 1)
+    def _scan(
+        self, wanted: Pair | None = None, enable: bool = False, cut: Cut = NOTHING_CUT
+    ) -> Look:
+        look = self._look(Asked(wanted, enable, cut))
         self._check_stop()
-        self._check_modules(lines)
-        # No fault, stop or offer is remembered: the next contactor is tested all the same. A lost
-        # expander is found, not mended.
-        nothing = scan.restarted(built, self._no_faults)
-        mended = [each._replace(tries=TRIES, since_ms=0) for each in nothing.healing]
-        offers = [none._replace(promise_w=0) for none in nothing.offers]
-        memory = self._memory._replace(
-            latched=self._no_faults,
-            stray=nothing.stray,
-            healing=mended,
-            stop_ms=NOT_SO,
-            stopping_ms=NOT_SO,
-            offers=offers,
-        )
-        memory, _ = scan.diagnose(ops, built, memory, observed, self._orders)
-        self._locked = scan.locked(ops, memory)
-        target = self.station.grid([] if wanted is None else [wanted])
-        to_close = Wanted(target, [0 for _ in self._guns])
-        memory, switched, _ = scan.switch(ops, built, memory, observed, self._orders, to_close)
-        switched = switched._replace(
-            writes=[each._replace(enable=each.enable and enable) for each in switched.writes]
-        )
-        falls, words = scan.moves(ops, built, observed, switched.writes)
-        self._wires.carry([falls])
-        begun_s = clock.now_s()
-        verified = self._wires.carry([words])
-        written_s = (begun_s, clock.now_s())
-        memory, effects = scan.conclude(
-            ops, built, memory, observed, self._orders, to_close, switched, verified
-        )
-        self._wires.carry(effects)
-        left = self._lines.read()
-        self._memory, effects = scan.look_back(
-            ops, built, memory, observed, left.enabled, left.reports_on, left.high
-        )
-        self._wires.carry(effects)
-        first, again = self._wires.decoded(bank.closed), self._wires.decoded(bank.closed_again)
-        looks = list(zip(self.station.contactors, first, again, strict=True))
-        return Look(
-            lines,
-            frozenset(pair for pair, closed, still in looks if closed and still),
-            frozenset(pair for pair, closed, still in looks if closed or still),
-            bank.answered,
-            wiring.coils(words.words, len(looks)),
-            self._wires.decoded(bank.latch),
-            written_s,
-        )
+        return look
+
+    def _look(self, asked: Asked) -> Look:
+        clock.sleep_s(self._due_ms / 1000 - clock.now_s())
+        self._due_ms = _now_ms() + self._period_ms
+        look = self._hand.look(asked)
+        self._check_modules(look.lines)
+        return look
 
     def _check_modules(self, lines: LineReading) -> None:
         if self._on_test is None:
@@ -222,24 +165,21 @@ class Walk:
 
     # Expanders.
 
-    def _expanders(self) -> list[ExpanderResult]:
+    def _expanders(self) -> dict[Expander, ExpanderResult]:
         pins = self.station.hardware
         in_service = self._bank.in_service()
-        found = [
-            ExpanderResult(address, drives, "good" if in_service[address] else "no answer")
-            for drives, addresses in (
-                ("coils", pins.output_expanders),
-                ("contacts", pins.feedback_expanders),
-            )
-            for address in addresses
-            if address in in_service
-        ]
-        listed = {*pins.output_expanders, *pins.feedback_expanders}
-        found += [
-            ExpanderResult(address, "nothing", "unknown")
-            for address in sorted(self._bank.answering() - listed)
-        ]
-        return found
+        drives = dict.fromkeys(pins.output_expanders, "coils")
+        drives |= dict.fromkeys(pins.feedback_expanders, "contacts")
+        found = {
+            each: (kind, "good" if in_service[each] else "no answer")
+            for each, kind in drives.items()
+            if each in in_service
+        }
+        found |= {
+            Expander(*each): ("nothing", "unknown")
+            for each in sorted(self._bank.answering() - drives.keys())
+        }
+        return {each: ExpanderResult(pins.name(each), *about) for each, about in found.items()}
 
     # Contactors.
 
@@ -258,8 +198,8 @@ class Walk:
         pins = self.station.hardware
         result = ContactorResult(
             pair,
-            pins.output_expanders[at.expander],
-            pins.feedback_expanders[at.expander],
+            pins.output_name(at.expander),
+            pins.feedback_name(at.expander),
             at.bit,
         )
         resting = self._rest()
@@ -316,7 +256,7 @@ class Walk:
         names = ", ".join(f"{g}:{m}" for g, m in open_not if m == module and (g, m) != pair)
         if names:
             return f"{names} of the same module is not seen open"
-        return f"gun {pair[0]} reads joined to another gun" if self._locked[pair[0] - 1] else ""
+        return f"gun {pair[0]} reads joined to another gun" if seen.locked[pair[0] - 1] else ""
 
     def _rest(self) -> Look:
         """Wait, for a bounded time, until no coil is on and every contact had time to open."""
@@ -350,7 +290,7 @@ class Walk:
         while clock.now_s() < until_s:
             while clock.now_s() * 1000 < self._due_ms - 1:
                 looked_s = clock.now_s()
-                if self._wires.contact(number) != closed:
+                if self._hand.wires.contact(number) != closed:
                     last_not_s, since_s = looked_s, None
                 elif since_s is None:
                     since_s = clock.now_s()
@@ -386,6 +326,10 @@ class Walk:
         self._on_test = module
         result.on_ms = self._reports(module, pair, True, result.others)
         result.off_ms = self._reports(module, pair, False, result.others)
+        result.cut_testable = self._outlives(result)
+        if result.cut_testable and self._reports(module, pair, True, result.others) is not None:
+            result.cut_ms = self._cut(module, pair)
+            self._reports(module, pair, False, result.others)
         if not self._all_off(pair):  # its contactor must not open under load
             result.verdict = "does not switch off"
             return result
@@ -396,9 +340,30 @@ class Walk:
             result.verdict = "crossed"
         elif result.on_ms is None:
             result.verdict = "does not report on"
+        elif result.cut_testable and result.cut_ms is None:
+            result.verdict = "is not cut"
         else:
             result.verdict = "good"
         return result
+
+    def _outlives(self, result: ModuleResult) -> bool:
+        """The coil supply is held for long enough to see the watchdog cut this enable."""
+        timing = self.station.timing
+        if result.on_ms is None or result.off_ms is None or result.others:
+            return False
+        seen_ms = timing.relay_watchdog_ms + result.off_ms + self._period_ms
+        return seen_ms <= timing.current_decay_ms
+
+    def _cut(self, module: int, pair: Pair) -> float | None:
+        """Leave the relay watchdog unfed while the module is on, for as long as the coil supply is
+        held; ms until its status fell, its enable high, or None if it did not."""
+        fed_s = clock.now_s()
+        while self._scan(pair, enable=True, cut=Cut(starve=True, reset=False)).cut.starve:
+            while clock.now_s() * 1000 < self._due_ms - 1:
+                if not self._lines.read().reports_on[module - 1]:
+                    return round((clock.now_s() - fed_s) * 1000, 1)
+                clock.sleep_s(0.001)
+        return None
 
     def _reports(self, module: int, pair: Pair, on: bool, others: set[int]) -> float | None:
         """Enable (or disable) the module and wait for its status; ms, or None if it does not
@@ -432,14 +397,54 @@ class Walk:
                 return False
         return True
 
+    # The safety chain.
+
+    def _safety_chain(self, good: set[Pair]) -> Iterator[Outcome]:
+        """Relay watchdog, on a contactor of each expander; RESET and emergency stop on one."""
+        of_expander: dict[int, Pair] = {}
+        for number, pair in enumerate(self.station.contactors):
+            if pair in good:
+                of_expander.setdefault(wiring.place(number).expander, pair)
+        why = "no good contactor" if self._on_test is None else f"module {self._on_test} is on"
+        if not of_expander or self._on_test is not None:
+            tests = (proof_tests.WATCHDOG, proof_tests.RESET, proof_tests.STOP)
+            yield from (Outcome(test, proof_tests.NOT_TESTED, why) for test in tests)
+            return
+        one = next(iter(of_expander.values()))
+        for pair in of_expander.values():
+            yield self._run(proof_tests.relay_watchdog(self.station, pair))
+        yield self._run(proof_tests.reset(self.station, one))
+        if self._person is None:
+            why = "nobody was asked: no terminal"
+            yield Outcome(proof_tests.STOP, proof_tests.NOT_TESTED, why)
+        else:
+            test = proof_tests.emergency_stop(self.station, one, self._person)
+            yield self._run(test, stop=True)
+
+    def _run(self, test: Test, stop: bool = False) -> Outcome:
+        """To its end, or until the walk is told to end; `stop`: the emergency stop may be pressed
+        meanwhile."""
+        self._rest()
+        asked = next(test)
+        while not self._ended:
+            look = self._look(asked)
+            if not stop:
+                self._check_stop()
+            try:
+                asked = test.send(look)
+            except StopIteration as done:
+                outcome = cast(Outcome, done.value)
+                if outcome.verdict == proof_tests.NOT_TESTED:  # and was found good
+                    outcome = outcome._replace(verdict=proof_tests.FAILED)
+                return outcome
+        for _ in range(PATIENCE):  # its coil goes off
+            self._look(Asked())
+        return Outcome("", proof_tests.NOT_TESTED, "the walk was ended")
+
     def _nothing_of(self, module: int) -> ModuleResult:
         pins = self.station.hardware
         status_bcm = pins.status_pins[module - 1] if pins.status_pins else None
         return ModuleResult(module, pins.enable_pins[module - 1], status_bcm)
-
-
-def _nobody_hears(*_: object) -> None:
-    """No gun is offered anything on a walk."""
 
 
 def _now_ms() -> int:

@@ -1,6 +1,8 @@
 """A station put together: its wires taken, the controller on them, or a charger in software."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +15,17 @@ from hardware.simulated.plant_timing import PlantTiming
 from hardware.supervision import Supervision
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.fault_latch import FaultLatch
-from verified_alloc.control.wires import bank_of, layout_of
+from verified_alloc.control.latched_faults import LatchedFaults
+from verified_alloc.control.proof_dates import ProofDates, beside
+from verified_alloc.control.self_testing import SelfTesting
+from verified_alloc.control.wires import bank_of, layout_of, least_scan_ms
 from verified_alloc.decide.allocate import Solve, prepare
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.kernel import wiring
 from verified_alloc.station.model import Station
-from verified_alloc.station.parts import Pair
+from verified_alloc.station.parts import Pair, in_words
+from verified_alloc.whole_file import AtOnce
 
 HARDWARE = ("simulated", "pi")
 
@@ -62,23 +67,32 @@ def controlled(
     watchdog_device: str = "",
     solve: Solve | None = None,
     operations: Mapping[Pair, int] = NO_WEAR,
+    disk: Executor | None = None,
+    unix_s: Callable[[], float] = time.time,
 ) -> Iterator[Controller]:
-    """A controller on whatever the seams lead to, started. Its enable lines are low afterwards."""
+    """A controller on whatever the seams lead to, started. Its enable lines are low afterwards.
+    `disk` writes what is to last; without one the scan does. `unix_s` dates its proof tests."""
     if solve is None:
         prepare(station)
-    with wires(station, watchdog_device) as (bank, lines, supervision):
-        latch = FaultLatch(faults_path)
-        controller = Controller(
+    with ExitStack() as stack:
+        disk = disk or AtOnce()
+        faults = LatchedFaults(station, FaultLatch(faults_path), report, disk)
+        stack.callback(faults.finish)
+        bank, lines, supervision = stack.enter_context(wires(station, watchdog_device))
+        dates = ProofDates(None if faults_path is None else beside(faults_path), report, disk)
+        controller = SelfTesting(
             station,
             bank,
             lines,
             supervision,
             demands,
-            latch,
+            faults,
             publish,
             report,
             solve,
             operations,
+            dates=dates,
+            unix_s=unix_s,
         )
         controller.start()
         try:
@@ -86,17 +100,22 @@ def controlled(
         except Exception:
             controller.withdraw()
             raise
+        finally:
+            dates.close()
 
 
 def check_scan_time(station: Station) -> None:
-    """Refuse, as `BadInput`, a scan that is shorter than its time on the Pi's I2C bus."""
-    bus, scan_ms = station.hardware.i2c_bus, station.timing.scan_ms
-    bit_rate_hz = bus_time.bit_rate_hz(bus) or bus_time.ASSUMED_BIT_RATE_HZ
-    least_ms = bus_time.least_scan_ms(wiring.expanders(len(station.contactors)), bit_rate_hz)
+    """Refuse, as `BadInput`, a scan that is shorter than its time on the Pi's I2C buses."""
+    scan_ms, hardware = station.timing.scan_ms, station.hardware
+    rates_hz = {
+        bus: bus_time.bit_rate_hz(bus) or bus_time.ASSUMED_BIT_RATE_HZ for bus in hardware.i2c_buses
+    }
+    least_ms = least_scan_ms(station, rates_hz)
     if scan_ms < least_ms:
         raise BadInput(
             f"timing.scan_ms = {scan_ms}: allowed is at least {least_ms}, the time that a scan"
-            f" takes on I2C bus {bus} at {bit_rate_hz // 1000} kHz"
+            f" takes on {hardware.buses_name} at"
+            f" {in_words(rate // 1000 for rate in rates_hz.values())} kHz"
         )
 
 
@@ -116,7 +135,7 @@ def simulated_charger(
             current_decay_ms=timing.current_decay_ms,
             module_discharge_ms=timing.module_discharge_ms,
             off_delay_ms=timing.current_decay_ms + 100,
-            watchdog_ms=max(100, 5 * timing.scan_ms),
+            watchdog_ms=max(timing.relay_watchdog_ms, 4 * timing.scan_ms),
             vehicle_response_ms=timing.offer_lead_ms,
         ),
         fault_reaction_ms=timing.fault_reaction_ms,

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hardware.contactors import BusEvent
+from verified_alloc.station.parts import Hardware
 
 WINDOW_S = 60
 MOST = 30
@@ -13,9 +14,10 @@ AGAIN_AFTER_S = 600
 
 
 class BusAlarm:
-    """Watches the bank's events."""
+    """Watches the bank's events, all buses together."""
 
-    def __init__(self) -> None:
+    def __init__(self, hardware: Hardware) -> None:
+        self._hardware = hardware
         self._alarmed_s = -float(AGAIN_AFTER_S)
         self._newest: BusEvent | None = None
 
@@ -25,12 +27,14 @@ class BusAlarm:
         if len(events) <= MOST or events[-1] is self._newest:
             return []
         self._newest = events[-1]
-        recent = Counter(event.address for event in events if event.at_s > now_s - WINDOW_S)
+        recent = Counter(
+            (event.bus, event.address) for event in events if event.at_s > now_s - WINDOW_S
+        )
         if recent.total() <= MOST or now_s < self._alarmed_s + AGAIN_AFTER_S:
             return []
         self._alarmed_s = now_s
-        address, count = recent.most_common(1)[0]
+        expander, count = recent.most_common(1)[0]
         return [
             f"the I2C bus is disturbed: {recent.total()} transfers tried again within"
-            f" {WINDOW_S} s, {count} of them with expander {address:#x}"
+            f" {WINDOW_S} s, {count} of them with expander {self._hardware.name(expander)}"
         ]

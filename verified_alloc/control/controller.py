@@ -12,7 +12,6 @@ from hardware.supervision import Supervision
 from verified_alloc.control import clearing
 from verified_alloc.control.decider import Decider
 from verified_alloc.control.fault_kinds import describe
-from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.latched_faults import LatchedFaults
 from verified_alloc.control.news import News
 from verified_alloc.control.next_deadline import Stillness
@@ -45,7 +44,7 @@ class Controller:
         lines: PowerModuleController,
         supervision: Supervision,
         demands: DemandProcessor,
-        fault_latch: FaultLatch,
+        faults: LatchedFaults,
         publish: Callable[[int, int, int], None],
         report: Callable[[str], None],
         solve: Solve | None = None,
@@ -60,7 +59,7 @@ class Controller:
         self.report = report
         self._guns = range(1, len(station.guns) + 1)
         self._built = station.built
-        self.faults = LatchedFaults(station, fault_latch, report)
+        self.faults = faults
         self._memory = scan.restarted(self._built, self.faults.bits)
         others: Mapping[type, Carrier] = {
             scan.Latch: self.faults.latch,
@@ -163,7 +162,7 @@ class Controller:
         )
 
     # What persons and guns say, between two scans. `BadInput` changes nothing; what is latched by
-    # it is on disk when the call returns.
+    # it is in force when the call returns, and on disk once `faults` are settled.
 
     def stop(self) -> None:
         """From the next scan on nobody gets anything: offers fall, then modules go off, then
@@ -219,7 +218,7 @@ class Controller:
     def clear_expander(self, position: int) -> None:
         """Configure a lost expander anew, its coils off, and use it again; not while a module that
         it carries is not off, or if it cannot be configured."""
-        name = f"expander {self.station.hardware.output_expanders[position]:#x}"
+        name = f"expander {self.station.hardware.output_name(position)}"
         clearing.check_at_rest(self._built, self._memory, self._lines.read(), position, name)
         self._supervision.reset(False)
         if not self._bank.configure(position):

@@ -60,6 +60,10 @@ class Decider:
         to_come_ms = [at_ms for at_ms in changes_ms if at_ms is not None and at_ms > now_ms]
         return min(to_come_ms, default=now_ms + LONG_MS) if self._undecided_ms is None else now_ms
 
+    def see(self, readings: Sequence[Readings]) -> None:
+        """Count what has moved, and decide nothing."""
+        self._wear.note(readings)
+
     def hold(self, gun: int, until_ms: int) -> None:
         """Until then the modules live on this gun are reserved for it."""
         self._held_until_ms[gun] = until_ms

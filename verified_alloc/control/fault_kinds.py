@@ -22,7 +22,7 @@ NUMBERS = {
 
 CONTACTOR = "contactor-{gun}:{module}"
 MODULE = "module-{module}"
-EXPANDER = "expander-{output:#x}"
+EXPANDER = "expander-{output}"
 STOP = "emergency-stop"
 PUT_BACK = ""
 """The names that faults are cleared by; what a person has taken out is put back, not cleared."""
@@ -40,7 +40,7 @@ class Fault(NamedTuple):
 
 class Kind(NamedTuple):
     """What all faults of a kind have in common. `name` and `sentence` are templates: of the
-    fault's numbers, and an expander's two addresses, `output` and `feedback`."""
+    fault's numbers, and the names of an expander's two, `output` and `feedback`."""
 
     of: Literal["contactor", "module", "gun", "expander", "station"]
     name: str
@@ -85,8 +85,7 @@ KINDS: Mapping[str, Kind] = {
     "expander_lost": Kind(
         "expander",
         EXPANDER,
-        "expanders {output:#x} and {feedback:#x} are lost; their modules are out until that is"
-        " cleared",
+        "expanders {output} and {feedback} are lost; their modules are out until that is cleared",
         "the modules with a contactor on it serve nobody",
         f"once it answers and its modules are off: `verified-alloc clear {EXPANDER}`",
     ),
@@ -164,8 +163,8 @@ def cleared_by(station: Station, fault: Fault) -> str:
 def _filled(template: str, station: Station, fault: Fault) -> str:
     words: dict[str, Any] = fault._asdict()
     if fault.expander is not None:
-        words["output"] = station.hardware.output_expanders[fault.expander]
-        words["feedback"] = station.hardware.feedback_expanders[fault.expander]
+        words["output"] = station.hardware.output_name(fault.expander)
+        words["feedback"] = station.hardware.feedback_name(fault.expander)
     return template.format(**words)
 
 

@@ -2,6 +2,7 @@
 allocation does without."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor, Future, wait
 from functools import lru_cache, partial
 
 from hardware import HardwareError, clock
@@ -14,54 +15,96 @@ from verified_alloc.station.faults import Faults, out_of_order
 from verified_alloc.station.model import Station
 
 AGAIN_S = 1.0
-"""A disk that did not take a fault is tried again after so long."""
+"""A disk that did not take a fault is tried again after so long; one that takes longer is told."""
 
 
 class LatchedFaults:
-    """Those in the file at first. `report` hears of each that the scan latches.
+    """Those in the file at first, and what is latched and cleared from then on: in force at once,
+    and written to the file by `disk`, which no scan waits for. `report` hears of each that the scan
+    latches when the file has it, or refuses it: then that is told too, and it is tried again.
 
     bits: as the kernel has them; latched: the set of `Fault`.
     """
 
-    def __init__(self, station: Station, file: FaultLatch, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, station: Station, file: FaultLatch, report: Callable[[str], None], disk: Executor
+    ) -> None:
         self._file = file
         self._report = report
         self._station = station
+        self._disk = disk
         self._without = lru_cache(1)(partial(_without, station))
-        self._refused_s: float | None = None
+        self._untold: list[str] = []
+        self._writing: Future[None] | None = None
+        self._tried_s = 0.0
+        self._refused = False
         self._note(Latched(**bits_of(file.load(), station)))
+        self._handed = self._kept = self.latched
+
+    @property
+    def settled(self) -> bool:
+        """All that is latched is in the file, or it has been told that it is not."""
+        return self._kept == self.latched or self._refused
 
     def latch(self, bits: Latched) -> None:
-        """What a scan has latched is on disk before anybody hears of it, if the disk takes it; else
-        that is told, and it is tried again. No disk ends a scan."""
+        """What a scan has latched."""
         if bits != self.bits:
             before = self.latched
-            self.keep(bits)
-            for sentence in describe(self._station, self.latched - before):
-                self._report(sentence)
-        elif self._refused_s is not None and clock.now_s() >= self._refused_s + AGAIN_S:
-            self._save()
+            self._note(bits)
+            self._untold += describe(self._station, self.latched - before)
+        self._see_to_the_file()
 
     def keep(self, bits: Latched) -> None:
-        """What a person has changed counts, and is on disk when this returns, as above."""
+        """What a person has changed."""
         self._note(bits)
-        self._save()
+        self._see_to_the_file()
 
     def without(self, memory: Memory) -> Faults:
-        """What an allocation plans around: these, and expanders that are out of order for now."""
-        return self._without(self.latched, tuple(each.lost for each in memory.healing))
+        """What an allocation plans around: these, and expanders that were configured anew in vain.
+        For one that may be back in a moment nobody moves."""
+        return self._without(self.latched, tuple(each.in_vain for each in memory.healing))
 
-    def _save(self) -> None:
+    def finish(self) -> None:
+        """At the end: nothing that was latched is left out, however long the disk takes."""
+        if self._writing is not None:
+            wait([self._writing])
+        self._tried_s = 0.0
+        self._see_to_the_file()
+
+    def _see_to_the_file(self) -> None:
+        self._take_answer()
+        waited = clock.now_s() >= self._tried_s + AGAIN_S
+        if self._writing is not None:
+            if waited:
+                self._refuse(f"fault file {self._file.path}: does not answer")
+        elif self._kept != self.latched and (waited or not self._refused):
+            self._handed, self._tried_s = self.latched, clock.now_s()
+            self._writing = self._disk.submit(self._file.save, self._handed)
+            self._take_answer()
+        if self.settled:
+            untold, self._untold = self._untold, []
+            for sentence in untold:
+                self._report(sentence)
+
+    def _take_answer(self) -> None:
+        writing = self._writing
+        if writing is None or not writing.done():
+            return
+        self._writing = None
         try:
-            self._file.save(self.latched)
+            writing.result()
         except HardwareError as error:
-            if self._refused_s is None:
-                self._report(f"{error}; what is latched is in memory only until it takes it")
-            self._refused_s = clock.now_s()
-        else:
-            if self._refused_s is not None:
-                self._report(f"fault file {self._file.path}: takes what is latched again")
-            self._refused_s = None
+            self._refuse(str(error))
+            return
+        self._kept = self._handed
+        if self._refused:
+            self._report(f"fault file {self._file.path}: takes what is latched again")
+        self._refused = False
+
+    def _refuse(self, why: str) -> None:
+        if not self._refused:
+            self._report(f"{why}; what is latched is in memory only until it takes it")
+        self._refused = True
 
     def _note(self, bits: Latched) -> None:
         self.latched = faults_of(bits)

@@ -31,7 +31,4 @@ class LostExpanders:
         self._before = lost
 
     def _names(self, at: int) -> str:
-        hardware = self._hardware
-        return (
-            f"expanders {hardware.output_expanders[at]:#x} and {hardware.feedback_expanders[at]:#x}"
-        )
+        return f"expanders {self._hardware.output_name(at)} and {self._hardware.feedback_name(at)}"

@@ -19,7 +19,7 @@ class News:
         self._lost = LostExpanders(station)
         self._unread = UnreadContacts(station)
         self._timed = TimedOpenings(station.built)
-        self._bus_alarm = BusAlarm()
+        self._bus_alarm = BusAlarm(station.hardware)
 
     def of(self, memory: Memory, observed: Observed, events: Sequence[BusEvent]) -> Iterator[str]:
         """The sentences that are new with this scan; `events` are the bank's latest."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from verified_alloc.control.fault_kinds import Fault
+from verified_alloc.control.idle_tests import ProofTest
 from verified_alloc.decide.allocate import Allocation
 from verified_alloc.decide.demand import Asked
 from verified_alloc.station.faults import Faults
@@ -53,6 +54,10 @@ class State(NamedTuple):
     """What this scan wanted written was read back, and the enable lines are as it left them."""
     quiet_until_ms: int
     """Until then nothing changes by itself; `at_ms` while something is under way."""
+    tests: tuple[ProofTest, ...] = ()
+    """The proof tests of the safety chain,"""
+    testing: str = ""
+    """and the one that is under way."""
 
 
 def by_gun(rows: Iterable[Iterable[bool]]) -> tuple[tuple[int, ...], ...]:

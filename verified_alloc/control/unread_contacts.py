@@ -34,7 +34,7 @@ class UnreadContacts:
             if [expander] in places
         ]
         return (
-            f"nobody knows which contactors of expanders {hardware.output_expanders[expander]:#x}"
-            f" and {hardware.feedback_expanders[expander]:#x} are closed; guns"
+            f"nobody knows which contactors of expanders {hardware.output_name(expander)}"
+            f" and {hardware.feedback_name(expander)} are closed; guns"
             f" {', '.join(guns)} are locked until they are read, configured anew or cleared"
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from hardware import clock
+from hardware import bus_time, clock
 from hardware.contactors import BankReading, ContactorController
 from hardware.layout import Layout
 from hardware.modules import LineReading, PowerModuleController
@@ -28,6 +28,12 @@ def bank_of(station: Station) -> ContactorController:
     """The bank that carries this station's contactors."""
     pins_in_use = _numbers(wiring.words((True,) * len(station.contactors)))
     return ContactorController(layout_of(station), pins_in_use, station.timing.scan_ms)
+
+
+def least_scan_ms(station: Station, rates_hz: Mapping[int, int]) -> int:
+    """The shortest scan that is longer than its time on these buses, each at its bit rate."""
+    positions = wiring.expanders(len(station.contactors))
+    return bus_time.least_scan_ms(layout_of(station), positions, rates_hz)
 
 
 class Wires:

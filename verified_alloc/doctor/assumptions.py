@@ -57,7 +57,7 @@ class _Wires:
     def __init__(self, station: Station) -> None:
         self._station = station
         self.lost: str | None = None
-        self._answering: set[int] = set()
+        self._answering: set[tuple[int, int]] = set()
         self._reports_on: list[int] = []
         self._high: list[int] = []
         self._stopped = False
@@ -98,7 +98,7 @@ class _Wires:
         pins = self._station.hardware
         used = wiring.expanders(len(self._station.contactors))
         listed = {*pins.output_expanders[:used], *pins.feedback_expanders[:used]}
-        missing = ", ".join(f"{address:#04x}" for address in sorted(listed - self._answering))
+        missing = ", ".join(map(pins.name, sorted(listed - self._answering)))
         return self._seen(
             "A1",
             lambda: check(
@@ -208,21 +208,23 @@ class _Times:
 def _sole_owner(station: Station, wires: _Wires, root: Path) -> Check:
     if wires.lost is not None:
         return Check("A10", UNSEEN, wires.lost)
-    bus = station.hardware.i2c_bus
+    hardware = station.hardware
+    nodes = [f"/dev/i2c-{bus}" for bus in hardware.i2c_buses]
     others = [
         f"kernel driver {link.resolve().name} on {link.parent.name}"
+        for bus in hardware.i2c_buses
         for link in (root / "sys/bus/i2c/devices").glob(f"{bus}-002[0-7]/driver")
     ]
     for descriptor in (root / "proc").glob("[0-9]*/fd/*"):
         with suppress(OSError):
             process = descriptor.parent.parent.name
-            if os.readlink(descriptor) == f"/dev/i2c-{bus}" and process != str(os.getpid()):
+            if os.readlink(descriptor) in nodes and process != str(os.getpid()):
                 others.append(f"process {process}")
     return check(
         "A10",
         not others,
-        f"nobody else holds the lines or I2C bus {bus}",
-        f"others on I2C bus {bus}: {', '.join(sorted(set(others)))}",
+        f"nobody else holds the lines or {hardware.buses_name}",
+        f"others on {hardware.buses_name}: {', '.join(sorted(set(others)))}",
     )
 
 

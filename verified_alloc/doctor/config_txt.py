@@ -1,5 +1,6 @@
 """The Raspberry Pi's config.txt, as far as a station depends on it."""
 
+import re
 from pathlib import Path
 
 _PLACES = ("boot/firmware/config.txt", "boot/config.txt")  # bookworm and later; before
@@ -21,6 +22,13 @@ _OVERLAYS = {
     "gpio-shutdown": (3,),
     "gpio-fan": (12,),
     "miniuart-bt": (),
+    "i2c3": (4, 5),
+    "i2c4": (8, 9),
+    "i2c5": (12, 13),
+    "i2c6": (22, 23),
+    "i2c2-pi5": (4, 5),
+    "i2c3-pi5": (6, 7),
+    "i2c-gpio": (23, 24),
 }
 
 
@@ -76,6 +84,15 @@ class ConfigTxt:
             lines = _OVERLAYS.get(name, ())
             if settings.get("gpiopin", "").isdigit():
                 lines = (int(settings["gpiopin"]),)
+            for setting in settings:
+                if pins := re.fullmatch(r"pins_(\d+)_(\d+)", setting):
+                    lines = (int(pins[1]), int(pins[2]))
+            if name == "i2c-gpio":
+                named = (settings.get(f"i2c_gpio_{wire}", "") for wire in ("sda", "scl"))
+                lines = tuple(
+                    int(pin) if pin.isdigit() else line
+                    for pin, line in zip(named, lines, strict=True)
+                )
             if lines:
                 claimed[f"dtoverlay={name}"] = lines
         return claimed

@@ -11,12 +11,13 @@ from hardware import bus_time, gpio_chip
 from hardware.heartbeat import TIMEOUT_S
 from verified_alloc.control.fault_kinds import check_parts, cleared_by, in_order, sentence_of
 from verified_alloc.control.fault_latch import FaultLatch
+from verified_alloc.control.wires import least_scan_ms
 from verified_alloc.doctor.check import MET, UNMET, UNSEEN, Check, check
 from verified_alloc.doctor.config_txt import ConfigTxt
 from verified_alloc.errors import BadInput
 from verified_alloc.install import UNIT
-from verified_alloc.kernel import wiring
 from verified_alloc.station.model import Station
+from verified_alloc.station.parts import in_words
 
 
 def machine(station: Station, faults: Path, root: Path) -> Iterator[Check]:
@@ -29,12 +30,14 @@ def machine(station: Station, faults: Path, root: Path) -> Iterator[Check]:
         yield from _config(station, config)
     yield _pin_persistence(config, root)
     yield from _bus_speed(station, root)
+    several = len(pins.i2c_buses) > 1
     for id, node in (
-        ("i2c device", f"dev/i2c-{pins.i2c_bus}"),
+        *((f"i2c-{n} device" if several else "i2c device", f"dev/i2c-{n}") for n in pins.i2c_buses),
         ("gpio device", "dev/gpiochip0"),
         *([("watchdog device", pins.watchdog_device.lstrip("/"))] if pins.watchdog_device else []),
     ):
         yield _node(id, root / node)
+    yield from _brought_out(station, root)
     yield _taken(station, root)
     yield _groups(root)
     if pins.watchdog_device:
@@ -60,17 +63,16 @@ def machine(station: Station, faults: Path, root: Path) -> Iterator[Check]:
 
 def _config(station: Station, config: ConfigTxt) -> Iterator[Check]:
     pins = station.hardware
-    needed_ms = station.timing.scan_ms
     rate_hz = config.i2c_baudrate()
-    positions = wiring.expanders(len(station.contactors))
     on = config.parameter("i2c_arm") in ("on", "yes", "true", "1", "")
-    yield check(
-        "config i2c",
-        on and bus_time.least_scan_ms(positions, rate_hz) <= needed_ms,
-        f"config.txt has I2C on at {rate_hz // 1000} kHz",
-        f"config.txt has I2C {'on' if on else 'off'} at {rate_hz // 1000} kHz:"
-        f" dtparam=i2c_arm=on,i2c_arm_baudrate=400000",
-    )
+    if 1 in pins.i2c_buses:
+        yield check(
+            "config i2c",
+            on and least_scan_ms(station, {1: rate_hz}) <= station.timing.scan_ms,
+            f"config.txt has I2C on at {rate_hz // 1000} kHz",
+            f"config.txt has I2C {'on' if on else 'off'} at {rate_hz // 1000} kHz:"
+            f" dtparam=i2c_arm=on,i2c_arm_baudrate=400000",
+        )
     used = _lines(station)
     taken = [
         f"BCM {pin} ({used[pin]}) by {owner}"
@@ -84,13 +86,16 @@ def _config(station: Station, config: ConfigTxt) -> Iterator[Check]:
         "config.txt gives none of the station's lines to anything else",
         f"config.txt gives away {', '.join(taken)}",
     )
-    # BCM2835 ARM Peripherals, table 6-31: GPIO 0-8 boot pulled up, 9-27 down.
-    up = [f"{used[pin]} (BCM {pin})" for pin in (*pins.enable_pins, pins.reset_pin) if pin <= 8]
+    # BCM2835 ARM Peripherals, table 6-31: the others boot pulled up, or not pulled at all.
+    down = {*range(9, 28), *range(30, 34), *range(37, 44)}
+    lines = [pin for pin in (*pins.enable_pins, pins.reset_pin) if pin not in down]
+    beyond = ", 30 to 33 and 37 to 43" if max(used) > 27 else ""
     yield check(
         "boot pulls",
-        not up,
+        not lines,
         "enable lines and reset are on lines that boot pulled down",
-        f"{', '.join(up)}: boots pulled up; allowed is BCM 9 to 27",
+        f"{', '.join(f'{used[pin]} (BCM {pin})' for pin in lines)}: boots pulled up; allowed is BCM"
+        f" 9 to 27{beyond}",
     )
 
 
@@ -104,6 +109,24 @@ def _lines(station: Station) -> dict[int, str]:
         pins.watchdog_pin: "watchdog",
         pins.estop_pin: "emergency stop",
     }
+
+
+def _brought_out(station: Station, root: Path) -> Iterator[Check]:
+    """Lines beyond the 40-pin header's, where the station has some."""
+    beyond = [f"BCM {pin} ({use})" for pin, use in _lines(station).items() if pin > 27]
+    if not beyond:
+        return
+    try:
+        model = (root / "proc/device-tree/model").read_text().rstrip("\0")
+    except OSError:
+        yield Check("lines there", UNSEEN, "the kernel does not tell which Raspberry Pi this is")
+        return
+    yield check(
+        "lines there",
+        "Compute Module 3" in model,
+        f"{model} brings out BCM 28 to 45",
+        f"{model} has no {', '.join(beyond)}: a Compute Module 3 has",
+    )
 
 
 def _taken(station: Station, root: Path) -> Check:
@@ -138,14 +161,19 @@ def _pin_persistence(config: ConfigTxt | None, root: Path) -> Check:
 
 
 def _bus_speed(station: Station, root: Path) -> Iterator[Check]:
-    bus, scan_ms = station.hardware.i2c_bus, station.timing.scan_ms
-    rate_hz = bus_time.bit_rate_hz(bus, root)
-    if rate_hz is None:
-        yield Check("bus speed", UNSEEN, f"the kernel does not tell the speed of I2C bus {bus}")
-        return
-    least_ms = bus_time.least_scan_ms(wiring.expanders(len(station.contactors)), rate_hz)
+    hardware, scan_ms = station.hardware, station.timing.scan_ms
+    rates_hz: dict[int, int] = {}
+    for bus in hardware.i2c_buses:
+        rate_hz = bus_time.bit_rate_hz(bus, root)
+        if rate_hz is None:
+            yield Check("bus speed", UNSEEN, f"the kernel does not tell the speed of I2C bus {bus}")
+            return
+        rates_hz[bus] = rate_hz
+    least_ms = least_scan_ms(station, rates_hz)
     sentence = (
-        f"I2C bus {bus} runs at {rate_hz // 1000} kHz: a scan takes {least_ms} ms of {scan_ms}"
+        f"{hardware.buses_name} {'runs' if len(rates_hz) == 1 else 'run'} at"
+        f" {in_words(rate // 1000 for rate in rates_hz.values())} kHz: a scan takes {least_ms} ms"
+        f" of {scan_ms}"
     )
     yield check("bus speed", least_ms <= scan_ms, sentence, sentence)
 

@@ -29,6 +29,14 @@ def next_change_ms(ops: Ops, built: Built, memory: Memory) -> int:
             )
             for each, latched in zip(memory.healing, memory.latched.expander_lost, strict=True)
         ],
+        *[
+            ops.ite(
+                each.in_vain,
+                _left_ms(ops, each.last_ms, timing.module_discharge_ms + healing.STEADY_MS),
+                LONG_MS,
+            )
+            for each in memory.healing
+        ],
     ]
     first_ms = waits_ms[0]
     for wait_ms in waits_ms[1:]:

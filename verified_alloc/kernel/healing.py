@@ -16,6 +16,11 @@ RESET_MS = 1_000
 off-delay of at least that."""
 
 
+STEADY_MS = 1_000
+"""It is steady when it has obeyed for so long after module_discharge_ms: then it has been told to
+close what it carries."""
+
+
 class Healing(NamedTuple):
     """One expander, or rather the pair of them at one position."""
 
@@ -23,6 +28,8 @@ class Healing(NamedTuple):
     """Nothing is asked of its coils until it has been configured anew, and answers."""
     asked: bool
     """The last scan ended with configuring it."""
+    in_vain: bool
+    """That did not help, or not for long: nobody waits for its modules, until it is steady."""
     tries: int
     """So often it has been configured anew,"""
     since_ms: int
@@ -33,22 +40,34 @@ class Healing(NamedTuple):
 
 def restarted(latched: bool) -> Healing:
     """Of which nothing is known but that it was latched."""
-    return Healing(latched, False, 0, NOT_SO, NOT_SO)
+    return Healing(latched, False, latched, 0, NOT_SO, NOT_SO)
 
 
 def looked_at(
-    ops: Ops, before: Healing, latched: bool, wrong: bool, obeys: bool, elapsed_ms: int
+    ops: Ops,
+    before: Healing,
+    latched: bool,
+    wrong: bool,
+    obeys: bool,
+    elapsed_ms: int,
+    steady_ms: int,
 ) -> Healing:
     """After a scan's readings: what is `wrong` is lost, and found again only when it was configured
-    anew and obeys."""
+    anew and obeys; if it does not, or only for a moment, that was in vain."""
     since_ms = _grown(ops, before.since_ms, elapsed_ms)
     over = since_ms >= HOUR_MS
     found = ops.and_(before.asked, obeys)
+    lost = ops.or_(latched, wrong, ops.and_(before.lost, ops.not_(found)))
+    last_ms = _grown(ops, before.last_ms, elapsed_ms)
+    tested = ops.and_(last_ms > NOT_SO, last_ms < steady_ms)
+    failed = ops.and_(before.asked, ops.not_(obeys))
+    relapsed = ops.and_(lost, ops.not_(before.lost), tested)
     return before._replace(
-        lost=ops.or_(latched, wrong, ops.and_(before.lost, ops.not_(found))),
+        lost=lost,
+        in_vain=ops.or_(latched, failed, relapsed, ops.and_(before.in_vain, ops.or_(lost, tested))),
         tries=ops.ite(over, 0, before.tries),
         since_ms=ops.ite(over, NOT_SO, since_ms),
-        last_ms=_grown(ops, before.last_ms, elapsed_ms),
+        last_ms=last_ms,
     )
 
 
@@ -71,8 +90,7 @@ def pause_ms(ops: Ops, healing: Healing) -> int:
 
 def tried(ops: Ops, before: Healing, now: bool) -> Healing:
     """When a scan has ended, with configuring it or without."""
-    return Healing(
-        lost=before.lost,
+    return before._replace(
         asked=now,
         tries=before.tries + ops.ite(now, 1, 0),
         since_ms=ops.ite(ops.and_(now, before.since_ms <= NOT_SO), 0, before.since_ms),

@@ -142,7 +142,7 @@ class Switched(NamedTuple):
 
 
 class Latch(NamedTuple):
-    """Keep these faults on disk before anybody hears of them."""
+    """Keep these faults; nobody hears of them before they are on disk, or cannot be."""
 
     latched: Latched
 
@@ -296,7 +296,15 @@ def diagnose(
         for obeys, count, was in zip(observed.obeyed, memory.silence, memory.healing, strict=True)
     ]
     healed = [
-        healing.looked_at(ops, was, lost, ops.or_(wrong, count > COUNT_LIMIT), obeys, elapsed_ms)
+        healing.looked_at(
+            ops,
+            was,
+            lost,
+            ops.or_(wrong, count > COUNT_LIMIT),
+            obeys,
+            elapsed_ms,
+            timing.module_discharge_ms + healing.STEADY_MS,
+        )
         for was, lost, wrong, count, obeys in zip(
             memory.healing,
             before.expander_lost,

@@ -1,6 +1,8 @@
 """Run a station: its controller on the wires, scan after scan, with demands played to it."""
 
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -88,7 +90,9 @@ class Run:
             stack.enter_context(ended_by_signals(self.end))
             if self._journal is not None:
                 stack.callback(self._journal.close)
-            solve = None
+            solve = disk = None
+            if self._real_time:
+                disk = stack.enter_context(ThreadPoolExecutor(1, "fault file"))
             if self._real_time and self._station.policy.name != "documented":
                 solve = stack.enter_context(SolverProcess(needs_constraints(self._station)))
             controller = stack.enter_context(
@@ -101,6 +105,8 @@ class Run:
                     self._station.hardware.watchdog_device if charger is None else "",
                     solve,
                     NO_WEAR if self._journal is None else self._journal.operations,
+                    disk,
+                    time.time if charger is None else _virtual_unix_s(),
                 )
             )
             self._started_ms = _now_ms()
@@ -275,6 +281,12 @@ def _incident(event: Event, started_ms: int) -> Incident:
         cause=event.cause,
         text=event.text,
     )
+
+
+def _virtual_unix_s() -> Callable[[], float]:
+    """Simulated time, counted from the real time of now."""
+    began_s = time.time() - clock.now_s()
+    return lambda: began_s + clock.now_s()
 
 
 def _nobody_to_tell(*_: int) -> None:

@@ -15,6 +15,7 @@ from verified_alloc.service.models import (
     Health,
     ModuleView,
     Offers,
+    ProofTestView,
     SiteLimitView,
     StateView,
     StationView,
@@ -65,6 +66,11 @@ def views_router(station: Station, link: ScanLink, views: Views, past: Past) -> 
     async def get_faults() -> list[FaultView]:
         """Every latched fault."""
         return views.faults(seen(link).state.latched)
+
+    @router.get("/api/proof-tests")
+    async def get_proof_tests() -> list[ProofTestView]:
+        """The proof tests of the safety chain: results and dates."""
+        return views.proof_tests(seen(link))
 
     @router.get("/api/offers")
     async def get_offers() -> Offers:

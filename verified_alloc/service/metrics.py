@@ -1,6 +1,6 @@
 """What Prometheus reads."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -11,6 +11,8 @@ from prometheus_client.core import (
 )
 
 from verified_alloc.control.fault_kinds import KINDS
+from verified_alloc.control.idle_tests import ProofTest
+from verified_alloc.control.proof_tests import FAILED
 from verified_alloc.service.scan_link import ScanLink
 from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Snapshot
 from verified_alloc.station.model import Station
@@ -62,6 +64,7 @@ class Metrics:
         yield _gauge("faults", "Latched faults", len(to_clear))
         if state.inputs.site_limit_w is not None:
             yield _gauge("site_limit_watts", "The limit in force", state.inputs.site_limit_w)
+        yield from _proof_tests(state.tests)
         guns = [str(gun.id) for gun in self._station.guns]
         by_gun = {
             "demand_watts": ("What the gun asks for; 0 once stale", state.demand_w),
@@ -88,6 +91,23 @@ class Metrics:
         for pair in self._station.contactors:
             operations.add_metric([*map(str, pair)], seen.state.operations.get(pair, 0))
         yield operations
+
+
+def _proof_tests(tests: Sequence[ProofTest]) -> Iterator[Metric]:
+    kinds: Sequence[tuple[str, str, Callable[[ProofTest], float]]] = (
+        (
+            "passed_seconds",
+            "Unix time at which it passed last; 0: never",
+            lambda t: t.passed_s or 0,
+        ),
+        ("failed", "1 while its latest run has failed", lambda t: t.verdict == FAILED),
+        ("overdue", "1 while it has not passed within twice its interval", lambda t: t.overdue),
+    )
+    for name, meaning, value in kinds:
+        family = GaugeMetricFamily(f"{PREFIX}proof_test_{name}", meaning, labels=["test"])
+        for test in tests:
+            family.add_metric([test.test], float(value(test)))
+        yield family
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

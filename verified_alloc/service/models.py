@@ -191,6 +191,21 @@ class FaultView(_Model):
     text: str
 
 
+class ProofTestView(_Model):
+    """A proof test of the safety chain."""
+
+    test: str = Field(examples=["relay watchdog"])
+    verdict: Literal["passed", "failed", "not tested"] = Field(description="of the latest run")
+    said: str = Field(description="what was seen")
+    tested_s: float | None = Field(description="when it was run last; null: never")
+    passed_s: float | None = Field(description="when it passed last; null: never")
+    due_s: float | None = Field(
+        description="when it is due next, 0: at once; null: it is not periodic"
+    )
+    overdue: bool = Field(description="it has never passed, or not within twice the interval")
+    under_way: bool
+
+
 class OfferView(_Model):
     """What a gun may draw."""
 
@@ -298,6 +313,7 @@ class StateView(_Model):
     modules: list[ModuleView]
     contactors: list[ContactorView]
     faults: list[FaultView]
+    proof_tests: list[ProofTestView]
     assignment: Assignment
     site_limit: SiteLimitView
     offer_lifetime_ms: int

@@ -54,6 +54,7 @@ class Orders:
         self._controller: Controller | None = None
         self._player: Player | None = None
         self._answers: deque[tuple[str, int, bool, str]] = deque()
+        self._unkept: list[tuple[str, int, bool, str]] = []  # until what they did is on disk
         self._limit: SiteLimit | None = None
         self._limit_order: dict[str, Any] | None = None
         self._started_s = time.time()
@@ -96,6 +97,9 @@ class Orders:
             self._assignment += 1
             self._assigned_s = time.time()
         self._give_back(state)
+        if self._at_work().faults.settled:
+            self._answers.extend(self._unkept)
+            self._unkept.clear()
         while self._answers and self._child.send(self._answers[0]):
             self._answers.popleft()
         showing = (
@@ -106,6 +110,8 @@ class Orders:
             state.faults,
             state.stopped,
             state.verified,
+            state.tests,
+            state.testing,
             self._assignment,
             self._noted,
         )
@@ -156,13 +162,15 @@ class Orders:
         """Carry out an order. One that is refused has changed nothing."""
         order = json.loads(data)
         number = order["number"]
+        before = self._at_work().faults.latched
         try:
             if self._ending:
                 raise BadInput("the station is ending; allowed is nothing any more")
             said, accepted = _ORDERS[order["do"]](self, order), True
         except BadInput as error:
             said, accepted = str(error), False
-        self._answers.append(("answer", number, accepted, said))
+        latches = self._at_work().faults.latched != before
+        (self._unkept if latches else self._answers).append(("answer", number, accepted, said))
 
     def _at_work(self) -> Controller:
         assert self._controller is not None

@@ -16,6 +16,7 @@ from verified_alloc.service.models import (
     NoteView,
     Offers,
     OfferView,
+    ProofTestView,
     ScanView,
     SiteLimitView,
     StateView,
@@ -76,6 +77,7 @@ class Views:
             modules=self.modules(seen),
             contactors=self.contactors(seen),
             faults=self.faults(seen.state.latched),
+            proof_tests=self.proof_tests(seen),
             assignment=self.assignment(seen),
             site_limit=self.site_limit(seen),
             offer_lifetime_ms=self._station.timing.offer_lead_ms,
@@ -144,6 +146,14 @@ class Views:
                 operations=seen.state.operations.get((gun, module), 0),
             )
             for gun, module in self._station.contactors
+        ]
+
+    def proof_tests(self, seen: Snapshot) -> list[ProofTestView]:
+        """The safety chain: what was tested when, and what is due."""
+        state = seen.state
+        return [
+            ProofTestView(**each._asdict(), under_way=each.test == state.testing)
+            for each in state.tests
         ]
 
     def faults(self, latched: frozenset[Fault]) -> list[FaultView]:

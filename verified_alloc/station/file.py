@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from verified_alloc.errors import BadInput, shown
+from verified_alloc.station import expander_lists
 from verified_alloc.station.parts import (
     POLICIES,
     Gun,
@@ -28,9 +29,11 @@ from verified_alloc.station.parts import (
 MOST_GUNS = 500
 MOST_MODULES = 2000
 MOST_POWER_KW = 1_000_000
-FIRST_ADDRESS, LAST_ADDRESS = 0x20, 0x27
-PINS = frozenset({*range(4, 14), *range(16, 28)})
-PINS_IN_WORDS = "BCM 4-13 and 16-27 (0-3, 14 and 15 are I2C, ID EEPROM and serial port)"
+PINS = frozenset({*range(4, 14), *range(16, 46)})
+PINS_IN_WORDS = (
+    "BCM 4-13 and 16-27 (0-3, 14 and 15 are I2C, ID EEPROM and serial port), on a Compute Module 3"
+    " also 28-45"
+)
 
 
 def _refused(allowed: str) -> PydanticCustomError:
@@ -100,14 +103,13 @@ def _pin(value: object) -> int:
     raise _refused(PINS_IN_WORDS)
 
 
-def _address(value: object) -> int:
-    if (
-        isinstance(value, int)
-        and not isinstance(value, bool)
-        and FIRST_ADDRESS <= value <= LAST_ADDRESS
-    ):
-        return value
-    raise _refused(f"addresses {FIRST_ADDRESS:#04x} to {LAST_ADDRESS:#04x}")
+def _buses(value: object) -> int | tuple[int, ...]:
+    """A bus, or a list of buses."""
+    numbers = value if isinstance(value, list | tuple) else [value]
+    known = [n for n in numbers if isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= 255]
+    if not numbers or len(known) < len(numbers) or len(set(known)) < len(known):
+        raise _refused("a whole number, 0 to 255, or a list of such, each once")
+    return tuple(known) if isinstance(value, list | tuple) else known[0]
 
 
 Text = Annotated[str, BeforeValidator(_text)]
@@ -117,8 +119,6 @@ Milliseconds = Annotated[int, _whole(1, 600_000, " of ms")]
 MillisecondsOrZero = Annotated[int, _whole(0, 600_000, " of ms")]
 Pin = Annotated[int, BeforeValidator(_pin)]
 Pins = Annotated[tuple[Pin, ...], BeforeValidator(_list)]
-Address = Annotated[int, BeforeValidator(_address)]
-Addresses = Annotated[tuple[Address, ...], BeforeValidator(_list)]
 
 
 class _Table(BaseModel):
@@ -182,14 +182,16 @@ class TimingTable(_Table):
     fault_reaction_ms: Milliseconds = Timing.fault_reaction_ms
     minimum_dwell_s: Annotated[int, _whole(0, 86_400, " of s")] = Timing.minimum_dwell_s
     demand_timeout_s: Annotated[int, _whole(1, 86_400, " of s")] = Timing.demand_timeout_s
+    relay_watchdog_ms: Milliseconds | None = None
+    proof_test_interval_h: Annotated[int, _whole(0, 8760, " of h")] = Timing.proof_test_interval_h
 
 
 class HardwareTable(_Table):
     """[hardware]"""
 
-    i2c_bus: Annotated[int, _whole(0, 255)] = Hardware.i2c_bus
-    output_expanders: Addresses = Hardware.output_expanders
-    feedback_expanders: Addresses = Hardware.feedback_expanders
+    i2c_bus: Annotated[int | tuple[int, ...], BeforeValidator(_buses)] = Hardware.i2c_buses[0]
+    output_expanders: Any = [at for _, at in Hardware.output_expanders]
+    feedback_expanders: Any = [at for _, at in Hardware.feedback_expanders]
     enable_pins: Pins | None = None
     status_pins: Pins | None = None
     reset_pin: Pin = Hardware.reset_pin
@@ -295,7 +297,9 @@ def tables(station: StationParts) -> dict[str, Any]:
         matrix["reach"] = {str(gun): row for gun, row in enumerate(station.matrix.reach, start=1)}
     policy = asdict(station.policy)
     policy["priority_deadband_kw"] = _kw(policy.pop("priority_deadband_w"))
-    hardware = asdict(station.hardware)
+    lists = expander_lists.written(station.hardware)
+    hardware = lists | asdict(station.hardware) | lists
+    del hardware["i2c_buses"]
     if not station.hardware.enable_pins:  # only calculated with: as if the key were left out
         del hardware["enable_pins"]
     return {
@@ -388,7 +392,10 @@ def _reach(reach: object, guns: int, modules: int) -> Iterator[list[int]]:
 
 
 def _timing(table: TimingTable) -> Timing:
-    timing = Timing(**table.model_dump())
+    told = table.model_dump()
+    if table.relay_watchdog_ms is None:
+        told["relay_watchdog_ms"] = max(Timing.relay_watchdog_ms, 5 * table.scan_ms)
+    timing = Timing(**told)
     quickest = min(timing.contactor_operate_ms, timing.contactor_release_ms)
     if timing.contactor_min_response_ms > quickest:
         raise BadInput(
@@ -399,6 +406,11 @@ def _timing(table: TimingTable) -> Timing:
         raise BadInput(
             f"timing.fault_reaction_ms = {timing.fault_reaction_ms}: allowed is at least"
             f" timing.scan_ms, {timing.scan_ms}"
+        )
+    if timing.relay_watchdog_ms < 4 * timing.scan_ms:
+        raise BadInput(
+            f"timing.relay_watchdog_ms = {timing.relay_watchdog_ms}: allowed is at least four times"
+            f" timing.scan_ms, {4 * timing.scan_ms}; commission feeds it in every third scan"
         )
     return timing
 
@@ -421,9 +433,11 @@ def _hardware(table: HardwareTable, modules: int) -> Hardware:
             f"hardware.status_pins has {len(status)} pins: allowed are {modules},"
             " one for each module, or none"
         )
-    hardware = Hardware(**table.model_dump() | {"enable_pins": enable, "status_pins": status})
+    keys = table.model_dump()
+    keys |= {"enable_pins": enable, "status_pins": status, **expander_lists.read(keys)}
+    bus = keys.pop("i2c_bus")
+    hardware = Hardware(i2c_buses=(bus,) if isinstance(bus, int) else bus, **keys)
     _pins_once(hardware)
-    _addresses_once(hardware)
     return hardware
 
 
@@ -442,26 +456,6 @@ def _pins_once(hardware: Hardware) -> None:
                 f"hardware.{place} = {pin}: already hardware.{users[pin]}; allowed is a pin once"
             )
         users[pin] = place
-
-
-def _addresses_once(hardware: Hardware) -> None:
-    outputs, feedbacks = hardware.output_expanders, hardware.feedback_expanders
-    if not outputs:
-        raise BadInput("hardware.output_expanders = []: allowed is at least one address")
-    if len(feedbacks) != len(outputs):
-        raise BadInput(
-            f"hardware.feedback_expanders has {len(feedbacks)} addresses: allowed are"
-            f" {len(outputs)}, one for each of hardware.output_expanders"
-        )
-    users: dict[int, str] = {}
-    for name, addresses in (("output_expanders", outputs), ("feedback_expanders", feedbacks)):
-        for place, address in enumerate(addresses, start=1):
-            if address in users:
-                raise BadInput(
-                    f"hardware.{name}[{place}] = {address:#04x}: already"
-                    f" hardware.{users[address]}; allowed is an address once"
-                )
-            users[address] = f"{name}[{place}]"
 
 
 def _one_line(error: BaseException) -> str:

@@ -6,6 +6,7 @@ is a pair `(gun, module)`.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Pair = tuple[int, int]
 
@@ -102,7 +103,11 @@ POLICIES = ("documented", "priority", "max-power", "fair")
 
 @dataclass(frozen=True)
 class Timing:
-    """Times of the scan, the contactors and the modules, in what their names say."""
+    """Times of the scan, the contactors and the modules, in what their names say.
+
+    The relay supply's watchdog acts `relay_watchdog_ms` after its last edge at the latest. 0 for
+    `proof_test_interval_h`: an idle station tests nothing.
+    """
 
     scan_ms: int = 20
     contactor_operate_ms: int = 40
@@ -115,25 +120,54 @@ class Timing:
     fault_reaction_ms: int = 60
     minimum_dwell_s: int = 10
     demand_timeout_s: int = 10
+    relay_watchdog_ms: int = 100
+    proof_test_interval_h: int = 0
+
+
+class Expander(NamedTuple):
+    """Where an expander is: N of its bus /dev/i2c-N, and its address there."""
+
+    bus: int
+    address: int
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where the Pi's wires go: I2C addresses, and BCM numbers of GPIO lines, module 1 first.
+    """Where the Pi's wires go: I2C buses with the expanders of each kind, bus after bus, and BCM
+    numbers of GPIO lines, module 1 first.
 
     An empty `status_pins` means that none is wired; an empty `enable_pins`, that the station is
     only calculated with (`Station.check_wiring` refuses it).
     """
 
-    i2c_bus: int = 1
-    output_expanders: tuple[int, ...] = (0x20, 0x21, 0x22, 0x23)
-    feedback_expanders: tuple[int, ...] = (0x24, 0x25, 0x26, 0x27)
+    i2c_buses: tuple[int, ...] = (1,)
+    output_expanders: tuple[Expander, ...] = tuple(Expander(1, at) for at in range(0x20, 0x24))
+    feedback_expanders: tuple[Expander, ...] = tuple(Expander(1, at) for at in range(0x24, 0x28))
     enable_pins: tuple[int, ...] = (16, 17, 18, 19, 20, 21, 22, 23, 24)
     status_pins: tuple[int, ...] = (4, 5, 6, 7, 8, 9, 10, 11, 12)
     reset_pin: int = 25
     watchdog_pin: int = 26
     estop_pin: int = 27
     watchdog_device: str = ""
+
+    def name(self, expander: tuple[int, int]) -> str:
+        """As people write it: `0x21`, and where there are several buses, `3:0x21`."""
+        bus, address = expander
+        return f"{address:#x}" if len(self.i2c_buses) == 1 else f"{bus}:{address:#x}"
+
+    def output_name(self, position: int) -> str:
+        """The name of the expander that drives the coils of this position, from 0."""
+        return self.name(self.output_expanders[position])
+
+    def feedback_name(self, position: int) -> str:
+        """The name of the one that reads their contacts."""
+        return self.name(self.feedback_expanders[position])
+
+    @property
+    def buses_name(self) -> str:
+        """`I2C bus 1`, or `I2C buses 1 and 3`."""
+        noun = "bus" if len(self.i2c_buses) == 1 else "buses"
+        return f"I2C {noun} {in_words(self.i2c_buses)}"
 
 
 @dataclass(frozen=True)
@@ -168,6 +202,12 @@ class StationParts:
     timing: Timing = field(default_factory=Timing)
     hardware: Hardware = field(default_factory=Hardware)
     service: ServiceConfig = field(default_factory=ServiceConfig)
+
+
+def in_words(items: Iterable[object]) -> str:
+    """`1`, `1 and 3`, `1, 3 and 4`."""
+    *others, last = map(str, items)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def number_in(value: object, count: int) -> bool:

@@ -1,4 +1,5 @@
-"""The wiring as a drawing for the electrician: one A3 sheet, landscape, as SVG.
+"""The wiring as a drawing for the electrician: one sheet, landscape, as SVG; A3, and larger where
+more than four pairs of expanders need it.
 
 Left the Pi's header, beside it each pair of expanders with its contactors in between, below the
 matrix of guns and modules, the safety chain and the title block. All lengths are mm.
@@ -6,6 +7,8 @@ matrix of guns and modules, the safety chain and the title block. All lengths ar
 
 from collections.abc import Iterator
 from html import escape
+from math import ceil
+from typing import NamedTuple
 
 from verified_alloc.kernel import wiring
 from verified_alloc.station.model import Station
@@ -17,7 +20,23 @@ from verified_alloc.station.wiring_list import (
     wiring_list,
 )
 
-WIDTH, HEIGHT = 420, 297
+
+class Sheet(NamedTuple):
+    """Its name (ISO 216) and its size in mm, landscape."""
+
+    name: str
+    width: int
+    height: int
+
+
+SHEETS = (
+    Sheet("A3", 420, 297),
+    Sheet("A2", 594, 420),
+    Sheet("A1", 841, 594),
+    Sheet("A0", 1189, 841),
+    Sheet("2A0", 1682, 1189),
+    Sheet("4A0", 2378, 1682),
+)
 
 INK, GREY, PALE = "#1b1f24", "#6e7781", "#d0d7de"
 ENABLE, STATUS, SAFETY, I2C = "#b35900", "#1a7f37", "#b3151b", "#0550ae"
@@ -36,22 +55,27 @@ Part = str
 def wiring_picture(station: Station) -> str:
     """The sheet. `BadInput` for a station that cannot be driven."""
     rows = wiring_list(station)
+    positions = wiring.expanders(len(rows))
+    needed = _BLOCK_LEFT + positions * _BLOCK_WIDTH
+    roll = Sheet("off a roll", ceil(needed), SHEETS[-1].height)
+    sheet = next((each for each in SHEETS if needed <= each.width), roll)
+    width, height = sheet.width, sheet.height
     parts = [
-        _rect(7, 7, WIDTH - 14, HEIGHT - 14, stroke=INK, width=0.5),
+        _rect(7, 7, width - 14, height - 14, stroke=INK, width=0.5),
         *_header(station),
-        *_bus(station, len(rows)),
+        *_buses(station, positions),
     ]
-    for position in range(wiring.expanders(len(rows))):
+    for position in range(positions):
         first = position * wiring.CONTACTORS_PER_EXPANDER
-        parts += _block(position, rows[first : first + wiring.CONTACTORS_PER_EXPANDER])
-    parts += _matrix(station, rows)
-    parts += _safety(station)
-    parts += _title(station, len(rows))
+        parts += _block(station, position, rows[first : first + wiring.CONTACTORS_PER_EXPANDER])
+    parts += _matrix(station, rows, sheet)
+    parts += _safety(station, sheet)
+    parts += _title(station, len(rows), sheet)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}mm" height="{HEIGHT}mm"'
-        f' viewBox="0 0 {WIDTH} {HEIGHT}" font-family="DejaVu Sans, Arial, sans-serif"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}mm" height="{height}mm"'
+        f' viewBox="0 0 {width} {height}" font-family="DejaVu Sans, Arial, sans-serif"'
         f' font-size="2.7" fill="{INK}">\n<title>Wiring of {escape(station.name)}</title>\n'
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>\n'
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>\n'
         + "\n".join(parts)
         + "\n</svg>\n"
     )
@@ -87,55 +111,83 @@ def _header(station: Station) -> Iterator[Part]:
             anchor="end" if odd else "start",
             bold=used,
         )
+    # What a Compute Module brings out besides, in columns below.
+    for number, (_, label, colour) in enumerate(use for use in _lines(station) if use[0] > 27):
+        x, y = 14 + number // 6 * 31, top + 20 * _ROW + 4 + number % 6 * 2.9
+        yield _text(x, y, label, 2.2, colour, bold=True)
 
 
-def _uses(station: Station) -> dict[int, tuple[str, str]]:
-    """By pin of the header: what it is for, and the colour of that."""
+def _lines(station: Station) -> Iterator[tuple[int, str, str]]:
+    """Each line of the station: its BCM number, what it is for, and the colour of that."""
     pins = station.hardware
-    uses = {pin: (f"BCM {bcm}", PALE) for bcm, pin in HEADER_PINS.items()}
-    uses |= {pin: (name, GREY) for pin, name in _POWER_PINS.items()}
-    uses |= dict.fromkeys(_GROUND_PINS, ("ground", GREY))
-    uses |= {_SDA: ("SDA  BCM 2", I2C), _SCL: ("SCL  BCM 3", I2C)} if pins.i2c_bus == 1 else {}
     for kind, numbers, colour in (
         ("enable PM", pins.enable_pins, ENABLE),
         ("status PM", pins.status_pins, STATUS),
     ):
         for module, bcm in enumerate(numbers, start=1):
-            uses[HEADER_PINS[bcm]] = (f"{kind}{module}  BCM {bcm}", colour)
+            yield bcm, f"{kind}{module}  BCM {bcm}", colour
     for name, bcm in (
         ("RESET", pins.reset_pin),
         ("WATCHDOG", pins.watchdog_pin),
         ("E-STOP", pins.estop_pin),
     ):
-        uses[HEADER_PINS[bcm]] = (f"{name}  BCM {bcm}", SAFETY)
+        yield bcm, f"{name}  BCM {bcm}", SAFETY
+
+
+def _uses(station: Station) -> dict[int, tuple[str, str]]:
+    """By pin of the header: what it is for, and the colour of that."""
+    uses = {pin: (f"BCM {bcm}", PALE) for bcm, pin in HEADER_PINS.items()}
+    uses |= {pin: (name, GREY) for pin, name in _POWER_PINS.items()}
+    uses |= dict.fromkeys(_GROUND_PINS, ("ground", GREY))
+    if 1 in station.hardware.i2c_buses:
+        uses |= {_SDA: ("SDA  BCM 2", I2C), _SCL: ("SCL  BCM 3", I2C)}
+    for bcm, label, colour in _lines(station):
+        if bcm in HEADER_PINS:
+            uses[HEADER_PINS[bcm]] = label, colour
     return uses
 
 
-def _bus(station: Station, contactors: int) -> Iterator[Part]:
-    """I2C from the Pi through the isolator to every pair of expanders."""
-    y = 14.5
-    last = _BLOCK_LEFT + (wiring.expanders(contactors) - 1) * _BLOCK_WIDTH + 62.4
-    yield _line(88, y, last, y, I2C, 0.9)
-    yield _rect(91, y - 4, 17, 8, fill="#ffffff", stroke=I2C, width=0.4)
-    yield _text(99.5, y - 0.4, "isolator", 2.5, I2C, anchor="middle")
-    yield _text(99.5, y + 2.6, "and supply", 2.2, I2C, anchor="middle")
-    name = f"I2C bus {station.hardware.i2c_bus}: SDA, SCL, 400 kHz"
-    yield _text(87, y + 0.9, name, 2.5, I2C, anchor="end", bold=True)
+def _bus_heights(station: Station) -> dict[int, float]:
+    """By bus: where its line runs."""
+    buses = station.hardware.i2c_buses
+    return {bus: 9.5 + 10 * (n + 0.5) / len(buses) for n, bus in enumerate(buses)}
+
+
+def _buses(station: Station, positions: int) -> Iterator[Part]:
+    """I2C from the Pi, each bus through an isolator of its own to its expanders."""
+    last = _BLOCK_LEFT + (positions - 1) * _BLOCK_WIDTH + 62.4
+    heights = _bus_heights(station)
+    share = 1 / len(heights)
+    for bus, y in heights.items():
+        yield _line(88, y, last, y, I2C, 0.9)
+        yield _rect(91, y - 4 * share, 17, 8 * share, fill="#ffffff", stroke=I2C, width=0.4)
+        if share == 1:
+            yield _text(99.5, y - 0.4, "isolator", 2.5, I2C, anchor="middle")
+            yield _text(99.5, y + 2.6, "and supply", 2.2, I2C, anchor="middle")
+        else:
+            small = 3.8 * share
+            yield _text(99.5, y + small / 3, "isolator, supply", small, I2C, anchor="middle")
+        name = f"I2C bus {bus}: SDA, SCL, 400 kHz"
+        yield _text(87, y + 0.9, name, min(2.5, 5 * share), I2C, anchor="end", bold=True)
 
 
 # Expanders and contactors.
 
 
-def _block(position: int, rows: list[ContactorWires]) -> Iterator[Part]:
+def _block(station: Station, position: int, rows: list[ContactorWires]) -> Iterator[Part]:
     """One pair of expanders: a line for each contactor, from its coil's pin to its contact's."""
     left, top, step = _BLOCK_LEFT + position * _BLOCK_WIDTH, _BLOCK_TOP, 10.2
-    output, feedback = rows[0].output_expander, rows[0].feedback_expander
-    for x, address, kind in ((left, output, "coils"), (left + 53, feedback, "contacts")):
-        yield _line(x + 9, 14.5, x + 9, top - 12, I2C, 0.9)
+    pins, heights = station.hardware, _bus_heights(station)
+    output, feedback = pins.output_expanders[position], pins.feedback_expanders[position]
+    for x, expander, kind in ((left, output, "coils"), (left + 53, feedback, "contacts")):
+        y = heights[expander.bus]
+        if len(heights) > 1:
+            yield _circle(x + 9, y, 0.8, fill=I2C, stroke=I2C)
+        yield _line(x + 9, y, x + 9, top - 12, I2C, 0.9)
         yield _rect(x, top - 12, 18, 13 + 14 * step, fill="#f6f8fa", stroke=INK, width=0.4)
-        yield _text(x + 9, top - 8.4, f"{address:#04x}", 3.8, anchor="middle", bold=True)
+        yield _text(x + 9, top - 8.4, pins.name(expander), 3.8, anchor="middle", bold=True)
         yield _text(x + 9, top - 5.2, kind, 2.4, anchor="middle")
-        yield _text(x + 9, top - 2.3, _straps(address), 1.75, GREY, anchor="middle")
+        yield _text(x + 9, top - 2.3, _straps(expander.address), 1.75, GREY, anchor="middle")
     for place in range(wiring.CONTACTORS_PER_EXPANDER):
         y = top + 3.6 + place * step
         bit = wiring.place(place).bit
@@ -180,11 +232,12 @@ def _contactor(left: float, y: float, row: ContactorWires, bit: int) -> Iterator
 # The matrix.
 
 
-def _matrix(station: Station, rows: list[ContactorWires]) -> Iterator[Part]:
+def _matrix(station: Station, rows: list[ContactorWires], sheet: Sheet) -> Iterator[Part]:
     """Modules are columns, guns are lines, each contactor where they cross."""
     left, top = 31.0, _LOWER_TOP + 25
     guns, modules = len(station.guns), len(station.modules)
-    across, down = min(15.0, 138 / modules), min(9.6, 56 / guns)
+    across = min(15.0, (138 + sheet.width - SHEETS[0].width) / modules)
+    down = min(9.6, (56 + sheet.height - SHEETS[0].height) / guns)
     small = min(1.0, across / 13, down / 6)
     yield _text(14, _LOWER_TOP + 1, "Matrix: modules, guns, contactors", 4.2, bold=True)
     for module in range(modules):
@@ -212,16 +265,16 @@ def _matrix(station: Station, rows: list[ContactorWires]) -> Iterator[Part]:
             x - wide / 2, y - high / 2, wide, high, fill="#fff8ec", stroke=ENABLE, width=0.3
         )
         yield _text(x, y - 0.2, f"K{row.contactor}", 2.7 * small, anchor="middle", bold=True)
-        where = f"{row.output_expander:#04x} {row.pin[2:]}"
+        where = f"{row.output_expander} {row.pin[2:]}"
         yield _text(x, y + 2.5 * small, where, 1.95 * small, GREY, anchor="middle")
 
 
 # The safety chain.
 
 
-def _safety(station: Station) -> Iterator[Part]:
+def _safety(station: Station, sheet: Sheet) -> Iterator[Part]:
     """What must act without software, as the plant's assumptions have it."""
-    left, top = 181.0, _LOWER_TOP
+    left, top = sheet.width - 239.0, _LOWER_TOP
     pins, delay_ms = station.hardware, station.timing.current_decay_ms
     yield _text(left, top + 1, "Safety chain: hardware, without software", 4.2, bold=True)
     boxes = {
@@ -259,8 +312,8 @@ def _safety(station: Station) -> Iterator[Part]:
         yield _text(left, top + 72 + 4.2 * line, note, 2.6)
 
 
-def _title(station: Station, contactors: int) -> Iterator[Part]:
-    left, top, width = 330.0, HEIGHT - 57.0, 83.0
+def _title(station: Station, contactors: int, sheet: Sheet) -> Iterator[Part]:
+    left, top, width = sheet.width - 90.0, sheet.height - 57.0, 83.0
     yield _rect(left, top, width, 50, fill="#ffffff", stroke=INK, width=0.5)
     for y in (18, 30, 40):
         yield _line(left, top + y, left + width, top + y, INK, 0.3)
@@ -272,7 +325,7 @@ def _title(station: Station, contactors: int) -> Iterator[Part]:
         (0, 18, "station", f"{len(station.guns)} guns, {len(station.modules)} modules"),
         (1, 18, "contactors", f"{contactors}, matrix {station.matrix.kind}"),
         (0, 30, "drawn by", "verified-alloc wiring"),
-        (1, 30, "sheet", "1 of 1, A3"),
+        (1, 30, "sheet", f"1 of 1, {sheet.name}"),
         (0, 40, "checked: name, date", ""),
         (1, 40, "approved: name, date", ""),
     ):

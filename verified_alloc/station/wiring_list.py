@@ -23,9 +23,9 @@ class ContactorWires(NamedTuple):
     """`gun:module`."""
     gun: int
     module: int
-    output_expander: int
-    """I2C address of the expander that drives the coil,"""
-    feedback_expander: int
+    output_expander: str
+    """I2C address of the expander that drives the coil, with several buses `BUS:ADDRESS`,"""
+    feedback_expander: str
     """and of the one that reads the auxiliary contact, at the same pin."""
     pin: str
     """GPA0 to GPA6, GPB0 to GPB6."""
@@ -33,7 +33,8 @@ class ContactorWires(NamedTuple):
     """The same on the chip's 28-pin package."""
     enable_bcm: int
     """The module's enable line,"""
-    enable_header_pin: int
+    enable_header_pin: int | None
+    """None: a Compute Module's, on no header."""
     status_bcm: int | None
     """and its status input, where one is wired."""
     status_header_pin: int | None
@@ -65,14 +66,14 @@ def wiring_list(station: Station) -> list[ContactorWires]:
                 contactor=f"{gun}:{module}",
                 gun=gun,
                 module=module,
-                output_expander=pins.output_expanders[at.expander],
-                feedback_expander=pins.feedback_expanders[at.expander],
+                output_expander=pins.output_name(at.expander),
+                feedback_expander=pins.feedback_name(at.expander),
                 pin=pin_name(at.bit),
                 package_pin=package_pin(at.bit),
                 enable_bcm=enable,
-                enable_header_pin=HEADER_PINS[enable],
+                enable_header_pin=HEADER_PINS.get(enable),
                 status_bcm=status,
-                status_header_pin=None if status is None else HEADER_PINS[status],
+                status_header_pin=None if status is None else HEADER_PINS.get(status),
                 off_delay_ms=station.timing.current_decay_ms,
             )
         )

@@ -558,6 +558,29 @@ def test_a_silent_controller_loses_enables_then_coils_then_latches() -> None:
     assert plant.closed_contactors() == set()
 
 
+def test_a_watchdog_that_is_stuck_on_cuts_nothing_until_it_is_mended() -> None:
+    plant = cabinet()
+    on_gun_1(plant, 1, offer_w=40_000)
+    plant.watchdog_edge()
+    plant.inject(parse("watchdog-stuck-on for 1s"))
+    wait(plant, 999)
+    assert (plant.live_modules(1), plant.coil_supply) == ((1,), True)
+    wait(plant, 1)
+    assert plant.live_modules(1) == ()
+    wait(plant, 400)
+    assert plant.closed_contactors() == set()
+
+
+def test_a_gate_that_is_stuck_on_leaves_its_module_to_its_line() -> None:
+    plant = cabinet()
+    on_gun_1(plant, 1, 2, offer_w=40_000)
+    plant.inject(parse("gate-stuck-on 2"))
+    plant.press_estop()
+    assert plant.live_modules(1) == (2,)
+    plant.set_enable(2, False)
+    assert plant.live_modules(1) == ()
+
+
 def test_a_controller_that_returns_in_time_keeps_its_contactors() -> None:
     plant = cabinet()
     on_gun_1(plant, 1, offer_w=40_000)

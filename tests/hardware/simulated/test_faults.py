@@ -5,6 +5,7 @@ import pytest
 from hardware.simulated.faults import (
     BUS_KINDS,
     CHIP_KINDS,
+    GATE_KINDS,
     MODULE_KINDS,
     PAIR_KINDS,
     STATION_KINDS,
@@ -39,7 +40,12 @@ def test_every_contactor_kind(kind: str) -> None:
     assert (fault.kind, fault.gun, fault.module, fault.on_bus) == (kind, 1, 9, False)
 
 
-@pytest.mark.parametrize("kind", MODULE_KINDS)
+@pytest.mark.parametrize("kind", STATION_KINDS)
+def test_every_station_kind(kind: str) -> None:
+    assert parse(f"{kind} @ 1s") == Injection(kind, at_us=1_000_000, text=f"{kind} @ 1s")
+
+
+@pytest.mark.parametrize("kind", MODULE_KINDS + GATE_KINDS)
 def test_every_module_kind(kind: str) -> None:
     assert parse(f"{kind} 9").module == 9
 
@@ -78,9 +84,33 @@ def test_a_bus_fault_without_an_address_hits_any_chip() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "bus", "address"),
+    [
+        ("nack 0x21", None, 0x21),
+        ("nack 3:0x21 for 2s", 3, 0x21),
+        ("timeout bus-3 @ 1s", 3, None),
+        ("timeout bus-0", 0, None),
+        ("timeout", None, None),
+    ],
+)
+def test_a_bus_fault_may_name_its_bus(text: str, bus: int | None, address: int | None) -> None:
+    assert (parse(text).bus, parse(text).address) == (bus, address)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
+        "nack 3:",
+        "nack :0x21",
+        "nack x:0x21",
+        "nack 3:0x28",
+        "nack 1:3:0x21",
+        "nack bus-",
+        "nack bus-0x3",
+        "brown-out bus-3",
+        "weld bus-3",
+        "line-low bus-3",
         "weld",
         "weld 5",
         "weld 0:5",
@@ -98,6 +128,8 @@ def test_a_bus_fault_without_an_address_hits_any_chip() -> None:
         "module-dead 3:5",
         "module-dead x",
         "estop 3",
+        "watchdog-stuck-on 26",
+        "gate-stuck-on",
         "nack 0x99",
         "nack 3:5",
         "nack 0x2x",
@@ -112,6 +144,7 @@ def test_a_bus_fault_without_an_address_hits_any_chip() -> None:
         "pin-high 0x20:16",
         "pin-low 0x20:01",
         "reset 1",
+        "pin-high bus-3:1",
         "WELD 3:5",
         "weld ٣:٥",
     ],

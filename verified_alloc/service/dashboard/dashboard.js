@@ -208,6 +208,22 @@ function drawFaults({ faults }) {
     : [el("li", { class: "none" }, "None.")]);
 }
 
+function drawChain({ proof_tests, at_s }) {
+  const date = (s) => new Date(s * 1000).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
+  const next = (test) => test.under_way ? "under way" : test.due_s === null ? "by commission"
+    : test.due_s <= at_s ? "now" : date(test.due_s);
+  const shown = proof_tests.map((test) => [test, next(test)]);
+  unless_same("chain", shown, () => [
+    el("thead", {}, el("tr", {}, ...["test", "result", "last", "next due"].map((head) => el("th", { scope: "col" }, head)))),
+    el("tbody", {}, ...shown.flatMap(([test, due]) => [
+      el("tr", {}, el("th", { scope: "row" }, test.test), el("td", { class: test.verdict }, test.verdict),
+        el("td", {}, test.tested_s === null ? "never" : date(test.tested_s)),
+        el("td", { class: test.overdue ? "overdue" : null }, due, test.overdue ? " (overdue)" : "")),
+      test.verdict === "failed" ? el("tr", { class: "why" }, el("td", { colspan: 4 }, test.said)) : null,
+    ]).filter((row) => row !== null)),
+  ]);
+}
+
 function drawNotes({ notes }) {
   unless_same("happened", notes.at(-1)?.number, () => notes.slice().reverse().map((note) =>
     el("li", {}, el("time", {}, new Date(note.at_s * 1000).toLocaleTimeString()), note.text)));
@@ -251,6 +267,7 @@ function draw(state) {
   drawMatrix(state);
   state.guns.forEach(drawCard);
   drawFaults(state);
+  drawChain(state);
   drawNotes(state);
   drawWear(state);
 }
