@@ -470,8 +470,8 @@ def test_a_stop_that_is_pressed_while_a_module_is_on_test_ends_the_walk() -> Non
     with charger.installed(), wires(SMALL) as (bank, lines, supervision):
         enable = lines.enable
 
-        def press(module: int) -> None:
-            enable(module)
+        def press(module: int, until_s: float) -> None:
+            enable(module, until_s)
             charger.cabinet.press_estop()
 
         lines.enable = press  # type: ignore[method-assign]

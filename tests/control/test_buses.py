@@ -81,7 +81,7 @@ def test_while_a_bus_hangs_what_is_on_the_other_goes_on(
         assert not any(resets)
         said = [line for line in at_work.reported if "out of order" in line]
         assert [line.partition(" are")[0] for line in said] == [f"expanders {of}" for of in pairs]
-        at_work.go_on(2 * SETTLING_S)
+        at_work.go_on(4 * SETTLING_S)
         assert at_work.live[1] == (1, 2, 3, 4, 5, 6)
         assert not at_work.state.latched
         assert not at_work.state.faults.modules

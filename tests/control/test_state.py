@@ -108,7 +108,7 @@ def test_what_a_scan_finds_out_of_order_it_decides_without() -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.ask({1: 40})
         assert at_work.scan(skip=False).allocation.modules[1] == (1,)
-        at_work.inject("brown-out 0x20")
+        at_work.inject("nack 0x20")
         assert at_work.go_on(1, until=lambda: bool(at_work.state.faults.modules), skip=False)
         state = at_work.state
         assert state.inputs.faults == state.faults == Faults(modules={1, 2, 3})

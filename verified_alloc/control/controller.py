@@ -97,8 +97,8 @@ class Controller:
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
         pressed = self._supervision.stopped
         observed = self._wires.observed(lines, bank, pressed, now_ms, elapsed_ms, scans)
-        obeys, self._acknowledged = [gun in self._acknowledged for gun in self._guns], []
-        orders = Orders(self._ending, obeys, self.station.limit_w)
+        told, self._acknowledged = self._acknowledged, []
+        orders = Orders(self._ending, [gun in told for gun in self._guns], self.station.limit_w)
 
         memory, effects = scan.diagnose(ops, built, before, observed, orders)
         self._wires.carry(effects)
