@@ -7,7 +7,7 @@ from stations import tables
 from sweep.stations import REFERENCE, without_status_inputs
 from sweep.working_station import WorkingStation
 
-from hardware import bus_time
+from hardware import bus_time, clock
 from hardware.modules import claim_input
 from hardware.simulated.pins import RELEASED, CabinetPins
 from verified_alloc.control.assembly import check_scan_time, controlled
@@ -64,7 +64,7 @@ def test_where_the_supervision_cannot_be_had_no_line_stays_taken() -> None:
         at_work.kill()
         taken = claim_input("taken", REFERENCE.hardware.estop_pin)
         demands = DemandProcessor(REFERENCE)
-        process = controlled(REFERENCE, demands, lambda *_: None, lambda _: None)
+        process = controlled(REFERENCE, demands, lambda *_: None, lambda _: None, clock.now_s)
         with pytest.raises(HardwareError, match="emergency stop input"):
             process.__enter__()
         taken.close()

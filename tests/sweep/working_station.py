@@ -73,11 +73,11 @@ class WorkingStation:
             self.demands,
             self._tell,
             self.reported.append,
+            lambda: NOON_S + clock.now_s(),
             self._faults_path,
             solve=self._solve,
             operations=self._operations_before,
             disk=self._disk,
-            unix_s=lambda: NOON_S + clock.now_s(),
         )
         self.controller = self._process.__enter__()
         self._begins()

@@ -1,6 +1,5 @@
 """A station put together: its wires taken, the controller on them, or a charger in software."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
@@ -63,12 +62,12 @@ def controlled(
     demands: DemandProcessor,
     publish: Callable[[int, int, int], None],
     report: Callable[[str], None],
+    unix_s: Callable[[], float],
     faults_path: Path | None = None,
     watchdog_device: str = "",
     solve: Solve | None = None,
     operations: Mapping[Pair, int] = NO_WEAR,
     disk: Executor | None = None,
-    unix_s: Callable[[], float] = time.time,
 ) -> Iterator[Controller]:
     """A controller on whatever the seams lead to, started. Its enable lines are low afterwards.
     `disk` writes what is to last; without one the scan does. `unix_s` dates its proof tests."""

@@ -1,6 +1,5 @@
 """A controller that tests its safety chain while nobody wants anything of it."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,7 @@ class SelfTesting(Controller):
     controller's."""
 
     def __init__(
-        self, *of: Any, dates: ProofDates, unix_s: Callable[[], float] = time.time, **others: Any
+        self, *of: Any, dates: ProofDates, unix_s: Callable[[], float], **others: Any
     ) -> None:
         super().__init__(*of, **others)
         wires = (self._bank, self._lines, self._supervision)

@@ -101,12 +101,12 @@ class Run:
                     demands,
                     _nobody_to_tell if charger is None else charger.tell,
                     self._report,
+                    time.time if charger is None else _virtual_unix_s(),
                     self._faults_path,
                     self._station.hardware.watchdog_device if charger is None else "",
                     solve,
                     NO_WEAR if self._journal is None else self._journal.operations,
                     disk,
-                    time.time if charger is None else _virtual_unix_s(),
                 )
             )
             self._started_ms = _now_ms()
