@@ -31,6 +31,7 @@ from hardware.simulated.vehicle import Vehicle
 from hardware.simulated.wire_faults import NEVER
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.decider import SOLVER_DEADLINE_MS, Decider
+from verified_alloc.control.latched_faults import AGAIN_S
 from verified_alloc.control.self_testing import SelfTesting
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.kernel.diagnosis import NOT_SO
@@ -365,10 +366,11 @@ def _pin(pin: CabinetPin) -> Any:
 
 def _disk(at_work: WorkingStation, now_ms: int) -> Any:
     """As long as it may refuse what is latched, or has."""
-    disk, refused_s = at_work._faults_path, at_work.controller.faults._refused_s
-    if not isinstance(disk, Disk) or (disk.fault is None and refused_s is None):
+    disk, faults = at_work._faults_path, at_work.controller.faults
+    if not isinstance(disk, Disk) or (disk.fault is None and not faults._refused):
         return None
-    return vars(disk)["text"], disk.fault, disk._left, refused_s and now_ms - 1000 * refused_s
+    tried_ms = min(now_ms - round(1000 * faults._tried_s), 1000 * AGAIN_S)
+    return disk.text, disk.fault, disk._left, faults._refused, tried_ms, faults._untold
 
 
 # The controller.
