@@ -34,6 +34,7 @@ from proofs.lemmas.scan_claims import (
     only,
     power_w,
     promise_w,
+    published,
     rises,
     since,
     some_rise,
@@ -370,8 +371,8 @@ def invalid_is_off(station: Station) -> Claim:
     needs={IN_TIME},
 )
 def fresh_readings(station: Station, assumed: Assumed) -> Claim:
-    """Whatever stalls: no contactor closes and no enable rises by readings that are older than two
-    scans (S5)."""
+    """Whatever stalls: no contactor closes, and no enable or offer rises, by readings that are
+    older than two scans (S5)."""
     of = any_scan(station)
     closed_ms, enabled_ms = z3.Ints("closed_ms enabled_ms")
     laws = (
@@ -379,9 +380,10 @@ def fresh_readings(station: Station, assumed: Assumed) -> Claim:
         *plant.carried(assumed, only(of, Enable).until_ms, enabled_ms),
     )
     oldest_ms = of.observed.begun_ms + 2 * z3.Int("scan_ms")
+    told = [each.raise_until_ms == oldest_ms for each in published(of)]
     return Claim(
         laws,
-        and_(closed_ms <= oldest_ms, enabled_ms <= oldest_ms),
+        and_(closed_ms <= oldest_ms, enabled_ms <= oldest_ms, *told),
         None,
         (("they are that old", and_(closed_ms == oldest_ms, enabled_ms == oldest_ms)),),
     )

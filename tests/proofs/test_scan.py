@@ -89,7 +89,7 @@ def test_a_gun_that_hears_of_more_than_it_is_remembered_to(
     monkeypatch: pytest.MonkeyPatch, small: Station
 ) -> None:
     def generous(effects: list[Any]) -> list[Any]:
-        return [*effects[:-1], Publish([power_w + 1 for power_w in effects[-1].offer_w])]
+        return [*effects[:-1], effects[-1]._replace(offer_w=[w + 1 for w in effects[-1].offer_w])]
 
     changed(monkeypatch, "conclude", generous)
     assert answer(small, "offers-stay-ordered") == REFUTED

@@ -92,7 +92,7 @@ class Controller:
         """One scan. `scans` is 1, unless time was skipped up to `quiet_until_ms`."""
         now_ms, built, before = self.now_ms(), self._built, self._memory
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
-        self._offers.read_at(now_ms, skipped=scans > 1)
+        self._offers.skipped(scans - 1, now_ms)
         lines = self._lines.read()
         bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
         pressed = self._supervision.stopped

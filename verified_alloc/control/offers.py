@@ -1,4 +1,4 @@
-"""What the guns are told, and when what was read is too old to tell them more."""
+"""What the guns are told, and until when it binds them."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,27 +11,22 @@ class Offers:
 
     def __init__(self, station: Station, publish: Callable[[int, int, int], None]) -> None:
         self._publish = publish
-        self._fresh_ms = station.built.fresh_ms
         self._lifetime_ms = station.timing.offer_lead_ms
-        self._read_ms = 0
         self._told = [(0, 0)] * len(station.guns)
         """By gun: its offer, and when that expires."""
 
-    def read_at(self, now_ms: int, skipped: bool) -> None:
-        """What is told from now on counts on what is read from now on. In time that was skipped,
-        offers were renewed."""
-        self._read_ms = now_ms
-        if skipped:
+    def skipped(self, scans: int, now_ms: int) -> None:
+        """In so many scans that were skipped until now they were renewed."""
+        if scans:
             self._told = [(told_w, now_ms + self._lifetime_ms) for told_w, _ in self._told]
 
-    def tell(self, offer_w: Sequence[int]) -> None:
-        """Once what was read is older than two scans, no offer is renewed or raised by it: what was
-        told expires by itself, and the next scan knows better. Lowered it is at any time."""
+    def tell(self, offer_w: Sequence[int], raise_until_ms: int) -> None:
+        """After that time no offer is renewed or raised: what was told expires by itself, and the
+        next scan knows better. Lowered it is at any time."""
         now_ms = round(clock.now_s() * 1000)
-        fresh = now_ms <= self._read_ms + self._fresh_ms
         for gun, power_w in enumerate(offer_w, start=1):
             told_w, until_ms = self._told[gun - 1]
-            if fresh or (now_ms < until_ms and power_w < told_w):
+            if now_ms <= raise_until_ms or (now_ms < until_ms and power_w < told_w):
                 self._told[gun - 1] = power_w, now_ms + self._lifetime_ms
                 self._publish(gun, power_w, self._lifetime_ms)
 

@@ -47,7 +47,8 @@ class Built(NamedTuple):
     offer_lead_ms: int
     minimum_dwell_ms: int
     fresh_ms: int
-    """So old what was read may be when a contactor closes or an enable rises: two scans."""
+    """So old what was read may be when a contactor closes, an enable or an offer rises: two
+    scans."""
     gun_max_w: Sequence[int]
     module_power_w: Sequence[int]
     contactors: Sequence[tuple[Shape, Shape]]
@@ -154,9 +155,11 @@ class Abandon(NamedTuple):
 
 
 class Publish(NamedTuple):
-    """Tell each gun its offer."""
+    """Tell each gun its offer; after that time, by the controller's clock, only one that is
+    lower."""
 
     offer_w: Sequence[int]
+    raise_until_ms: int
 
 
 class Disable(NamedTuple):
@@ -398,7 +401,7 @@ def switch(
         )
     ]
     effects: Effects = [
-        Publish([each.offer_w for each in offers]),
+        Publish([each.offer_w for each in offers], fresh_until_ms(built, observed)),
         *moves(ops, built, observed, writes),
     ]
     return memory._replace(offers=offers), Switched(writes, barred), effects
@@ -419,7 +422,7 @@ def moves(
         ops.and_(module.enabled, ops.not_(write.enable))
         for module, write in zip(observed.modules, writes, strict=True)
     ]
-    return Disable(falls), Write(wiring.words(coils), observed.begun_ms + built.fresh_ms)
+    return Disable(falls), Write(wiring.words(coils), fresh_until_ms(built, observed))
 
 
 def conclude(
@@ -451,7 +454,7 @@ def conclude(
     ]
     raised = offer.raise_(ops, cut, affordable_w, orders.site_limit_w)
     effects: Effects = [
-        Publish([each.offer_w for each in cut]),
+        Publish([each.offer_w for each in cut], fresh_until_ms(built, observed)),
         Disable(
             [
                 ops.and_(write.enable, ops.not_(told))
@@ -463,9 +466,9 @@ def conclude(
                 ops.and_(on, ops.not_(high))
                 for on, high in zip(enabled, observed.line_high, strict=True)
             ],
-            observed.begun_ms + built.fresh_ms,
+            fresh_until_ms(built, observed),
         ),
-        Publish([each.offer_w for each in raised]),
+        Publish([each.offer_w for each in raised], fresh_until_ms(built, observed)),
     ]
     return memory._replace(offers=raised, enabled=enabled), effects
 
@@ -532,6 +535,11 @@ def look_back(
     )
     heard = ops.or_(*observed.obeyed)
     return after, [Beat(as_left), Pet(ops.and_(as_left, heard)), Reset(low), Configure(due)]
+
+
+def fresh_until_ms(built: Built, observed: Observed) -> int:
+    """Until then something may close, rise or be raised by what was observed."""
+    return observed.begun_ms + built.fresh_ms
 
 
 def locked(ops: Ops, memory: Memory) -> list[bool]:
