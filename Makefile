@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove wheel prove-stations certificates mutants glue-mutants sweep campaign faults coverage soak bench load virtual-pi aarch64 lint
+.PHONY: help run test slow prove wheel prove-stations certificates mutants glue-mutants sweep campaign faults coverage soak bench load virtual-pi aarch64 lint
 
 help:
 	@echo "make run           a simulated station lives through a day; Ctrl-C ends it"
@@ -17,6 +17,7 @@ help:
 	@echo "make certificates  the finite core again, with proofs that a few lines check (cadical)"
 	@echo "make mutants       breaks the kernel on purpose; the proofs must notice (10 minutes)"
 	@echo "make glue-mutants  the same with the drivers and what carries decisions; the tests must notice (an hour)"
+	@echo "make slow          the tests that take half a minute each"
 	@echo "make sweep         the long campaigns: random changes (an hour)"
 	@echo "make campaign      faults at every transaction, and double ones at random (BUDGET=60min)"
 	@echo "make faults        how a station takes each fault: played, measured, into docs/faults.md"
@@ -32,7 +33,10 @@ run: $(INSTALLED)
 	$(VENV)/bin/verified-alloc run
 
 test: $(INSTALLED)
-	$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not sweep and not virtual_pi and not aarch64" --ignore=tests/bench
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -m "not slow and not sweep and not virtual_pi and not aarch64" --ignore=tests/bench
+
+slow: $(INSTALLED)
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -m slow --ignore=tests/bench
 
 RECORD := verified_alloc/station/reference.proof.json
 prove: $(INSTALLED)

@@ -365,6 +365,7 @@ def invalid_is_off(station: Station) -> Claim:
 @obligation(
     "scan.fresh-readings",
     "scan.built",
+    "scan.fresh_until_ms",
     "scan.moves",
     "scan.conclude",
     domain=WHOLE,

@@ -127,6 +127,7 @@ def test_a_process_is_killed_before_the_deed_that_was_named() -> None:
             before.restore()
 
 
+@pytest.mark.slow
 def test_a_sample_of_random_faults() -> None:
     found = nothing_bad(random_faults(3))
     assert sum(" + " in name for name in found.faults) > 20
@@ -187,6 +188,7 @@ def fate(at_work: WorkingStation, chosen: list[Fault], lives: Lives) -> Ahead:
     return lives.follow(at_work)
 
 
+@pytest.mark.slow
 def test_a_life_that_is_cut_short_tells_what_the_whole_one_tells() -> None:
     """To the end, in another process, with nothing known: the same is told, but for the duration of
     what was cut."""
@@ -510,6 +512,7 @@ def test_findings_come_back_from_json() -> None:
     assert Findings.from_json(json.loads(json.dumps(found.as_json()))) == found
 
 
+@pytest.mark.slow
 def test_what_is_remembered_is_what_would_be_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Counter[str]()
 

@@ -202,7 +202,13 @@ SHOWN_BY = {
 }
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+SLOWLY = ("no debounce", "accepts any read-back")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n in SLOWLY else n for n in MUTANTS],
+)
 def test_a_wrong_controller_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     MUTANTS[name](monkeypatch)
     assert found(SHOWN_BY.get(name, nothing_more))

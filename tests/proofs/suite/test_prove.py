@@ -102,6 +102,7 @@ def test_a_selection_is_green_in_two_processes() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_smallest_station_with_something_to_share_is_green() -> None:
     """What does not hold in general is shown all the same, on the reference station."""
     station = Station.from_tables(
