@@ -35,7 +35,7 @@ from verified_alloc.control.latched_faults import AGAIN_S
 from verified_alloc.control.self_testing import SelfTesting
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.healing import PAUSE_MS, RESET_MS
+from verified_alloc.kernel.healing import PAUSE_MS, RESET_MS, STEADY_MS
 from verified_alloc.kernel.scan import Built, Memory
 from verified_alloc.station.faults import Faults
 
@@ -414,6 +414,7 @@ def _memory(memory: Memory, built: Built, more_to_come: bool) -> Any:
     configured anew matters to one that is out of order, or may be again."""
     timing, lead_ms = built.timing, built.offer_lead_ms
     off_ms = max(timing.current_decay_ms, timing.module_discharge_ms)
+    tested_ms = max(PAUSE_MS, timing.module_discharge_ms + STEADY_MS)
     settled_ms = max(timing.contactor_operate_ms, timing.contactor_release_ms)
     return memory._replace(
         ages=[
@@ -431,8 +432,8 @@ def _memory(memory: Memory, built: Built, more_to_come: bool) -> Any:
         fed_ms=[min(age_ms, built.minimum_dwell_ms) for age_ms in memory.fed_ms],
         healing=[
             each[:3]
-            if latched or not (each.lost or more_to_come)
-            else (*each[:4], min(each.last_ms, PAUSE_MS))
+            if latched or not (each.lost or each.in_vain or more_to_come)
+            else (*each[:4], min(each.last_ms, tested_ms))
             for each, latched in zip(memory.healing, memory.latched.expander_lost, strict=True)
         ],
         reset_ms=min(memory.reset_ms, timing.current_decay_ms + RESET_MS),
