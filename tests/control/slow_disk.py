@@ -11,8 +11,8 @@ from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
 from verified_alloc import whole_file
+from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import Fault
-from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.latched_faults import LatchedFaults
 
 
@@ -46,7 +46,7 @@ class SlowDisk:
 
     @property
     def faults(self) -> frozenset[Fault]:
-        return FaultLatch(self.path).load()
+        return FaultFile(self.path).load()
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from hardware.simulated.bus import BusFault, SimulatedBus
 from hardware.simulated.cabinet import COMMAND
 from hardware.simulated.faults import Injection
 from hardware.supervision import Supervision
+from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import Fault
-from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.decide.policies import constraint, flow
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel import scan
@@ -139,7 +139,7 @@ def test_nothing_is_asked_of_the_coils_of_an_expander_that_was_lost_before(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "faults"
-    FaultLatch(path).save(frozenset([Fault("expander_lost", expander=1)]))
+    FaultFile(path).save(frozenset([Fault("expander_lost", expander=1)]))
     with WorkingStation(REFERENCE, faults_path=path) as at_work:
         (told,) = at_work.reported
         assert told.startswith("latched before the start: expanders 0x21 and 0x25 are lost")

@@ -8,6 +8,7 @@ import pytest
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
+from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import (
     KINDS,
     MODULE,
@@ -19,7 +20,6 @@ from verified_alloc.control.fault_kinds import (
     describe,
     name_of,
 )
-from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.state import State
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.service.metrics import Metrics
@@ -91,7 +91,7 @@ def test_a_kind_is_a_line_in_the_table(tmp_path: Path, monkeypatch: pytest.Monke
         state = at_work.scan()
     hot = Kind("module", MODULE, "module {module} is hot", "nothing", "let it cool")
     monkeypatch.setitem(KINDS, "hot", hot)
-    fault, latch = Fault("hot", module=3), FaultLatch(tmp_path / "faults")
+    fault, latch = Fault("hot", module=3), FaultFile(tmp_path / "faults")
     faults = frozenset([fault, Fault("welded", 1, 2)])
     latch.save(faults)
     assert latch.load() == faults

@@ -8,8 +8,8 @@ import pytest
 from control.slow_disk import on_a_slow_disk
 from sweep.stations import REFERENCE
 
+from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import Fault, bits_of
-from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.latched_faults import LatchedFaults
 from verified_alloc.kernel import scan
 from verified_alloc.kernel.latched import Latched
@@ -40,7 +40,7 @@ def nobody_hears(sentence: str) -> None:
 def test_whatever_is_latched_and_cleared_a_restart_finds_it_so(
     tmp_path: Path, told: Callable[[LatchedFaults, Latched], None]
 ) -> None:
-    file = FaultLatch(tmp_path / "faults")
+    file = FaultFile(tmp_path / "faults")
     faults = LatchedFaults(REFERENCE, file, lambda _: None, AtOnce())
     for latched, without in LIVES:
         told(faults, bits(latched))
@@ -53,7 +53,7 @@ def test_whatever_is_latched_and_cleared_a_restart_finds_it_so(
 def test_each_fault_is_told_once_when_it_is_on_disk_and_none_that_a_person_tells(
     tmp_path: Path,
 ) -> None:
-    file = FaultLatch(tmp_path / "faults")
+    file = FaultFile(tmp_path / "faults")
     heard: list[tuple[str, frozenset[Fault]]] = []
     faults = LatchedFaults(
         REFERENCE, file, lambda text: heard.append((text, file.load())), AtOnce()
@@ -149,5 +149,5 @@ def test_at_the_end_the_disk_has_what_was_latched_last(
     with on_a_slow_disk(monkeypatch, path) as (at_work, _, faults):
         at_work.controller.take_out("module", 9, True)
         at_work.controller.stop_all()
-    assert FaultLatch(path).load() == faults.latched
+    assert FaultFile(path).load() == faults.latched
     assert len(faults.latched) == 2

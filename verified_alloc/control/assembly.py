@@ -13,7 +13,7 @@ from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.plant_timing import PlantTiming
 from hardware.supervision import Supervision
 from verified_alloc.control.controller import Controller
-from verified_alloc.control.fault_latch import FaultLatch
+from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.latched_faults import LatchedFaults
 from verified_alloc.control.proof_dates import ProofDates, beside
 from verified_alloc.control.self_testing import SelfTesting
@@ -75,7 +75,7 @@ def controlled(
         prepare(station)
     with ExitStack() as stack:
         disk = disk or AtOnce()
-        faults = LatchedFaults(station, FaultLatch(faults_path), report, disk)
+        faults = LatchedFaults(station, FaultFile(faults_path), report, disk)
         stack.callback(faults.finish)
         bank, lines, supervision = stack.enter_context(wires(station, watchdog_device))
         dates = ProofDates(None if faults_path is None else beside(faults_path), report, disk)

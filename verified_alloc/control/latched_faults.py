@@ -6,8 +6,8 @@ from concurrent.futures import Executor, Future, wait
 from functools import lru_cache, partial
 
 from hardware import HardwareError, clock
+from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import Fault, bits_of, describe, faults_of
-from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.kernel import ops
 from verified_alloc.kernel.latched import Latched, excluded
 from verified_alloc.kernel.scan import Memory
@@ -27,7 +27,7 @@ class LatchedFaults:
     """
 
     def __init__(
-        self, station: Station, file: FaultLatch, report: Callable[[str], None], disk: Executor
+        self, station: Station, file: FaultFile, report: Callable[[str], None], disk: Executor
     ) -> None:
         self._file = file
         self._report = report

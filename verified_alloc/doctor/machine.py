@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hardware import bus_time, gpio_chip
 from hardware.heartbeat import TIMEOUT_S
+from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import check_parts, cleared_by, in_order, sentence_of
-from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.control.wires import least_scan_ms
 from verified_alloc.doctor.check import MET, UNMET, UNSEEN, Check, check
 from verified_alloc.doctor.config_txt import ConfigTxt
@@ -277,7 +277,7 @@ def _latched(faults: Path, station: Station) -> Iterator[Check]:
         yield Check("latched faults", MET, f"none; {faults} is not there yet")
         return
     try:
-        latched = in_order(FaultLatch(faults).load())
+        latched = in_order(FaultFile(faults).load())
         check_parts(station, latched)
     except BadInput as error:
         yield Check("latched faults", UNMET, str(error))

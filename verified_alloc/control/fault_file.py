@@ -37,7 +37,7 @@ class _Unknown(Exception):
     """Only a later version of this program knows what the file holds."""
 
 
-class FaultLatch:
+class FaultFile:
     """The file of the latched faults; without a path they last as long as the process."""
 
     def __init__(self, path: Path | None = None) -> None:

@@ -18,8 +18,8 @@ from sweep.working_station import WorkingStation
 
 from hardware import HardwareError
 from verified_alloc import whole_file
+from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import KINDS, Fault, bits_of, faults_of
-from verified_alloc.control.fault_latch import FaultLatch
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel.wiring import expanders
 from verified_alloc.station.model import Station
@@ -56,16 +56,16 @@ DEAD = {"kind": "dead", "module": 5}
 
 
 def test_nothing_is_latched_without_a_file(tmp_path: Path) -> None:
-    assert FaultLatch(None).load() == frozenset()
-    assert FaultLatch(tmp_path / "faults").load() == frozenset()
-    FaultLatch(None).save(SOME)
+    assert FaultFile(None).load() == frozenset()
+    assert FaultFile(tmp_path / "faults").load() == frozenset()
+    FaultFile(None).save(SOME)
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "faults"
     for latched in (SOME, frozenset(), SOME - {Fault("welded", 1, 1)}):
-        FaultLatch(path).save(latched)
-        assert FaultLatch(path).load() == latched
+        FaultFile(path).save(latched)
+        assert FaultFile(path).load() == latched
     assert os.listdir(tmp_path) == ["faults"]
 
 
@@ -86,17 +86,17 @@ def test_whatever_a_station_can_have_is_loaded_as_it_was_saved(data: st.DataObje
     station = data.draw(stations())
     faults = data.draw(st.frozensets(st.sampled_from(every_fault(station))))
     with TemporaryDirectory() as folder:
-        FaultLatch(Path(folder) / "faults").save(faults)
-        assert FaultLatch(Path(folder) / "faults").load() == faults
+        FaultFile(Path(folder) / "faults").save(faults)
+        assert FaultFile(Path(folder) / "faults").load() == faults
     assert faults_of(SimpleNamespace(**bits_of(faults, station))) == faults
 
 
 def test_a_file_of_the_first_version_is_read(tmp_path: Path) -> None:
     path = tmp_path / "faults"
     path.write_text(json.dumps(OLD))
-    assert FaultLatch(path).load() == SOME
+    assert FaultFile(path).load() == SOME
     path.write_text(json.dumps(OLD | {"emergency_stop": False} | ADDED_LATER))
-    assert FaultLatch(path).load() == SOME - {Fault("emergency_stop")} | {
+    assert FaultFile(path).load() == SOME - {Fault("emergency_stop")} | {
         Fault("gun_out", gun=2),
         Fault("module_out", module=7),
         Fault("module_out", module=8),
@@ -122,7 +122,7 @@ def test_a_file_of_a_later_program_is_refused(
     path = tmp_path / "faults"
     path.write_text(json.dumps(stored))
     with pytest.raises(BadInput) as refusal:
-        FaultLatch(path).load()
+        FaultFile(path).load()
     assert f"{path}: {said}" in str(refusal.value)
     assert "install the version that wrote it, or inspect the station" in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -146,7 +146,7 @@ def test_it_is_on_disk_before_save_returns(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "fsync", flush)
     monkeypatch.setattr(Path, "replace", move)
-    FaultLatch(path).save(SOME)
+    FaultFile(path).save(SOME)
     assert done == ["flush file True", "move", "flush folder True"]
 
 
@@ -154,25 +154,25 @@ def test_a_loss_of_power_in_the_middle_keeps_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "faults"
-    FaultLatch(path).save(SOME)
+    FaultFile(path).save(SOME)
 
     def no_power(file: int) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", no_power)
     with pytest.raises(KeyboardInterrupt):
-        FaultLatch(path).save(frozenset())
-    assert FaultLatch(path).load() == SOME
+        FaultFile(path).save(frozenset())
+    assert FaultFile(path).load() == SOME
 
 
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "faults"
-    FaultLatch(path).save(SOME)
+    FaultFile(path).save(SOME)
     whole = path.read_bytes()
     for length in range(len(whole.rstrip())):
         path.write_bytes(whole[:length])
         with pytest.raises(BadInput, match="faults"):
-            FaultLatch(path).load()
+            FaultFile(path).load()
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "faults"
     path.write_text(text)
     with pytest.raises(BadInput, match="faults: cannot be read") as refused:
-        FaultLatch(path).load()
+        FaultFile(path).load()
     assert len(str(refused.value)) < 300
 
 
@@ -245,7 +245,7 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
     def fails(path: Path, text: str) -> None:
         raise error
 
-    latch = FaultLatch(tmp_path / "faults")
+    latch = FaultFile(tmp_path / "faults")
     monkeypatch.setattr(whole_file, "write", fails)
     with pytest.raises(BadInput, match=f"faults: {said}; allowed is a file that can be written$"):
         latch.load()
@@ -255,11 +255,11 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
 
 def test_the_file_and_its_folders_are_made_at_the_first_start(tmp_path: Path) -> None:
     path = tmp_path / "lib" / "station" / "faults"
-    assert FaultLatch(path).load() == frozenset()
+    assert FaultFile(path).load() == frozenset()
     assert json.loads(path.read_text()) == {"version": 2, "faults": []}
     below_a_file = path / "faults"
     with pytest.raises(BadInput, match=r"allowed is a file that can be written$"):
-        FaultLatch(below_a_file).load()
+        FaultFile(below_a_file).load()
 
 
 def test_random_bytes_are_refused(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_random_bytes_are_refused(tmp_path: Path) -> None:
     for seed in range(50):
         path.write_bytes(random.Random(seed).randbytes(200))
         with pytest.raises(BadInput):
-            FaultLatch(path).load()
+            FaultFile(path).load()
 
 
 def test_a_weld_is_on_disk_before_it_is_reported_and_known_after_a_restart(tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_weld_is_on_disk_before_it_is_reported_and_known_after_a_restart(tmp_p
     with WorkingStation(REFERENCE, faults_path=path) as at_work:
         on_disk: list[bool] = []
         at_work.controller.faults._report = lambda _: on_disk.append(
-            FaultLatch(path).load() == {Fault("welded", 1, 1)}
+            FaultFile(path).load() == {Fault("welded", 1, 1)}
         )
         at_work.inject("weld 1:1")
         at_work.ask({1: 40})
@@ -314,10 +314,10 @@ def test_a_disk_that_takes_no_fault_ends_nothing_and_is_tried_again(
             at_work.go_on(5, skip=False)
             assert not any(at_work.live.values())
             assert 5 <= len(tries) <= 8
-            assert FaultLatch(path).load() == frozenset()
+            assert FaultFile(path).load() == frozenset()
         at_work.go_on(2, skip=False)
         latched = {Fault("stopped"), Fault("module_out", module=9)}
-        assert at_work.state.latched == FaultLatch(path).load() == latched
+        assert at_work.state.latched == FaultFile(path).load() == latched
         assert at_work.reported == [
             f"fault file {path}: as if; what is latched is in memory only until it takes it",
             f"fault file {path}: takes what is latched again",
@@ -342,7 +342,7 @@ def test_two_welds_of_an_earlier_process_lock_both_guns_from_the_first_scan(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "faults"
-    FaultLatch(path).save(frozenset([Fault("welded", 1, 1), Fault("welded", 2, 1)]))
+    FaultFile(path).save(frozenset([Fault("welded", 1, 1), Fault("welded", 2, 1)]))
     with WorkingStation(REFERENCE, faults_path=path) as at_work:
         at_work.ask({1: 40, 2: 40, 3: 40})
         at_work.scan()
@@ -367,6 +367,6 @@ def test_a_controller_does_not_start_with_a_fault_of_a_part_that_it_lacks(tmp_pa
         Fault("gun_out", gun=0): "gun 0",
         Fault("expander_lost", expander=4): "expander 4",
     }.items():
-        FaultLatch(path).save(frozenset([fault]))
+        FaultFile(path).save(frozenset([fault]))
         with pytest.raises(BadInput, match=which), WorkingStation(REFERENCE, faults_path=path):
             pass
