@@ -114,7 +114,7 @@ def test_a_held_bus_is_let_go_and_a_read_only_card_ends_nothing(bench: Bench) ->
         bench.clear(held)
     bench.wait_for(ODD)
     bench.machine.run("mount -o remount,ro /card")
-    bench.strike("aux-stuck-open 1:1")
+    bench.strike("aux-stuck-open 1:1 for 15s")
     bench.wait_until(lambda _: told(run, "/card/faults.json", "what is latched is in memory only"))
     bench.wait_until(lambda _: told(run, "contactor 1:1", "failed open"))
     bench.wait_until(lambda feeding: counts(feeding) == counts(ODD))
