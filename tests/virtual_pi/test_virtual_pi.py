@@ -103,8 +103,8 @@ def test_a_held_bus_is_let_go_and_a_read_only_card_ends_nothing(bench: Bench) ->
     is written when the card takes it."""
     for command in ("mkdir -p /card", "mount -t tmpfs card /card"):
         bench.machine.run(command)
-    run = bench.run(f"{RUN} /card/faults.json --demands /root/to_and_fro.csv")
-    bench.wait_for(ODD, START_S)
+    run = bench.run(f"{RUN} /card/faults.json --demands /root/odd_to_even.csv")
+    bench.wait_for(EVEN, START_S)
     held = BusFault("timeout", count=None)
     bench.inject(held)
     try:
@@ -112,12 +112,12 @@ def test_a_held_bus_is_let_go_and_a_read_only_card_ends_nothing(bench: Bench) ->
         bench.wait_until(lambda _: not bench.closed())
     finally:
         bench.clear(held)
-    bench.wait_for(ODD)
+    bench.wait_for(EVEN)
     bench.machine.run("mount -o remount,ro /card")
-    bench.strike("aux-stuck-open 1:1 for 15s")
+    bench.strike("aux-stuck-open 2:1 for 15s")  # then it is mended, for the tests to come
     bench.wait_until(lambda _: told(run, "/card/faults.json", "what is latched is in memory only"))
-    bench.wait_until(lambda _: told(run, "contactor 1:1", "failed open"))
-    bench.wait_until(lambda feeding: counts(feeding) == counts(ODD))
+    bench.wait_until(lambda _: told(run, "contactor 2:1", "failed open"))
+    bench.wait_until(lambda feeding: counts(feeding) == counts(EVEN))
     assert bench.machine.run("cut -c1- /card/faults.json") == ['{"version": 2, "faults": []}']
     bench.machine.run("mount -o remount,rw /card")
     bench.wait_until(lambda _: told(run, "/card/faults.json", "takes what is latched again"))
