@@ -77,8 +77,9 @@ def controlled(
         disk = disk or AtOnce()
         faults = LatchedFaults(station, FaultFile(faults_path), report, disk)
         stack.callback(faults.finish)
-        bank, lines, supervision = stack.enter_context(wires(station, watchdog_device))
         dates = ProofDates(None if faults_path is None else beside(faults_path), report, disk)
+        stack.callback(dates.close)  # and only after the wires: no module waits for a disk
+        bank, lines, supervision = stack.enter_context(wires(station, watchdog_device))
         controller = SelfTesting(
             station,
             bank,
@@ -99,8 +100,6 @@ def controlled(
         except Exception:
             controller.withdraw()
             raise
-        finally:
-            dates.close()
 
 
 def check_scan_time(station: Station) -> None:
