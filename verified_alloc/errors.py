@@ -21,6 +21,7 @@ __all__ = [
     "HardwareError",
     "MissingExtra",
     "VerifiedAllocError",
+    "reason",
     "shown",
 ]
 
@@ -33,6 +34,11 @@ class BadInput(VerifiedAllocError, ValueError):
     """
 
     exit_code = 2
+
+
+def reason(error: OSError) -> str:
+    """Why the operating system refused, in a few words."""
+    return (error.strerror or type(error).__name__).lower()
 
 
 def shown(value: object) -> str:

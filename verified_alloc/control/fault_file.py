@@ -11,7 +11,7 @@ from typing import Any
 from hardware import HardwareError
 from verified_alloc import whole_file
 from verified_alloc.control.fault_kinds import KINDS, NUMBERS, Fault, in_order
-from verified_alloc.errors import BadInput, shown
+from verified_alloc.errors import BadInput, reason, shown
 
 VERSION = 2
 FIRST_VERSION = {
@@ -73,7 +73,7 @@ class FaultFile:
             self._write(frozenset())
         except OSError as error:
             raise BadInput(
-                f"fault file {path}: {_reason(error)}; allowed is a file that can be written"
+                f"fault file {path}: {reason(error)}; allowed is a file that can be written"
             ) from error
 
     def save(self, faults: frozenset[Fault]) -> None:
@@ -81,7 +81,7 @@ class FaultFile:
         try:
             self._write(faults)
         except OSError as error:
-            raise HardwareError(f"fault file {self.path}: {_reason(error)}") from error
+            raise HardwareError(f"fault file {self.path}: {reason(error)}") from error
 
     def _write(self, faults: frozenset[Fault]) -> None:
         stored = [
@@ -90,10 +90,6 @@ class FaultFile:
         ]
         if self.path is not None:
             whole_file.write(self.path, json.dumps({"version": VERSION, "faults": stored}))
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
 
 
 def _faults(stored: Any) -> frozenset[Fault]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from verified_alloc import whole_file
 from verified_alloc.control.proof_tests import FAILED, PASSED, Outcome
+from verified_alloc.errors import reason
 
 CLOSE_S = 5.0
 """A disk that does not answer is waited for so long in the end."""
@@ -79,7 +80,7 @@ class ProofDates:
         try:
             writing.result()
         except OSError as error:
-            self._report(f"proof tests {self._path}: {_reason(error)}; dates last until the end")
+            self._report(f"proof tests {self._path}: {reason(error)}; dates last until the end")
 
     def close(self) -> None:
         """What is noted is on disk, or told not to be."""
@@ -96,12 +97,8 @@ class ProofDates:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:
-            why = _reason(error) if isinstance(error, OSError) else "it is damaged"
+            why = reason(error) if isinstance(error, OSError) else "it is damaged"
             self._report(
                 f"proof tests {self._path}: cannot be read ({why}); all count as never tested"
             )
             return {}
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()

@@ -9,7 +9,7 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from verified_alloc.errors import BadInput
+from verified_alloc.errors import BadInput, reason
 
 # Python's own parsers also take underscores, "nan", "inf", digits of other scripts and exponents
 # that no memory holds; our files have none of them.
@@ -31,8 +31,7 @@ def csv_file(path: str | Path, kind: str, allowed: str) -> CsvFile:
     try:
         Path(path).open("rb").close()
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise BadInput(f"{name or repr(name)}: {reason}; {allowed}") from error
+        raise BadInput(f"{name or repr(name)}: {reason(error)}; {allowed}") from error
     except ValueError as error:  # a NUL in the path
         raise BadInput(f"{name}: not a path; {allowed}") from error
     return CsvFile(name, kind, lambda: Path(path).open("rb"))
