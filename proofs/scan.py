@@ -34,7 +34,6 @@ from proofs.lemmas.scan_claims import (
     only,
     power_w,
     promise_w,
-    published,
     rises,
     since,
     some_rise,
@@ -65,7 +64,7 @@ from proofs.plant import (
 )
 from verified_alloc.kernel import scan
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.scan import Disable, Enable, Write
+from verified_alloc.kernel.scan import Disable, Enable, Publish, Write
 from verified_alloc.station.model import Station
 
 
@@ -89,7 +88,7 @@ def at_start(station: Station) -> Claim:
             *map(healing.is_sound, memory.healing, memory.latched.expander_lost),
             equal([each.lost for each in memory.healing], memory.latched.expander_lost),
             memory.reset_ms == NOT_SO,
-            not_(or_(*memory.strayed)),
+            not_(or_(*memory.strayed, memory.petted)),
             *[
                 equal([each.offer_w, each.promise_w], [0, most_w])
                 for each, most_w in zip(memory.offers, station.gun_max_w, strict=True)
@@ -367,26 +366,38 @@ def invalid_is_off(station: Station) -> Claim:
     "scan.built",
     "scan.fresh_until_ms",
     "scan.moves",
+    "scan.raise_until_ms",
     "scan.conclude",
     domain=WHOLE,
     needs={IN_TIME},
 )
 def fresh_readings(station: Station, assumed: Assumed) -> Claim:
     """Whatever stalls: no contactor closes, and no enable or offer rises, by readings that are
-    older than two scans (S5)."""
+    older than two scans (S5); nor does an offer, unless the last scan has fed the relay supply's
+    watchdog, within four scans of it or of those that were skipped (S6)."""
     of = any_scan(station)
     closed_ms, enabled_ms = z3.Ints("closed_ms enabled_ms")
+    scan_ms, begun_ms = z3.Int("scan_ms"), of.observed.begun_ms
     laws = (
+        scan_ms >= 0,
         *plant.carried(assumed, only(of, Write).close_until_ms, closed_ms),
         *plant.carried(assumed, only(of, Enable).until_ms, enabled_ms),
     )
-    oldest_ms = of.observed.begun_ms + 2 * z3.Int("scan_ms")
-    told = [each.raise_until_ms == oldest_ms for each in published(of)]
+    oldest_ms = begun_ms + 2 * scan_ms
+    told_ms = only(of, Publish).until_ms
+    fed = and_(
+        of.memory.petted,
+        or_(of.observed.scans > 1, told_ms - begun_ms + of.observed.elapsed_ms <= 4 * scan_ms),
+    )
+    told = and_(told_ms <= oldest_ms, or_(told_ms < begun_ms, fed))
     return Claim(
         laws,
-        and_(closed_ms <= oldest_ms, enabled_ms <= oldest_ms, *told),
+        and_(closed_ms <= oldest_ms, enabled_ms <= oldest_ms, told),
         None,
-        (("they are that old", and_(closed_ms == oldest_ms, enabled_ms == oldest_ms)),),
+        (
+            ("they are that old", and_(closed_ms == oldest_ms, enabled_ms == oldest_ms)),
+            ("an offer may rise as late", and_(told_ms == oldest_ms, of.observed.scans == 1)),
+        ),
     )
 
 

@@ -43,6 +43,7 @@ from verified_alloc.kernel.scan import (
     Disable,
     Enable,
     Latch,
+    Lower,
     Pet,
     Publish,
     Reset,
@@ -269,8 +270,8 @@ def diagnosed_as_specified(station: Station) -> Claim:
     )
 
 
-FALLING = (Latch, Abandon, Publish, Disable, Write)
-RISING = (Publish, Disable, Enable, Publish)
+FALLING = (Latch, Abandon, Lower, Disable, Write)
+RISING = (Lower, Disable, Enable, Publish)
 ORDER = (*FALLING, *RISING, Beat, Pet, Reset, Configure)
 
 
@@ -333,6 +334,7 @@ def order_of_effects(station: Station) -> Claim:
                 implies(and_(*of.told), equal(published(of)[1].offer_w, published(of)[0].offer_w)),
                 iff(only(of, Beat).due, as_left),
                 iff(only(of, Pet).due, and_(as_left, or_(*of.observed.obeyed))),
+                iff(acts.after.petted, only(of, Pet).due),
             )
         ),
         None,
@@ -374,7 +376,7 @@ def watchdog(station: Station, assumed: Assumed) -> Claim:
 def last_look(station: Station) -> Claim:
     """A module that the last look shows enabled or on is not off for the next scan, by any count;
     its line has strayed if it is high and was not left so; nothing else changes but what has been
-    done about lost expanders."""
+    done about lost expanders, and that the watchdog was fed."""
     of = any_scan(station)
     was, now = of.acts.concluded, of.acts.after
     names = Cut().name("ages", was.ages).name("lines off", was.lines_off_ms)
@@ -395,6 +397,7 @@ def last_look(station: Station) -> Claim:
         strayed=was.strayed,
         healing=was.healing,
         reset_ms=was.reset_ms,
+        petted=was.petted,
     )
     return Claim(
         (),

@@ -24,7 +24,7 @@ from proofs.lemmas.whole_scan import (
 )
 from proofs.obligation import Claim
 from verified_alloc.kernel import offer
-from verified_alloc.kernel.scan import Publish
+from verified_alloc.kernel.scan import Lower, Publish
 from verified_alloc.station.model import Station
 
 WHOLE = "this station, any times; any target, readings, writes done and verified"
@@ -188,10 +188,10 @@ def of_each_gun(
     return Claim((), unlike(claims), None, tuple(covers))
 
 
-def published(of: WholeScan) -> list[Publish]:
-    """What is published, one after another."""
+def published(of: WholeScan) -> list[Lower | Publish]:
+    """What is lowered and published, one after another."""
     effects = (*of.acts.falling, *of.acts.rising)
-    return [effect for effect in effects if isinstance(effect, Publish)]
+    return [effect for effect in effects if isinstance(effect, Lower | Publish)]
 
 
 def still_w(of: WholeScan, gun: int, on: Any) -> Any:

@@ -142,6 +142,7 @@ def any_memory(name: str, built: Built) -> Memory:
             for gun in range(guns)
         ],
         enabled=bit("left enabled"),
+        petted=z3.Bool(f"{name} petted"),
     )
 
 
@@ -500,7 +501,7 @@ class Moment(NamedTuple):
 
     effect: Any
     published_w: Sequence[Any]
-    """By gun."""
+    """By gun: the most that it may have been told; less, where that came too late."""
     on: Sequence[Any]
     """By module: its enable line, as far as it was told."""
 
@@ -512,7 +513,7 @@ def course(of: WholeScan) -> list[Moment]:
     on: Sequence[Any] = [each.enabled for each in of.observed.modules]
     moments = []
     for effect in (*of.acts.falling, *of.acts.rising):
-        if isinstance(effect, scan.Publish):
+        if isinstance(effect, scan.Lower | scan.Publish):
             published_w = effect.offer_w
         elif isinstance(effect, scan.Disable):
             on = [and_(is_on, not_(drops)) for is_on, drops in zip(on, effect.modules, strict=True)]

@@ -1038,8 +1038,8 @@ def test_each_scan_reads_then_carries_the_acts_effects_once_in_their_order_and_l
         monkeypatch.setattr(bank, "read", read_by(bank, bank.read))
         at_work.scan(skip=False)
         kept = [scan.Latch, scan.Abandon]  # before anything is said or decided
-        falling = [scan.Publish, scan.Disable, scan.Write]
-        rising = [scan.Publish, scan.Disable, scan.Enable, scan.Publish]
+        falling = [scan.Lower, scan.Disable, scan.Write]
+        rising = [scan.Lower, scan.Disable, scan.Enable, scan.Publish]
         last = [scan.Beat, scan.Pet, scan.Reset, scan.Configure]
         decided = ["news", decider]
         assert done == [lines, bank, *kept, *decided, *falling, *rising, lines, *last]

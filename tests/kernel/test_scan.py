@@ -286,3 +286,23 @@ def test_a_contact_that_is_seen_closed_counts_whatever_else_cannot_be_read() -> 
         assert not any(patient.locked)
     update(OPEN, True, True, doubt=True)
     assert not any(patient.locked)
+
+
+@pytest.mark.parametrize(
+    ("petted", "elapsed_ms", "scans", "until_ms"),
+    [
+        (True, SCAN_MS, 1, 1000 + 2 * SCAN_MS),
+        (True, 3 * SCAN_MS, 1, 1000 + SCAN_MS),
+        (True, 9 * SCAN_MS, 1, 1000 - 5 * SCAN_MS),
+        (True, 9 * SCAN_MS, 9, 1000 + 2 * SCAN_MS),
+        (False, SCAN_MS, 1, 999),
+        (False, 9 * SCAN_MS, 9, 999),
+    ],
+)
+def test_no_offer_rises_once_the_watchdog_may_have_cut_the_supply(
+    petted: bool, elapsed_ms: int, scans: int, until_ms: int
+) -> None:
+    patient = Patient()
+    patient.memory = patient.memory._replace(petted=petted)
+    observed = Observed(*[()] * 6, False, 1000, elapsed_ms, scans)
+    assert scan.raise_until_ms(ops, BUILT, patient.memory, observed) == until_ms

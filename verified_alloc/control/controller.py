@@ -63,7 +63,8 @@ class Controller:
         self._memory = scan.restarted(self._built, self.faults.bits)
         others: Mapping[type, Carrier] = {
             scan.Latch: self.faults.latch,
-            scan.Publish: self._offers.tell,
+            scan.Lower: self._offers.lower,
+            scan.Publish: self._offers.publish,
         }
         self._wires = Wires(station, bank, lines, supervision, others)
         self._own_limit_w = station.site_limit_w

@@ -89,7 +89,12 @@ class ManualScan:
             bank,
             lines,
             supervision,
-            {scan.Publish: _nobody_hears, scan.Pet: self._pet, scan.Reset: self._reset},
+            {
+                scan.Lower: _nobody_hears,
+                scan.Publish: _nobody_hears,
+                scan.Pet: self._pet,
+                scan.Reset: self._reset,
+            },
         )
         self._no_faults = Latched(**bits_of(frozenset(), station))
         self._memory = scan.restarted(station.built, self._no_faults)

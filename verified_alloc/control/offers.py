@@ -20,17 +20,34 @@ class Offers:
         if scans:
             self._told = [(told_w, now_ms + self._lifetime_ms) for told_w, _ in self._told]
 
-    def tell(self, offer_w: Sequence[int], raise_until_ms: int) -> None:
-        """After that time no offer is renewed or raised: what was told expires by itself, and the
-        next scan knows better. Lowered it is at any time."""
-        now_ms = round(clock.now_s() * 1000)
+    def publish(self, offer_w: Sequence[int], until_ms: int) -> None:
+        """Every gun hears its offer, for as long as it then binds it. After that time none is
+        renewed or raised: what was told expires by itself, and the next scan knows better."""
+        now_ms = _now_ms()
+        if now_ms > until_ms:
+            self.lower(offer_w)
+            return
         for gun, power_w in enumerate(offer_w, start=1):
-            told_w, until_ms = self._told[gun - 1]
-            if now_ms <= raise_until_ms or (now_ms < until_ms and power_w < told_w):
-                self._told[gun - 1] = power_w, now_ms + self._lifetime_ms
-                self._publish(gun, power_w, self._lifetime_ms)
+            self._tell(gun, power_w, now_ms)
+
+    def lower(self, offer_w: Sequence[int]) -> None:
+        """Whose offer is higher than that, and has not expired, hears this one; at any time. What
+        was never told, because it came too late, is not told by this either."""
+        now_ms = _now_ms()
+        for gun, (power_w, told) in enumerate(zip(offer_w, self._told, strict=True), start=1):
+            told_w, expires_ms = told
+            if now_ms < expires_ms and power_w < told_w:
+                self._tell(gun, power_w, now_ms)
+
+    def _tell(self, gun: int, power_w: int, now_ms: int) -> None:
+        self._told[gun - 1] = power_w, now_ms + self._lifetime_ms
+        self._publish(gun, power_w, self._lifetime_ms)
 
     def withdraw(self) -> None:
         """Every gun hears 0."""
         for gun in range(1, len(self._told) + 1):
             self._publish(gun, 0, 0)
+
+
+def _now_ms() -> int:
+    return round(clock.now_s() * 1000)

@@ -30,6 +30,7 @@ from verified_alloc.kernel.healing import Healing
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
+from verified_alloc.kernel.rule import least
 from verified_alloc.kernel.switching import Writes
 from verified_alloc.kernel.wiring import Word
 
@@ -49,6 +50,8 @@ class Built(NamedTuple):
     fresh_ms: int
     """So old what was read may be when a contactor closes, an enable or an offer rises: two
     scans."""
+    petted_ms: int
+    """So long the relay supply's watchdog holds on after an edge at the least: four scans."""
     gun_max_w: Sequence[int]
     module_power_w: Sequence[int]
     contactors: Sequence[tuple[Shape, Shape]]
@@ -132,6 +135,8 @@ class Memory(NamedTuple):
     """By gun."""
     enabled: Sequence[bool]
     """By module: the enable line as the scan left it."""
+    petted: bool
+    """The watchdog of the relay supply was fed."""
 
 
 class Switched(NamedTuple):
@@ -154,12 +159,17 @@ class Abandon(NamedTuple):
     expanders: Sequence[bool]
 
 
-class Publish(NamedTuple):
-    """Tell each gun its offer; after that time, by the controller's clock, only one that is
-    lower."""
+class Lower(NamedTuple):
+    """Tell each gun its offer that was told a higher one, and nobody else."""
 
     offer_w: Sequence[int]
-    raise_until_ms: int
+
+
+class Publish(NamedTuple):
+    """Tell each gun its offer; after that time, by the controller's clock, only lower them."""
+
+    offer_w: Sequence[int]
+    until_ms: int
 
 
 class Disable(NamedTuple):
@@ -207,7 +217,9 @@ class Configure(NamedTuple):
     expanders: Sequence[bool]
 
 
-Effect = Latch | Abandon | Publish | Disable | Write | Enable | Beat | Pet | Reset | Configure
+Effect = (
+    Latch | Abandon | Lower | Publish | Disable | Write | Enable | Beat | Pet | Reset | Configure
+)
 Effects = list[Effect]
 
 
@@ -235,6 +247,7 @@ def built(
         offer_lead_ms,
         minimum_dwell_ms,
         scan_ms + scan_ms,
+        scan_ms + scan_ms + scan_ms + scan_ms,
         gun_max_w,
         module_power_w,
         contactors,
@@ -262,6 +275,7 @@ def restarted(built: Built, latched: Latched) -> Memory:
         stop_ms=NOT_SO,
         offers=[offer.restarted(max_w) for max_w in built.gun_max_w],
         enabled=[False for _ in modules],
+        petted=False,
     )
 
 
@@ -401,7 +415,7 @@ def switch(
         )
     ]
     effects: Effects = [
-        Publish([each.offer_w for each in offers], fresh_until_ms(built, observed)),
+        Lower([each.offer_w for each in offers]),
         *moves(ops, built, observed, writes),
     ]
     return memory._replace(offers=offers), Switched(writes, barred), effects
@@ -454,7 +468,7 @@ def conclude(
     ]
     raised = offer.raise_(ops, cut, affordable_w, orders.site_limit_w)
     effects: Effects = [
-        Publish([each.offer_w for each in cut], fresh_until_ms(built, observed)),
+        Lower([each.offer_w for each in cut]),
         Disable(
             [
                 ops.and_(write.enable, ops.not_(told))
@@ -468,7 +482,7 @@ def conclude(
             ],
             fresh_until_ms(built, observed),
         ),
-        Publish([each.offer_w for each in raised], fresh_until_ms(built, observed)),
+        Publish([each.offer_w for each in raised], raise_until_ms(ops, built, memory, observed)),
     ]
     return memory._replace(offers=raised, enabled=enabled), effects
 
@@ -533,13 +547,23 @@ def look_back(
             ops.and_(high, ops.not_(on)) for high, on in zip(line_high, memory.enabled, strict=True)
         ],
     )
-    heard = ops.or_(*observed.obeyed)
-    return after, [Beat(as_left), Pet(ops.and_(as_left, heard)), Reset(low), Configure(due)]
+    pet = ops.and_(as_left, ops.or_(*observed.obeyed))
+    return after._replace(petted=pet), [Beat(as_left), Pet(pet), Reset(low), Configure(due)]
 
 
 def fresh_until_ms(built: Built, observed: Observed) -> int:
-    """Until then something may close, rise or be raised by what was observed."""
+    """Until then something may close or be enabled by what was observed."""
     return observed.begun_ms + built.fresh_ms
+
+
+def raise_until_ms(ops: Ops, built: Built, memory: Memory, observed: Observed) -> int:
+    """Until then an offer may be raised: not once the watchdog may have cut the relay supply since
+    the last scan, which no line shows where no status input is wired. In scans that were skipped it
+    was fed."""
+    fresh_ms = fresh_until_ms(built, observed)
+    held_ms = least(ops, fresh_ms, observed.begun_ms - observed.elapsed_ms + built.petted_ms)
+    until_ms = ops.ite(observed.scans > 1, fresh_ms, held_ms)
+    return ops.ite(memory.petted, until_ms, observed.begun_ms - 1)
 
 
 def locked(ops: Ops, memory: Memory) -> list[bool]:
