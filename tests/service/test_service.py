@@ -335,7 +335,6 @@ def test_a_demand_kept_from_the_shell_ends_with_it(at_work: Served) -> None:
         env=ENVIRONMENT,
     )
     eventually(lambda: at_work.gun(3)["demand_kw"] == 40)
-    time.sleep(0.5)
     keeping.send_signal(signal.SIGINT)
     said, _ = keeping.communicate(timeout=30)
     assert keeping.returncode == 0

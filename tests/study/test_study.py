@@ -104,8 +104,9 @@ def test_an_interrupted_study_goes_on_and_ends_the_same(
 ) -> None:
     arguments = [minutes, *SWEEP, "--out", str(tmp_path), "--jobs", "1"]
     store = tmp_path / "results.jsonl"
-    ended = interrupted(arguments, store, number)
-    assert 2 <= ended.done < CASES
+    while (ended := interrupted(arguments, store, number)).done == CASES:
+        store.unlink()  # it was through before the signal came
+    assert ended.done >= 2
     if number != signal.SIGKILL:
         assert ended.code == 0
         assert f"{ended.done} of {CASES} replays are done" in ended.stderr

@@ -1,6 +1,7 @@
 """The commands that talk to a running station: `status`, `demand`, `clear`."""
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -98,17 +99,21 @@ def _demand(client: "Client", kw: dict[int, float], keep: bool) -> int:
             for gun, value in asked.items()
         ]
 
-    print("\n".join(tell(kw)))
     if not keep:
+        print("\n".join(tell(kw)))
         return 0
-    pause_s = client.ask("GET", "/api/station")["demand_timeout_s"] / 4
+    # Blocked and waited for: raised, it could come in the middle of a request.
+    ends = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
-        while True:
-            time.sleep(pause_s)
+        print("\n".join(tell(kw)))
+        pause_s = client.ask("GET", "/api/station")["demand_timeout_s"] / 4
+        while signal.sigtimedwait(ends, pause_s) is None:
             tell(kw)
-    except KeyboardInterrupt:
         print("\n".join(tell(dict.fromkeys(kw, 0.0))))
-        return 0
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return 0
 
 
 def _lines(state: Any) -> Sequence[str]:
