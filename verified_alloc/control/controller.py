@@ -95,7 +95,7 @@ class Controller:
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         self._offers.skipped(scans - 1, now_ms)
         lines = self._lines.read()
-        bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
+        bank = self._bank.read(self.station.timing.scan_ms / 1000, scans)
         pressed = self._supervision.stopped
         observed = self._wires.observed(lines, bank, pressed, now_ms, elapsed_ms, scans)
         told, self._acknowledged = self._acknowledged, []

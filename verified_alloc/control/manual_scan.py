@@ -108,7 +108,7 @@ class ManualScan:
         after_reset = self._bank.as_after_reset() if asked.inspect else frozenset()
         lines = self._lines.read()
         stop_pressed = self._supervision.stopped
-        bank = self._bank.read(clock.now_s() + self._period_ms / 1000)
+        bank = self._bank.read(self._period_ms / 1000)
         observed = self.wires.observed(lines, bank, False, now_ms, elapsed_ms, 1)
         memory, _ = scan.diagnose(ops, built, self._forgetful(), observed, self._orders)
         locked = tuple(scan.locked(ops, memory))
