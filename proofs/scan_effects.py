@@ -160,8 +160,8 @@ def diagnosed_as_specified(station: Station) -> Claim:
     expander: ages, faults and contacts as `diagnosis` has them; an expander is out of order once it
     is misconfigured or has not obeyed in more than three scans in a row, good ones wearing off,
     until it obeys right after it was configured anew; that was in vain where it does not, or not
-    for long; it is latched as lost where six times did not help; an enable line is held high
-    once it has strayed so (S8)."""
+    for long; it is latched as lost where six times did not help, and some expander has answered for
+    two seconds; an enable line is held high once it has strayed so (S8)."""
     of = any_scan(station)
     was, now, seen = of.memory, of.acts.diagnosed, of.observed
     times, elapsed_ms, scans = of.built.timing, seen.elapsed_ms, seen.scans
@@ -226,7 +226,10 @@ def diagnosed_as_specified(station: Station) -> Claim:
         return and_(
             equal(now.silence[at], silence),
             iff(after.lost, or_(latched, wrong, and_(before.lost, not_(found)))),
-            iff(now.latched.expander_lost[at], or_(latched, and_(after.lost, after.tries >= 6))),
+            iff(
+                now.latched.expander_lost[at],
+                or_(latched, and_(after.lost, after.tries >= 6, now.answering_ms >= 2000)),
+            ),
             iff(
                 after.in_vain,
                 or_(
@@ -238,6 +241,8 @@ def diagnosed_as_specified(station: Station) -> Claim:
             ),
         )
 
+    grown_ms = z3.If(was.answering_ms >= 0, was.answering_ms + elapsed_ms, 0)
+    answering_ms = z3.If(z3.Or(*seen.obeyed, *seen.misconfigured), grown_ms, -1)
     return Claim(
         (),
         implies(
@@ -245,6 +250,7 @@ def diagnosed_as_specified(station: Station) -> Claim:
             and_(
                 *map(of_module, of.modules),
                 *map(of_expander, range(len(was.silence))),
+                implies(was.answering_ms >= -1, now.answering_ms == answering_ms),
                 iff(
                     now.latched.emergency_stop,
                     or_(was.latched.emergency_stop, seen.stop_pressed),

@@ -131,6 +131,7 @@ def any_memory(name: str, built: Built) -> Memory:
         silence=ints(f"{name} silence", expanders),
         healing=[any_healing(f"{name} expander {at + 1}") for at in range(expanders)],
         reset_ms=z3.Int(f"{name} reset_ms"),
+        answering_ms=z3.Int(f"{name} answering_ms"),
         strayed=bit("strayed"),
         stray=[z3.Int(f"{each} stray") for each in of],
         feeding=[list(column) for column in zip(*row("feeds"), strict=True)],

@@ -36,6 +36,7 @@ DOCUMENTED = [
     ({1: 160, 3: 120, 5: 80}, {1: (1, 2, 3, 4), 3: (5, 6, 7), 5: (8, 9)}),
 ]
 NOTHING: dict[int, tuple[int, ...]] = {}
+BUS_IS_DEAD = "no expander answers: is the I2C bus held, are they supplied?"
 
 
 def with_timing(station: Station = REFERENCE, **figures: int) -> Station:
@@ -734,8 +735,11 @@ def test_a_dead_bus_takes_everything_off_within_the_reaction_time() -> None:
         assert not at_work.closed  # RESET opened them, without current
         assert at_work.monitor.broken_current_a == 0
         assert not at_work.cabinet.watchdog_fed
+        assert at_work.state.alarms == (BUS_IS_DEAD,)
         at_work.go_on(120)
-        assert reported(at_work).count("are lost") == 4
+        assert at_work.state.alarms == (BUS_IS_DEAD,)
+        assert at_work.reported.count(BUS_IS_DEAD) == 1
+        assert not at_work.state.latched
         assert not at_work.bad()
 
 
@@ -758,7 +762,7 @@ def test_a_contact_in_motion_is_looked_over_before_it_can_be_accused() -> None:
     assert explained_mismatch(1, 20) // GOOD_SCANS_PER_MISMATCH == contactors._IN_MOTION_SCANS
 
 
-@pytest.mark.parametrize("for_s", [1, 8])
+@pytest.mark.parametrize("for_s", [1, 8, 180])
 def test_a_bus_that_comes_back_serves_again_without_anybody(for_s: int) -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.ask({1: 160, 3: 120})
@@ -773,17 +777,19 @@ def test_a_bus_that_comes_back_serves_again_without_anybody(for_s: int) -> None:
         assert not at_work.bad()
 
 
-def test_a_bus_that_was_given_up_serves_again_once_it_is_cleared() -> None:
+@pytest.mark.parametrize("for_ms", [400, 10_000])
+def test_a_bus_that_hangs_again_and_again_gives_no_expander_up(for_ms: int) -> None:
     with WorkingStation(REFERENCE) as at_work:
-        at_work.ask({1: 160})
+        at_work.ask({1: 160, 3: 120})
         settle(at_work)
-        at_work.inject("timeout for 180s")
-        at_work.go_on(200)
-        assert reported(at_work).count("are lost") == 4
-        for position in range(4):
-            at_work.controller.clear_expander(position)
-        at_work.go_on(15)
-        assert len(at_work.live[1]) == 4
+        for times in range(1, 9):
+            at_work.inject(f"timeout @ {at_work.now_ms}ms for {for_ms}ms")
+            at_work.go_on(for_ms / 1000 + 15)
+            assert at_work.feeds_as_decided()
+            assert at_work.reported.count(BUS_IS_DEAD) == times
+            assert at_work.reported.count("expanders answer again") == times
+            assert not at_work.state.alarms
+        assert not at_work.state.latched
         assert not at_work.bad()
 
 

@@ -10,6 +10,7 @@ from hardware.contactors import ContactorController
 from hardware.modules import PowerModuleController
 from hardware.supervision import Supervision
 from verified_alloc.control import clearing
+from verified_alloc.control.alarms import alarms
 from verified_alloc.control.decider import Decider
 from verified_alloc.control.fault_kinds import describe
 from verified_alloc.control.latched_faults import LatchedFaults
@@ -155,6 +156,7 @@ class Controller:
             latched=self.faults.latched,
             faults=self.faults.without(memory),
             held_ms=tuple(self.held_ms(gun) for gun in self._guns),
+            alarms=alarms(self._built, memory),
             stopped=memory.stop_ms > NOT_SO or memory.latched.stopped,
             idle=not any(memory.enabled) and not any(connected),
             settled=live == tuple(allocation.modules.values()),
