@@ -34,7 +34,7 @@ from proofs.obligation import Claim, collected, obligation
 from proofs.plant import (
     LINES,
 )
-from verified_alloc.kernel import diagnosis, dwell, switching
+from verified_alloc.kernel import diagnosis, dwell, supply, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, ContactorFaults, ModuleFaults
 from verified_alloc.kernel.scan import (
     Abandon,
@@ -165,6 +165,7 @@ def diagnosed_as_specified(station: Station) -> Claim:
     of = any_scan(station)
     was, now, seen = of.memory, of.acts.diagnosed, of.observed
     times, elapsed_ms, scans = of.built.timing, seen.elapsed_ms, seen.scans
+    no_supply = of.none_follows
 
     def counted(wrong: Any, count: Any) -> Any:
         raised = z3.If(count < 12, count, 12) + 4
@@ -195,7 +196,14 @@ def diagnosed_as_specified(station: Station) -> Claim:
         off = z3.Not(z3.Or(read.enabled, read.reports_on))
         lines_ms = was.lines_off_ms[m]
         return and_(
-            equal(ages, diagnosis.ages(z3_terms, times, read, was.ages[m], elapsed_ms, scans)),
+            equal(
+                ages,
+                supply.excused(
+                    z3_terms,
+                    diagnosis.ages(z3_terms, times, read, was.ages[m], elapsed_ms, scans),
+                    no_supply,
+                ),
+            ),
             equal(contactors, [faults.welded[m], faults.failed_open[m]]),
             equal(
                 now.closed[m],
@@ -251,6 +259,10 @@ def diagnosed_as_specified(station: Station) -> Claim:
                 *map(of_module, of.modules),
                 *map(of_expander, range(len(was.silence))),
                 implies(was.answering_ms >= -1, now.answering_ms == answering_ms),
+                equal(
+                    now.none_follows_ms,
+                    diagnosis.lasting(z3_terms, no_supply, was.none_follows_ms, elapsed_ms),
+                ),
                 iff(
                     now.latched.emergency_stop,
                     or_(was.latched.emergency_stop, seen.stop_pressed),

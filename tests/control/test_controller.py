@@ -36,6 +36,7 @@ DOCUMENTED = [
     ({1: 160, 3: 120, 5: 80}, {1: (1, 2, 3, 4), 3: (5, 6, 7), 5: (8, 9)}),
 ]
 NOTHING: dict[int, tuple[int, ...]] = {}
+NO_SUPPLY = "no contactor closes: is the relay supply there?"
 BUS_IS_DEAD = "no expander answers: is the I2C bus held, are they supplied?"
 
 
@@ -755,6 +756,44 @@ def test_reset_is_low_for_longer_than_its_off_delay_whatever_the_modules_take() 
         assert cabinet.now_us - low_since_us > cabinet.timing.off_delay_ms * 1000
         assert not at_work.closed
         assert at_work.monitor.broken_current_a == 0
+
+
+@pytest.mark.parametrize(
+    "cut",
+    ["relay-supply-off", "coil-supply-off", f"line-low {REFERENCE.hardware.watchdog_pin}"],
+)
+@pytest.mark.parametrize("more", [{}, {2: 80}, {2: 80, 3: 0}], ids=["same", "more", "others"])
+def test_without_supply_no_contactor_is_accused_and_it_is_told(
+    cut: str, more: dict[int, float]
+) -> None:
+    """Demands change meanwhile, and contactors of others are tried."""
+    with WorkingStation(REFERENCE) as at_work:
+        at_work.ask({1: 160, 3: 120})
+        settle(at_work)
+        at_work.inject(f"{cut} @ {at_work.now_ms}ms for 4s")
+        at_work.go_on(2.5)
+        assert at_work.state.alarms == (NO_SUPPLY,)
+        at_work.ask(more)
+        at_work.go_on(1.3)
+        assert not at_work.closed
+        assert at_work.state.alarms == (NO_SUPPLY,)
+        at_work.go_on(SETTLING_S)
+        assert at_work.feeds_as_decided()
+        assert at_work.state.settled
+        assert at_work.reported.count(NO_SUPPLY) == 1
+        assert at_work.reported[-1] == "contactors close again"
+        assert not at_work.state.latched
+        assert not at_work.state.alarms
+        assert not at_work.bad()
+
+
+def test_a_contactor_that_fails_open_is_latched_while_another_is_closed_or_alone() -> None:
+    for demands in ({1: 160}, {1: 40}):
+        with WorkingStation(strictly_documented()) as at_work:
+            at_work.inject("coil-open 1:1")
+            at_work.ask(demands)
+            settle(at_work)
+            assert at_work.reported == ["contactor 1:1 failed open"]
 
 
 def test_a_contact_in_motion_is_looked_over_before_it_can_be_accused() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from verified_alloc.kernel import supply
 from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.kernel.scan import Built, Memory
 
@@ -19,7 +20,14 @@ def _bus_is_dead(built: Built, memory: Memory) -> bool:
     return memory.answering_ms <= NOT_SO and all(each.lost for each in memory.healing)
 
 
+def _none_follows(built: Built, memory: Memory) -> bool:
+    return supply.is_to_be_told(built.timing, memory.none_follows_ms)
+
+
 ALARMS = (
+    Alarm(
+        _none_follows, "no contactor closes: is the relay supply there?", "contactors close again"
+    ),
     Alarm(
         _bus_is_dead,
         "no expander answers: is the I2C bus held, are they supplied?",

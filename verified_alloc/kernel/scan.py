@@ -15,7 +15,7 @@ target will do. If the process dies between two effects, the next one begins wit
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from verified_alloc.kernel import diagnosis, dwell, healing, offer, switching, wiring
+from verified_alloc.kernel import diagnosis, dwell, healing, offer, supply, switching, wiring
 from verified_alloc.kernel import latched as faults
 from verified_alloc.kernel.diagnosis import (
     GOOD_SCANS_PER_MISMATCH,
@@ -121,6 +121,8 @@ class Memory(NamedTuple):
     """For so long RESET has been held low,"""
     answering_ms: int
     """and for so long some expander has answered: at a start, long enough."""
+    none_follows_ms: int
+    """For so long no contactor has followed its coil, of two or more."""
     strayed: Sequence[bool]
     """By module: its enable line was high when the last scan ended, and should not have been;"""
     stray: Sequence[int]
@@ -270,6 +272,7 @@ def restarted(built: Built, latched: Latched) -> Memory:
         healing=[healing.restarted(lost) for lost in latched.expander_lost],
         reset_ms=NOT_SO,
         answering_ms=healing.PAUSE_MS,
+        none_follows_ms=NOT_SO,
         strayed=[False for _ in modules],
         stray=[0 for _ in modules],
         feeding=[[False for _ in modules] for _ in guns],
@@ -287,10 +290,12 @@ def diagnose(
 ) -> tuple[Memory, Effects]:
     """The first act: what the readings make of ages, faults and stops."""
     timing, before, elapsed_ms = built.timing, memory.latched, observed.elapsed_ms
-    ages = [
+    counted = [
         diagnosis.ages(ops, timing, module, was, elapsed_ms, observed.scans)
         for module, was in zip(observed.modules, memory.ages, strict=True)
     ]
+    none_follows = supply.none_follows(ops, observed.modules, before.welded)
+    ages = [supply.excused(ops, each, none_follows) for each in counted]
     contactors = [
         diagnosis.contactor_faults(
             ops, timing, module, its_ages, ContactorFaults(welded, failed_open)
@@ -372,6 +377,7 @@ def diagnose(
         silence=silence,
         healing=healed,
         answering_ms=answering_ms,
+        none_follows_ms=diagnosis.lasting(ops, none_follows, memory.none_follows_ms, elapsed_ms),
         stray=stray,
         feeding=feeding,
         fed_ms=dwell.fed_ms(ops, feeding, memory.feeding, memory.fed_ms, elapsed_ms),
