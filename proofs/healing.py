@@ -7,9 +7,11 @@ from proofs.lemmas.scan_claims import ACTS, WHOLE, only
 from proofs.lemmas.whole_scan import Cut, WholeScan, any_scan, unlike
 from proofs.obligation import Claim, collected, obligation
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.healing import HOUR_MS, PAUSE_MS, RESET_MS, TRIES, Healing
+from verified_alloc.kernel.healing import PAUSE_MS, RESET_MS, TRIES, Healing
 from verified_alloc.kernel.scan import Configure, Reset
 from verified_alloc.station.model import Station
+
+HOUR_MS = 60 * 60 * 1000
 
 
 def is_sound(each: Healing, latched: Any) -> Any:
