@@ -107,6 +107,7 @@ class ContactorController:
         self._scrub_each_scan = scrubs_each_scan(needed, scan_ms)
         self._reads = 0
         self._odd_scans = [0] * needed
+        self._lost_s = 0.0  # to transfers that failed, in this scan
 
     @property
     def transactions(self) -> int:
@@ -197,14 +198,16 @@ class ContactorController:
 
     # The scan: reading.
 
-    def read(self, deadline_s: float, scans: int = 1) -> BankReading:
+    def read(self, patience_s: float, scans: int = 1) -> BankReading:
         """Look at every chip: at the latches once, at the contacts twice, and in turn at all
         registers of some; `scans` were due since the last one. Never raises OSError.
 
         What went wrong is tried again when everything else has been read. A chip that failed
         last time comes last and is given up when it is silent, and before it the others of its
-        bus. What is not read by `deadline_s` (of `hardware.clock`) is not answered.
+        bus. Once transfers that fail have taken `patience_s`, what is not read is not answered;
+        that the computer stood still is no reason not to read on.
         """
+        self._lost_s = 0.0
         sound: list[_Look] = []
         suspects: list[_Look] = []
         given_up = self._given_up()
@@ -217,10 +220,10 @@ class ContactorController:
         if suspects:
             hanging = {look[0].device.bus for look in suspects}
             sound.sort(key=lambda look: look[0].device.bus in hanging)
-        self._take(sound, 1 + RETRIES, deadline_s)
+        self._take(sound, 1 + RETRIES, patience_s)
         if suspects:
-            self._take(suspects, 1 + RETRIES, deadline_s, patient=False)
-        if given_up and clock.now_s() < deadline_s:
+            self._take(suspects, 1 + RETRIES, patience_s, patient=False)
+        if given_up and self._lost_s < patience_s:
             self._try_again(given_up[self._reads % len(given_up)])
         self._reads += 1
         for output in self._outputs:
@@ -262,7 +265,7 @@ class ContactorController:
         return [(chip, chip.look_over) for chip in due]
 
     def _take(
-        self, looks: list[_Look], rounds: int, deadline_s: float, patient: bool = True
+        self, looks: list[_Look], rounds: int, patience_s: float, patient: bool = True
     ) -> None:
         """Take these looks, and what failed again in further rounds; not patient: a chip that is
         silent once is not asked again. A bus with a silent chip may hang, and each transfer on it
@@ -272,15 +275,17 @@ class ContactorController:
             silent: set[Chip] = set()
             waiting = deque(looks)
             while waiting:
-                if clock.now_s() >= deadline_s:
+                if self._lost_s >= patience_s:
                     return
                 chip, look = waiting.popleft()
                 if chip in silent or chip.lost:
                     again.append((chip, look))
                     continue
+                begun_s = clock.now_s()
                 try:
                     done = look()
                 except OSError:
+                    self._lost_s += clock.now_s() - begun_s
                     chip.note("no answer")
                     silent.add(chip)
                     bus = chip.device.bus

@@ -47,14 +47,17 @@ def waits(each: Offer, lead_ms: Any, within_ms: Any) -> Any:
 def first_of_all(station: Station) -> Claim:
     """It is the shortest of all waits, one after another: of each age of a module for the times
     that it is compared with, of how long it has fed its gun, of stops, of each offer whose promise
-    is to change, of the pause before an expander is configured anew, and until one is steady; a day
-    where nothing waits."""
+    is to change, until the bus is in order, or it is told
+    that no contactor follows, of the pause before an expander is configured anew, and
+    until one is steady; a day where nothing waits."""
     built, memory = any_built(station), any_memory("memory", any_built(station))
     times, lead_ms = built.timing, built.offer_lead_ms
     day_ms = 24 * 60 * 60 * 1000
     due = [
         (memory.stop_ms, times.module_off_timeout_ms + times.current_decay_ms),
         (memory.stopping_ms, lead_ms + lead_ms + 1),
+        (memory.answering_ms, 2000),
+        (memory.none_follows_ms, times.contactor_operate_ms + times.contactor_operate_ms + 1),
         *[pair for ages in memory.ages for pair in of_ages(times, ages)],
         *[(fed_ms, built.minimum_dwell_ms) for fed_ms in memory.fed_ms],
     ]

@@ -1,13 +1,12 @@
 """Ages, mismatch counting and latched faults: never younger than the truth, never falsely latched,
-never forgotten (S5, S8); which guns are locked, and what is left to use.
+never forgotten (S5, S8). Which guns are locked, and what is left to use: `proofs.diagnosis_left`.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import z3
 
-from proofs import plant
+from proofs import diagnosis_left, plant
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, bools, iff, implies, not_, or_
 from proofs.lemmas.any_scan import (
@@ -28,7 +27,7 @@ from proofs.plant import (
     OPENS,
     SPACING,
 )
-from verified_alloc.kernel import diagnosis
+from verified_alloc.kernel import diagnosis, supply
 from verified_alloc.kernel.diagnosis import ContactorFaults, ModuleFaults, Timing
 from verified_alloc.station.model import Station
 
@@ -99,11 +98,18 @@ def flat(faults: ContactorFaults) -> list[Any]:
     return [*faults.welded, *faults.failed_open]
 
 
-def counted_for_cause(station: Station, times: Timing, now: plant.Scan, phase_ms: Any) -> Any:
-    """Every mismatch counted so far lies in the time since the coil last moved, and is within what
-    that explains. `phase_ms`: how late in its slot the scan began."""
+def counted_for_cause(
+    station: Station, times: Timing, now: plant.Scan, phase_ms: Any, supplied_ms: Any
+) -> Any:
+    """Every mismatch counted so far lies in the time since the coil last moved, or since there was
+    no supply for it, and is within what that explains. `phase_ms`: how late in its slot the scan
+    began; `supplied_ms`: for so long the supply has not been seen to be gone."""
     scan_ms = station.timing.scan_ms
     state, ages = now.module, now.ages
+    driven_ms = [
+        z3_terms.ite(and_(coil, supplied_ms < ms), supplied_ms, ms)
+        for coil, ms in zip(state.coil, state.coil_ms, strict=True)
+    ]
     each = diagnosis.GOOD_SCANS_PER_MISMATCH
 
     def scans_since(time_ms: Any) -> Any:
@@ -118,7 +124,7 @@ def counted_for_cause(station: Station, times: Timing, now: plant.Scan, phase_ms
                 implies(
                     iff(ages.latch[gun], state.coil[gun]),
                     and_(
-                        ages.mismatch[gun] <= each * scans_since(state.coil_ms[gun]),
+                        ages.mismatch[gun] <= each * scans_since(driven_ms[gun]),
                         implies(
                             state.coil[gun], ages.mismatch[gun] <= times.operate_mismatch - each
                         ),
@@ -141,29 +147,38 @@ def counted_for_cause(station: Station, times: Timing, now: plant.Scan, phase_ms
     "diagnosis.agree",
     "diagnosis.explained_mismatch",
     "diagnosis.contactor_faults",
+    "supply.excused",
     domain=ITS_STATION,
     assumes={CHIPS, MIRROR, OPENS},
     needs={CLOSES, SPACING},
 )
 def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
-    """A contactor that answers within its time is never latched, however often it moves (S8)."""
+    """A contactor that answers within its time is never latched, however often it moves, and
+    however often the supply of all coils is seen to be gone (S8)."""
     times = station.kernel_timing
     step = step_from(times, plant.scan("now", len(station.guns)))
     scan_ms = station.timing.scan_ms
+    supplied_ms, no_supply = z3.Int("supplied_ms"), z3.Bool("no supply")
+    next_supplied_ms = z3_terms.ite(no_supply, 0, supplied_ms + step.during.passed_ms)
+    step = step._replace(
+        after=step.after._replace(ages=supply.excused(z3_terms, step.after.ages, no_supply))
+    )
     phase_ms, next_phase_ms = z3.Int("phase_ms"), z3.Int("next phase_ms")
     given: list[Any] = [
         *laws(assumed, step),
         ages_are_sound(step.before),
-        counted_for_cause(station, times, step.before, phase_ms),
+        supplied_ms >= 0,
+        counted_for_cause(station, times, step.before, phase_ms, supplied_ms),
         *[and_(phase >= 0, phase < scan_ms) for phase in (phase_ms, next_phase_ms)],
         not_(or_(*step.before.flips, *step.after.flips)),
         not_(or_(*step.during.corrupted, *step.during.fell)),
         not_(step.overdue),
     ]
     if CLOSES in assumed:
+        operate_ms = station.timing.contactor_operate_ms
         given += [
-            plant.closes_in_time(station.timing.contactor_operate_ms, now)
-            for now in (step.before, step.after)
+            implies(ms >= operate_ms, plant.closes_in_time(operate_ms, now))
+            for now, ms in ((step.before, supplied_ms), (step.after, next_supplied_ms))
         ]
     if SPACING in assumed:
         given.append(plant.spaced(scan_ms, step.during.passed_ms, phase_ms, next_phase_ms))
@@ -173,9 +188,15 @@ def healthy_is_not_latched(station: Station, assumed: Assumed) -> Claim:
     )
     return Claim(
         tuple(given),
-        and_(counted_for_cause(station, times, step.after, next_phase_ms), not_(or_(*latched))),
+        and_(
+            counted_for_cause(station, times, step.after, next_phase_ms, next_supplied_ms),
+            not_(or_(*latched)),
+        ),
         story(step),
-        (("a mismatch is counted", step.after.ages.mismatch[0] > 4),),
+        (
+            ("a mismatch is counted", step.after.ages.mismatch[0] > 4),
+            ("without supply", and_(no_supply, step.before.ages.mismatch[0] > 4)),
+        ),
     )
 
 
@@ -236,7 +257,7 @@ def one_flip_more(station: Station, assumed: Assumed) -> Claim:
     latched = flat(diagnosis.contactor_faults(z3_terms, times, seen, ages, none))
     return Claim(
         (
-            counted_for_cause(station, times, now, 0),
+            counted_for_cause(station, times, now, 0, now.module.coil_ms[0]),
             iff(now.ages.latch[0], now.module.coil[0]),
             iff(seen.latch[0], now.module.coil[0]),
             seen.valid,
@@ -467,133 +488,4 @@ def latched_for_cause(station: Station, assumed: Assumed) -> Claim:
     )
 
 
-@obligation(
-    "diagnosis.stuck-on-is-locked",
-    "diagnosis.module_faults",
-    "diagnosis.counts_closed",
-    "diagnosis.locked",
-    domain=ANY_STATION,
-)
-def stuck_on_is_locked(station: Station, assumed: Assumed) -> Claim:
-    """A module that reports on too long after its enable fell locks the gun it is on, for good, and
-    its contactors are left alone (S8)."""
-    step = any_step(station)
-    count = len(step.target)
-    now = step.before
-    counted = bools("counted closed", count)
-    closed = diagnosis.counts_closed(z3_terms, now.readings, [False] * count, counted)
-    before = ModuleFaults(False, bools("stuck on before", count))
-    faults = diagnosis.module_faults(z3_terms, step.times, now.ages, closed, before)
-    lock = diagnosis.locked(z3_terms, [closed], [faults.stuck_on])
-    too_long = now.ages.stuck_ms >= step.times.module_off_timeout_ms
-    return Claim(
-        laws(assumed, step),
-        and_(
-            *[implies(and_(too_long, closed[gun]), lock[gun]) for gun in range(count)],
-            *[implies(before.stuck_on[gun], lock[gun]) for gun in range(count)],
-            implies(
-                and_(now.readings.valid, now.readings.reports_on, not_(step.overdue)),
-                not_(step.writes.may_switch),
-            ),
-        ),
-        story(step),
-        (("stuck on", and_(too_long, or_(*closed))),),
-    )
-
-
-def matrix(name: str, rows: int, columns: int) -> list[list[Any]]:
-    """Any bits."""
-    return [bools(f"{name} {row + 1}", columns) for row in range(rows)]
-
-
-@obligation("diagnosis.locked-for-cause", "diagnosis.locked", domain="any matrix of this size")
-def only_cause_locks(station: Station, assumed: Assumed) -> Claim:
-    """A gun is locked exactly if a module joins it to another gun or is stuck on it."""
-    modules, count = len(station.modules), len(station.guns)
-    closed = matrix("closed, module", modules, count)
-    stuck_on = matrix("stuck on, module", modules, count)
-    lock = diagnosis.locked(z3_terms, closed, stuck_on)
-
-    def joined(row: Sequence[Any], gun: int) -> Any:
-        return and_(row[gun], or_(*[bit for other, bit in enumerate(row) if other != gun]))
-
-    return Claim(
-        (),
-        and_(
-            *[
-                iff(
-                    lock[gun],
-                    or_(
-                        *[joined(row, gun) for row in closed],
-                        *[row[gun] for row in stuck_on],
-                    ),
-                )
-                for gun in range(count)
-            ]
-        ),
-        None,
-        (("locked", or_(*lock)),),
-    )
-
-
-@obligation(
-    "diagnosis.usable-after",
-    "diagnosis.usable_after",
-    domain="this station's size; any matrix, any faults",
-)
-def service_is_as_designed(station: Station, assumed: Assumed) -> Claim:
-    """A failed module serves nobody; a gun that is out gets nothing; a failed-open contactor does
-    not exist; a welded one binds its module; two welds take out the module and its guns; a failed
-    module takes out the gun it is welded to; nothing else is lost."""
-    gun_count, module_count = len(station.guns), len(station.modules)
-    all_guns, all_modules = range(gun_count), range(module_count)
-    exists = matrix("contactor, gun", gun_count, module_count)
-    module_failed = bools("module failed", module_count)
-    gun_out = bools("gun out", gun_count)
-    failed_open = matrix("failed open, gun", gun_count, module_count)
-    welded = [
-        [and_(exists[gun][m], z3.Bool(f"welded {gun + 1}:{m + 1}")) for m in all_modules]
-        for gun in all_guns
-    ]
-    left = diagnosis.usable_after(z3_terms, exists, module_failed, gun_out, failed_open, welded)
-    every = [left.usable[gun][m] for gun in all_guns for m in all_modules]
-
-    def others(gun: int, m: int) -> Any:
-        return or_(*[welded[other][m] for other in all_guns if other != gun])
-
-    dead = [
-        or_(module_failed[m], *[and_(welded[gun][m], others(gun, m)) for gun in all_guns])
-        for m in all_modules
-    ]
-    serves = [
-        not_(or_(gun_out[gun], *[and_(welded[gun][m], dead[m]) for m in all_modules]))
-        for gun in all_guns
-    ]
-    return Claim(
-        (),
-        and_(
-            *[iff(left.in_service[gun], serves[gun]) for gun in all_guns],
-            *[
-                iff(
-                    left.usable[gun][m],
-                    and_(
-                        exists[gun][m],
-                        serves[gun],
-                        not_(dead[m]),
-                        not_(failed_open[gun][m]),
-                        not_(others(gun, m)),
-                    ),
-                )
-                for gun in all_guns
-                for m in all_modules
-            ],
-        ),
-        None,
-        (
-            ("everything is usable", and_(*every)),
-            ("nobody is in service", not_(or_(*left.in_service))),
-        ),
-    )
-
-
-OBLIGATIONS = collected(globals())
+OBLIGATIONS = (*collected(globals()), *diagnosis_left.OBLIGATIONS)

@@ -7,9 +7,11 @@ from proofs.lemmas.scan_claims import ACTS, WHOLE, only
 from proofs.lemmas.whole_scan import Cut, WholeScan, any_scan, unlike
 from proofs.obligation import Claim, collected, obligation
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.healing import HOUR_MS, PAUSE_MS, RESET_MS, TRIES, Healing
+from verified_alloc.kernel.healing import PAUSE_MS, RESET_MS, TRIES, Healing
 from verified_alloc.kernel.scan import Configure, Reset
 from verified_alloc.station.model import Station
+
+HOUR_MS = 60 * 60 * 1000
 
 
 def is_sound(each: Healing, latched: Any) -> Any:
@@ -21,7 +23,7 @@ def is_sound(each: Healing, latched: Any) -> Any:
         each.since_ms < HOUR_MS,
         each.last_ms >= NOT_SO,
         iff(each.tries > 0, each.since_ms >= 0),
-        implies(each.asked, and_(each.lost, each.tries > 0)),
+        implies(each.asked, each.lost),
         implies(latched, each.lost),
     )
 
@@ -39,6 +41,7 @@ def _named(of: WholeScan) -> Cut:
     """Names for what the first three acts made of the scan."""
     was = of.acts.concluded
     names = Cut().name("lines off", was.lines_off_ms).name("healing", was.healing)
+    names.name("answering", was.answering_ms)
     return names.name("latched", was.latched.expander_lost).name(
         "valid", [each.readings.valid for each in of.now]
     )
@@ -104,6 +107,7 @@ def reset_at_rest(station: Station) -> Claim:
 @obligation(
     "healing.six-times-an-hour",
     *ACTS,
+    "healing.counts",
     "healing.looked_at",
     "healing.spent",
     "healing.may_try",
@@ -113,8 +117,11 @@ def reset_at_rest(station: Station) -> Claim:
 )
 def healing_is_bounded(station: Station) -> Claim:
     """An expander is configured anew six times within an hour at the most, counted from the first,
-    two seconds apart; each time counts, and none is forgotten before the hour is over (S8)."""
+    two seconds apart; each time counts, and none is forgotten before the hour is over. While none
+    answers at all, and until one has for two seconds, it is the bus: no time counts, and none is
+    latched (S8)."""
     of = any_scan(station)
+    bus = of.acts.diagnosed.answering_ms < PAUSE_MS
     claims = []
     for at, asked in enumerate(only(of, Configure).expanders):
         before, after = of.memory.healing[at], of.acts.after.healing[at]
@@ -122,17 +129,20 @@ def healing_is_bounded(station: Station) -> Claim:
         was_latched, is_latched = latched
         elapsed_ms = of.observed.elapsed_ms
         over = and_(before.since_ms >= 0, before.since_ms + elapsed_ms >= HOUR_MS)
-        kept = and_(not_(over), before.tries > 0)
+        kept, counted = and_(not_(over), before.tries > 0), and_(asked, not_(bus))
         goal = and_(
             is_sound(after, is_latched),
-            implies(and_(kept, asked), after.tries == before.tries + 1),
-            implies(and_(kept, not_(asked)), after.tries == before.tries),
+            implies(and_(kept, counted), after.tries == before.tries + 1),
+            implies(and_(kept, not_(counted)), after.tries == before.tries),
             implies(kept, after.since_ms == before.since_ms + elapsed_ms),
-            implies(and_(not_(kept), asked), and_(after.tries == 1, after.since_ms == 0)),
+            implies(and_(not_(kept), counted), and_(after.tries == 1, after.since_ms == 0)),
+            implies(not_(or_(kept, counted)), after.tries == 0),
+            implies(bus, iff(is_latched, was_latched)),
             implies(asked, and_(after.asked, after.last_ms == 0)),
             implies(and_(asked, before.last_ms >= 0), before.last_ms + elapsed_ms >= PAUSE_MS),
         )
         names = Cut().name("at", before).name("latched", was_latched)
+        names.name("answering", of.acts.diagnosed.answering_ms)
         given = and_(elapsed_ms >= 0, is_sound(before, was_latched))
         claims.append(names.of(implies(given, goal)))
     return Claim((), unlike(claims))

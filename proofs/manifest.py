@@ -126,6 +126,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "absent-is-open",
     ),
     "healing": ("configured-at-rest", "reset-at-rest", "six-times-an-hour"),
+    "supply": ("none-follows", "accuses-nobody"),
     "latched": (
         "excluded",
         "contactor-is-cleared-for-cause",

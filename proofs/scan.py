@@ -87,7 +87,10 @@ def at_start(station: Station) -> Claim:
             len(memory.silence) == -(-len(station.contactors) // 14),
             *map(healing.is_sound, memory.healing, memory.latched.expander_lost),
             equal([each.lost for each in memory.healing], memory.latched.expander_lost),
-            memory.reset_ms == NOT_SO,
+            equal(
+                [memory.reset_ms, memory.answering_ms, memory.none_follows_ms],
+                [NOT_SO, 2000, NOT_SO],
+            ),
             not_(or_(*memory.strayed, memory.petted)),
             *[
                 equal([each.offer_w, each.promise_w], [0, most_w])

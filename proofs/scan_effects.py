@@ -34,7 +34,7 @@ from proofs.obligation import Claim, collected, obligation
 from proofs.plant import (
     LINES,
 )
-from verified_alloc.kernel import diagnosis, dwell, switching
+from verified_alloc.kernel import diagnosis, dwell, supply, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, ContactorFaults, ModuleFaults
 from verified_alloc.kernel.scan import (
     Abandon,
@@ -160,11 +160,12 @@ def diagnosed_as_specified(station: Station) -> Claim:
     expander: ages, faults and contacts as `diagnosis` has them; an expander is out of order once it
     is misconfigured or has not obeyed in more than three scans in a row, good ones wearing off,
     until it obeys right after it was configured anew; that was in vain where it does not, or not
-    for long; it is latched as lost where six times did not help; an enable line is held high
-    once it has strayed so (S8)."""
+    for long; it is latched as lost where six times did not help, and some expander has answered for
+    two seconds; an enable line is held high once it has strayed so (S8)."""
     of = any_scan(station)
     was, now, seen = of.memory, of.acts.diagnosed, of.observed
     times, elapsed_ms, scans = of.built.timing, seen.elapsed_ms, seen.scans
+    no_supply = of.none_follows
 
     def counted(wrong: Any, count: Any) -> Any:
         raised = z3.If(count < 12, count, 12) + 4
@@ -195,7 +196,14 @@ def diagnosed_as_specified(station: Station) -> Claim:
         off = z3.Not(z3.Or(read.enabled, read.reports_on))
         lines_ms = was.lines_off_ms[m]
         return and_(
-            equal(ages, diagnosis.ages(z3_terms, times, read, was.ages[m], elapsed_ms, scans)),
+            equal(
+                ages,
+                supply.excused(
+                    z3_terms,
+                    diagnosis.ages(z3_terms, times, read, was.ages[m], elapsed_ms, scans),
+                    no_supply,
+                ),
+            ),
             equal(contactors, [faults.welded[m], faults.failed_open[m]]),
             equal(
                 now.closed[m],
@@ -226,7 +234,10 @@ def diagnosed_as_specified(station: Station) -> Claim:
         return and_(
             equal(now.silence[at], silence),
             iff(after.lost, or_(latched, wrong, and_(before.lost, not_(found)))),
-            iff(now.latched.expander_lost[at], or_(latched, and_(after.lost, after.tries >= 6))),
+            iff(
+                now.latched.expander_lost[at],
+                or_(latched, and_(after.lost, after.tries >= 6, now.answering_ms >= 2000)),
+            ),
             iff(
                 after.in_vain,
                 or_(
@@ -238,6 +249,8 @@ def diagnosed_as_specified(station: Station) -> Claim:
             ),
         )
 
+    grown_ms = z3.If(was.answering_ms >= 0, was.answering_ms + elapsed_ms, 0)
+    answering_ms = z3.If(z3.Or(*seen.obeyed, *seen.misconfigured), grown_ms, -1)
     return Claim(
         (),
         implies(
@@ -245,6 +258,11 @@ def diagnosed_as_specified(station: Station) -> Claim:
             and_(
                 *map(of_module, of.modules),
                 *map(of_expander, range(len(was.silence))),
+                implies(was.answering_ms >= -1, now.answering_ms == answering_ms),
+                equal(
+                    now.none_follows_ms,
+                    diagnosis.lasting(z3_terms, no_supply, was.none_follows_ms, elapsed_ms),
+                ),
                 iff(
                     now.latched.emergency_stop,
                     or_(was.latched.emergency_stop, seen.stop_pressed),

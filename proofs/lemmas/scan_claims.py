@@ -70,6 +70,7 @@ def given_but_ages(of: WholeScan, m: int, names: Cut) -> None:
     names.name("held", [row[m] for row in of.held])
     names.name("stop_ms", of.acts.diagnosed.stop_ms)
     names.name("verified", of.told[m])
+    names.name("none follows", of.none_follows)
 
 
 def with_sound_ages(assumed: Assumed) -> Callable[[WholeScan, int], list[Any]]:

@@ -18,7 +18,7 @@ from proofs.algebras.z3_terms import and_, bools, iff, implies, ints, not_, or_
 from proofs.lemmas.any_scan import Assumed, ages_are_sound, in_words
 from proofs.lemmas.rule_inputs import in_model
 from proofs.plant import Interval, Scan
-from verified_alloc.kernel import offer, scan, switching
+from verified_alloc.kernel import offer, scan, supply, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages
 from verified_alloc.kernel.healing import Healing
 from verified_alloc.kernel.latched import Latched
@@ -67,6 +67,8 @@ class WholeScan(NamedTuple):
     """By gun."""
     held: list[list[Any]]
     """`[gun][module]`: the target that may be switched to now."""
+    none_follows: Any
+    """No contactor follows its coil."""
 
     @property
     def guns(self) -> range:
@@ -131,6 +133,8 @@ def any_memory(name: str, built: Built) -> Memory:
         silence=ints(f"{name} silence", expanders),
         healing=[any_healing(f"{name} expander {at + 1}") for at in range(expanders)],
         reset_ms=z3.Int(f"{name} reset_ms"),
+        answering_ms=z3.Int(f"{name} answering_ms"),
+        none_follows_ms=z3.Int(f"{name} none_follows_ms"),
         strayed=bit("strayed"),
         stray=[z3.Int(f"{each} stray") for each in of],
         feeding=[list(column) for column in zip(*row("feeds"), strict=True)],
@@ -252,6 +256,7 @@ def any_scan(station: Station) -> WholeScan:
             [each.promise_w for each in acts.switched.offers],
             built.module_power_w,
         ),
+        supply.none_follows(z3_terms, observed.modules, memory.latched.welded),
     )
 
 

@@ -24,6 +24,7 @@ SIZE = 9
 BUDGET = 3_000_000
 
 ARGUED: dict[str, str] = {
+    "deadline.next_change_ms: 1 becomes 0 #3": "the first wait is compared with itself as well",
     "diagnosis.restarted: False becomes True": (
         "it says for which latch the mismatch was counted, and that count is 0 either way"
     ),

@@ -46,6 +46,7 @@ CHOSEN = (
     "healing.configured-at-rest",
     "healing.reset-at-rest",
     "healing.six-times-an-hour",
+    "supply.accuses-nobody",
     "latched.excluded",
     "proof_test.begins-at-rest",
     "proof_test.cuts-where-no-current-is",

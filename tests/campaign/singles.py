@@ -451,6 +451,7 @@ def _computer() -> Iterator[Single]:
                  gone(power=False, expanders=False, away_s=5), dies_with_it=False)  # fmt: skip
     for stall_ms in (50, 450, 5000):
         yield Single(part, f"stands still for {stall_ms} ms", late, stalled(stall_ms),
+                     harmless="nothing closes or rises by old readings, and it reads on",
                      dies_with_it=False)  # fmt: skip
     for fault, number in (("full", errno.ENOSPC), ("read-only", errno.EROFS), ("fails", errno.EIO)):
         yield Single(part, f"disk {fault}, when 1:1 is to be latched", "loss",

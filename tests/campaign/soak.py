@@ -32,13 +32,13 @@ from verified_alloc.workload.traces import DemandTrace
 A_DAY = {
     "nack": 25, "nack-data": 25, "timeout": 20, "no-transfer": 20,
     "flip-read": 20, "flip-write": 20, "wrong-chip": 15, "drop-write": 15,
-    "stall": 40, "upset": 20, "brown-out": 10, "reset": 4, "SDA held": 3, "long stall": 3,
+    "stall": 40, "upset": 20, "brown-out": 10, "reset": 4, "SDA held": 6, "long stall": 3,
 }  # fmt: skip
 """Of each kind. What an expander has to be configured anew for is rarer: more than six tries an
-hour, and it is given up. A bus that hangs takes a try every two seconds."""
+hour, and it is given up. A bus that hangs counts for none of them."""
 MOMENTARY = ("nack", "nack-data", "timeout", "no-transfer")
 MOMENT_MS = 30
-STALL_MS, LONG_STALL_MS, RESET_MS, SDA_HELD_MS = (5, 200), (200, 5000), (1, 1000), (50, 2000)
+STALL_MS, LONG_STALL_MS, RESET_MS, SDA_HELD_MS = (5, 200), (200, 5000), (1, 1000), (50, 10_000)
 SERVICED_EVERY_MS = MS_PER_DAY // 8
 MODULE = 9
 MOST_GROWTH_KB = 100_000

@@ -18,11 +18,15 @@ from campaign.snapshot import Snapshot
 from sweep.working_station import Connected
 
 from hardware.simulated.faults import Injection
+from verified_alloc.control.alarms import ALARMS
 
 PASSING = ("the I2C bus is disturbed", ENDED)
 """What is told and not latched."""
 JOINED = re.compile(r"is joined with|joins guns|contactor .* closed while module .* is on gun")
-HEALS = re.compile(r"^(expanders .* are (out of order|configured anew)|nobody knows which)")
+HEALS = re.compile(
+    r"^(expanders .* are (out of order|configured anew)|nobody knows which"
+    rf"|{'|'.join(re.escape(text) for alarm in ALARMS for text in alarm[1:])})"
+)
 """Told, and nobody has to do anything."""
 AT_A_SCAN = 30
 """Random faults from one snapshot."""
@@ -149,7 +153,10 @@ def _wrong(handover: Handover, chosen: Sequence[Fault], ahead: Ahead) -> Iterato
     ]
     plant = any(isinstance(fault, Injection) for fault in chosen)
     hidden = plant and not handover.at_work.cabinet.status_wired
-    if ahead.feeds is None and not latched and not hidden:
+    stands = any(
+        ahead.reported.count(alarm.sentence) > ahead.reported.count(alarm.over) for alarm in ALARMS
+    )
+    if ahead.feeds is None and not (latched or stands or hidden):
         yield "neither fed as decided nor reported"
     if len(chosen) > 1 or ahead.violations:
         return

@@ -437,6 +437,8 @@ def _memory(memory: Memory, built: Built, more_to_come: bool) -> Any:
             for each, latched in zip(memory.healing, memory.latched.expander_lost, strict=True)
         ],
         reset_ms=min(memory.reset_ms, timing.current_decay_ms + RESET_MS),
+        answering_ms=min(memory.answering_ms, PAUSE_MS),
+        none_follows_ms=min(memory.none_follows_ms, 2 * timing.contactor_operate_ms + 1),
         stopping_ms=min(memory.stopping_ms, 2 * lead_ms + 1),
         stop_ms=min(memory.stop_ms, timing.module_off_timeout_ms + timing.current_decay_ms),
         offers=[

@@ -118,8 +118,8 @@ def wrong_offer_lead(monkeypatch: Patch) -> None:
 def retry_hides_a_fault(monkeypatch: Patch) -> None:
     right = ContactorController.read
 
-    def read(self, deadline_s, scans=1):  # type: ignore[no-untyped-def]
-        reading = right(self, deadline_s, scans)
+    def read(self, patience_s, scans=1):  # type: ignore[no-untyped-def]
+        reading = right(self, patience_s, scans)
         return reading._replace(answered=(True,) * len(reading.answered))
 
     monkeypatch.setattr(ContactorController, "read", read)
@@ -128,8 +128,8 @@ def retry_hides_a_fault(monkeypatch: Patch) -> None:
 def no_debounce(monkeypatch: Patch) -> None:
     right = ContactorController.read
 
-    def read(self, deadline_s, scans=1):  # type: ignore[no-untyped-def]
-        reading = right(self, deadline_s, scans)
+    def read(self, patience_s, scans=1):  # type: ignore[no-untyped-def]
+        reading = right(self, patience_s, scans)
         return reading._replace(closed_again=reading.closed)
 
     monkeypatch.setattr(ContactorController, "read", read)

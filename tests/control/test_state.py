@@ -4,7 +4,6 @@ import pytest
 from sweep.stations import REFERENCE, strictly_documented
 from sweep.working_station import WorkingStation
 
-from hardware import clock
 from verified_alloc.decide.policies.problem import NO_FAULTS
 from verified_alloc.station.faults import Faults
 
@@ -70,7 +69,7 @@ def test_connected_is_what_the_first_look_shows(monkeypatch: pytest.MonkeyPatch)
     with WorkingStation(REFERENCE) as at_work:
         bank = at_work.controller._bank
         looks = {"closed": (1 << 1, 0, 0, 0), "closed_again": (1 << 2, 0, 0, 0)}
-        shown = bank.read(clock.now_s() + 1, 1)._replace(**looks)
+        shown = bank.read(1, 1)._replace(**looks)
         monkeypatch.setattr(bank, "read", lambda *_: shown)
         state = at_work.scan(skip=False)
         assert state.connected == ((), (1,), (), (), (), ())

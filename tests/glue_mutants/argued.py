@@ -150,10 +150,10 @@ ARGUED: dict[str, str] = {
     "hardware.contactors.read: for chip in self._chips():: after what follows": (
         "which looks are due says nothing of what the last scan answered"
     ),
-    "hardware.contactors.read: if given_up and clock.now_s() < deadline_s:"
+    "hardware.contactors.read: if given_up and self._lost_s < patience_s:"
     ": after what follows": ROUND,
     "hardware.contactors._take: silent: set[Chip] = set(): after what follows": APART,
-    "hardware.contactors._take: if clock.now_s() >= deadline_s:: after what follows": (
+    "hardware.contactors._take: if self._lost_s >= patience_s:: after what follows": (
         "what is put off takes no time"
     ),
     "hardware.contactors._take: if not done:: after what follows": APART,

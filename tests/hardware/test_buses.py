@@ -52,8 +52,8 @@ class Bench:
             self.buses[other].chips[feedback].floating = lambda chip=chip: chip.word
         self.bank = ContactorController(layout, PINS, 20)
 
-    def read(self, within_s: float = 0.020) -> BankReading:
-        return self.bank.read(clock.now_s() + within_s)
+    def read(self, patience_s: float = 0.020) -> BankReading:
+        return self.bank.read(patience_s)
 
 
 @pytest.fixture
@@ -115,9 +115,9 @@ def test_it_is_read_last_where_a_scan_has_no_time_for_more(
 ) -> None:
     made = bench(HALVES)
     made.buses[1].inject(BusFault("timeout", count=None))
-    made.read(within_s=0.011)
+    made.read(patience_s=0.011)
     for _ in range(10):
-        assert made.read(within_s=0.011).answered == (False, False, True, True)
+        assert made.read(patience_s=0.011).answered == (False, False, True, True)
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,42 @@ def test_a_contact_that_lied_both_ways_ends_its_modules_use() -> None:
     assert patient.faults.modules == {1}
 
 
+TRIED = OFF._replace(latch=only(5))
+CLOSED = OFF._replace(latch=only(3), closed=only(3), closed_again=only(3))
+
+
+@pytest.mark.parametrize(
+    "other", [CLOSED, CLOSED._replace(closed=OPEN), OFF, TRIED._replace(valid=False), WELDED]
+)
+def test_a_contact_is_accused_where_another_follows_or_no_other_coil_is_on(other: Readings) -> None:
+    patient = Patient()
+    for _ in range(5):
+        patient.observes(FAILED_OPEN, other, *[OFF] * 7)
+    assert Fault("failed_open", 2, 1) in patient.latched
+
+
+@pytest.mark.parametrize("other", [TRIED, CLOSED._replace(closed=OPEN, closed_again=OPEN)])
+def test_no_contact_is_accused_while_none_follows_and_then_each_has_its_whole_time(
+    other: Readings,
+) -> None:
+    patient = Patient()
+    both = (FAILED_OPEN, other, *[OFF] * 7)
+    for _ in range(2):
+        for _ in range(100):
+            assert not patient.observes(*both)
+        assert patient.memory.none_follows_ms == 99 * SCAN_MS
+        for _ in range(4):
+            assert not patient.observes(FAILED_OPEN, CLOSED, *[OFF] * 7)
+        assert patient.memory.none_follows_ms < 0
+    assert patient.observes(FAILED_OPEN, CLOSED, *[OFF] * 7) == ["contactor 2:1 failed open"]
+
+
+def test_a_welded_contactor_says_nothing_of_the_supply() -> None:
+    patient = Patient(frozenset({Fault("welded", 3, 2)}))
+    for _ in range(100):
+        assert not patient.observes(FAILED_OPEN, CLOSED, TRIED, *[OFF] * 6)
+
+
 def test_a_slow_but_sound_contactor_is_not_latched() -> None:
     patient = Patient()
     for _ in range(20):

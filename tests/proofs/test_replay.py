@@ -221,8 +221,8 @@ def recorded(
         recorder.lines_read()
         return real_lines(self)
 
-    def read_chips(self: ContactorController, deadline_s: float, scans: int = 1) -> Any:
-        reading = real_chips(self, deadline_s, scans)
+    def read_chips(self: ContactorController, patience_s: float, scans: int = 1) -> Any:
+        reading = real_chips(self, patience_s, scans)
         recorder.chips_read()
         return reading
 

@@ -10,6 +10,7 @@ from hardware.contactors import ContactorController
 from hardware.modules import PowerModuleController
 from hardware.supervision import Supervision
 from verified_alloc.control import clearing
+from verified_alloc.control.alarms import alarms
 from verified_alloc.control.decider import Decider
 from verified_alloc.control.fault_kinds import describe
 from verified_alloc.control.latched_faults import LatchedFaults
@@ -95,7 +96,7 @@ class Controller:
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         self._offers.skipped(scans - 1, now_ms)
         lines = self._lines.read()
-        bank = self._bank.read(clock.now_s() + self.station.timing.scan_ms / 1000, scans)
+        bank = self._bank.read(self.station.timing.scan_ms / 1000, scans)
         pressed = self._supervision.stopped
         observed = self._wires.observed(lines, bank, pressed, now_ms, elapsed_ms, scans)
         told, self._acknowledged = self._acknowledged, []
@@ -155,6 +156,7 @@ class Controller:
             latched=self.faults.latched,
             faults=self.faults.without(memory),
             held_ms=tuple(self.held_ms(gun) for gun in self._guns),
+            alarms=alarms(self._built, memory),
             stopped=memory.stop_ms > NOT_SO or memory.latched.stopped,
             idle=not any(memory.enabled) and not any(connected),
             settled=live == tuple(allocation.modules.values()),

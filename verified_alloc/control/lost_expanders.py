@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.kernel.healing import TRIES
 from verified_alloc.kernel.scan import Memory
 from verified_alloc.station.model import Station
@@ -25,9 +26,10 @@ class LostExpanders:
                     " off"
                 )
         for at in sorted(self._before - lost):
-            tries = memory.healing[at].tries
-            if tries:
-                yield f"{self._names(at)} are configured anew, {tries} of {TRIES} times an hour"
+            healing = memory.healing[at]
+            if healing.last_ms > NOT_SO:  # else a person has cleared it
+                counted = f", {healing.tries} of {TRIES} times an hour" if healing.tries else ""
+                yield f"{self._names(at)} are configured anew{counted}"
         self._before = lost
 
     def _names(self, at: int) -> str:

@@ -5,6 +5,7 @@ taken away by `kernel.proof_test`. Each begins with what the last one left but f
 offers: the next part is tested all the same.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hardware import clock
@@ -17,7 +18,6 @@ from verified_alloc.control.fault_kinds import bits_of
 from verified_alloc.control.wires import Wires
 from verified_alloc.kernel import ops, proof_test, scan, wiring
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.healing import TRIES
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.kernel.proof_test import Cut
 from verified_alloc.kernel.scan import Memory, Observed, Orders, Wanted
@@ -94,6 +94,7 @@ class ManualScan:
                 scan.Publish: _nobody_hears,
                 scan.Pet: self._pet,
                 scan.Reset: self._reset,
+                scan.Configure: _found_not_mended,
             },
         )
         self._no_faults = Latched(**bits_of(frozenset(), station))
@@ -108,7 +109,7 @@ class ManualScan:
         after_reset = self._bank.as_after_reset() if asked.inspect else frozenset()
         lines = self._lines.read()
         stop_pressed = self._supervision.stopped
-        bank = self._bank.read(clock.now_s() + self._period_ms / 1000)
+        bank = self._bank.read(self._period_ms / 1000)
         observed = self.wires.observed(lines, bank, False, now_ms, elapsed_ms, 1)
         memory, _ = scan.diagnose(ops, built, self._forgetful(), observed, self._orders)
         locked = tuple(scan.locked(ops, memory))
@@ -157,12 +158,12 @@ class ManualScan:
         )
 
     def _forgetful(self) -> Memory:
-        """No fault, stop or offer is remembered. A lost expander is found, not mended."""
+        """No fault, stop or offer is remembered, nor what has been done about lost expanders."""
         nothing = scan.restarted(self._station.built, self._no_faults)
         return self._memory._replace(
             latched=self._no_faults,
             stray=nothing.stray,
-            healing=[each._replace(tries=TRIES, since_ms=0) for each in nothing.healing],
+            healing=nothing.healing,
             stop_ms=NOT_SO,
             stopping_ms=NOT_SO,
             offers=[none._replace(promise_w=0) for none in nothing.offers],
@@ -180,6 +181,10 @@ class ManualScan:
 
 def _nobody_hears(*_: object) -> None:
     """No gun is offered anything."""
+
+
+def _found_not_mended(_: Sequence[bool]) -> None:
+    """A lost expander is configured anew where that is asked."""
 
 
 def _now_ms() -> int:

@@ -45,6 +45,8 @@ class State(NamedTuple):
     """What the allocation does without."""
     held_ms: tuple[int, ...]
     """By gun, for how long its modules are still held."""
+    alarms: tuple[str, ...]
+    """What is out of order for the whole station, and ends by itself."""
     stopped: bool
     idle: bool
     """Every contactor is open and every module off."""

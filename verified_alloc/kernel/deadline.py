@@ -18,6 +18,12 @@ def next_change_ms(ops: Ops, built: Built, memory: Memory) -> int:
     waits_ms = [
         _left_ms(ops, memory.stop_ms, overdue_ms),
         _left_ms(ops, memory.stopping_ms, lead_ms + lead_ms + 1),
+        _left_ms(ops, memory.answering_ms, healing.PAUSE_MS),
+        _left_ms(
+            ops,
+            memory.none_follows_ms,
+            timing.contactor_operate_ms + timing.contactor_operate_ms + 1,
+        ),
         *[wait_ms for ages in memory.ages for wait_ms in _of_ages(ops, timing, ages)],
         *[_left_ms(ops, fed_ms, built.minimum_dwell_ms) for fed_ms in memory.fed_ms],
         *[_of_offer(ops, lead_ms, offer) for offer in memory.offers],

@@ -1,5 +1,6 @@
 """An expander that is out of order: alone and at once; configured anew as soon as everything on it
-is off, a few times an hour; latched as lost only when that does not help."""
+is off, a few times an hour; latched as lost only when that does not help. While none answers at
+all, and for a moment after, it is the bus: no time counts, and none is latched."""
 
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ TRIES = 6
 """So often within an hour, counted from the first time."""
 HOUR_MS = 3_600_000
 PAUSE_MS = 2_000
-"""Between two times."""
+"""Between two times; and a time counts once some expander has answered for so long."""
 RESET_MS = 1_000
 """So much longer than current_decay_ms RESET is held low where no expander answers: it passes an
 off-delay of at least that."""
@@ -31,7 +32,7 @@ class Healing(NamedTuple):
     in_vain: bool
     """That did not help, or not for long: nobody waits for its modules, until it is steady."""
     tries: int
-    """So often it has been configured anew,"""
+    """So often it has been configured anew, as far as it counts,"""
     since_ms: int
     """the first time so long ago, and that is less than an hour: `NOT_SO` if it was not;"""
     last_ms: int
@@ -71,15 +72,21 @@ def looked_at(
     )
 
 
-def spent(ops: Ops, healing: Healing) -> bool:
+def counts(answering_ms: int) -> bool:
+    """Some expander has answered for so long that the bus is in order."""
+    return answering_ms >= PAUSE_MS
+
+
+def spent(ops: Ops, healing: Healing, answering_ms: int) -> bool:
     """It is out of order, and has been configured anew as often as it may: for a person to see."""
-    return ops.and_(healing.lost, healing.tries >= TRIES)
+    return ops.and_(healing.lost, healing.tries >= TRIES, counts(answering_ms))
 
 
-def may_try(ops: Ops, healing: Healing, latched: bool) -> bool:
+def may_try(ops: Ops, healing: Healing, latched: bool, answering_ms: int) -> bool:
     """It may be configured anew, as far as it is about how often."""
+    left = ops.or_(healing.tries < TRIES, ops.not_(counts(answering_ms)))
     rested = pause_ms(ops, healing) <= 0
-    return ops.and_(healing.lost, ops.not_(latched), healing.tries < TRIES, rested)
+    return ops.and_(healing.lost, ops.not_(latched), left, rested)
 
 
 def pause_ms(ops: Ops, healing: Healing) -> int:
@@ -88,12 +95,13 @@ def pause_ms(ops: Ops, healing: Healing) -> int:
     return ops.ite(pauses, PAUSE_MS - healing.last_ms, 0)
 
 
-def tried(ops: Ops, before: Healing, now: bool) -> Healing:
+def tried(ops: Ops, before: Healing, now: bool, answering_ms: int) -> Healing:
     """When a scan has ended, with configuring it or without."""
+    counted = ops.and_(now, counts(answering_ms))
     return before._replace(
         asked=now,
-        tries=before.tries + ops.ite(now, 1, 0),
-        since_ms=ops.ite(ops.and_(now, before.since_ms <= NOT_SO), 0, before.since_ms),
+        tries=before.tries + ops.ite(counted, 1, 0),
+        since_ms=ops.ite(ops.and_(counted, before.since_ms <= NOT_SO), 0, before.since_ms),
         last_ms=ops.ite(now, 0, before.last_ms),
     )
 

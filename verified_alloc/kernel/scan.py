@@ -15,7 +15,7 @@ target will do. If the process dies between two effects, the next one begins wit
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from verified_alloc.kernel import diagnosis, dwell, healing, offer, switching, wiring
+from verified_alloc.kernel import diagnosis, dwell, healing, offer, supply, switching, wiring
 from verified_alloc.kernel import latched as faults
 from verified_alloc.kernel.diagnosis import (
     GOOD_SCANS_PER_MISMATCH,
@@ -118,7 +118,11 @@ class Memory(NamedTuple):
     healing: Sequence[Healing]
     """By expander: whether it is out of order, and what has been tried."""
     reset_ms: int
-    """For so long RESET has been held low."""
+    """For so long RESET has been held low,"""
+    answering_ms: int
+    """and for so long some expander has answered: at a start, long enough."""
+    none_follows_ms: int
+    """For so long no contactor has followed its coil, of two or more."""
     strayed: Sequence[bool]
     """By module: its enable line was high when the last scan ended, and should not have been;"""
     stray: Sequence[int]
@@ -267,6 +271,8 @@ def restarted(built: Built, latched: Latched) -> Memory:
         silence=[0 for _ in latched.expander_lost],
         healing=[healing.restarted(lost) for lost in latched.expander_lost],
         reset_ms=NOT_SO,
+        answering_ms=healing.PAUSE_MS,
+        none_follows_ms=NOT_SO,
         strayed=[False for _ in modules],
         stray=[0 for _ in modules],
         feeding=[[False for _ in modules] for _ in guns],
@@ -284,10 +290,12 @@ def diagnose(
 ) -> tuple[Memory, Effects]:
     """The first act: what the readings make of ages, faults and stops."""
     timing, before, elapsed_ms = built.timing, memory.latched, observed.elapsed_ms
-    ages = [
+    counted = [
         diagnosis.ages(ops, timing, module, was, elapsed_ms, observed.scans)
         for module, was in zip(observed.modules, memory.ages, strict=True)
     ]
+    none_follows = supply.none_follows(ops, observed.modules, before.welded)
+    ages = [supply.excused(ops, each, none_follows) for each in counted]
     contactors = [
         diagnosis.contactor_faults(
             ops, timing, module, its_ages, ContactorFaults(welded, failed_open)
@@ -312,25 +320,17 @@ def diagnose(
         ops.ite(ops.and_(was.asked, obeys), 0, _count(ops, ops.not_(obeys), count, observed.scans))
         for obeys, count, was in zip(observed.obeyed, memory.silence, memory.healing, strict=True)
     ]
-    healed = [
-        healing.looked_at(
-            ops,
-            was,
-            lost,
-            ops.or_(wrong, count > COUNT_LIMIT),
-            obeys,
-            elapsed_ms,
-            timing.module_discharge_ms + healing.STEADY_MS,
-        )
-        for was, lost, wrong, count, obeys in zip(
-            memory.healing,
-            before.expander_lost,
-            observed.misconfigured,
-            silence,
-            observed.obeyed,
-            strict=True,
-        )
+    wrong = [
+        ops.or_(otherwise, count > COUNT_LIMIT)
+        for otherwise, count in zip(observed.misconfigured, silence, strict=True)
     ]
+    healed = [
+        healing.looked_at(ops, *of, elapsed_ms, timing.module_discharge_ms + healing.STEADY_MS)
+        for of in zip(memory.healing, before.expander_lost, wrong, observed.obeyed, strict=True)
+    ]
+    answering_ms = diagnosis.lasting(
+        ops, _some_answers(ops, observed), memory.answering_ms, elapsed_ms
+    )
     stray = [
         _count(ops, strays, count, observed.scans)
         for strays, count in zip(memory.strayed, memory.stray, strict=True)
@@ -341,7 +341,7 @@ def diagnose(
         dead=[faults.dead for faults in modules],
         stuck_on=[faults.stuck_on for faults in modules],
         expander_lost=[
-            ops.or_(was, healing.spent(ops, now))
+            ops.or_(was, healing.spent(ops, now, answering_ms))
             for was, now in zip(before.expander_lost, healed, strict=True)
         ],
         runs_on=[
@@ -376,6 +376,8 @@ def diagnose(
         latched=latched,
         silence=silence,
         healing=healed,
+        answering_ms=answering_ms,
+        none_follows_ms=diagnosis.lasting(ops, none_follows, memory.none_follows_ms, elapsed_ms),
         stray=stray,
         feeding=feeding,
         fed_ms=dwell.fed_ms(ops, feeding, memory.feeding, memory.fed_ms, elapsed_ms),
@@ -391,14 +393,10 @@ def switch(
     """The second act: offers fall, then what must not be on goes off, then coils move."""
     locks, stop = locked(ops, memory), memory.stop_ms > NOT_SO
     barred = [ops.or_(stop, lock) for lock in locks]
+    affordable_w = _affordable(ops, built, wanted, memory.feeding, barred)
     offers = [
-        offer.lower(ops, built.offer_lead_ms, was, power_w, obeys, observed.elapsed_ms)
-        for was, power_w, obeys in zip(
-            memory.offers,
-            _affordable(ops, built, wanted, memory.feeding, barred),
-            orders.acknowledged,
-            strict=True,
-        )
+        offer.lower(ops, built.offer_lead_ms, *of, observed.elapsed_ms)
+        for of in zip(memory.offers, affordable_w, orders.acknowledged, strict=True)
     ]
     target = offer.hold(
         ops,
@@ -409,10 +407,8 @@ def switch(
     )
     overdue = switching.is_overdue(built.timing, memory.stop_ms)
     writes = [
-        switching.step(ops, built.timing, module, ages, column, locks, stop, overdue)
-        for module, ages, column in zip(
-            observed.modules, memory.ages, zip(*target, strict=True), strict=True
-        )
+        switching.step(ops, built.timing, *of, locks, stop, overdue)
+        for of in zip(observed.modules, memory.ages, zip(*target, strict=True), strict=True)
     ]
     effects: Effects = [
         Lower([each.offer_w for each in offers]),
@@ -516,10 +512,7 @@ def look_back(
     gone = ops.and_(
         *resting,
         *[each.lost for each in memory.healing],
-        *[
-            ops.not_(ops.or_(wrong, obeys))
-            for wrong, obeys in zip(observed.misconfigured, observed.obeyed, strict=True)
-        ],
+        ops.not_(_some_answers(ops, observed)),
     )
     low_ms = built.timing.current_decay_ms + healing.RESET_MS
     reset = ops.or_(ops.not_(gone), memory.reset_ms >= low_ms)
@@ -530,7 +523,7 @@ def look_back(
             for m, carriers in enumerate(built.carriers)
             if at in carriers
         ]
-        may = healing.may_try(ops, each, memory.latched.expander_lost[at])
+        may = healing.may_try(ops, each, memory.latched.expander_lost[at], memory.answering_ms)
         due.append(ops.and_(may, reset, *on_it, ops.not_(ops.or_(*due))))
     low = ops.and_(gone, ops.not_(ops.or_(*due)))
     after = memory._replace(
@@ -540,7 +533,8 @@ def look_back(
         ],
         lines_off_ms=lines_off_ms,
         healing=[
-            healing.tried(ops, each, now) for each, now in zip(memory.healing, due, strict=True)
+            healing.tried(ops, each, now, memory.answering_ms)
+            for each, now in zip(memory.healing, due, strict=True)
         ],
         reset_ms=diagnosis.lasting(ops, low, memory.reset_ms, observed.elapsed_ms),
         strayed=[
@@ -569,6 +563,11 @@ def raise_until_ms(ops: Ops, built: Built, memory: Memory, observed: Observed) -
 def locked(ops: Ops, memory: Memory) -> list[bool]:
     """By gun: joined to another, or on a module that does not switch off."""
     return diagnosis.locked(ops, memory.closed, memory.latched.stuck_on)
+
+
+def _some_answers(ops: Ops, observed: Observed) -> bool:
+    """An expander answers, as it was configured or not: the bus is there."""
+    return ops.or_(*observed.obeyed, *observed.misconfigured)
 
 
 def _contacts(

@@ -81,7 +81,7 @@ class Views:
             assignment=self.assignment(seen),
             site_limit=self.site_limit(seen),
             offer_lifetime_ms=self._station.timing.offer_lead_ms,
-            why=list(self._explanation(seen).station),
+            why=[*state.alarms, *self._explanation(seen).station],
             notes=[NoteView(**note._asdict()) for note in seen.notes],
         )
 
