@@ -118,12 +118,25 @@ def order_is_only_a_naming(station: Station) -> Claim:
     said of the choice says the same."""
     guns, modules = len(station.guns), len(station.modules)
     demand, maximum = free_terms.names("demand", guns), free_terms.names("maximum", guns)
-    usable, limit = free_terms.names("usable", guns, modules), free_terms.names("limit")
+    usable = free_terms.names("usable", guns, modules)
+    limit, minimum = free_terms.names("limit"), free_terms.names("least useful")
     powers, serves = free_terms.names("power", modules), free_terms.names("in service", guns)
     held, given = free_terms.names("held", guns, modules), free_terms.names("given", guns)
     healthy = free_terms.names("module", modules)
-    base = rule.documented(free_terms, range(guns), demand, maximum, powers, usable, limit)
-    said = _said(range(guns), demand, maximum, powers, usable, limit, serves, held, given, healthy)
+    base = rule.documented(free_terms, range(guns), demand, maximum, powers, usable, limit, minimum)
+    said = _said(
+        range(guns),
+        demand,
+        maximum,
+        powers,
+        usable,
+        limit,
+        minimum,
+        serves,
+        held,
+        given,
+        healthy,
+    )
     every = 1 if guns <= 6 else guns * guns
     for number, order in enumerate(_orders(guns)):
         place = [order.index(gun) for gun in range(guns)]
@@ -131,7 +144,7 @@ def order_is_only_a_naming(station: Station) -> Claim:
         def moved(rows: Any, place: Sequence[int] = place) -> list[Any]:
             return [rows[position] for position in place]
 
-        of_guns = moved(demand), moved(maximum), powers, moved(usable), limit
+        of_guns = moved(demand), moved(maximum), powers, moved(usable), limit, minimum
         same = rule.documented(free_terms, order, *of_guns) == (
             moved(base.held),
             moved(base.delivered_w),
@@ -149,6 +162,7 @@ def _said(
     powers: Any,
     usable: Any,
     limit: Any,
+    minimum: Any,
     serves: Any,
     held: Any,
     given: Any,
@@ -164,7 +178,9 @@ def _said(
         invariants.higher_demand_first(free_terms, order, given, granted),
         invariants.idle_only_if_met(free_terms, held, given, granted, usable),
         invariants.lowest_number_first(free_terms, order, held, usable),
-        *guard.judge(free_terms, held, given, demand, maximum, powers, usable, serves, limit),
+        *guard.judge(
+            free_terms, held, given, demand, maximum, powers, usable, serves, limit, minimum
+        ),
     ]
 
 
@@ -211,6 +227,7 @@ def scenarios(station: Station) -> Claim:
             station.module_power_w,
             [[True] * len(station.modules)] * len(station.guns),
             station.limit_w,
+            station.policy.minimum_power_w,
         )
         held = {
             gun: "".join(str(m) for m, bit in enumerate(row, start=1) if bit)
@@ -318,7 +335,7 @@ def whatever(station: Station) -> Claim:
         numbers_w[:guns],
         numbers_w[:modules],
         usable,
-        z3_terms.Whatever(),  # type: ignore[arg-type]
+        *[z3_terms.Whatever() for _ in range(2)],  # type: ignore[arg-type]
     )
     return Claim(
         (),
@@ -445,6 +462,21 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         " the modules and of the limit, and is the turn of any gun with its numbers put in.",
         one_gun.turn_by_turn,
         ANY,
+    ),
+    _claim(
+        "grant",
+        "In its turn a gun is granted what it wants or what the site limit leaves of it; nothing,"
+        " if that is less than the least useful power and than it wants.",
+        one_gun.granted_under_a_limit,
+        "any demand, maximum, limit left and least useful power",
+        proves=("rule.grant", "rule.least"),
+    ),
+    _claim(
+        "grant.no-limit",
+        "Where the site limit leaves a gun what it wants, the least useful power changes nothing.",
+        one_gun.minimum_without_a_limit,
+        ANY + "; for the turns of rule.turn-by-turn",
+        proves=("rule.documented", "rule.take", "rule.grant"),
     ),
     _claim(
         "limit-is-kept",
