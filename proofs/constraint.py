@@ -3,8 +3,8 @@
 The model is the proto that OR-Tools is given, built by the shipped `constraint.base` and translated
 by `proofs.lemmas.cp_sat_terms`. It is built for a set of guns that want power, and holds their
 demands nowhere but as the domains of the delivered and the least useful powers; that is checked on
-other demands, and then these are free numbers. So each claim is about all demands of those guns. A module of a
-gun that wants nothing is refused by the guard, and has no variable in the model.
+other demands, and then these are free numbers. So each claim is about all demands of those guns. A
+module of a gun that wants nothing is refused by the guard, and has no variable in the model.
 
 What the model counts is compared with single modules both ways. Feasible counts, labelled as
 `Problem.labelled` does it, are an allocation that the guard accepts; and the counts of an

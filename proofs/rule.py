@@ -123,20 +123,9 @@ def order_is_only_a_naming(station: Station) -> Claim:
     powers, serves = free_terms.names("power", modules), free_terms.names("in service", guns)
     held, given = free_terms.names("held", guns, modules), free_terms.names("given", guns)
     healthy = free_terms.names("module", modules)
-    base = rule.documented(free_terms, range(guns), demand, maximum, powers, usable, limit, minimum)
-    said = _said(
-        range(guns),
-        demand,
-        maximum,
-        powers,
-        usable,
-        limit,
-        minimum,
-        serves,
-        held,
-        given,
-        healthy,
-    )
+    asked = demand, maximum, powers, usable, limit, minimum
+    base = rule.documented(free_terms, range(guns), *asked)
+    said = _said(range(guns), asked, serves, held, given, healthy)
     every = 1 if guns <= 6 else guns * guns
     for number, order in enumerate(_orders(guns)):
         place = [order.index(gun) for gun in range(guns)]
@@ -150,25 +139,16 @@ def order_is_only_a_naming(station: Station) -> Claim:
             moved(base.delivered_w),
         )
         others = moved(serves), moved(held), moved(given), healthy
-        if not same or (number % every == 0 and _said(order, *of_guns, *others) != said):
+        if not same or (number % every == 0 and _said(order, of_guns, *others) != said):
             return Claim((), False, functools.partial(_other_terms, order))
     return Claim((), True)
 
 
 def _said(
-    order: Sequence[int],
-    demand: Any,
-    maximum: Any,
-    powers: Any,
-    usable: Any,
-    limit: Any,
-    minimum: Any,
-    serves: Any,
-    held: Any,
-    given: Any,
-    healthy: Any,
+    order: Sequence[int], asked: Any, serves: Any, held: Any, given: Any, healthy: Any
 ) -> list[Any]:
     """All invariants and the guard's verdict on any allocation, where that is the order."""
+    demand, maximum, powers, usable, limit, minimum = asked
     granted = [invariants.granted(free_terms, *pair) for pair in zip(demand, maximum, strict=True)]
     return [
         invariants.gun_cap(free_terms, held, maximum, powers),

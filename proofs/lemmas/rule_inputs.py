@@ -109,9 +109,7 @@ def turn(
 ) -> tuple[Any, Any]:
     """One gun's turn: the shipped rule for that gun alone, with the modules that are free and
     usable for it and what the limit leaves: the modules it takes, and what it is given."""
-    choice = rule.documented(
-        over, [0], [demand_w], [maximum_w], power_w, [free], left_w, minimum_w
-    )
+    choice = rule.documented(over, [0], [demand_w], [maximum_w], power_w, [free], left_w, minimum_w)
     return choice.held[0], choice.delivered_w[0]
 
 

@@ -287,9 +287,7 @@ def test_what_is_useful_to_a_gun_is_no_more_than_it_wants(policy: str) -> None:
 def test_the_power_of_all_its_modules_is_useful_to_a_gun(policy: str) -> None:
     """Three modules of 0.3 kW are all that 1 kW leaves whole."""
     station = Station.from_tables(
-        tables(
-            station={"module_power_kw": 0.3, "site_limit_kw": 1}, policy={"minimum_power_kw": 2}
-        )
+        tables(station={"module_power_kw": 0.3, "site_limit_kw": 1}, policy={"minimum_power_kw": 2})
     )
     assert allocate(station, {1: 4}, policy).delivered_w[1] == 900
     assert allocate(station, {1: 4}).modules[1] == ()

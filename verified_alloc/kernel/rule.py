@@ -74,10 +74,10 @@ def documented(
     """Serve the guns in this order: by demand, highest first, ties by number.
 
     `usable[gun][module]` says which contactors there are to close. Total: any demand (below 0 is
-    none), any order, any matrix, modules of any size. A gun is granted the smaller of its demand and its
-    maximum, or what the site limit leaves of it, if that is a useful power; what it is not given is
-    left to the next. `looks_at[gun]` lists all modules in the order in which that gun looks at
-    them; None is lowest number first, as documented.
+    none), any order, any matrix, modules of any size. A gun is granted the smaller of its demand
+    and its maximum, or what the site limit leaves of it, if that is a useful power; what it is not
+    given is left to the next. `looks_at[gun]` lists all modules in the order in which that gun
+    looks at them; None is lowest number first, as documented.
     """
     held = [[False] * len(module_power_w) for _ in order]
     delivered_w = [0] * len(order)
