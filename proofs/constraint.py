@@ -95,12 +95,15 @@ def faulty(station: Station) -> Iterator[Case]:
 
 def limited(station: Station) -> Iterator[Case]:
     """All guns with a site limit, the station's own or half of their maxima: it binds, with and
-    without faults, or it does not."""
+    without faults, or it does not; also where less than a module's power is of no use."""
     guns = tuple(range(len(station.guns)))
     limit_w = station.site_limit_w or sum(station.gun_max_w) // 2
-    yield Case(replace(station, site_limit_w=limit_w), Faults(), guns, False)
+    station = replace(station, site_limit_w=limit_w)
+    yield Case(station, Faults(), guns, False)
     for faults in (Faults(), *faults_of(station)):
-        yield Case(replace(station, site_limit_w=limit_w), faults, guns, True)
+        yield Case(station, faults, guns, True)
+    policy = replace(station.policy, minimum_power_w=max(station.module_power_w))
+    yield Case(replace(station, policy=policy), Faults(), guns, True)
 
 
 def distinct(cases: Iterable[Case]) -> list[tuple[Case, Model]]:
@@ -117,7 +120,8 @@ def distinct(cases: Iterable[Case]) -> list[tuple[Case, Model]]:
         serving_w = sum(case.station.gun_max_w[gun] for gun in model.problem.order)
         if case.binding and serving_w <= case.station.limit_w:
             continue  # the guns that are left cannot want so much
-        key = (case.station.limit_w, case.binding, alike, maxima)
+        station = case.station
+        key = (station.limit_w, station.policy.minimum_power_w, case.binding, alike, maxima)
         if key not in seen and model.problem.order:
             seen.add(key)
             found.append((case, model))
@@ -506,8 +510,8 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         ".site-limit",
         "With a site limit",
         limited,
-        "the station's site limit or half of all maxima, binding or not; its matrix and three"
-        " faulty ones; all demands of all guns",
+        "the station's site limit or half of all maxima, binding or not; its least useful power or"
+        " a module's; its matrix and three faulty ones; all demands of all guns",
     ),
     Obligation(
         "constraint.each-stage-keeps-its-optimum",

@@ -453,10 +453,11 @@ OBLIGATIONS: tuple[Obligation, ...] = (
     ),
     _claim(
         "grant.no-limit",
-        "Where the site limit leaves a gun what it wants, the least useful power changes nothing.",
+        "Where the site limit leaves a gun what it wants, that is what it is granted, whatever the"
+        " least useful power.",
         one_gun.minimum_without_a_limit,
-        ANY + "; for the turns of rule.turn-by-turn",
-        proves=("rule.documented", "rule.take", "rule.grant"),
+        "any demand, maximum, limit left and least useful power",
+        proves=("rule.grant", "rule.least"),
     ),
     _claim(
         "limit-is-kept",

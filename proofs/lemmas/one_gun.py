@@ -116,14 +116,9 @@ def granted_under_a_limit(station: Station) -> Claim:
 
 
 def minimum_without_a_limit(station: Station) -> Claim:
-    """A turn with as much left as the gun wants, and the same with 0 as the least useful power."""
+    """A turn with as much left as the gun wants."""
     one = Turn(station.module_power_w)
-    zero = (one.minimum_w, z3.IntVal(0))
-    same = [
-        solver.term(bit) == z3.substitute(solver.term(bit), zero)
-        for bit in (*one.row, one.delivered_w)
-    ]
-    return Claim((one.left_w >= one.wanted_w,), z3.And(*same), one.show)
+    return Claim((one.left_w >= one.wanted_w,), one.granted_w == one.wanted_w, one.show)
 
 
 def bounded(given_w: Any, maximum_w: Any, left_w: Any) -> Any:

@@ -144,10 +144,18 @@ def within_the_limit(model: Model) -> None:
 
 def useful_or_nothing(model: Model) -> None:
     """(6) A gun is delivered the least useful power at least, or that of all its modules, which is
-    nothing without any."""
+    nothing without any.
+
+    Where every module has twice the least useful power, that is a straight line: with one module it
+    is the least useful power, with more it stays below what (4) asks for.
+    """
+    minimum_w = model.problem.minimum_w
     for gun, useful_w in model.useful_w.items():
-        is_useful = model.cp.new_bool_var(f"useful to gun {gun}")
         delivered_w = model.delivered_w[gun]
+        if all(power_w >= 2 * minimum_w for power_w, _ in _runs_of(model, gun)):
+            model.cp.add(delivered_w >= useful_w + minimum_w * (model.modules(gun) - 1))
+            continue
+        is_useful = model.cp.new_bool_var(f"useful to gun {gun}")
         model.cp.add(delivered_w >= useful_w).only_enforce_if(is_useful)
         model.cp.add(delivered_w >= model.power_w(gun)).only_enforce_if(~is_useful)
 
