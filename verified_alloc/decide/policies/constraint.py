@@ -185,31 +185,39 @@ def objectives(model: Model, policy: str) -> Iterator[Objective]:
 def guarantee(model: Model) -> Iterator[Objective]:
     """The sorted counts of what the guns have of the modules that they are to have at least, from
     the smallest: how many guns have one, then how many two, and so on. Then the same gun by gun in
-    order; and where the site limit binds, what is delivered of that much power in all."""
-    problem, cp = model.problem, model.cp
-    least = {gun: modules for gun, modules in problem.guaranteed.items() if modules}
+    order; and where the site limit binds, what is lacking of that much power in all."""
+    cp = model.cp
+    least = {gun: modules for gun, modules in model.problem.guaranteed.items() if modules}
     if not least:
         return
     has = {
         gun: [cp.new_bool_var(f"gun {gun} has guaranteed {number}") for number in range(modules)]
         for gun, modules in least.items()
     }
-    given_w = [
-        cp.new_int_var(0, problem.guaranteed_w[gun], f"guaranteed to gun {gun}") for gun in least
-    ]
-    for (gun, bits), power_w in zip(has.items(), given_w, strict=True):
+    for gun, bits in has.items():
         for bit, following in pairwise(bits):
             cp.add(following <= bit)
         cp.add(sum(bits) <= model.modules(gun))
-        cp.add(power_w <= model.delivered_w[gun])
     for number in range(max(least.values())):
         guns = [bits[number] for bits in has.values() if number < len(bits)]
         yield Objective(f"guns with {number + 1} guaranteed modules", sum(guns), len(guns))
     for gun, bits in has.items():
         yield Objective(f"guaranteed modules of gun {gun + 1}", sum(bits), least[gun])
-    if problem.limit_binds:
-        at_most = min(problem.limit_w, sum(problem.guaranteed_w.values()))
-        yield Objective("delivered of guaranteed modules, W", sum(given_w), at_most)
+    if model.problem.limit_binds:
+        yield lacking(model)
+
+
+def lacking(model: Model) -> Objective:
+    """What the guns are delivered less, in all, than guaranteed modules could give them. Left to
+    itself the search would lower that watt by watt."""
+    from ortools.sat.python.cp_model import CHOOSE_FIRST, SELECT_MIN_VALUE
+
+    lacking_w = []
+    for gun, power_w in model.problem.guaranteed_w.items():
+        lacking_w.append(model.cp.new_int_var(0, power_w, f"lacking to gun {gun}"))
+        model.cp.add(lacking_w[-1] >= power_w - model.delivered_w[gun])
+    model.cp.add_decision_strategy(lacking_w, CHOOSE_FIRST, SELECT_MIN_VALUE)
+    return Objective("lacking of guaranteed modules, W", -sum(lacking_w))
 
 
 def total(model: Model) -> Objective:
