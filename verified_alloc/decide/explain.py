@@ -151,7 +151,7 @@ def _why_no_more(
         if against.guns:
             why = PREFERS[allocation.policy]
             if any(problem.guaranteed.values()):
-                why = f"guaranteed modules come before all; {why}"
+                why = f"guaranteed modules come before all, one for everybody first; {why}"
             sentences.append(f"{why[0].upper()}{why[1:]}.")
     return sentences
 
