@@ -153,7 +153,7 @@ def useful_or_nothing(model: Model) -> None:
     for gun, useful_w in model.useful_w.items():
         delivered_w = model.delivered_w[gun]
         if all(power_w >= 2 * minimum_w for power_w, _ in _runs_of(model, gun)):
-            model.cp.add(delivered_w >= useful_w + minimum_w * (model.modules(gun) - 1))
+            model.cp.add(delivered_w - useful_w >= minimum_w * (model.modules(gun) - 1))
             continue
         is_useful = model.cp.new_bool_var(f"useful to gun {gun}")
         model.cp.add(delivered_w >= useful_w).only_enforce_if(is_useful)

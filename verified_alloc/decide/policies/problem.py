@@ -132,10 +132,12 @@ class Problem:
     def grant_w(self, gun: int, left_w: int) -> int:
         """The most that a gun can be granted of what the site limit leaves, with modules of equal
         power: what is of no use only as the power of whole modules."""
-        grant_w = min(self.wanted_w[gun], left_w)
-        if grant_w < self.useful_w[gun] and self.equal_w:
-            grant_w -= grant_w % self.equal_w
-        return grant_w
+        wanted_w = self.wanted_w[gun]
+        if left_w >= wanted_w:
+            return wanted_w
+        if left_w < self.useful_w[gun] and self.equal_w:
+            return left_w - left_w % self.equal_w
+        return left_w
 
     @once
     def order(self) -> tuple[int, ...]:
