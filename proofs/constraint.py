@@ -2,9 +2,9 @@
 
 The model is the proto that OR-Tools is given, built by the shipped `constraint.base` and translated
 by `proofs.lemmas.cp_sat_terms`. It is built for a set of guns that want power, and holds their
-demands nowhere but as the upper ends of the delivered powers; that is checked on other demands, and
-then these ends are free numbers. So each claim is about all demands of those guns. A module of a
-gun that wants nothing is refused by the guard, and has no variable in the model.
+demands nowhere but as the domains of the delivered and the least useful powers; that is checked on
+other demands, and then these are free numbers. So each claim is about all demands of those guns. A
+module of a gun that wants nothing is refused by the guard, and has no variable in the model.
 
 What the model counts is compared with single modules both ways. Feasible counts, labelled as
 `Problem.labelled` does it, are an allocation that the guard accepts; and the counts of an
@@ -95,12 +95,15 @@ def faulty(station: Station) -> Iterator[Case]:
 
 def limited(station: Station) -> Iterator[Case]:
     """All guns with a site limit, the station's own or half of their maxima: it binds, with and
-    without faults, or it does not."""
+    without faults, or it does not; also where less than a module's power is of no use."""
     guns = tuple(range(len(station.guns)))
     limit_w = station.site_limit_w or sum(station.gun_max_w) // 2
-    yield Case(replace(station, site_limit_w=limit_w), Faults(), guns, False)
+    station = replace(station, site_limit_w=limit_w)
+    yield Case(station, Faults(), guns, False)
     for faults in (Faults(), *faults_of(station)):
-        yield Case(replace(station, site_limit_w=limit_w), faults, guns, True)
+        yield Case(station, faults, guns, True)
+    policy = replace(station.policy, minimum_power_w=max(station.module_power_w))
+    yield Case(replace(station, policy=policy), Faults(), guns, True)
 
 
 def distinct(cases: Iterable[Case]) -> list[tuple[Case, Model]]:
@@ -117,7 +120,8 @@ def distinct(cases: Iterable[Case]) -> list[tuple[Case, Model]]:
         serving_w = sum(case.station.gun_max_w[gun] for gun in model.problem.order)
         if case.binding and serving_w <= case.station.limit_w:
             continue  # the guns that are left cannot want so much
-        key = (case.station.limit_w, case.binding, alike, maxima)
+        station = case.station
+        key = (station.limit_w, station.policy.minimum_power_w, case.binding, alike, maxima)
         if key not in seen and model.problem.order:
             seen.add(key)
             found.append((case, model))
@@ -136,29 +140,37 @@ def _demands(case: Case, seed: int) -> dict[int, int]:
 
 
 def holds_demands_only_as_bounds(case: Case, model: Model) -> bool:
-    """Models of other demands are the same but for the upper ends of the delivered powers, and
-    these are the smaller of demand and maximum."""
+    """Models of other demands are the same but for the domains of the delivered powers, which end
+    at the smaller of demand and maximum, and of the least useful ones, which are at most that."""
     for seed in range(1, 6):
         demand_w = dict.fromkeys(case.wanting, 1) if seed == 5 else _demands(case, seed)
         if seed == 5 and case.binding:
             continue
         other = constraint.base(case.problem(demand_w))
-        ends = {gun: list(_domain(other, gun)) for gun in other.delivered_w}
-        wanted = {gun: [0, min(demand_w[gun], case.station.gun_max_w[gun])] for gun in ends}
-        if ends != wanted or _skeleton(other) != _skeleton(model):
+        wanted_w = {gun: min(w, case.station.gun_max_w[gun]) for gun, w in demand_w.items()}
+        least_w = {gun: min(w, case.station.policy.minimum_power_w) for gun, w in wanted_w.items()}
+        domains = _domains(other, wanted_w, least_w)
+        variables = other.cp.proto.variables
+        if {place: list(variables[place].domain) for place in domains} != domains:
+            return False
+        if _skeleton(other, domains) != _skeleton(model, domains):
             return False
     return True
 
 
-def _domain(model: Model, gun: int) -> Sequence[int]:
-    return list(model.cp.proto.variables[model.delivered_w[gun].index].domain)
+def _domains(
+    model: Model, wanted_w: Mapping[int, Any], least_w: Mapping[int, Any]
+) -> dict[int, list[Any]]:
+    """By variable, the domains that depend on the demands."""
+    delivered = {of.index: [0, wanted_w[gun]] for gun, of in model.delivered_w.items()}
+    return delivered | {of.index: [least_w[gun]] * 2 for gun, of in model.useful_w.items()}
 
 
-def _skeleton(model: Model) -> str:
-    """The proto's text without the ends of the delivered powers."""
+def _skeleton(model: Model, domains: Iterable[int]) -> str:
+    """The proto's text without these domains."""
     bare = model.cp.clone()
-    for variable in model.delivered_w.values():
-        bare.proto.variables[variable.index].domain.clear()
+    for place in domains:
+        bare.proto.variables[place].domain.clear()
     return str(bare.proto)
 
 
@@ -168,6 +180,8 @@ class Both(NamedTuple):
     demand_w: list[Any]
     wanted_w: dict[int, Any]
     """By gun that wants power: the smaller of demand and maximum."""
+    domains: dict[int, list[Any]]
+    """By variable of the model, those that depend on the demands."""
     given: Any
     """What is known of the demands."""
 
@@ -181,9 +195,12 @@ def world(case: Case, model: Model) -> Both:
         for gun in model.problem.order
     }
     total_w = z3_terms.total(wanted_w.values())
+    minimum_w = station.policy.minimum_power_w
+    least_w = {gun: z3.If(w < minimum_w, w, minimum_w) for gun, w in wanted_w.items()}
     return Both(
         demand_w,
         wanted_w,
+        _domains(model, wanted_w, least_w),
         and_(
             *[
                 demand > 0 if gun in case.wanting else demand == 0
@@ -207,6 +224,7 @@ def verdict(case: Case, held: Any, delivered_w: Sequence[Any], of: Both) -> guar
         left.usable,
         left.in_service,
         station.limit_w,
+        station.policy.minimum_power_w,
     )
 
 
@@ -264,8 +282,7 @@ def sound(case: Case, model: Model) -> list[Any]:
     """Every feasible point, labelled, is accepted: condition by condition."""
     of, proto = world(case, model), model.cp.proto
     terms = cp_sat_terms.variables(proto)
-    ends = {model.delivered_w[gun].index: wanted for gun, wanted in of.wanted_w.items()}
-    feasible = cp_sat_terms.translate(proto, terms, ends).feasible()
+    feasible = cp_sat_terms.translate(proto, terms, of.domains).feasible()
     on = {key: terms[variable.index] for key, variable in model.on.items()}
     delivered_w: list[Any] = [z3.IntVal(0)] * len(case.station.guns)
     for gun, variable in model.delivered_w.items():
@@ -298,6 +315,8 @@ def complete(case: Case, model: Model) -> list[Any]:
         about[variable.index] = {gun}
     for gun, variable in model.delivered_w.items():
         terms[variable.index], about[variable.index] = delivered_w[gun], {gun}
+    for gun, variable in model.useful_w.items():
+        terms[variable.index], about[variable.index] = of.domains[variable.index][0], {gun}
     free = cp_sat_terms.variables(proto)
     for rule in cp_sat_terms.translate(proto, free).rules:
         if len(rule.enforced) == 1 and rule.enforced[0] >= 0 and terms[rule.enforced[0]] is None:
@@ -305,8 +324,7 @@ def complete(case: Case, model: Model) -> list[Any]:
             kept = z3.substitute(rule.body, *known)
             terms[rule.enforced[0]] = z3.If(kept, z3.IntVal(1), z3.IntVal(0))
             about[rule.enforced[0]] = set().union(*(about[v] for v in rule.variables))
-    ends = {model.delivered_w[gun].index: wanted for gun, wanted in of.wanted_w.items()}
-    model_on = cp_sat_terms.translate(proto, terms, ends)
+    model_on = cp_sat_terms.translate(proto, terms, of.domains)
     accepted = verdict(case, held, delivered_w, of)
     goals = [(domain, about[place]) for place, domain in enumerate(model_on.domains)]
     goals += [
@@ -331,7 +349,7 @@ def complete(case: Case, model: Model) -> list[Any]:
 def _says_of_gun(
     case: Case, held: Any, delivered_w: Sequence[Any], of: Both, gun: int
 ) -> tuple[Any, ...]:
-    """Conditions 2 to 4 of the shipped guard, for one gun."""
+    """Conditions 2 to 4 and 6 of the shipped guard, for one gun."""
     station, left = case.station, usable_after(case.station, case.faults)
     one = guard.judge(
         z3_terms,
@@ -343,8 +361,9 @@ def _says_of_gun(
         [left.usable[gun]],
         [left.in_service[gun]],
         station.limit_w,
+        station.policy.minimum_power_w,
     )
-    return one.usable, one.wanted, one.fitting
+    return one.usable, one.wanted, one.fitting, one.useful
 
 
 def _adding_up(given: Any, goal: Any, held: Any) -> Any:
@@ -379,9 +398,8 @@ def _covers(case: Case, model: Model) -> Iterator[tuple[str, Any]]:
     """Both sides allow something."""
     of, proto = world(case, model), model.cp.proto
     terms = cp_sat_terms.variables(proto)
-    ends = {model.delivered_w[gun].index: wanted for gun, wanted in of.wanted_w.items()}
     on = [terms[variable.index] > 0 for variable in model.on.values()]
-    feasible = cp_sat_terms.translate(proto, terms, ends).feasible()
+    feasible = cp_sat_terms.translate(proto, terms, of.domains).feasible()
     yield "a solution with modules on guns", and_(of.given, *feasible, or_(*on))
     first = case.wanting[0]
     more = of.demand_w[first] > case.station.gun_max_w[first]
@@ -492,8 +510,8 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         ".site-limit",
         "With a site limit",
         limited,
-        "the station's site limit or half of all maxima, binding or not; its matrix and three"
-        " faulty ones; all demands of all guns",
+        "the station's site limit or half of all maxima, binding or not; its least useful power or"
+        " a module's; its matrix and three faulty ones; all demands of all guns",
     ),
     Obligation(
         "constraint.each-stage-keeps-its-optimum",

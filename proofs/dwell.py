@@ -114,11 +114,13 @@ def taken_first(station: Station) -> Claim:
     modules = range(len(station.modules))
     of = case(station)
     dwells, usable, can = of.dwells[0], of.usable[0], z3_terms.bools("can", len(modules))
-    demand_w, maximum_w, left_w = z3_terms.ints("turn", 3)
+    demand_w, maximum_w, left_w, minimum_w = z3_terms.ints("turn", 4)
     wanted_w = rule.least(z3_terms, demand_w, maximum_w)
     staying = dwell.stays(z3_terms, dwells, usable, wanted_w, of.power_w)
     first = [implies(later, before) for before, later in pairwise(staying)]
-    choice = rule.documented(z3_terms, [0], [demand_w], [maximum_w], of.power_w, [can], left_w)
+    choice = rule.documented(
+        z3_terms, [0], [demand_w], [maximum_w], of.power_w, [can], left_w, minimum_w
+    )
     return Claim(
         (
             *[power > 0 for power in of.power_w],
@@ -200,6 +202,7 @@ def lost_meanwhile(gun: int, module: int, holds: Property) -> Callable[[Station]
                 scene.module_power_w,
                 dwell.left(over, healthy, staying),
                 scene.limit_w,
+                scene.minimum_w,
                 looks_at,
             )
 

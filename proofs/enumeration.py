@@ -49,14 +49,18 @@ def as_written(
     power_w: Sequence[int],
     usable: Sequence[Sequence[bool]],
     limit_w: int,
+    minimum_w: int,
 ) -> tuple[list[list[bool]], list[int]]:
     """The rule of the design for any station: lowest-numbered free reachable modules until their
-    power reaches the grant."""
+    power reaches the grant, which is useful or nothing."""
     taken: set[int] = set()
     held = [[False] * len(power_w) for _ in demand_w]
     given = [0] * len(demand_w)
     for gun in order:
-        grant = min(demand_w[gun], maximum_w[gun], limit_w - sum(given))
+        wanted = min(demand_w[gun], maximum_w[gun])
+        grant = min(wanted, limit_w - sum(given))
+        if grant < wanted and grant < minimum_w:
+            grant = 0
         mine: list[int] = []
         for module, can in enumerate(usable[gun]):
             if can and module not in taken and sum(power_w[m] for m in mine) < grant:
@@ -121,6 +125,7 @@ def _disagreements(station: Station, number: int) -> Iterator[str]:
                 station.module_power_w,
                 [mask] * guns,
                 guns * maximum_w,
+                n,
             )
             available = [m for m, there in enumerate(mask) if there]
             expected = listing(demand_w, available, power_w, maximum_w)
@@ -166,8 +171,9 @@ def _differences(station: Station, chance: random.Random) -> Iterator[str]:
         limit = sum(station.gun_max_w)
         if chance.random() < 0.3:
             limit = chance.randrange(limit)
+        minimum = chance.choice((0, 1000, 60_000))
         order = sorted(guns, key=lambda gun: (-demand_w[gun], gun))
-        given = (order, demand_w, station.gun_max_w, powers, usable, limit)
+        given = (order, demand_w, station.gun_max_w, powers, usable, limit, minimum)
         choice = rule.documented(ops, *given)
         verdict = guard.judge(
             ops,
@@ -179,11 +185,15 @@ def _differences(station: Station, chance: random.Random) -> Iterator[str]:
             usable,
             [True] * len(guns),
             limit,
+            minimum,
         )
         is_sorted = guard.sorted_order(ops, order, demand_w)
         if tuple(choice) != as_written(*given) or not all(verdict) or not is_sorted:
             yield _shown(
-                demand_w, choice, [True] * len(powers), f"{usable}, limit {limit}, {verdict}"
+                demand_w,
+                choice,
+                [True] * len(powers),
+                f"{usable}, limit {limit}, least useful {minimum}, {verdict}",
             )
 
 

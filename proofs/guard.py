@@ -1,4 +1,4 @@
-"""The guard accepts exactly the allocations that the design's five conditions describe.
+"""The guard accepts exactly the allocations that the design's six conditions describe.
 
 The conditions are stated here once more, pair by pair and sum by sum, without the guard's folds,
 and compared both ways, for free allocations, demands, maxima, limits and module powers.
@@ -31,6 +31,7 @@ class Case(NamedTuple):
     usable: Any
     in_service: Any
     site_limit_w: Any
+    minimum_power_w: Any
 
 
 def case(guns: int, modules: int) -> Case:
@@ -44,6 +45,7 @@ def case(guns: int, modules: int) -> Case:
         z3_terms.bools("usable", guns, modules),
         z3_terms.bools("gun", guns),
         z3_terms.ints("limit"),
+        z3_terms.ints("least useful"),
     )
 
 
@@ -114,12 +116,28 @@ def total_within_limit(of: Case) -> Any:
     return z3_terms.total(of.delivered_w) <= of.site_limit_w
 
 
+def useful_or_nothing(of: Case) -> Any:
+    """(6) A gun is delivered nothing, or at least the smaller of the least useful power and all
+    that it may have: the least of demand, gun maximum and power of its modules."""
+    clauses = []
+    for row, delivered, *may_have in zip(
+        of.held, of.delivered_w, of.demand_w, of.gun_max_w, strict=True
+    ):
+        powers = [z3.If(held, power, 0) for held, power in zip(row, of.module_power_w, strict=True)]
+        bounds = [*may_have, z3_terms.total(powers), of.minimum_power_w]
+        clauses.append(
+            z3.Implies(delivered > 0, z3.Not(z3.And(*[delivered < bound for bound in bounds])))
+        )
+    return z3.And(*clauses)
+
+
 CONDITIONS = (
     on_one_gun,
     every_contactor_usable,
     serving_with_demand,
     delivered_within_means,
     total_within_limit,
+    useful_or_nothing,
 )
 
 
@@ -164,7 +182,7 @@ def _shown(of: Case, model: Any) -> str:
     ]
     return (
         f"{table(plain)}\nmodules of {', '.join(map(kw, plain.module_power_w))} kW; site limit"
-        f" {kw(plain.site_limit_w)} kW\n"
+        f" {kw(plain.site_limit_w)} kW, least useful {kw(plain.minimum_power_w)} kW\n"
         f"Replayed on the shipped guard: {'; '.join(differ) or 'they agree'}"
     )
 
@@ -294,18 +312,18 @@ def other_look_on_unequal_modules(station: Station) -> Claim:
     powers = (station.module_power_w[0], half_w)
     demand = z3_terms.ints("demand")
     choice = rule.documented(
-        z3_terms, [0], [demand], [sum(powers)], powers, [[True, True]], sum(powers), [[1, 0]]
+        z3_terms, [0], [demand], [sum(powers)], powers, [[True, True]], sum(powers), 0, [[1, 0]]
     )
     verdict = guard.judge(
-        z3_terms, *choice, [demand], [sum(powers)], powers, [[True, True]], [True], sum(powers)
+        z3_terms, *choice, [demand], [sum(powers)], powers, [[True, True]], [True], sum(powers), 0
     )
 
     def show(model: Any) -> str:
         plain = in_model(demand, model)
         choice = rule.documented(
-            ops, [0], [plain], [sum(powers)], powers, [[True, True]], sum(powers), [[1, 0]]
+            ops, [0], [plain], [sum(powers)], powers, [[True, True]], sum(powers), 0, [[1, 0]]
         )
-        of = Case(*choice, [plain], [sum(powers)], powers, [[True, True]], [True], sum(powers))
+        of = Case(*choice, [plain], [sum(powers)], powers, [[True, True]], [True], sum(powers), 0)
         return (
             f"PM1 {kw(powers[0])} kW, PM2 {kw(powers[1])} kW; the gun looks at PM2 first\n"
             f"{table(of)}\nReplayed, the guard says {guard.judge(ops, *of)}"
@@ -320,7 +338,7 @@ def other_look_on_equal_modules(station: Station) -> Claim:
     `rule.any-station`.)"""
     power_w = station.module_power_w
     modules = list(range(len(power_w)))
-    demand, maximum, left = z3_terms.ints("watts", 3)
+    demand, maximum, left, minimum = z3_terms.ints("watts", 4)
     free = z3_terms.bools("free", len(modules))
     accepted = []
     half = len(modules) // 2
@@ -329,8 +347,10 @@ def other_look_on_equal_modules(station: Station) -> Claim:
         [*modules[half:], *modules[:half]],
         [*modules[1::2], *modules[::2]],
     ):
-        choice = rule.documented(z3_terms, [0], [demand], [maximum], power_w, [free], left, [order])
-        of = Case(*choice, [demand], [maximum], power_w, [free], [True], left)
+        choice = rule.documented(
+            z3_terms, [0], [demand], [maximum], power_w, [free], left, minimum, [order]
+        )
+        of = Case(*choice, [demand], [maximum], power_w, [free], [True], left, minimum)
         accepted.append(z3.And(*map(_term, guard.judge(z3_terms, *of))))
     return Claim((demand >= 0, maximum >= 0, left >= 0), z3.And(*accepted))
 
@@ -390,8 +410,15 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         ("guard.within_limit", "guard.judge"),
     ),
     _guard(
-        "exactly-the-five-conditions",
-        "It accepts an allocation exactly if the design's five conditions hold.",
+        "useful-or-nothing",
+        "It finds the delivered power useful exactly if each gun is delivered nothing, or at least"
+        " the smaller of the least useful power and min(demand, maximum, power of its modules).",
+        condition(5),
+        ("guard.useful", "guard.powers", "guard.judge"),
+    ),
+    _guard(
+        "exactly-the-six-conditions",
+        "It accepts an allocation exactly if the design's six conditions hold.",
         both_ways,
         ("guard.judge",),
         "the station's shape, any module powers above 0",

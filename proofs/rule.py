@@ -118,12 +118,14 @@ def order_is_only_a_naming(station: Station) -> Claim:
     said of the choice says the same."""
     guns, modules = len(station.guns), len(station.modules)
     demand, maximum = free_terms.names("demand", guns), free_terms.names("maximum", guns)
-    usable, limit = free_terms.names("usable", guns, modules), free_terms.names("limit")
+    usable = free_terms.names("usable", guns, modules)
+    limit, minimum = free_terms.names("limit"), free_terms.names("least useful")
     powers, serves = free_terms.names("power", modules), free_terms.names("in service", guns)
     held, given = free_terms.names("held", guns, modules), free_terms.names("given", guns)
     healthy = free_terms.names("module", modules)
-    base = rule.documented(free_terms, range(guns), demand, maximum, powers, usable, limit)
-    said = _said(range(guns), demand, maximum, powers, usable, limit, serves, held, given, healthy)
+    asked = demand, maximum, powers, usable, limit, minimum
+    base = rule.documented(free_terms, range(guns), *asked)
+    said = _said(range(guns), asked, serves, held, given, healthy)
     every = 1 if guns <= 6 else guns * guns
     for number, order in enumerate(_orders(guns)):
         place = [order.index(gun) for gun in range(guns)]
@@ -131,30 +133,22 @@ def order_is_only_a_naming(station: Station) -> Claim:
         def moved(rows: Any, place: Sequence[int] = place) -> list[Any]:
             return [rows[position] for position in place]
 
-        of_guns = moved(demand), moved(maximum), powers, moved(usable), limit
+        of_guns = moved(demand), moved(maximum), powers, moved(usable), limit, minimum
         same = rule.documented(free_terms, order, *of_guns) == (
             moved(base.held),
             moved(base.delivered_w),
         )
         others = moved(serves), moved(held), moved(given), healthy
-        if not same or (number % every == 0 and _said(order, *of_guns, *others) != said):
+        if not same or (number % every == 0 and _said(order, of_guns, *others) != said):
             return Claim((), False, functools.partial(_other_terms, order))
     return Claim((), True)
 
 
 def _said(
-    order: Sequence[int],
-    demand: Any,
-    maximum: Any,
-    powers: Any,
-    usable: Any,
-    limit: Any,
-    serves: Any,
-    held: Any,
-    given: Any,
-    healthy: Any,
+    order: Sequence[int], asked: Any, serves: Any, held: Any, given: Any, healthy: Any
 ) -> list[Any]:
     """All invariants and the guard's verdict on any allocation, where that is the order."""
+    demand, maximum, powers, usable, limit, minimum = asked
     granted = [invariants.granted(free_terms, *pair) for pair in zip(demand, maximum, strict=True)]
     return [
         invariants.gun_cap(free_terms, held, maximum, powers),
@@ -164,7 +158,9 @@ def _said(
         invariants.higher_demand_first(free_terms, order, given, granted),
         invariants.idle_only_if_met(free_terms, held, given, granted, usable),
         invariants.lowest_number_first(free_terms, order, held, usable),
-        *guard.judge(free_terms, held, given, demand, maximum, powers, usable, serves, limit),
+        *guard.judge(
+            free_terms, held, given, demand, maximum, powers, usable, serves, limit, minimum
+        ),
     ]
 
 
@@ -211,6 +207,7 @@ def scenarios(station: Station) -> Claim:
             station.module_power_w,
             [[True] * len(station.modules)] * len(station.guns),
             station.limit_w,
+            station.policy.minimum_power_w,
         )
         held = {
             gun: "".join(str(m) for m, bit in enumerate(row, start=1) if bit)
@@ -318,7 +315,7 @@ def whatever(station: Station) -> Claim:
         numbers_w[:guns],
         numbers_w[:modules],
         usable,
-        z3_terms.Whatever(),  # type: ignore[arg-type]
+        *[z3_terms.Whatever() for _ in range(2)],  # type: ignore[arg-type]
     )
     return Claim(
         (),
@@ -445,6 +442,22 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         " the modules and of the limit, and is the turn of any gun with its numbers put in.",
         one_gun.turn_by_turn,
         ANY,
+    ),
+    _claim(
+        "grant",
+        "In its turn a gun is granted what it wants or what the site limit leaves of it; nothing,"
+        " if that is less than the least useful power and than it wants.",
+        one_gun.granted_under_a_limit,
+        "any demand, maximum, limit left and least useful power",
+        proves=("rule.grant", "rule.least"),
+    ),
+    _claim(
+        "grant.no-limit",
+        "Where the site limit leaves a gun what it wants, that is what it is granted, whatever the"
+        " least useful power.",
+        one_gun.minimum_without_a_limit,
+        "any demand, maximum, limit left and least useful power",
+        proves=("rule.grant", "rule.least"),
     ),
     _claim(
         "limit-is-kept",

@@ -40,7 +40,10 @@ def stations(draw: st.DrawFn) -> Station:
         matrix["reach"] = {str(gun): draw(row) for gun in range(1, guns + 1)}
     ids = st.sets(st.integers(1, modules)) if draw(st.booleans()) else st.just(set())
     unequal = [{"id": n, "power_kw": draw(st.integers(1, 90))} for n in sorted(draw(ids))]
-    return Station.from_tables({"station": about, "matrix": matrix, "module": unequal})
+    policy = {"minimum_power_kw": draw(st.sampled_from([0, 1, 50]))}
+    return Station.from_tables(
+        {"station": about, "matrix": matrix, "module": unequal, "policy": policy}
+    )
 
 
 @st.composite

@@ -9,7 +9,8 @@ strictly between n and n + 1 units is 2n + 1. That loses nothing. Powers that a 
 its maximum, are whole units; the rule and the claims compare a demand, a grant or a delivered power
 of a gun only with whole units, or with another of these of the same gun, of which one is the
 smaller of the other and whole units; such comparisons come out alike before and after. The limit
-is so high that what it leaves is never below what a gun asks for. Demands below 0 and beyond all
+is so high that what it leaves is never below what a gun asks for; so on whichever side of that the
+least useful power lies makes no difference (`rule.grant.no-limit`). Demands below 0 and beyond all
 modules are there as well. `tests/proofs` compares with whole watts.
 
 Guard. Whole watts, everything free within +-524 kW (modules up to 131 kW): no abstraction.
@@ -61,6 +62,7 @@ def scene(over: Any, station: Station, *, full: bool) -> Scene:
         tuple(map(halves, station.module_power_w)),
         usable,
         2 * guns * beyond,
+        over.number("least useful", low=-1, high=beyond),
         serves,
         healthy,
         False,
@@ -117,6 +119,7 @@ class Case(NamedTuple):
     usable: Any
     in_service: Any
     site_limit_w: Any
+    minimum_power_w: Any
 
 
 def case(over: Any, station: Station) -> Case:
@@ -135,6 +138,7 @@ def case(over: Any, station: Station) -> Case:
         over.bits("usable", guns, modules),
         over.bits("in service", guns),
         over.number("limit", -8 * WATTS, 8 * WATTS - 1),
+        over.number("least useful", -WATTS, WATTS - 1),
     )
 
 
@@ -191,6 +195,19 @@ def within_means(over: Any, of: Case, gun: int) -> Any:
     )
 
 
+def useful_or_nothing(over: Any, of: Case, gun: int) -> Any:
+    """(6) A gun is delivered nothing, or at least the smaller of the least useful power and all
+    that it may have: the least of demand, gun maximum and power of its modules."""
+    delivered = of.delivered_w[gun]
+    power_w: Any = 0
+    for held, module_w in zip(of.held[gun], of.module_power_w, strict=True):
+        power_w = power_w + over.ite(held, module_w, 0)
+    bounds = (of.demand_w[gun], of.gun_max_w[gun], power_w, of.minimum_power_w)
+    return over.implies(
+        delivered > 0, over.not_(over.and_(*[delivered < bound for bound in bounds]))
+    )
+
+
 def total_within_limit(over: Any, of: Case) -> Any:
     """(5) The total is within the site limit."""
     total_w: Any = 0
@@ -209,7 +226,7 @@ CONDITIONS: dict[int, tuple[str, str, Callable[[Any, Case], Any]]] = {
     ),
     5: ("total-within-limit", "a total above the limit", total_within_limit),
 }
-"""By the design's number. The fourth is decided gun by gun."""
+"""By the design's number. The fourth and the sixth are decided gun by gun."""
 
 GUARD_POWERS = "whole watts up to 524 kW, modules up to 131 kW"
 
@@ -235,25 +252,65 @@ def _of_the_guard(number: int) -> Finite:
     )
 
 
-def gun_within_means(over: Any, station: Station) -> Claim:
+def fits(over: Any, of: Case, gun: int) -> Any:
     """The shipped verdict on one gun."""
-    of = case(over, station)
-    fits = guard.fits(
-        over, of.held[0], of.delivered_w[0], of.demand_w[0], of.gun_max_w[0], of.module_power_w
-    )
-    return Claim(
-        (),
-        over.iff(fits, within_means(over, of, 0)),
-        covers=(("it is wrong", over.not_(fits)), ("it is right", fits)),
-    )
+    powers_w = guard.powers(over, of.held[gun], of.module_power_w)
+    figures = of.delivered_w[gun], of.demand_w[gun], of.gun_max_w[gun]
+    return guard.fits(over, of.held[gun], *powers_w, *figures)
 
 
-def all_within_means(over: Any, station: Station) -> Claim:
-    """The verdict on all guns from those on each."""
-    of = case(over, station)
-    rows = zip(of.held, of.delivered_w, of.demand_w, of.gun_max_w, strict=True)
-    each = [guard.fits(over, *row, of.module_power_w) for row in rows]
-    return Claim((), over.iff(guard.judge(over, *of).fitting, over.and_(*each)))
+def useful(over: Any, of: Case, gun: int) -> Any:
+    """The shipped verdict on one gun."""
+    power_w, _ = guard.powers(over, of.held[gun], of.module_power_w)
+    figures = of.delivered_w[gun], of.demand_w[gun], of.gun_max_w[gun]
+    return guard.useful(over, power_w, *figures, of.minimum_power_w)
+
+
+OF_ONE_GUN: dict[int, tuple[str, str, Callable[[Any, Case, int], Any], Any]] = {
+    4: (
+        "delivered-within-means",
+        "power beyond a gun's means, or a module that it does not need",
+        fits,
+        within_means,
+    ),
+    6: ("useful-or-nothing", "power of no use to a gun", useful, useful_or_nothing),
+}
+"""By the design's number: the shipped verdict on one gun, and the design's."""
+
+
+def _gun_by_gun(number: int) -> tuple[Finite, Finite]:
+    name, finds, shipped, condition = OF_ONE_GUN[number]
+
+    def one(over: Any, station: Station) -> Claim:
+        of = case(over, station)
+        right = shipped(over, of, 0)
+        return Claim(
+            (),
+            over.iff(right, condition(over, of, 0)),
+            covers=(("it is wrong", over.not_(right)), ("it is right", right)),
+        )
+
+    def every(over: Any, station: Station) -> Claim:
+        of = case(over, station)
+        each = [shipped(over, of, gun) for gun in range(len(station.guns))]
+        return Claim((), over.iff(guard.judge(over, *of)[number - 1], over.and_(*each)))
+
+    return (
+        Finite(
+            f"guard.{name}",
+            f"The guard finds {finds}, and nothing else, wrong in condition {number}.",
+            (f"guard.{shipped.__name__}", "guard.powers"),
+            "any one gun, the station's number of modules; " + GUARD_POWERS,
+            one,
+        ),
+        Finite(
+            f"guard.{name}.all-guns",
+            f"Condition {number} holds exactly if it holds for each gun.",
+            ("guard.judge",),
+            "the station's shape; " + GUARD_POWERS,
+            every,
+        ),
+    )
 
 
 # Wiring.
@@ -346,21 +403,8 @@ FINITE: tuple[Finite, ...] = (
         demanded=True,
     ),
     *map(_of_the_guard, CONDITIONS),
-    Finite(
-        "guard.delivered-within-means",
-        "The guard finds power beyond a gun's means, or a module that it does not need, and nothing"
-        " else, wrong in condition 4.",
-        ("guard.fits", "guard.powers"),
-        "any one gun, the station's number of modules; " + GUARD_POWERS,
-        gun_within_means,
-    ),
-    Finite(
-        "guard.delivered-within-means.all-guns",
-        "Condition 4 holds exactly if it holds for each gun.",
-        ("guard.judge",),
-        "the station's shape; " + GUARD_POWERS,
-        all_within_means,
-    ),
+    *_gun_by_gun(4),
+    *_gun_by_gun(6),
     *OF_SWITCHING,
     Finite(
         "wiring.may-not-switch",

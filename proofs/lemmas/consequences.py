@@ -507,7 +507,16 @@ def _of_one_gun(
     )
     row, given_w = [other.held[gun]], [other.delivered_w[gun]]
     verdict = guard.judge(
-        z3_terms, row, given_w, demand_w, maximum_w, power_w, usable, serves, scene.limit_w
+        z3_terms,
+        row,
+        given_w,
+        demand_w,
+        maximum_w,
+        power_w,
+        usable,
+        serves,
+        scene.limit_w,
+        scene.minimum_w,
     )
     return has, and_(verdict.usable, verdict.wanted, verdict.fitting)
 

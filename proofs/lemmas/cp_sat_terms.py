@@ -6,6 +6,7 @@ never lose a constraint on the way.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import z3
@@ -51,18 +52,15 @@ def variables(proto: Any) -> list[Any]:
 
 
 def translate(
-    proto: Any, terms: Sequence[Any], upper: Mapping[int, Any] | None = None
+    proto: Any, terms: Sequence[Any], domains: Mapping[int, Sequence[Any]] = MappingProxyType({})
 ) -> Translated:
-    """The model over these terms, one for each variable. `upper` puts a term in place of the upper
-    end of a variable's domain."""
-    domains = []
-    for place, each in enumerate(proto.variables):
-        domain = list(each.domain)
-        if upper and place in upper:
-            domain[-1] = upper[place]
-        domains.append(_within(terms[place], domain))
+    """The model over these terms, one for each variable, some with other domains than there."""
+    within = [
+        _within(terms[place], domains.get(place, list(each.domain)))
+        for place, each in enumerate(proto.variables)
+    ]
     return Translated(
-        tuple(terms), tuple(domains), tuple(_rule(each, terms) for each in proto.constraints)
+        tuple(terms), tuple(within), tuple(_rule(each, terms) for each in proto.constraints)
     )
 
 

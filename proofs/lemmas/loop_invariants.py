@@ -53,7 +53,9 @@ def look(name: str, grant_w: Any, reached_w: Any, free: Any = None, usable: Any 
 def delivered_w(grant_w: Any, reached_w: Any) -> Any:
     """What the shipped rule gives a gun that has reached that power: its turn with one module of
     that power. (A gun without a grant has reached nothing: `rule.any-station.loop`.)"""
-    choice = rule.documented(z3_terms, [0], [grant_w], [grant_w], [reached_w], [[True]], grant_w)
+    choice = rule.documented(
+        z3_terms, [0], [grant_w], [grant_w], [reached_w], [[True]], grant_w, grant_w
+    )
     return choice.delivered_w[0]
 
 
@@ -104,9 +106,10 @@ def _is_the_loop(chance: random.Random, guns: int, modules: int) -> bool:
         given_w: list[Any] = [None] * guns
         free: list[Any] = [True] * modules
         left_w: Any = free_terms.names("limit")
+        minimum_w = free_terms.names("least useful")
         for gun in order:
-            granted_w = rule.least(free_terms, demand_w[gun], maximum_w[gun])
-            grant_w, reached_w = rule.least(free_terms, granted_w, left_w), 0
+            wanted_w = rule.least(free_terms, demand_w[gun], maximum_w[gun])
+            grant_w, reached_w = rule.grant(free_terms, wanted_w, left_w, minimum_w), 0
             for m in looks_at[gun]:
                 held[gun][m], reached_w, free[m] = rule.take(
                     free_terms, grant_w, reached_w, power_w[m], free[m], usable[gun][m]
@@ -121,6 +124,7 @@ def _is_the_loop(chance: random.Random, guns: int, modules: int) -> bool:
             power_w,
             usable,
             free_terms.names("limit"),
+            minimum_w,
             given,
         )
         if shipped != (held, given_w):
@@ -230,15 +234,19 @@ def _up_to_demand(grant_w: Any, held: Held, given_w: Any) -> Any:
 
 
 def _within(grant_w: Any, held: Held, given_w: Any) -> Any:
-    """With the grant at most what the limit leaves, something above 0 or nothing is left."""
-    left_w, demand_w, maximum_w = z3_terms.ints("left", 3)
-    grant = rule.least(z3_terms, rule.least(z3_terms, demand_w, maximum_w), left_w)
+    """With the grant at most what the limit leaves, something above 0 or nothing is left; and what
+    is given is useful."""
+    left_w, demand_w, maximum_w, minimum_w = z3_terms.ints("left", 4)
+    wanted_w = rule.least(z3_terms, demand_w, maximum_w)
+    grant = rule.grant(z3_terms, wanted_w, left_w, minimum_w)
+    useful_w = rule.least(z3_terms, rule.least(z3_terms, wanted_w, held.reached_w), minimum_w)
     return z3_terms.implies(
         z3_terms.and_(left_w >= 0, grant_w == grant),
         z3_terms.and_(
             left_w - given_w >= 0,
             z3_terms.or_(given_w <= demand_w, given_w == 0),
             z3_terms.or_(given_w <= maximum_w, given_w == 0),
+            z3_terms.or_(given_w >= useful_w, given_w == 0),
             z3_terms.implies(
                 held.some,
                 z3_terms.and_(held.before_last_w < demand_w, held.before_last_w < maximum_w),
@@ -479,8 +487,9 @@ OBLIGATIONS: tuple[Obligation, ...] = (
     ),
     _any(
         "within-limits",
-        "No gun is given more than its demand, its maximum or what the site limit leaves; without"
-        " its last module it would be below the first two; the limit is never overdrawn.",
+        "No gun is given more than its demand, its maximum or what the site limit leaves, nor less"
+        " than the least useful power but nothing or all it may have; without its last module it"
+        " would be below the first two; the limit is never overdrawn.",
         _turn(_within),
     ),
     _any(

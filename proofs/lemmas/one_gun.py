@@ -29,21 +29,27 @@ class Turn:
 
     def __init__(self, power_w: Sequence[int]) -> None:
         self.power_w = power_w
-        self.demand_w, self.maximum_w, self.left_w = z3_terms.ints("turn", 3)
+        self.demand_w, self.maximum_w, self.left_w, self.minimum_w = z3_terms.ints("turn", 4)
         self.free = z3_terms.bools("free", len(power_w))
         self.row, self.delivered_w = turn(
-            z3_terms, self.demand_w, self.maximum_w, power_w, self.free, self.left_w
+            z3_terms,
+            self.demand_w,
+            self.maximum_w,
+            power_w,
+            self.free,
+            self.left_w,
+            self.minimum_w,
         )
-        wanted = rule.least(z3_terms, self.demand_w, self.maximum_w)
-        self.granted_w = rule.least(z3_terms, wanted, self.left_w)
+        self.wanted_w = rule.least(z3_terms, self.demand_w, self.maximum_w)
+        self.granted_w = rule.grant(z3_terms, self.wanted_w, self.left_w, self.minimum_w)
 
     def show(self, model: Any) -> str:
         """The turn in that model, as the shipped rule takes it on the plain values."""
-        demand_w, maximum_w, left_w, free = in_model(
-            [self.demand_w, self.maximum_w, self.left_w, self.free], model
+        demand_w, maximum_w, left_w, minimum_w, free = in_model(
+            [self.demand_w, self.maximum_w, self.left_w, self.minimum_w, self.free], model
         )
-        row, given_w = turn(ops, demand_w, maximum_w, self.power_w, free, left_w)
-        granted_w = rule.least(ops, rule.least(ops, demand_w, maximum_w), left_w)
+        row, given_w = turn(ops, demand_w, maximum_w, self.power_w, free, left_w, minimum_w)
+        granted_w = rule.grant(ops, rule.least(ops, demand_w, maximum_w), left_w, minimum_w)
         head = ("one gun", "demand kW", "maximum", "limit leaves", "given kW", "takes", "free")
         figures = map(kw, (demand_w, maximum_w, left_w, given_w))
         needs = rule.need(ops, granted_w, self.power_w)
@@ -58,8 +64,8 @@ class Turn:
     ) -> list[tuple[Any, Any]]:
         """What makes it that gun's turn, for `z3.substitute`."""
         usable = map(z3_terms.and_, free, scene.usable[gun])
-        names = [self.demand_w, self.maximum_w, self.left_w, *self.free]
-        values = [scene.demand_w[gun], scene.gun_max_w[gun], left_w, *usable]
+        names = [self.demand_w, self.maximum_w, self.left_w, self.minimum_w, *self.free]
+        values = [scene.demand_w[gun], scene.gun_max_w[gun], left_w, scene.minimum_w, *usable]
         return list(zip(names, map(solver.term, values), strict=True))
 
 
@@ -94,6 +100,25 @@ def turn_by_turn(station: Station) -> Claim:
             ]
             free = list(map(z3_terms.and_, free, map(z3_terms.not_, turns.held[gun])))
     return Claim((), z3_terms.and_(*same))
+
+
+def granted_under_a_limit(station: Station) -> Claim:
+    """In the design's words, with a division into what is useful and what is not."""
+    one = Turn(station.module_power_w)
+    enough = z3.Or(one.left_w >= one.wanted_w, one.left_w >= one.minimum_w)
+    left_w = z3.If(one.left_w < one.wanted_w, one.left_w, one.wanted_w)
+    return Claim(
+        (one.wanted_w >= 0,),
+        one.granted_w == z3.If(enough, left_w, 0),
+        one.show,
+        (("something is left, and not granted", z3.And(one.left_w > 0, one.granted_w == 0)),),
+    )
+
+
+def minimum_without_a_limit(station: Station) -> Claim:
+    """A turn with as much left as the gun wants."""
+    one = Turn(station.module_power_w)
+    return Claim((one.left_w >= one.wanted_w,), one.granted_w == one.wanted_w, one.show)
 
 
 def bounded(given_w: Any, maximum_w: Any, left_w: Any) -> Any:

@@ -29,6 +29,8 @@ class Scene(NamedTuple):
     module_power_w: Sequence[int]
     usable: Sequence[Sequence[Any]]
     limit_w: Any
+    minimum_w: Any
+    """The least useful power."""
     in_service: Sequence[Any]
     module_usable: Sequence[Any]
     """On a full matrix: by module; elsewhere unused."""
@@ -61,6 +63,7 @@ class Scene(NamedTuple):
             self.module_power_w,
             self.usable,
             self.limit_w,
+            self.minimum_w,
         )
 
     def by_turns(self) -> tuple[rule.Choice, list[Any], list[Any]]:
@@ -87,6 +90,7 @@ class Scene(NamedTuple):
             self.module_power_w,
             list(map(z3_terms.and_, free, self.usable[gun])),
             left_w,
+            self.minimum_w,
         )
         after = [
             z3_terms.and_(was, z3_terms.not_(taken)) for was, taken in zip(free, row, strict=True)
@@ -95,11 +99,17 @@ class Scene(NamedTuple):
 
 
 def turn(
-    over: Any, demand_w: Any, maximum_w: Any, power_w: Sequence[int], free: Sequence[Any], left: Any
+    over: Any,
+    demand_w: Any,
+    maximum_w: Any,
+    power_w: Sequence[int],
+    free: Sequence[Any],
+    left_w: Any,
+    minimum_w: Any,
 ) -> tuple[Any, Any]:
     """One gun's turn: the shipped rule for that gun alone, with the modules that are free and
     usable for it and what the limit leaves: the modules it takes, and what it is given."""
-    choice = rule.documented(over, [0], [demand_w], [maximum_w], power_w, [free], left)
+    choice = rule.documented(over, [0], [demand_w], [maximum_w], power_w, [free], left_w, minimum_w)
     return choice.held[0], choice.delivered_w[0]
 
 
@@ -150,6 +160,7 @@ def _scene(
         station.module_power_w,
         usable,
         limit_w,
+        z3_terms.ints("least useful"),
         serves,
         healthy,
         limited,
@@ -274,7 +285,7 @@ def table(scene: Scene, choice: rule.Choice) -> str:
     if not equal(scene.module_power_w):
         text += f"\nmodules of {', '.join(map(kw, scene.module_power_w))} kW"
     if scene.limit_w < sum(scene.gun_max_w):
-        text += f"\nsite limit {kw(scene.limit_w)} kW"
+        text += f"\nsite limit {kw(scene.limit_w)} kW, least useful {kw(scene.minimum_w)} kW"
     return text
 
 
@@ -298,7 +309,7 @@ def numbers(bits: Sequence[bool]) -> str:
 
 
 def judged(over: Any, scene: Scene, choice: rule.Choice) -> guard.Verdict:
-    """The guard's five conditions on a choice."""
+    """The guard's six conditions on a choice."""
     return guard.judge(
         over,
         choice.held,
@@ -309,4 +320,5 @@ def judged(over: Any, scene: Scene, choice: rule.Choice) -> guard.Verdict:
         scene.usable,
         scene.in_service,
         scene.limit_w,
+        scene.minimum_w,
     )

@@ -79,4 +79,4 @@ def lowest_first(over: Any, scene: Scene, choice: rule.Choice) -> Any:
 
 def accepted(over: Any, scene: Scene, choice: rule.Choice) -> Any:
     """The guard's conditions; the fifth, the limit, is `rule.limit-is-kept`."""
-    return over.and_(*judged(over, scene, choice)[:4])
+    return over.and_(*judged(over, scene, choice)._replace(within_limit=True))

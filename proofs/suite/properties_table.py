@@ -16,7 +16,7 @@ CHOSEN = (
     "rule.lexicographic-optimum",
     "rule.documented-scenarios",
     "rule.guard-accepts",
-    "guard.exactly-the-five-conditions",
+    "guard.exactly-the-six-conditions",
     "constraint.allows-what-the-guard-accepts",
     "guard.bridge-is-refused",
     "dwell.idle-only-if-met",

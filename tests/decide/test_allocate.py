@@ -2,6 +2,7 @@
 
 import random
 import threading
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -122,7 +123,10 @@ def by_hand(
     held: dict[int, list[int]] = {gun: [] for gun in demand_w}
     given_w = dict.fromkeys(demand_w, 0)
     for gun in sorted(demand_w, key=lambda gun: (-demand_w[gun], gun)):
-        grant_w = min(demand_w[gun], station.guns[gun - 1].max_power_w, left_w)
+        wanted_w = min(demand_w[gun], station.guns[gun - 1].max_power_w)
+        grant_w = min(wanted_w, left_w)
+        if grant_w < min(wanted_w, station.policy.minimum_power_w):
+            continue
         power_w = 0
         for module in range(1, len(station.modules) + 1):
             if power_w >= grant_w:
@@ -247,6 +251,72 @@ def test_a_site_limit_is_granted_in_order() -> None:
     assert a.modules[1] == (4, 5)
     assert a.unmet_kw[1] == 30.0
     assert a.idle_modules == (6, 7, 8, 9)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    ("limit_kw", "least_kw", "second_kw"),
+    [(240.5, 1, 0), (240.5, 0.5, 0.5), (240.5, 0, 0.5), (241, 1, 1), (250, 20, 0)],
+)
+def test_a_gun_is_given_a_useful_power_or_nothing(
+    policy: str, limit_kw: float, least_kw: float, second_kw: float
+) -> None:
+    station = Station.from_tables(
+        tables(station={"site_limit_kw": limit_kw}, policy={"minimum_power_kw": least_kw})
+    )
+    a = allocate(station, {1: 240, 2: 120}, policy)
+    useful_kw = max(least_kw, limit_kw - 240)  # the total counts more than gun 1
+    expected_kw = {"fair": 120, "max-power": useful_kw}.get(policy, second_kw)
+    first_kw = limit_kw - expected_kw if expected_kw else 240
+    assert (a.delivered_kw[1], a.delivered_kw[2]) == (first_kw, expected_kw)
+    assert (a.modules[2] == ()) == (expected_kw == 0)
+    assert a.fallback_from is None
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_what_is_useful_to_a_gun_is_no_more_than_it_wants(policy: str) -> None:
+    station = Station.from_tables(
+        tables(station={"site_limit_kw": 240.5}, policy={"minimum_power_kw": 2})
+    )
+    delivered_kw = allocate(station, {1: 240, 2: 3, 3: 0.5}, policy).delivered_kw
+    expected = (237, 3, 0.5) if policy == "fair" else (240, 0, 0.5)
+    assert tuple(delivered_kw.values())[:3] == expected
+
+
+@pytest.mark.parametrize("policy", ["priority", "max-power", "fair"])
+def test_the_power_of_all_its_modules_is_useful_to_a_gun(policy: str) -> None:
+    """Three modules of 0.3 kW are all that 1 kW leaves whole."""
+    station = Station.from_tables(
+        tables(station={"module_power_kw": 0.3, "site_limit_kw": 1}, policy={"minimum_power_kw": 2})
+    )
+    assert allocate(station, {1: 4}, policy).delivered_w[1] == 900
+    assert allocate(station, {1: 4}).modules[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("policy", "delivered_kw"),
+    [("priority", (40, 40, 20)), ("max-power", (40, 40, 20)), ("fair", (40, 40, 20))],
+)
+def test_guaranteed_modules_give_what_they_can_before_others_do(
+    policy: str, delivered_kw: tuple[float, ...]
+) -> None:
+    about = {"guns": 3, "modules": 4, "site_limit_kw": 100}
+    station = Station.from_tables(tables(station=about, policy={"minimum_modules": 1}))
+    a = allocate(station, {1: 160, 2: 120, 3: 20}, policy)
+    assert (tuple(a.delivered_kw.values()), a.fallback_from) == (delivered_kw, None)
+    assert [len(held) for held in a.modules.values()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("policy", ["priority", "max-power", "fair"])
+@pytest.mark.parametrize("station", [REFERENCE, UNEQUAL], ids=["equal", "unequal"])
+@pytest.mark.parametrize("minimum", [2, 3, 6])
+def test_everybody_has_one_module_before_anybody_has_two(
+    station: Station, policy: str, minimum: int
+) -> None:
+    least = replace(station, policy=replace(station.policy, minimum_modules=minimum))
+    a = allocate(least, dict.fromkeys(range(1, 7), 240), policy)
+    assert [len(held) for held in a.modules.values()] == [2, 2, 2, 1, 1, 1]
+    assert a.fallback_from is None
 
 
 def test_unequal_modules_are_taken_until_their_power_does() -> None:

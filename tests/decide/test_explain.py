@@ -130,6 +130,17 @@ def test_the_site_limit() -> None:
     assert "PM6-9 idle: every gun that could use them has all it may have." in about
 
 
+def test_what_the_site_limit_leaves_is_of_no_use() -> None:
+    limited = Station.from_tables(tables(station={"site_limit_kw": 240.5}))
+    demands = {1: 240.0, 2: 120.0, 3: 0.7}
+    sentence = "The site limit of 240.5 kW leaves 0.5 kW for it, less than is of use, "
+    assert f"{sentence}1 kW. It gets nothing." in said(2, limited, demands)
+    assert f"{sentence}0.7 kW. It gets nothing." in said(3, limited, demands)
+    by_policy = explain(limited, demands, "priority").guns
+    assert f"{sentence}1 kW." in by_policy[2].sentences
+    assert "of use" not in said(3, limited, {1: 240, 3: 0.4})
+
+
 def test_unequal_modules() -> None:
     station = Station.from_tables(tables(module=[{"id": 1, "power_kw": 10}]))
     text = said(1, station, {1: 60})

@@ -94,7 +94,7 @@ ARGUED: dict[str, str] = {
     ": after what follows": "the reason of an answer that is accepted is told to nobody",
     "verified_alloc.decide.allocate.accepted: guard.judge(ops, choice.held, choice.delivered_w,"
     " asked.demand_w, station.gun_max_w, station.module_power_w, left.usable, left.in_service,"
-    " station.limit_w): arguments 4, 5": (
+    " station.limit_w, station.policy.minimum_power_w): arguments 4, 5": (
         "both bound what is delivered; a gun without demand that holds a module is delivered too"
         " little for it"
     ),

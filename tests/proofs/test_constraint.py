@@ -51,6 +51,18 @@ def a_bit_less(model: Model) -> None:
         model.cp.add(delivered_w < model.power_w(gun))
 
 
+def useful_in_any_case(model: Model) -> None:
+    for gun, useful_w in model.useful_w.items():
+        model.cp.add(model.delivered_w[gun] >= useful_w)
+
+
+def a_straight_line(model: Model) -> None:
+    """Also where two modules have not twice the least useful power."""
+    for gun, useful_w in model.useful_w.items():
+        more_w = model.problem.minimum_w * (model.modules(gun) - 1)
+        model.cp.add(model.delivered_w[gun] >= useful_w + more_w)
+
+
 def no_module_for_low_demand(model: Model) -> None:
     for gun, wanted_w in model.problem.wanted_w.items():
         if wanted_w < 10_000:
@@ -73,6 +85,9 @@ def a_demand_elsewhere(model: Model) -> None:
         ("within_its_modules", a_bit_less),
         ("within_its_modules", a_demand_elsewhere),
         ("no_useless_last_module", nothing),
+        ("useful_or_nothing", nothing),
+        ("useful_or_nothing", useful_in_any_case),
+        ("useful_or_nothing", a_straight_line),
         ("within_the_limit", nothing),
         ("within_the_limit", no_module_for_low_demand),
     ],
@@ -81,7 +96,7 @@ def test_a_broken_model_is_red(
     monkeypatch: pytest.MonkeyPatch, tiny: Station, rule: str, broken: Callable[[Model], None]
 ) -> None:
     monkeypatch.setattr(constraint, rule, broken)
-    of = LIMITED if rule == "within_the_limit" else ALLOWS
+    of = LIMITED if rule == "within_the_limit" or broken == a_straight_line else ALLOWS
     assert prove.check(of, tiny).state == prove.RED
 
 

@@ -65,7 +65,7 @@ def test_what_is_lost_while_a_module_dwells_is_there_again_when_none_does() -> N
         row = dwell.stays(ops, [stays, False, False, False], usable[1], 40_000, [40_000] * 4)
         left = dwell.left(ops, usable, [[False] * 4, row])
         choice = documented(
-            ops, [0, 1], [160_000, 40_000], [120_000] * 2, [40_000] * 4, left, 240_000
+            ops, [0, 1], [160_000, 40_000], [120_000] * 2, [40_000] * 4, left, 240_000, 0
         )
         held = [tuple(m for m, bit in enumerate(row) if bit) for row in choice.held]
         assert held == fed

@@ -30,6 +30,7 @@ kind = "full"
 [policy]
 name = "priority"
 minimum_modules = 0
+minimum_power_kw = 1
 priority_deadband_kw = 5
 [timing]
 scan_ms = 20
@@ -114,6 +115,7 @@ def test_every_key_reaches_the_station(tmp_path: Path) -> None:
         [policy]
         name = "fair"
         minimum_modules = 1
+        minimum_power_kw = 7.5
         priority_deadband_kw = 2.5
         [timing]
         scan_ms = 10
@@ -150,6 +152,7 @@ def test_every_key_reaches_the_station(tmp_path: Path) -> None:
     assert station.matrix.reach == ((1, 3), (2, 3))
     assert station.contactors == ((1, 1), (2, 2), (1, 3), (2, 3))
     assert (station.policy.name, station.policy.minimum_modules) == ("fair", 1)
+    assert station.policy.minimum_power_w == 7500
     assert station.policy.priority_deadband_w == 2500
     assert station.timing == Timing(10, 11, 12, 3, 14, 15, 16, 17, 18, 19, 20, 121, 22)
     assert station.hardware == Hardware(
@@ -221,7 +224,11 @@ def test_a_station_is_frozen() -> None:
         *(("matrix", "kind", value) for value in ("star", 1, ["full"])),
         *(("policy", "name", value) for value in ("greedy", 1)),
         *(("policy", "minimum_modules", value) for value in (-1, 1.5, "1", True)),
-        *(("policy", "priority_deadband_kw", value) for value in (-1, "5", 0.0001)),
+        *(
+            ("policy", name, value)
+            for name in ("minimum_power_kw", "priority_deadband_kw")
+            for value in (-1, "5", 0.0001)
+        ),
         *(
             ("timing", spec.name, value)
             for spec in fields(Timing)

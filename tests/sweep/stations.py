@@ -101,4 +101,5 @@ def some_station(seed: int) -> Station:
     if draw.random() < 0.6:
         tables["policy"]["name"] = draw.choice(["priority", "max-power", "fair"])
         tables["policy"]["minimum_modules"] = draw.choice([0, 0, 1, 2])
+    tables["policy"]["minimum_power_kw"] = draw.choice([0, 1, 1, 20])
     return Station.from_tables(tables)

@@ -231,6 +231,7 @@ def accepted(station: Station, left: Usable, asked: Asked, choice: Choice) -> bo
         left.usable,
         left.in_service,
         station.limit_w,
+        station.policy.minimum_power_w,
     )
     order = [gun - 1 for gun in asked.order]
     return all(verdict) and guard.sorted_order(ops, order, asked.rank_w)

@@ -93,7 +93,7 @@ def _reason(
     usable = [number for number, can in enumerate(left.usable[gun - 1], start=1) if can]
     taken = {module for other in before for module in allocation.modules[other]}
     found = tuple(module for module in usable if module not in taken)
-    grant_w = min(wanted_w, limit_left_w)
+    grant_w = rule.grant(ops, wanted_w, limit_left_w, station.policy.minimum_power_w)
     needs = rule.need(ops, grant_w, [station.module_power_w[module - 1] for module in usable])
     held, delivered_w = allocation.modules[gun], allocation.delivered_w[gun]
 
@@ -103,16 +103,16 @@ def _reason(
     elif demand_w > 0 and allocation.policy in PREFERS:
         sentences += _in_the_way(station, faults, gun, short=delivered_w < wanted_w)
         sentences.append(_gets(held, delivered_w, wanted_w))
+        left_w = station.limit_w - sum(allocation.delivered_w.values())
+        if not held and 0 < left_w < min(wanted_w, station.policy.minimum_power_w):
+            sentences.append(_limit_leaves(station, left_w, wanted_w))
         sentences += _why_no_more(station, asked, faults, allocation, gun)
     elif demand_w > 0 and allocation.policy == KEPT:
         sentences.append(_gets(held, delivered_w, wanted_w))
     elif demand_w > 0:
         sentences.append(_served_after(before, allocation))
         if limit_left_w < wanted_w:
-            sentences.append(
-                f"The site limit of {kilowatts(station.limit_w)} leaves"
-                f" {kilowatts(limit_left_w)} for it."
-            )
+            sentences.append(_limit_leaves(station, limit_left_w, wanted_w))
         if grant_w > 0:
             sentences.append(_needs(station, usable, needs, grant_w))
         sentences += _in_the_way(station, faults, gun, short=delivered_w < grant_w)
@@ -151,7 +151,7 @@ def _why_no_more(
         if against.guns:
             why = PREFERS[allocation.policy]
             if any(problem.guaranteed.values()):
-                why = f"guaranteed modules come before all; {why}"
+                why = f"guaranteed modules come before all, one for everybody first; {why}"
             sentences.append(f"{why[0].upper()}{why[1:]}.")
     return sentences
 
@@ -214,6 +214,13 @@ def _served_after(before: Sequence[int], allocation: Allocation) -> str:
         return "It is served first."
     guns = listed(f"gun {gun} ({modules(allocation.modules[gun])})" for gun in before)
     return f"Served before it: {guns}."
+
+
+def _limit_leaves(station: Station, left_w: int, wanted_w: int) -> str:
+    useful_w = min(wanted_w, station.policy.minimum_power_w)
+    useless = f", less than is of use, {kilowatts(useful_w)}" if 0 < left_w < useful_w else ""
+    limit = f"The site limit of {kilowatts(station.limit_w)}"
+    return f"{limit} leaves {kilowatts(left_w)} for it{useless}."
 
 
 def _needs(station: Station, usable: Sequence[int], needs: int, grant_w: int) -> str:

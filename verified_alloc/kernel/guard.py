@@ -1,6 +1,6 @@
 """Accepts or rejects an allocation, whoever made it.
 
-Five conditions, one function each. A module's place in these lists is its number, so "the
+Six conditions, one function each. A module's place in these lists is its number, so "the
 highest-numbered module of a gun" is the last one it holds.
 """
 
@@ -12,13 +12,14 @@ from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
 
 
 class Verdict(NamedTuple):
-    """The five conditions; an allocation is accepted when all hold."""
+    """The six conditions; an allocation is accepted when all hold."""
 
     exclusive: bool
     usable: bool
     wanted: bool
     fitting: bool
     within_limit: bool
+    useful: bool
 
 
 def at_most_one(ops: Ops, bits: Sequence[bool]) -> bool:
@@ -70,14 +71,14 @@ def powers(ops: Ops, row: Sequence[bool], module_power_w: Sequence[int]) -> tupl
 def fits(
     ops: Ops,
     row: Sequence[bool],
+    power_w: int,
+    without_last_w: int,
     delivered_w: int,
     demand_w: int,
     gun_max_w: int,
-    module_power_w: Sequence[int],
 ) -> bool:
     """(4) for one gun: it is delivered at most its demand, its maximum and the power of its
     modules, never less than nothing, and without its highest-numbered module it could not be."""
-    power_w, without_last_w = powers(ops, row, module_power_w)
     return ops.and_(
         delivered_w >= 0,
         delivered_w <= demand_w,
@@ -95,6 +96,25 @@ def within_limit(delivered_w: Sequence[int], site_limit_w: int) -> bool:
     return total_w <= site_limit_w
 
 
+def useful(
+    ops: Ops,
+    power_w: int,
+    delivered_w: int,
+    demand_w: int,
+    gun_max_w: int,
+    minimum_power_w: int,
+) -> bool:
+    """(6) for one gun: it is delivered nothing, or the least useful power at least, or all that it
+    may have: its demand, its maximum or the power of its modules."""
+    return ops.or_(
+        delivered_w <= 0,
+        delivered_w >= minimum_power_w,
+        delivered_w >= demand_w,
+        delivered_w >= gun_max_w,
+        delivered_w >= power_w,
+    )
+
+
 def judge(
     ops: Ops,
     held: BoolMatrix,
@@ -105,21 +125,31 @@ def judge(
     usable: BoolMatrix,
     in_service: Sequence[bool],
     site_limit_w: int,
+    minimum_power_w: int,
 ) -> Verdict:
-    """The five conditions on `held[gun][module]` and the power delivered to each gun, W."""
+    """The six conditions on `held[gun][module]` and the power delivered to each gun, W."""
+    powers_w = [powers(ops, row, module_power_w) for row in held]
     return Verdict(
         exclusive=exclusive(ops, held),
         usable=only_usable(ops, held, usable),
         wanted=only_wanted(ops, held, demand_w, in_service),
         fitting=ops.and_(
             *[
-                fits(ops, row, delivered, demand, maximum, module_power_w)
-                for row, delivered, demand, maximum in zip(
-                    held, delivered_w, demand_w, gun_max_w, strict=True
+                fits(ops, row, power, without_last, delivered, demand, maximum)
+                for row, (power, without_last), delivered, demand, maximum in zip(
+                    held, powers_w, delivered_w, demand_w, gun_max_w, strict=True
                 )
             ]
         ),
         within_limit=within_limit(delivered_w, site_limit_w),
+        useful=ops.and_(
+            *[
+                useful(ops, power, delivered, demand, maximum, minimum_power_w)
+                for (power, _), delivered, demand, maximum in zip(
+                    powers_w, delivered_w, demand_w, gun_max_w, strict=True
+                )
+            ]
+        ),
     )
 
 

@@ -29,6 +29,13 @@ def most(ops: Ops, a: int, b: int) -> int:
     return ops.ite(a > b, a, b)
 
 
+def grant(ops: Ops, wanted_w: int, left_w: int, minimum_power_w: int) -> int:
+    """What a gun is granted of what it wants: as much as the site limit leaves; nothing, if that is
+    less than the least useful power and than it wants, W."""
+    grant_w = least(ops, wanted_w, left_w)
+    return ops.ite(grant_w < least(ops, wanted_w, minimum_power_w), 0, grant_w)
+
+
 def need(ops: Ops, grant_w: int, module_power_w: Sequence[int]) -> int:
     """How many of these modules, taken in this order, it needs to reach the grant (all, if it takes
     more): the count of thresholds that the grant is above."""
@@ -61,14 +68,16 @@ def documented(
     module_power_w: Sequence[int],
     usable: BoolMatrix,
     site_limit_w: int,
+    minimum_power_w: int,
     looks_at: Sequence[Sequence[Shape]] | None = None,
 ) -> Choice:
     """Serve the guns in this order: by demand, highest first, ties by number.
 
     `usable[gun][module]` says which contactors there are to close. Total: any demand (below 0 is
-    none), any order, any matrix, modules of any size. A gun is granted the least of its demand, its
-    maximum and what the site limit leaves. `looks_at[gun]` lists all modules in the order in which
-    that gun looks at them; None is lowest number first, as documented.
+    none), any order, any matrix, modules of any size. A gun is granted the smaller of its demand
+    and its maximum, or what the site limit leaves of it, if that is a useful power; what it is not
+    given is left to the next. `looks_at[gun]` lists all modules in the order in which that gun
+    looks at them; None is lowest number first, as documented.
     """
     held = [[False] * len(module_power_w) for _ in order]
     delivered_w = [0] * len(order)
@@ -76,7 +85,8 @@ def documented(
     left_w = site_limit_w
     modules = range(len(module_power_w))
     for gun in order:
-        grant_w = least(ops, least(ops, demand_w[gun], gun_max_w[gun]), left_w)
+        wanted_w = least(ops, demand_w[gun], gun_max_w[gun])
+        grant_w = grant(ops, wanted_w, left_w, minimum_power_w)
         reached_w = 0
         for module in modules if looks_at is None else looks_at[gun]:
             held[gun][module], reached_w, free[module] = take(

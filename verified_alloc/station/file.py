@@ -163,6 +163,7 @@ class PolicyTable(_Table):
 
     name: Annotated[str, _one_of(*POLICIES)] = Policy.name
     minimum_modules: Annotated[int, _whole(0, MOST_MODULES)] = Policy.minimum_modules
+    minimum_power_w: PowerOrZeroW = Field(Policy.minimum_power_w, alias="minimum_power_kw")
     priority_deadband_w: PowerOrZeroW = Field(
         Policy.priority_deadband_w, alias="priority_deadband_kw"
     )
@@ -296,7 +297,8 @@ def tables(station: StationParts) -> dict[str, Any]:
     if station.matrix.kind == "list":
         matrix["reach"] = {str(gun): row for gun, row in enumerate(station.matrix.reach, start=1)}
     policy = asdict(station.policy)
-    policy["priority_deadband_kw"] = _kw(policy.pop("priority_deadband_w"))
+    for power in ("minimum_power", "priority_deadband"):
+        policy[f"{power}_kw"] = _kw(policy.pop(f"{power}_w"))
     lists = expander_lists.written(station.hardware)
     hardware = lists | asdict(station.hardware) | lists
     del hardware["i2c_buses"]

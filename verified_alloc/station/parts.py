@@ -95,6 +95,8 @@ class Policy:
 
     name: str = "priority"
     minimum_modules: int = 0
+    minimum_power_w: int = 1_000
+    """Where the site limit leaves a gun less than that and than it may have, it gets nothing."""
     priority_deadband_w: int = 5_000
 
 

@@ -34,17 +34,35 @@ class Case(NamedTuple):
     def wanted_w(self, gun: int) -> int:
         return min(self.demand_w[gun], self.station.guns[gun - 1].max_power_w)
 
+    def limit_binds(self) -> bool:
+        """More is wanted by guns in service than the site limit."""
+        limit_w = self.station.site_limit_w
+        wanted_w = sum(self.wanted_w(gun) for gun in self.demand_w if gun not in self.out())
+        return limit_w is not None and wanted_w > limit_w
+
     def power_w(self, modules: tuple[int, ...]) -> int:
         return sum(self.station.modules[module - 1].power_w for module in modules)
 
+    def welds(self) -> dict[int, set[int]]:
+        """The guns that a module is welded to."""
+        welds: dict[int, set[int]] = {}
+        for gun, module in self.faults.welded:
+            welds.setdefault(module, set()).add(gun)
+        return welds
+
+    def dead(self) -> set[int]:
+        """The modules that serve nobody."""
+        joining = {module for module, guns in self.welds().items() if len(guns) > 1}
+        return set(self.faults.modules) | joining
+
+    def out(self) -> set[int]:
+        """The guns that are out of service."""
+        on_dead = (guns for module, guns in self.welds().items() if module in self.dead())
+        return set(self.faults.guns).union(*on_dead)
+
     def reach(self) -> dict[int, set[int]]:
         """The modules of each gun that is in service."""
-        faults = self.faults
-        welds: dict[int, set[int]] = {}
-        for gun, module in faults.welded:
-            welds.setdefault(module, set()).add(gun)
-        dead = set(faults.modules) | {module for module, guns in welds.items() if len(guns) > 1}
-        out = set(faults.guns) | {gun for m, guns in welds.items() if m in dead for gun in guns}
+        faults, welds, dead, out = self.faults, self.welds(), self.dead(), self.out()
         reach: dict[int, set[int]] = {gun: set() for gun in self.demand_w}
         for gun, module in self.station.contactors:
             welded_elsewhere = module in welds and gun not in welds[module]
@@ -79,12 +97,13 @@ def assignments(case: Case) -> Iterator[dict[int, tuple[int, ...]]]:
 
 
 def bounds_w(case: Case, held: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, int]] | None:
-    """The least and the most that each gun may be delivered by the guard's condition (4); None if
-    there is no such power, or not within the site limit."""
+    """The least and the most that each gun may be delivered by the guard's conditions (4) and (6);
+    None if there is no such power, or not within the site limit."""
     bounds = {}
     for gun, modules in held.items():
         most_w = min(case.wanted_w(gun), case.power_w(modules))
         least_w = case.power_w(modules[:-1]) + 1 if modules else 0
+        least_w = max(least_w, min(case.station.policy.minimum_power_w, most_w))
         if least_w > most_w:
             return None
         bounds[gun] = least_w, most_w
@@ -92,6 +111,23 @@ def bounds_w(case: Case, held: dict[int, tuple[int, ...]]) -> dict[int, tuple[in
     if limit_w is not None and sum(least_w for least_w, _ in bounds.values()) > limit_w:
         return None
     return bounds
+
+
+def guaranteed_first(
+    case: Case, bounds: dict[int, tuple[int, int]], guaranteed_w: dict[int, int]
+) -> dict[int, tuple[int, int]]:
+    """The same bounds where nobody is delivered more than its guaranteed modules can give it as
+    long as another is delivered less."""
+    limit_w = case.station.site_limit_w
+    if limit_w is None or not case.limit_binds():
+        return bounds
+    enough = {
+        gun: max(least_w, min(most_w, guaranteed_w[gun]))
+        for gun, (least_w, most_w) in bounds.items()
+    }
+    if sum(enough.values()) <= limit_w:
+        return {gun: (enough[gun], most_w) for gun, (_, most_w) in bounds.items()}
+    return {gun: (least_w, enough[gun]) for gun, (least_w, _) in bounds.items()}
 
 
 def in_order(case: Case, bounds: dict[int, tuple[int, int]]) -> dict[int, int]:
@@ -138,6 +174,10 @@ def best(case: Case) -> dict[str, Best]:
     demanding = [gun for gun in order if case.demand_w[gun] > 0]
     minimum = case.station.policy.minimum_modules
     least = {gun: min(minimum, need_alone(case, gun, reach[gun])) for gun in demanding}
+    guaranteed_w = dict.fromkeys(case.demand_w, 0)
+    for gun, count in least.items():
+        powers_w = [case.power_w(some) for some in combinations(reach[gun], count)]
+        guaranteed_w[gun] = min(case.wanted_w(gun), max(powers_w))
     obeys = set(case.station.contactors) - case.faults.welded - case.faults.failed_open
     found: dict[str, tuple[tuple[object, ...], Best]] = {}
     for held in assignments(case):
@@ -153,7 +193,9 @@ def best(case: Case) -> dict[str, Best]:
             sum(case.wear.get(pair, 0) for pair in moved),
             [held[gun] for gun in order],
         )
-        first = (-sum(guaranteed), [-count for count in guaranteed])
+        counts = [-count for count in sorted(guaranteed)], [-count for count in guaranteed]
+        if minimum:
+            bounds = guaranteed_first(case, bounds, guaranteed_w)
         by_order, by_level = in_order(case, bounds), levelled(case, bounds)
         for policy, given, objective in (
             ("priority", by_order, ()),
@@ -167,6 +209,8 @@ def best(case: Case) -> dict[str, Best]:
                 ),
             ),
         ):
+            powered_w = sum(min(given[gun], guaranteed_w[gun]) for gun in demanding)
+            first = (*counts, -powered_w) if case.limit_binds() else counts
             key = (*first, *objective, [-given[gun] for gun in order], *ending)
             if policy not in found or key < found[policy][0]:
                 found[policy] = key, Best(held, given, len(moved))
@@ -188,7 +232,10 @@ def some_case(seed: int, most_guns: int = 4, most_modules: int = 6) -> Case:
             "gun_max_power_kw": draw.choice([50, 100, 240]),
         }
         | ({"site_limit_kw": draw.randint(20, 200)} if draw.random() < 0.35 else {}),
-        "policy": {"minimum_modules": draw.choice([0, 0, 1, 2, 3])},
+        "policy": {
+            "minimum_modules": draw.choice([0, 0, 1, 2, 3]),
+            "minimum_power_kw": draw.choice([0, 1, 1, 7.5, 30]),
+        },
         "matrix": {"kind": draw.choice(["full", "ring", "half"])},
     }
     if draw.random() < 0.35:

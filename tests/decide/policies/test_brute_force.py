@@ -36,6 +36,11 @@ def test_small_stations(seed: int) -> None:
     assert not wrong(some_case(seed, most_guns=3, most_modules=5))
 
 
+@pytest.mark.parametrize("seed", [2062, 3353, 6157, 9024])
+def test_a_power_that_the_solver_once_raised_watt_by_watt(seed: int) -> None:
+    assert not wrong(some_case(seed))
+
+
 @pytest.mark.sweep
 @pytest.mark.xdist_group("campaigns")
 def test_two_thousand_stations(capsys: pytest.CaptureFixture[str]) -> None:

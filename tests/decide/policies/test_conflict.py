@@ -79,3 +79,7 @@ def test_a_guarantee_that_cannot_be_met() -> None:
         "The 2 modules that it is to have at least cannot be had together with what gun 1 (PM1-2)"
         " and gun 2 (PM3) have: PM1-4 are all that they can use."
     ) in said(3, "fair", minimum=2)
+    assert said(3, "fair", minimum=2).endswith(
+        " Guaranteed modules come before all, one for everybody first; by fair the smallest powers"
+        " come first, then the total, then the higher demand."
+    )

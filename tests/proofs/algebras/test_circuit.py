@@ -163,14 +163,18 @@ def test_half_units_lose_nothing_of_the_rule() -> None:
     for _ in range(300):
         demand_w = [chance.choice((chance.choice(edges), chance.randrange(300_000))) for _ in guns]
         usable = [[chance.random() < 0.8 for _ in modules] for _ in guns]
+        minimum_w = chance.choice((0, 1000, *edges))
         whole = abstract._replace(
             demand_w=demand_w,
             gun_max_w=station.gun_max_w,
             module_power_w=station.module_power_w,
             usable=usable,
             limit_w=10**9,
+            minimum_w=minimum_w,
         )
-        half = abstract._replace(demand_w=list(map(halved, demand_w)), usable=usable)
+        half = abstract._replace(
+            demand_w=list(map(halved, demand_w)), usable=usable, minimum_w=halved(minimum_w)
+        )
         assert whole.choice(ops).held == half.choice(ops).held
         given_w = whole.choice(ops).delivered_w
         assert list(map(halved, given_w)) == half.choice(ops).delivered_w

@@ -87,7 +87,7 @@ QUICK = (
     "rule.documented-scenarios",
     "rule.any-station",
     "rule.higher-demand-first.partial",
-    "guard.exactly-the-five-conditions",
+    "guard.exactly-the-six-conditions",
     "guard.other-look.unequal",
     "wiring",
 )
@@ -140,7 +140,7 @@ BREAKS = (
     (rule, "take", _takes_the_taken, "rule.exclusive-whatever-the-powers"),
     (rule, "take", _takes_one_too_many, "rule.any-station.no-waste"),
     (rule, "take", _takes_one_too_many, "rule.documented-scenarios"),
-    (guard, "at_most_one", lambda over, bits: True, "guard.exactly-the-five-conditions"),
+    (guard, "at_most_one", lambda over, bits: True, "guard.exactly-the-six-conditions"),
     (guard, "within_limit", lambda powers, limit: powers[0] <= limit, "guard.total-within-limit"),
     (wiring, "place", lambda k: wiring.Place(*divmod(k, 16)), "wiring.places"),
     (wiring, "next_coils", lambda over, may, want, latch: tuple(want), "wiring.may-not-switch"),
@@ -195,7 +195,7 @@ def test_values_without_a_story_are_told_by_kind() -> None:
 
 def test_the_algebra_computes_what_the_plain_one_does() -> None:
     demand_w = [160_000, 120_000, 80_000, 40_500, 1, 0]
-    given = ([240_000] * 6, [40_000] * 9, [[True] * 9] * 6, 300_000)
+    given = ([240_000] * 6, [40_000] * 9, [[True] * 9] * 6, 300_000, 1000)
     plain = rule.documented(ops, range(6), demand_w, *given)
     terms = rule.documented(z3_terms, range(6), [z3.IntVal(w) for w in demand_w], *given)
     assert [

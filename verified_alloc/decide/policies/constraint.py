@@ -32,6 +32,9 @@ class Model(NamedTuple):
     """`on[class, gun]`: how many modules of that class are on that gun."""
     delivered_w: "Mapping[int, IntVar]"
     """By gun that wants power."""
+    useful_w: "Mapping[int, IntVar]"
+    """By gun, the least useful power of those that it may have, a variable of that one value; none
+    where any power is useful."""
 
     def modules(self, gun: int) -> "LinearExprT":
         """How many modules are on a gun."""
@@ -68,11 +71,17 @@ def base(problem: Problem) -> Model:
             gun: cp.new_int_var(0, wanted_w, f"delivered to gun {gun}")
             for gun, wanted_w in problem.wanted_w.items()
         },
+        {
+            gun: cp.new_int_var(useful_w, useful_w, f"useful to gun {gun}")
+            for gun, useful_w in problem.useful_w.items()
+            if problem.minimum_w
+        },
     )
     one_gun_for_a_module(model)
     within_its_modules(model)
     no_useless_last_module(model)
     within_the_limit(model)
+    useful_or_nothing(model)
     return model
 
 
@@ -129,8 +138,26 @@ def _runs_of(model: Model, gun: int) -> "list[tuple[int, list[IntVar]]]":
 
 def within_the_limit(model: Model) -> None:
     """(5) The total is within the site limit."""
-    if sum(model.problem.wanted_w.values()) > model.problem.limit_w:
+    if model.problem.limit_binds:
         model.cp.add(sum(model.delivered_w.values()) <= model.problem.limit_w)
+
+
+def useful_or_nothing(model: Model) -> None:
+    """(6) A gun is delivered the least useful power at least, or that of all its modules, which is
+    nothing without any.
+
+    Where every module has twice the least useful power, that is a straight line: with one module it
+    is the least useful power, with more it stays below what (4) asks for.
+    """
+    minimum_w = model.problem.minimum_w
+    for gun, useful_w in model.useful_w.items():
+        delivered_w = model.delivered_w[gun]
+        if all(power_w >= 2 * minimum_w for power_w, _ in _runs_of(model, gun)):
+            model.cp.add(delivered_w - useful_w >= minimum_w * (model.modules(gun) - 1))
+            continue
+        is_useful = model.cp.new_bool_var(f"useful to gun {gun}")
+        model.cp.add(delivered_w >= useful_w).only_enforce_if(is_useful)
+        model.cp.add(delivered_w >= model.power_w(gun)).only_enforce_if(~is_useful)
 
 
 # --- objectives ----------------------------------------------------------------------------------
@@ -156,20 +183,41 @@ def objectives(model: Model, policy: str) -> Iterator[Objective]:
 
 
 def guarantee(model: Model) -> Iterator[Objective]:
-    """The sum over the guns of min(modules of the gun, what it is to have at least), then the same
-    gun by gun in order."""
+    """The sorted counts of what the guns have of the modules that they are to have at least, from
+    the smallest: how many guns have one, then how many two, and so on. Then the same gun by gun in
+    order; and where the site limit binds, what is lacking of that much power in all."""
+    cp = model.cp
     least = {gun: modules for gun, modules in model.problem.guaranteed.items() if modules}
     if not least:
         return
-    had = {
-        gun: model.cp.new_int_var(0, modules, f"guaranteed to gun {gun}")
+    has = {
+        gun: [cp.new_bool_var(f"gun {gun} has guaranteed {number}") for number in range(modules)]
         for gun, modules in least.items()
     }
-    for gun, modules in had.items():
-        model.cp.add(modules <= model.modules(gun))
-    yield Objective("guaranteed modules", sum(had.values()), sum(least.values()))
-    for gun, modules in had.items():
-        yield Objective(f"guaranteed modules of gun {gun + 1}", modules, least[gun])
+    for gun, bits in has.items():
+        for bit, following in pairwise(bits):
+            cp.add(following <= bit)
+        cp.add(sum(bits) <= model.modules(gun))
+    for number in range(max(least.values())):
+        guns = [bits[number] for bits in has.values() if number < len(bits)]
+        yield Objective(f"guns with {number + 1} guaranteed modules", sum(guns), len(guns))
+    for gun, bits in has.items():
+        yield Objective(f"guaranteed modules of gun {gun + 1}", sum(bits), least[gun])
+    if model.problem.limit_binds:
+        yield lacking(model)
+
+
+def lacking(model: Model) -> Objective:
+    """What the guns are delivered less, in all, than guaranteed modules could give them. Left to
+    itself the search would lower that watt by watt."""
+    from ortools.sat.python.cp_model import CHOOSE_FIRST, SELECT_MIN_VALUE
+
+    lacking_w = []
+    for gun, power_w in model.problem.guaranteed_w.items():
+        lacking_w.append(model.cp.new_int_var(0, power_w, f"lacking to gun {gun}"))
+        model.cp.add(lacking_w[-1] >= power_w - model.delivered_w[gun])
+    model.cp.add_decision_strategy(lacking_w, CHOOSE_FIRST, SELECT_MIN_VALUE)
+    return Objective("lacking of guaranteed modules, W", -sum(lacking_w))
 
 
 def total(model: Model) -> Objective:

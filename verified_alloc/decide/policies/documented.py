@@ -31,5 +31,6 @@ def choose(
         station.module_power_w,
         usable,
         station.limit_w,
+        station.policy.minimum_power_w,
         looks_at,
     )

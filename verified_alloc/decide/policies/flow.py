@@ -31,7 +31,7 @@ def solve(problem: Problem, policy: str) -> Answer | None:
     if policy == "priority" and not any(problem.guaranteed.values()):
         left_w = problem.limit_w
         for gun in problem.order:
-            grant_w = min(problem.wanted_w[gun], left_w)
+            grant_w = problem.grant_w(gun, left_w)
             modules = 0
             while modules * power_w < grant_w and exchange.take(gun):
                 modules += 1
@@ -50,11 +50,12 @@ def solve(problem: Problem, policy: str) -> Answer | None:
 
 
 def units(problem: Problem, power_w: int, policy: str) -> Iterator[int]:
-    """The gun that is to have the next module, if it can: the guaranteed ones gun by gun, then by
-    what the module would be worth to the policy, ties in order."""
+    """The gun that is to have the next module, if it can: of the guaranteed ones everybody's first,
+    then everybody's second, and so on; then by what the module would be worth to the policy, ties
+    in order."""
     least = problem.guaranteed
-    for gun in problem.order:
-        yield from [gun] * least[gun]
+    for number in range(max(least.values())):
+        yield from [gun for gun in problem.order if number < least[gun]]
     if policy == "fair":
         worth = [
             (before_w, -min(wanted_w, before_w + power_w), place, gun)

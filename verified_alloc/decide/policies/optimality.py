@@ -24,13 +24,13 @@ def is_optimal(problem: Problem, policy: str, choice: Choice) -> bool | None:
         return True if not problem.reach else None
     counts = {gun: sum(choice.held[gun]) for gun in problem.order}
     plain = policy == "priority" and not any(problem.guaranteed.values())
-    undecided = None if sum(problem.wanted_w.values()) > problem.limit_w and not plain else False
+    undecided = None if problem.limit_binds and not plain else False
     left_w = problem.limit_w
     short: list[int] = []
     for gun in problem.order:
         delivered_w, may_have_w = choice.delivered_w[gun], problem.wanted_w[gun]
         if plain:
-            may_have_w = min(may_have_w, left_w)
+            may_have_w = problem.grant_w(gun, left_w)
             left_w -= delivered_w
         if delivered_w != min(may_have_w, counts[gun] * power_w):
             return undecided
@@ -88,6 +88,8 @@ def _is_better(
     loses = counts[giver] <= least[giver]
     if gains != loses:
         return gains
+    if gains and counts[taker] + 1 != counts[giver]:
+        return counts[taker] + 1 < counts[giver]
     if not gains:
         taker_w, giver_w = counts[taker] * power_w, (counts[giver] - 1) * power_w
         gain_w = min(wanted_w[taker] - taker_w, power_w)

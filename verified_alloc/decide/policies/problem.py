@@ -7,7 +7,7 @@ Guns and modules are counted from 0 here, as in the kernel.
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate, compress, pairwise
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -119,6 +119,26 @@ class Problem:
             if demand_w[gun] > 0 and in_service[gun]
         }
 
+    @property
+    def minimum_w(self) -> int:
+        """The least useful power, W."""
+        return self.station.policy.minimum_power_w
+
+    @once
+    def useful_w(self) -> dict[int, int]:
+        """The least that is useful to each of these: the least useful power, or what it wants."""
+        return {gun: min(wanted_w, self.minimum_w) for gun, wanted_w in self.wanted_w.items()}
+
+    def grant_w(self, gun: int, left_w: int) -> int:
+        """The most that a gun can be granted of what the site limit leaves, with modules of equal
+        power: what is of no use only as the power of whole modules."""
+        wanted_w = self.wanted_w[gun]
+        if left_w >= wanted_w:
+            return wanted_w
+        if left_w < self.useful_w[gun] and self.equal_w:
+            return left_w - left_w % self.equal_w
+        return left_w
+
     @once
     def order(self) -> tuple[int, ...]:
         """The guns that want power, as they are served."""
@@ -181,6 +201,11 @@ class Problem:
         return self.station.limit_w
 
     @once
+    def limit_binds(self) -> bool:
+        """The guns want more than the site limit."""
+        return sum(self.wanted_w.values()) > self.limit_w
+
+    @once
     def equal_w(self) -> int | None:
         """The power of every module that somebody could be given, W; None if they differ."""
         power_w = self.station.module_power_w
@@ -215,14 +240,23 @@ class Problem:
         minimum = self.station.policy.minimum_modules
         return {gun: min(minimum, self._need_alone(gun)) if minimum else 0 for gun in self.order}
 
+    @once
+    def guaranteed_w(self) -> Mapping[int, int]:
+        """The most that each gun could be delivered of so many modules, W."""
+        return {
+            gun: min(self.wanted_w[gun], self._reached_w(gun)[modules])
+            for gun, modules in self.guaranteed.items()
+        }
+
     def _need_alone(self, gun: int) -> int:
         """The fewest modules that reach what it wants, largest first; all if they do not."""
+        return sum(reached < self.wanted_w[gun] for reached in self._reached_w(gun)[:-1])
+
+    def _reached_w(self, gun: int) -> list[int]:
+        """The most power of no module, of one, of two and so on of those that a gun can use."""
         usable = usable_after(self.station, self.faults).usable[gun]
-        powers_w = [
-            power_w for power_w, can in zip(self.station.module_power_w, usable, strict=True) if can
-        ]
-        reached_w = accumulate(sorted(powers_w, reverse=True), initial=0)
-        return sum(reached < self.wanted_w[gun] for reached in list(reached_w)[:-1])
+        powers_w = sorted(compress(self.station.module_power_w, usable), reverse=True)
+        return list(accumulate(powers_w, initial=0))
 
     def choice(self, held: Sequence[Sequence[int]], delivered_w: Mapping[int, int]) -> Choice:
         """The modules of each gun and what it is delivered, as the guard reads them."""
