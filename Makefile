@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow prove wheel prove-stations certificates mutants glue-mutants sweep campaign faults coverage soak bench load virtual-pi aarch64 lint
+.PHONY: help run test slow prove wheel prove-stations certificates mutants glue-mutants sweep campaign faults coverage soak noisy-day bench load virtual-pi aarch64 lint
 
 help:
 	@echo "make run           a simulated station lives through a day; Ctrl-C ends it"
@@ -23,6 +23,7 @@ help:
 	@echo "make faults        how a station takes each fault: played, measured, into docs/faults.md"
 	@echo "make coverage      every single fault of every part, by what it is seen: docs/coverage.csv"
 	@echo "make soak          30 simulated days, disturbed every few minutes (half an hour)"
+	@echo "make noisy-day     24 hours of demands and limits that wobble, under every policy (10 minutes)"
 	@echo "make bench         the benchmarks; each one asserts its ratio"
 	@echo "make load          the scan's lateness while the service is under load (mosquitto)"
 	@echo "make virtual-pi    the program on a real kernel: a Raspberry Pi in QEMU (12 minutes, root)"
@@ -74,6 +75,9 @@ coverage: $(INSTALLED)
 
 soak: $(INSTALLED)
 	PYTHONPATH=tests $(VENV)/bin/python -m campaign.soak
+
+noisy-day: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m noisy_day
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest tests/bench --benchmark-columns=median,min,max,rounds \

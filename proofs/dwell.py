@@ -306,10 +306,38 @@ def reserved(station: Station) -> Claim:
     )
 
 
+@obligation("dwell.claims", "dwell.claims", domain=SHAPE + "; any order of looking at them")
+def claims(station: Station) -> Claim:
+    """A gun that is held claims no module that it cannot use, that stays on it already or that is
+    not free; and each only while what it has does not reach both what it wants and what it held;
+    afterwards that is reached, or it has all that it can claim."""
+    modules = range(len(station.modules))
+    staying, free, usable = z3_terms.bools("a", 3, len(modules))
+    power_w, (wanted_w, held_w) = z3_terms.ints("power", len(modules)), z3_terms.ints("w", 2)
+    row = dwell.claims(z3_terms, staying, free, usable, wanted_w, held_w, power_w, list(modules))
+    may = [and_(free[m], usable[m], not_(staying[m])) for m in modules]
+    has_w = z3_terms.total(z3_terms.ite(staying[m], power_w[m], 0) for m in modules)
+    before_w = [
+        has_w + z3_terms.total(z3_terms.ite(row[n], power_w[n], 0) for n in range(m))
+        for m in modules
+    ]
+    return Claim(
+        tuple(power > 0 for power in power_w),
+        and_(
+            *[
+                iff(row[m], and_(may[m], before_w[m] < wanted_w, before_w[m] < held_w))
+                for m in modules
+            ]
+        ),
+        covers=(("one is claimed, another is not", and_(row[0], may[1], not_(row[1]))),),
+    )
+
+
 BOTH = ("dwell.stays", "dwell.left")
 OBLIGATIONS: tuple[Obligation, ...] = (
     since_it_feeds,
     reserved,
+    claims,
     _dwell(
         "as-long-as-needed",
         "A dwelling module stays exactly as long as its gun can use it and those below it that"

@@ -7,6 +7,7 @@ from proofs.obligation import Obligation
 
 NAMES: dict[str, tuple[str, ...]] = {
     "rule": (
+        "kept",
         "need-is-the-ceiling",
         "need-is-the-documented-one",
         "order-is-only-a-naming",
@@ -65,6 +66,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "other-look.unequal",
     ),
     "dwell": (
+        "claims",
         "since-it-feeds",
         "reserved",
         "as-long-as-needed",

@@ -329,6 +329,14 @@ def whatever(station: Station) -> Claim:
 
 OBLIGATIONS: tuple[Obligation, ...] = (
     _claim(
+        "kept",
+        "While nobody decides, a gun is given no more than it was granted, asks for, may have, has"
+        " modules for and the site limit leaves it; and it has no module that it did not have.",
+        one_gun.kept,
+        "modules of any sizes, one gun's turn",
+        proves=("rule.kept", "rule.documented"),
+    ),
+    _claim(
         "need-is-the-ceiling",
         "The number of modules needed is the exact ceiling of the grant over the module power, at"
         " most all; with unequal modules, the smallest number that suffices.",

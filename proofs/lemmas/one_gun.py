@@ -207,3 +207,25 @@ def turn_specified(station: Station) -> Claim:
         ),
         one.show,
     )
+
+
+def kept(station: Station) -> Claim:
+    """One gun's turn, with whatever the limit has left for it."""
+    modules = range(len(station.modules))
+    usable, present = z3_terms.bools("a", 2, len(modules))
+    power_w = z3_terms.ints("power", len(modules))
+    demand_w, granted_w, maximum_w, left_w, minimum_w = z3_terms.ints("turn", 5)
+    kept_w, can = rule.kept(z3_terms, [demand_w], [granted_w], [usable], [present])
+    choice = rule.documented(z3_terms, [0], kept_w, [maximum_w], power_w, can, left_w, minimum_w)
+    [given_w], [row] = choice.delivered_w, choice.held
+    bounds_w = (demand_w, granted_w, maximum_w, left_w)
+    return Claim(
+        (*[bound_w >= 0 for bound_w in bounds_w], *[power > 0 for power in power_w]),
+        z3_terms.and_(
+            given_w >= 0,
+            *[given_w <= bound_w for bound_w in bounds_w],
+            given_w <= z3_terms.total(map(z3_terms.ite, row, power_w, [0] * len(modules))),
+            *[z3_terms.implies(row[m], z3_terms.and_(usable[m], present[m])) for m in modules],
+        ),
+        covers=(("it keeps all", z3.And(given_w == granted_w, given_w > 0)),),
+    )

@@ -46,6 +46,7 @@ PAST = "tells of the past"
 DERIVED = "follows from the rest"
 SCRATCH = "set before it is used"
 SKIPPING = "says how long time may be skipped, which changes nothing"
+LASTS = "in a campaign's stations nothing lasts: it follows from what is asked"
 
 CHIP = {
     **dict.fromkeys(["device", "_note", "_pins_in_use"], FIXED),
@@ -103,7 +104,8 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     },
     SelfTesting: {
         **dict.fromkeys(["_tests", "_latest"], "a campaign's station tests nothing by itself"),
-        **dict.fromkeys(["station", "_built", "_guns", "_own_limit_w"], FIXED),
+        **dict.fromkeys(["station", "_built", "_guns"], FIXED),
+        "_limit": "nobody tells a campaign's station a limit",
         **dict.fromkeys(["_wires", "report"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'
         "_lines": PARTS,
@@ -118,10 +120,13 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         **dict.fromkeys(["_stood", "_worn"], SCRATCH),  # each decision is made in its scan
         "_solve": PARTS,
         "_undecided_ms": PARTS,
+        "_steady": LASTS,
+        **dict.fromkeys(["_holds_w", "_has_w"], "nobody holds a gun"),
         "_wear": "a decision is told of it by the thousand operations, which no change reaches",
     },
     DemandProcessor: {
-        **dict.fromkeys(["_station", "_timeout_ms", "_deadband_w"], FIXED),
+        **dict.fromkeys(["_station", "_timeout_ms", "_deadband_w", "_rank_delay_ms"], FIXED),
+        **dict.fromkeys(["_differs_ms", "_most", "_least"], LASTS),
         "_set_ms": PARTS,
     },
     ContactorController: {

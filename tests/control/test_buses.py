@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stations import tables
+from sweep.stations import PROMPT
 from sweep.working_station import WorkingStation
 
 from hardware.simulated.bus import BusFault
@@ -21,7 +22,11 @@ OUTPUTS, FEEDBACK = [0x20, 0x21, 0x22, 0x23], [0x24, 0x25, 0x26, 0x27]
 def station_on(i2c_bus: object, outputs: object, feedback: object, **more: Any) -> Station:
     keys = {"i2c_bus": i2c_bus, "output_expanders": outputs, "feedback_expanders": feedback}
     return Station.from_tables(
-        tables(hardware=keys, policy={"name": "documented", "priority_deadband_kw": 0}, **more)
+        tables(
+            hardware=keys,
+            policy={"name": "documented", "priority_deadband_kw": 0, **PROMPT},
+            **more,
+        )
     )
 
 

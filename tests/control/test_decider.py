@@ -85,7 +85,7 @@ class Deciding:
         self.solver = Beside()
         self.reported: list[str] = []
         self.demands = DemandProcessor(station)
-        self.decider = Decider(self.demands, self.solver, operations, self.reported.append)
+        self.decider = Decider(station, self.demands, self.solver, operations, self.reported.append)
         sound = Latched(**bits_of(frozenset(), station))
         self._memory = scan.restarted(station.built, sound)
 

@@ -119,6 +119,8 @@ async def _metrics(state: State) -> str:
             assignment=1,
             assigned_s=0,
             limit_order=None,
+            fell_to_0=(0,) * 6,
+            operations_an_hour=(0,) * 6,
             drawn_w=None,
             lateness=Lateness((0,) * 31, 0, 0, 0),
             notes=(),

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -17,15 +18,17 @@ from verified_alloc.decide import allocate as door
 from verified_alloc.decide import demand
 from verified_alloc.decide.allocate import (
     KEPT,
+    Allocation,
     accepted,
     decide,
     keep,
     needs_constraints,
     prepare,
 )
+from verified_alloc.decide.demand import strictly
 from verified_alloc.decide.explain import reasons
 from verified_alloc.decide.policies import constraint, documented, flow
-from verified_alloc.decide.policies.problem import Answer, NotYet, Problem
+from verified_alloc.decide.policies.problem import NO_FAULTS, Answer, NotYet, Problem
 from verified_alloc.kernel import invariants, ops
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.station.faults import usable_after
@@ -389,6 +392,7 @@ def test_the_guard_stands_before_every_policy(monkeypatch: pytest.MonkeyPatch) -
     assert (a.policy, a.fallback_from, a.method) == ("documented", "fair", "rule")
     assert a.fallback_reason == "the guard does not accept the answer by flow"
     assert a.modules[1] == (1, 2)
+    before = allocate(REFERENCE, {1: 80})
     monkeypatch.setattr(documented, "choose", lambda *_: everything)
     a = decide(REFERENCE, asked, policy="fair")
     assert (a.policy, a.fallback_from) == ("nothing", "fair")
@@ -397,7 +401,7 @@ def test_the_guard_stands_before_every_policy(monkeypatch: pytest.MonkeyPatch) -
     assert a.delivered_w == dict.fromkeys(range(1, 7), 0)
     assert a.unmet_kw[1] == 80
     assert a.idle_modules == tuple(range(1, 10))
-    kept = keep(REFERENCE, asked, {1: (1, 2)}, current={(1, 1), (1, 2)})
+    kept = keep(REFERENCE, asked, before, current={(1, 1), (1, 2)})
     assert (kept.policy, kept.modules, kept.operations) == (KEPT, a.modules, 2)
 
 
@@ -570,16 +574,84 @@ def test_reservations_never_cost_safety(data: st.DataObject) -> None:
             assert power_w == min(asked.demand_w[gun - 1], station.gun_max_w[gun - 1], held_w)
 
 
-def test_what_is_kept_is_within_a_lower_site_limit() -> None:
+# What stands while a solver is at work.
+
+
+def standing(delivered_w: Sequence[int], *modules: Sequence[int]) -> Allocation:
+    """An allocation that gives the first guns that much, on these modules."""
+    nothing = allocate(UNEQUAL, {})
+    powers_w = [*delivered_w, *[0] * (6 - len(delivered_w))]
+    return replace(
+        nothing,
+        modules=nothing.modules | dict(enumerate(map(tuple, modules), start=1)),
+        delivered_w=dict(enumerate(powers_w, start=1)),
+    )
+
+
+def test_kept_grants_stand_whatever_is_asked_more() -> None:
+    before = standing([50_000, 50_000, 50_000], (1, 2), (3, 4), (5, 6))
+    station = REFERENCE.limited(150_000)
+    for asked_w in ([150_500, 150_000, 150_000], [50_000, 150_000, 150_000]):
+        kept = keep(station, strictly([*asked_w, 0, 0, 0]), before)
+        assert kept.modules == before.modules
+        assert kept.delivered_w == before.delivered_w
+    kept = keep(station, strictly([40_000, 150_000, 150_000, 240_000, 0, 0]), before)
+    assert list(kept.delivered_w.values()) == [40_000, 50_000, 50_000, 0, 0, 0]
+    assert kept.modules[1] == (1,)
+
+
+def test_where_a_limit_falls_the_last_in_order_give_first() -> None:
+    before = standing([80_000, 50_000], (1, 2), (4, 9))
     asked = demand.from_kilowatts(UNEQUAL, {1: 100, 2: 50})
-    present = {1: (1, 2, 3), 2: (4, 9)}
-    kept = keep(UNEQUAL.limited(90_000), asked, present, faults=Faults({1}))
-    assert kept.delivered_w == {1: 80_000, 2: 10_000, 3: 0, 4: 0, 5: 0, 6: 0}
-    assert kept.modules[1] == (2, 3)
+    kept = keep(UNEQUAL.limited(90_000), asked, before)
+    assert list(kept.delivered_w.values()) == [80_000, 10_000, 0, 0, 0, 0]
     assert kept.modules[2] == (4,)
-    told = reasons(UNEQUAL.limited(90_000), asked, Faults({1}), kept)
-    assert "It takes PM2-3 and gets 80 kW, short by 20 kW." in told.guns[1].sentences
+    told = reasons(UNEQUAL.limited(90_000), asked, NO_FAULTS, kept)
+    assert "It takes PM1-2 and gets 80 kW, short by 20 kW." in told.guns[1].sentences
     assert "A solver is at work; until it answers no module comes to a gun." in told.station
+
+
+def test_where_a_gun_loses_a_module_only_its_grant_falls() -> None:
+    before = standing([100_000, 50_000], (1, 2, 3), (4, 9))
+    asked = demand.from_kilowatts(UNEQUAL, {1: 100, 2: 50})
+    kept = keep(UNEQUAL.limited(150_000), asked, before, faults=Faults({1}))
+    assert list(kept.delivered_w.values()) == [80_000, 50_000, 0, 0, 0, 0]
+    assert kept.modules[1] == (2, 3)
+
+
+def test_what_is_kept_of_little_costs_nobody_else_anything() -> None:
+    """Less than the least useful power of what the gun asks now."""
+    before = standing([500, 50_000], (1,), (3, 4))
+    kept = keep(REFERENCE, strictly([100_000, 50_000, 0, 0, 0, 0]), before)
+    assert list(kept.delivered_w.values()) == [500, 50_000, 0, 0, 0, 0]
+
+
+def test_before_the_first_answer_nothing_is_kept() -> None:
+    kept = keep(REFERENCE, strictly([100_000, 0, 0, 0, 0, 0]), None)
+    assert not any(kept.delivered_w.values())
+
+
+# A gun that is held.
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("station", [REFERENCE, UNEQUAL], ids=["equal", "unequal"])
+def test_a_held_gun_is_served_first_up_to_what_it_held(station: Station, policy: str) -> None:
+    asked = demand.from_kilowatts(station, {1: 60, 2: 240, 3: 240})
+    current = {*[(2, m) for m in range(2, 7)], *[(3, m) for m in (7, 8, 9)]}
+    held = decide(
+        station,
+        asked,
+        policy=policy,
+        faults=Faults({1}),
+        holds_w={1: 40_000},
+        current=current,
+        reserved={9: 3},
+    )
+    assert 7 in held.modules[1]  # of the gun that is served last, and does not dwell
+    assert held.fallback_from is None
+    gone = decide(station, asked, faults=Faults(guns={1}), holds_w={1: 40_000}, current=current)
+    assert gone.modules[1] == ()
 
 
 # --- refusals ------------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ from verified_alloc import BadInput, Station
 from verified_alloc.decide.demand import DemandProcessor, by_rank, from_kilowatts, strictly, watts
 
 
-def processor(deadband_kw: float = 0, timeout_s: int = 10) -> DemandProcessor:
+def processor(deadband_kw: float = 0, timeout_s: int = 10, rank_s: int = 0) -> DemandProcessor:
     changed = tables(
-        policy={"priority_deadband_kw": deadband_kw}, timing={"demand_timeout_s": timeout_s}
+        policy={"priority_deadband_kw": deadband_kw, "rank_delay_s": rank_s},
+        timing={"demand_timeout_s": timeout_s},
     )
     return DemandProcessor(Station.from_tables(changed))
 
@@ -197,3 +198,49 @@ def test_without_a_deadband_the_order_is_the_documented_one(
         demands.set(gun, kw, 0)
         asked = demands.asked(0)
         assert asked == strictly(asked.demand_w)
+
+
+def test_a_rank_follows_a_difference_that_has_lasted() -> None:
+    demands = processor(deadband_kw=5, rank_s=10, timeout_s=1000)
+    demands.set_all({1: 205, 2: 195}, 0)
+    assert demands.asked(0).order[:2] == (1, 2)
+    for second in range(1, 60):  # five seconds each in turn
+        first, then = (1, 2) if second // 5 % 2 else (2, 1)
+        demands.set_all({first: 205, then: 195}, second * 1000)
+        assert demands.asked(second * 1000).order[:2] == (1, 2)
+    demands.set_all({1: 100, 2: 240}, 60_000)
+    assert demands.asked(60_000).order[:2] == (1, 2)
+    assert demands.next_change_ms(60_000) == 70_000
+    assert demands.asked(69_999).order[:2] == (1, 2)
+    assert demands.asked(70_000).order[:2] == (2, 1)
+
+
+def test_who_comes_or_goes_has_a_rank_at_once() -> None:
+    demands = processor(deadband_kw=5, rank_s=10)
+    demands.set_all({1: 100}, 0)
+    demands.asked(0)
+    demands.set_all({2: 200}, 1)
+    assert demands.asked(1).order[:2] == (2, 1)
+    demands.set_all({2: 0}, 2)
+    assert demands.asked(2).order[:2] == (1, 2)
+
+
+def test_what_was_asked_lately_is_remembered_until_it_is_0() -> None:
+    demands = processor(timeout_s=1000)
+    release_ms = 60_000
+    for at_ms, kw in ((0, 100), (1000, 40), (2000, 80)):
+        demands.set(1, kw, at_ms)
+        demands.asked(at_ms)
+    assert demands.lasting_w(1) == (40_000, 100_000)
+    assert demands.held_until_ms(1) == 1000 + release_ms
+    assert demands.next_change_ms(2000) == 1000 + release_ms
+    demands.asked(1000 + release_ms)
+    assert demands.lasting_w(1)[1] == 80_000
+    demands.release([1])
+    assert demands.held_until_ms(1) is None
+    demands.set(1, 0, 90_000)
+    demands.asked(90_000)
+    assert demands.lasting_w(1) == (0, 0)
+    demands.set(1, 30, 90_001)
+    demands.asked(90_001)
+    assert demands.lasting_w(1) == (30_000, 30_000)

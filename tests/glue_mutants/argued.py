@@ -75,12 +75,10 @@ ARGUED: dict[str, str] = {
     " in_steps(self._wear.operations)): after what follows": (
         "what a question is, and since when it is asked, do not use each other"
     ),
-    "verified_alloc.control.decider.decide: self._allocation is None or"
+    "verified_alloc.control.decider.decide: self.inputs is None or asked != self.inputs.asked or"
     " self._undecided_ms is not None: without term 1": (
-        "without an allocation there is something undecided: the first inputs are new"
+        "without inputs there is something undecided: the first ones are new"
     ),
-    "verified_alloc.control.decider._decided: assert self._undecided_ms is not None"
-    ": after what follows": "an assertion for the reader, and for mypy",
     "verified_alloc.control.clearing.check_at_rest: kernel.at_rest(ops,"
     " built.timing.current_decay_ms, lines.enabled[at], lines.reports_on[at],"
     " memory.lines_off_ms[at]): arguments 3, 4": "either of the two is enough not to be at rest",

@@ -23,6 +23,7 @@ from verified_alloc.control.assembly import simulated_charger
 from verified_alloc.control.state import Inputs, State
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.demand import strictly
+from verified_alloc.decide.steady import Kept, granted
 from verified_alloc.errors import BadInput
 from verified_alloc.journal import recorder as journal_module
 from verified_alloc.journal.database import TABLES, JournalFile, older_parts, part
@@ -88,8 +89,10 @@ def test_every_decision_follows_from_what_is_written_with_it(
     decisions = list(recorded.decisions())
     assert len(decisions) > 100
     for decision in decisions:
-        asked, faults, reserved, _ = decision.inputs
-        again = decide(REFERENCE, asked, faults=faults, reserved=reserved, policy="documented")
+        asked, faults, reserved, *_, held_w = decision.inputs
+        held = asked._replace(demand_w=held_w)
+        steady = decide(REFERENCE, held, faults=faults, reserved=reserved, policy="documented")
+        again = granted(REFERENCE, steady, asked)
         assert replace(decision.allocation, operations=0) == replace(again, operations=0)
     assert any(decision.inputs.reserved for decision in decisions)
     assert any(decision.inputs.faults.welded for decision in decisions)
@@ -252,7 +255,7 @@ def quiet_state(at_ms: int, demand_w: int = 0, limit_w: int | None = None) -> St
         at_ms=at_ms,
         demand_w=asked.demand_w,
         allocation=decide(REFERENCE, asked),
-        inputs=Inputs(asked, Faults(), {}, limit_w),
+        inputs=Inputs(asked, Faults(), {}, limit_w, held_w=asked.demand_w),
     )
 
 
@@ -646,11 +649,11 @@ def test_a_journal_of_another_version_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     told_of(path)
     with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA user_version = 3")
-    with pytest.raises(BadInput, match="version 3 and not 2"):
+        database.execute("PRAGMA user_version = 4")
+    with pytest.raises(BadInput, match="version 4 and not 3"):
         read_journal(path)
     (told,) = told_of(path)
-    assert "is of version 3, not 2; it is kept as journal.aside.db" in told
+    assert "is of version 4, not 3; it is kept as journal.aside.db" in told
     assert len(read_journal(path).runs) == 1
 
 
@@ -681,3 +684,30 @@ def test_a_file_that_is_no_journal_is_refused_in_a_line(tmp_path: Path) -> None:
         database.execute("UPDATE decision SET modules = 'x'")
     with pytest.raises(BadInput, match="a decision"):
         list(read_journal(path).decisions())
+
+
+def test_a_journal_of_the_version_before_is_read(tmp_path: Path) -> None:
+    """So that operations are counted on."""
+    path = tmp_path / "journal.db"
+    told_of(path)
+    before = list(read_journal(path).decisions())
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("ALTER TABLE decision DROP COLUMN held_w")
+        database.execute("PRAGMA user_version = 2")
+    assert list(read_journal(path).decisions()) == before
+
+
+def test_what_a_gun_keeps_and_could_do_without_is_written_once(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db", REFERENCE, simulated=True)
+    journal.begin(0, lambda _: None)
+    state = quiet_state(0)
+    state = state._replace(allocation=replace(state.allocation, modules={1: (1, 2), 2: ()}))
+    kept = state._replace(kept={1: Kept((2,), 60_000)})
+    for at_ms, one in enumerate((state, kept, state, kept)):
+        journal.watch(one._replace(at_ms=at_ms))
+    journal.close()
+    with closing(sqlite3.connect(tmp_path / "j.db")) as database:
+        told = [text for (text,) in database.execute("SELECT text FROM report")]
+    assert told == [
+        "gun 1 could do without PM2 and keeps them for 59.999 s, unless somebody needs them"
+    ]

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import CodeType, FrameType
 
-from sweep.stations import REFERENCE
+from campaign.slow_solver import SlowSolver
+from sweep.stations import REFERENCE, unequal
 from sweep.working_station import WorkingStation
 
 from verified_alloc import Faults, allocate, kernel
@@ -70,6 +71,12 @@ def live() -> None:
         at_work.controller.clear_expander(3)
         at_work.controller.stop()
         at_work.go_on(1)
+    with WorkingStation(unequal(), solve=SlowSolver(3)) as at_work:
+        at_work.ask({1: 20, 2: 240})
+        at_work.go_on(4)
+        at_work.controller.hold(1, 60_000)
+        at_work.inject(*[f"module-dead {module}" for module in at_work.live[1]])
+        at_work.go_on(4)
     allocate(REFERENCE, {1: 100, 2: 50}, faults=Faults(welded={(2, 5)}))
     explain(REFERENCE, {1: 100, 2: 50})
 

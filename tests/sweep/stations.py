@@ -7,7 +7,16 @@ from typing import Any
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import PowerModule
 
-REFERENCE = Station.reference()
+PROMPT = {"rank_delay_s": 0, "release_delay_s": 0, "limit_delay_s": 0}
+"""What changes counts at once; how it lasts is tried by itself."""
+
+
+def prompt(station: Station) -> Station:
+    """The same, in which what changes counts at once."""
+    return replace(station, policy=replace(station.policy, **PROMPT))
+
+
+REFERENCE = prompt(Station.reference())
 
 
 def strictly(name: str, station: Station = REFERENCE) -> Station:
@@ -36,7 +45,7 @@ def without_status_inputs(station: Station = REFERENCE) -> Station:
 
 def quick(station: Station = REFERENCE) -> Station:
     """The same with everything but the scan and the contactors faster, so that a change of target
-    takes fewer scans: for campaigns that branch in each of them."""
+    takes fewer scans and nothing lasts: for campaigns that branch in each of them."""
     timing = replace(
         station.timing,
         current_decay_ms=60,
@@ -45,7 +54,7 @@ def quick(station: Station = REFERENCE) -> Station:
         offer_lead_ms=120,
         minimum_dwell_s=0,
     )
-    return replace(station, timing=timing)
+    return prompt(replace(station, timing=timing))
 
 
 def some_station(seed: int) -> Station:
@@ -61,7 +70,11 @@ def some_station(seed: int) -> Station:
             "module_power_kw": draw.choice([20, 30, 40, 60]),
             "gun_max_power_kw": draw.choice([50, 120, 240, 400]),
         },
-        "policy": {"name": "documented", "priority_deadband_kw": draw.choice([0, 5, 20])},
+        "policy": {
+            "name": "documented",
+            "priority_deadband_kw": draw.choice([0, 5, 20]),
+            **PROMPT,
+        },
         "matrix": {"kind": draw.choice(["full", "ring", "half"])},
     }
     if draw.random() < 0.3:

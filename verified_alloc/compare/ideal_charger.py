@@ -14,7 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from verified_alloc.control import wear
 from verified_alloc.decide.allocate import Allocation, decide
 from verified_alloc.decide.demand import Asked, DemandProcessor
+from verified_alloc.decide.lasting import LastingLimit
 from verified_alloc.decide.policies.problem import ALL_OPEN, NO_WEAR
+from verified_alloc.decide.steady import Steady, granted
 from verified_alloc.kernel import dwell, offer, ops, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Readings, Timing
 from verified_alloc.kernel.offer import Offer
@@ -30,8 +32,7 @@ KEPT = 4096
 class Deciding:
     """`decide` for one policy, asked once for equal questions."""
 
-    def __init__(self, station: Station, policy: str) -> None:
-        self._station = station
+    def __init__(self, policy: str) -> None:
         self._policy = policy
         self._known: OrderedDict[object, Allocation] = OrderedDict()
         self.asked = 0
@@ -43,6 +44,7 @@ class Deciding:
 
     def __call__(
         self,
+        station: Station,
         asked: Asked,
         reserved: dict[int, int],
         current: frozenset[Pair],
@@ -51,12 +53,12 @@ class Deciding:
         self.asked += 1
         if self._policy == "documented":  # it has no eye for where the modules are
             current, wear = ALL_OPEN, NO_WEAR
-        question = (asked, tuple(reserved.items()), current, tuple(wear.items()))
+        question = (station, asked, tuple(reserved.items()), current, tuple(wear.items()))
         answer = self._known.get(question)
         if answer is None:
             began_ns = time.perf_counter_ns()
             answer = decide(
-                self._station,
+                station,
                 asked,
                 policy=self._policy,
                 reserved=reserved,
@@ -108,9 +110,12 @@ class Charger:
     """One station's scan and its modules. `ask` as demands change, `advance` to `next_ms`."""
 
     def __init__(self, station: Station, policy: str, start_ms: int) -> None:
-        self.deciding = Deciding(station, policy)
+        self.deciding = Deciding(policy)
+        self._station = station
+        self._limit = LastingLimit(station)
+        self._lasts_ms = NEVER_MS
+        """When something that lasts counts by itself: a rank, what is held, a limit."""
         self._powers = _Powers(station)
-        self._limit_w = station.limit_w
         self._gun_max_w = station.gun_max_w
         self._power_w = station.module_power_w
         self._timing: Timing = station.kernel_timing
@@ -146,7 +151,11 @@ class Charger:
         self._changed = True
         self._asked = self._demands.asked(start_ms)
         self._reserved: dict[int, int] = {}
-        self.allocation = self.deciding(self._asked, {}, ALL_OPEN, NO_WEAR)
+        self.allocation = self.deciding(station, self._asked, {}, ALL_OPEN, NO_WEAR)
+        self.granted_w = [0] * guns
+        self._steady = Steady(self._demands, station)
+        self._stood: frozenset[Pair] = ALL_OPEN
+        self._worn: Mapping[Pair, int] = NO_WEAR
         self._decided_for: object = None
         self._target = [NOBODY] * modules
         self._held_for: object = None
@@ -170,6 +179,11 @@ class Charger:
         self._changed = True
         self._next_scan_ms = min(self._next_scan_ms, self._scan_at(now_ms))
 
+    def limit(self, limit_w: int | None, now_ms: int) -> None:
+        """All guns together are given no more than that from now on."""
+        self._limit.tell(limit_w)
+        self._next_scan_ms = min(self._next_scan_ms, self._scan_at(now_ms))
+
     def advance(self, now_ms: int) -> None:
         """What is due now: vehicles heed lower offers, and the scan."""
         while self._heeding and self._heeding[0][0] <= now_ms:
@@ -190,20 +204,25 @@ class Charger:
         self._see(now_ms)
         if self._live_changed or now_ms >= self._dwell_ms:
             self._note_dwell(now_ms)
-        if self._changed:
+        if self._changed or now_ms >= self._lasts_ms:
             self._changed = False
             for number, demand_w in enumerate(self.demand_w, start=1):
                 self._demands.set_w(number, demand_w, now_ms)
             self._asked = self._demands.asked(now_ms)
-        question = (self._asked, self._reserved)
-        if question != self._decided_for:
-            stand = self._stand(now_ms)
-            self.allocation = self.deciding(self._asked, self._reserved, stand, self._wear)
-            self._decided_for = question
+        self._station = self._station.limited(self._limit.at(now_ms))
+        if is_new := self._steady.is_new(self._asked, (self._station, self._reserved)):
+            self._stood, self._worn = self._stand(now_ms), dict(self._wear)
+        if is_new or self._asked != self._decided_for:
+            self._decided_for = self._asked
+            _, self.allocation = self._steady.decide(
+                self._station, self._asked, self._reserved.values(), self._decided
+            )
+            given_w = granted(self._station, self.allocation, self._asked).delivered_w
+            self.granted_w = list(given_w.values())
             for module in self._modules:
                 self._target[module] = NOBODY
-            for number, held in self.allocation.modules.items():
-                for module_number in held:
+            for number, modules in self.allocation.modules.items():
+                for module_number in modules:
                     self._target[module_number - 1] = number - 1
 
         affordable_w = self._affordable()
@@ -214,7 +233,7 @@ class Charger:
         if self._live_changed:
             affordable_w = self._affordable()
         if any(map(_above, affordable_w, self._offers)):
-            raised = offer.raise_(ops, self._offers, affordable_w, self._limit_w)
+            raised = offer.raise_(ops, self._offers, affordable_w, self._station.limit_w)
             for gun, offered in enumerate(raised):
                 self._publish(gun, offered, now_ms)
         due_ms = min((unit.due_ms for unit in moving), default=NEVER_MS)
@@ -224,8 +243,13 @@ class Charger:
                 if offered.waited_ms == NOT_SO:
                     waits_ms = self._scan_ms + self._lead_ms
                 due_ms = min(due_ms, now_ms + waits_ms)
-        due_ms = min(due_ms, self._dwell_ms)
+        lasts_ms = [ms for ms in (self._demands.lasts_until_ms, self._limit.until_ms) if ms]
+        self._lasts_ms = min(lasts_ms, default=NEVER_MS)
+        due_ms = min(due_ms, self._dwell_ms, self._lasts_ms)
         self._next_scan_ms = NEVER_MS if due_ms == NEVER_MS else self._scan_at(due_ms)
+
+    def _decided(self, asked: Asked) -> Allocation:
+        return self.deciding(self._station, asked, self._reserved, self._stood, self._worn)
 
     def _scan_at(self, now_ms: int) -> int:
         """The first scan not before that time."""
@@ -281,7 +305,7 @@ class Charger:
         live, target = tuple(self.live_on), tuple(self._target)
         return [
             self._powers.affordable_w(gun, granted_w, live, target)
-            for gun, granted_w in enumerate(self.allocation.delivered_w.values())
+            for gun, granted_w in enumerate(self.granted_w)
         ]
 
     def _lower(

@@ -185,7 +185,6 @@ class Tally:
             return
         together_w = 0
         drawn_w = 0
-        delivered_w = charger.allocation.delivered_w
         for gun, demand_w in enumerate(charger.demand_w):
             if demand_w:
                 asked_w = min(demand_w, self._station.gun_max_w[gun])
@@ -195,7 +194,7 @@ class Tally:
                 taken_mj = demands.settle(gun, asked_w * passed_ms, draw_w * passed_ms)
                 self._gun_delivered_mj[gun] += taken_mj
                 self._asking_ms += passed_ms
-                if not delivered_w[gun + 1]:
+                if not charger.granted_w[gun]:
                     self._nothing_ms += passed_ms
                 if gun == charger.top_gun:
                     self._top_asked_mj += asked_w * passed_ms

@@ -21,7 +21,9 @@ from verified_alloc.control.state import Inputs, State, by_gun
 from verified_alloc.control.wires import Carrier, Wires
 from verified_alloc.decide.allocate import Allocation, Solve
 from verified_alloc.decide.demand import DemandProcessor, check_gun
+from verified_alloc.decide.lasting import LastingLimit
 from verified_alloc.decide.policies.problem import NO_WEAR
+from verified_alloc.decide.steady import kept
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel import ops, scan
 from verified_alloc.kernel.diagnosis import NOT_SO
@@ -68,8 +70,8 @@ class Controller:
             scan.Publish: self._offers.publish,
         }
         self._wires = Wires(station, bank, lines, supervision, others)
-        self._own_limit_w = station.site_limit_w
-        self._decider = Decider(demands, solve, operations, report)
+        self._limit = LastingLimit(station)
+        self._decider = Decider(station, demands, solve, operations, report)
         self._acknowledged: list[int] = []
         self._stillness = Stillness(self._built, bank.scrub_scans)
         self._ending = False
@@ -95,12 +97,12 @@ class Controller:
         now_ms, built, before = self.now_ms(), self._built, self._memory
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         self._offers.skipped(scans - 1, now_ms)
+        self.station = self.station.limited(self._limit.at(now_ms))
         lines = self._lines.read()
         bank = self._bank.read(self.station.timing.scan_ms / 1000, scans)
         pressed = self._supervision.stopped
         observed = self._wires.observed(lines, bank, pressed, now_ms, elapsed_ms, scans)
-        told, self._acknowledged = self._acknowledged, []
-        orders = Orders(self._ending, [gun in told for gun in self._guns], self.station.limit_w)
+        orders = self._orders()
 
         memory, effects = scan.diagnose(ops, built, before, observed, orders)
         self._wires.carry(effects)
@@ -128,8 +130,12 @@ class Controller:
         still_ms = self._stillness.until_ms(
             now_ms, observed, switched, allocation, before, memory, oddities, scans, done
         )
-        until_ms = min(still_ms, self._decider.next_change_ms(now_ms))
-        return self._state(now_ms, inputs, allocation, observed, done, until_ms)
+        changes_ms = self._limit.until_ms or still_ms, self._decider.next_change_ms(now_ms)
+        return self._state(now_ms, inputs, allocation, observed, done, min(still_ms, *changes_ms))
+
+    def _orders(self) -> Orders:
+        told, self._acknowledged = self._acknowledged, []
+        return Orders(self._ending, [gun in told for gun in self._guns], self.station.limit_w)
 
     def _state(
         self,
@@ -156,6 +162,7 @@ class Controller:
             latched=self.faults.latched,
             faults=self.faults.without(memory),
             held_ms=tuple(self.held_ms(gun) for gun in self._guns),
+            kept=kept(self.station, allocation, inputs.asked, self.demands),
             alarms=alarms(self._built, memory),
             stopped=memory.stop_ms > NOT_SO or memory.latched.stopped,
             idle=not any(memory.enabled) and not any(connected),
@@ -185,10 +192,9 @@ class Controller:
 
     def limit_site(self, limit_w: int | None) -> None:
         """All guns together are given no more than that, nor more than the station's own limit;
-        None: only that. A lower limit is a planned removal: offers fall in the next scan, what
-        they were may still be drawn for `offer_lead_ms`."""
-        limits_w = [each for each in (self._own_limit_w, limit_w) if each is not None]
-        self.station = self.station.limited(min(limits_w, default=None))
+        None: only that. A lower one is a planned removal: offers fall in the next scan, what they
+        were may still be drawn for `offer_lead_ms`. A higher one counts after `limit_delay_s`."""
+        self._limit.tell(limit_w)
 
     def hold(self, gun: int, for_ms: int) -> None:
         """For so long the modules live on this gun are reserved for it, as dwelling ones are: as

@@ -12,7 +12,8 @@ from verified_alloc.control.wear import Wear, in_steps
 from verified_alloc.decide.allocate import Allocation, Solve, decide, keep
 from verified_alloc.decide.demand import DemandProcessor, strictly
 from verified_alloc.decide.policies.problem import NO_WEAR, Answer, NoAnswer, NotYet, Problem
-from verified_alloc.kernel import dwell, ops
+from verified_alloc.decide.steady import Steady, granted
+from verified_alloc.kernel import dwell, offer, ops
 from verified_alloc.kernel.deadline import LONG_MS
 from verified_alloc.kernel.diagnosis import NOT_SO, Readings
 from verified_alloc.kernel.scan import Memory
@@ -32,6 +33,7 @@ class Decider:
 
     def __init__(
         self,
+        station: Station,
         demands: DemandProcessor,
         solve: Solve | None,
         operations: Mapping[Pair, int],
@@ -44,8 +46,13 @@ class Decider:
         self._stood: frozenset[Pair] = frozenset()
         self._worn: Mapping[Pair, int] = NO_WEAR
         self._undecided_ms: int | None = None
+        self._steady = Steady(demands, station)
         self._allocation: Allocation | None = None
         self._held_until_ms: dict[int, int] = {}
+        self._holds_w: dict[int, int] = {}
+        """What guns have held at the most since they are,"""
+        self._has_w = [0 for _ in station.guns]
+        """and by gun, the power of the modules that it is to have."""
         self.inputs: Inputs | None = None
 
     @property
@@ -67,6 +74,7 @@ class Decider:
     def hold(self, gun: int, until_ms: int) -> None:
         """Until then the modules live on this gun are reserved for it."""
         self._held_until_ms[gun] = until_ms
+        self._holds_w[gun] = self._has_w[gun - 1]
 
     def held_ms(self, gun: int, now_ms: int) -> int:
         """How long they still are."""
@@ -90,47 +98,57 @@ class Decider:
         held = [self.held_ms(gun.id, now_ms) > 0 for gun in station.guns]
         rows = dwell.reserved(ops, memory.feeding, memory.fed_ms, minimum_ms, held)
         reserved = {m: g for g, row in enumerate(rows, 1) for m, bit in enumerate(row, 1) if bit}
-        inputs = Inputs(asked, faults, reserved, station.site_limit_w)
-        if inputs != self.inputs:
-            self.inputs = inputs
+        self._holds_w = {
+            gun: max(self._holds_w.get(gun, 0), has_w)
+            for gun, (hold, has_w) in enumerate(zip(held, self._has_w, strict=True), start=1)
+            if hold
+        }
+        situation = faults, reserved, station.site_limit_w, self._holds_w
+        if self._steady.is_new(asked, situation):
             self._stood, self._worn = self._stand(readings), in_steps(self._wear.operations)
             if self._undecided_ms is None:
                 self._undecided_ms = now_ms
-        if self._allocation is None or self._undecided_ms is not None:
-            before, self._allocation = self._allocation, self._decided(station, inputs, now_ms)
+        if self.inputs is None or asked != self.inputs.asked or self._undecided_ms is not None:
+            self.inputs = Inputs(asked, *situation, self._steady.held(asked).demand_w)
+            before = self._allocation
+            self._allocation = self._decided(station, self.inputs, now_ms)
             reason = self._allocation.fallback_reason
             if reason is not None and (before is None or before.fallback_reason != reason):
                 self._report(
                     f"policy {self._allocation.fallback_from} had no answer ({reason}):"
                     f" {self._allocation.policy} instead"
                 )
-        return inputs, self._allocation
+        assert self._allocation is not None  # the first scan's inputs are new
+        self._has_w = [
+            offer.power(ops, row, station.module_power_w)
+            for row in station.grid(self._allocation.pairs)
+        ]
+        return self.inputs, granted(station, self._allocation, asked)
 
     def _decided(self, station: Station, inputs: Inputs, now_ms: int) -> Allocation:
         """The answer to these inputs, or what stands until it is there."""
         ask = partial(
             decide,
             station,
-            inputs.asked,
             faults=inputs.faults,
             current=self._stood,
             policy=station.policy.name,
             reserved=inputs.reserved,
+            holds_w=inputs.holds_w,
             wear=self._worn,
         )
         try:
-            decided = ask(solve=self._solve)
-        except NotYet:
-            assert self._undecided_ms is not None
-            if now_ms - self._undecided_ms >= SOLVER_DEADLINE_MS:
-                return ask(solve=_too_late)
-            return keep(
-                station,
-                inputs.asked,
-                {} if self._allocation is None else self._allocation.modules,
-                faults=inputs.faults,
-                current=self._stood,
+            held, decided = self._steady.decide(
+                station, inputs.asked, inputs.reserved.values(), partial(ask, solve=self._solve)
             )
+        except NotYet:
+            if self._undecided_ms is None:
+                self._undecided_ms = now_ms
+            held = inputs.asked._replace(demand_w=inputs.held_w)
+            if now_ms - self._undecided_ms >= SOLVER_DEADLINE_MS:
+                return ask(held, solve=_too_late)
+            return keep(station, held, self._allocation, faults=inputs.faults, current=self._stood)
+        self.inputs = inputs._replace(held_w=held.demand_w)
         self._undecided_ms = None
         return decided
 

@@ -7,6 +7,8 @@ from verified_alloc.control.fault_kinds import Fault
 from verified_alloc.control.idle_tests import ProofTest
 from verified_alloc.decide.allocate import Allocation
 from verified_alloc.decide.demand import Asked
+from verified_alloc.decide.policies.problem import NONE_RESERVED
+from verified_alloc.decide.steady import Kept
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.parts import Pair
 
@@ -20,6 +22,10 @@ class Inputs(NamedTuple):
     """The modules that dwell or are held, with the gun of each."""
     site_limit_w: int | None
     """What all guns together may be given; None: no limit."""
+    holds_w: Mapping[int, int] = NONE_RESERVED
+    """Guns that are held, with the most power of modules that each has held."""
+    held_w: tuple[int, ...] = ()
+    """By gun, the demand that counts for the number of its modules."""
 
 
 class State(NamedTuple):
@@ -45,6 +51,8 @@ class State(NamedTuple):
     """What the allocation does without."""
     held_ms: tuple[int, ...]
     """By gun, for how long its modules are still held."""
+    kept: Mapping[int, Kept]
+    """Guns that keep modules which they could do without."""
     alarms: tuple[str, ...]
     """What is out of order for the whole station, and ends by itself."""
     stopped: bool

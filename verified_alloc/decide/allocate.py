@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from importlib import import_module
 from itertools import compress, count
-from operator import and_, sub
+from operator import sub
 from threading import Thread
 
 from verified_alloc.decide import demand
@@ -25,7 +25,7 @@ from verified_alloc.decide.policies.problem import (
     Stage,
 )
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.kernel import dwell, guard, ops
+from verified_alloc.kernel import dwell, guard, ops, rule
 from verified_alloc.kernel.diagnosis import Usable
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.station.faults import Faults, usable, usable_after
@@ -121,6 +121,7 @@ def decide(
     current: Set[Pair] = ALL_OPEN,
     policy: str = "documented",
     reserved: Mapping[int, int] = NONE_RESERVED,
+    holds_w: Mapping[int, int] = NONE_RESERVED,
     wear: Mapping[Pair, int] = NO_WEAR,
     solve: Solve | None = None,
 ) -> Allocation:
@@ -128,9 +129,11 @@ def decide(
 
     `current` are the closed contactors. `reserved` maps modules that moved a short while ago to
     their guns; as long as its gun still needs it, such a module is usable only by that gun, which
-    takes it first. If the guard rejects an answer, or there is none, the documented rule is asked,
-    then once more without reservations; the last resort is to connect nothing. `solve` answers
-    what needs a constraint solver, by default here and now; its `NotYet` goes on to the caller.
+    takes it first. `holds_w` maps guns that are held to the power that they held: where modules of
+    it are lost, others are reserved in their place. If the guard rejects an answer, or there is
+    none, the documented rule is asked, then once more without reservations; the last resort is to
+    connect nothing. `solve` answers what needs a constraint solver, by default here and now; its
+    `NotYet` goes on to the caller.
     """
     if policy == "documented" and station.policy.minimum_modules > 0:
         raise BadInput(
@@ -140,6 +143,8 @@ def decide(
     left = usable_after(station, faults)
     if reserved:
         reserved = _staying(station, left, asked, reserved)
+    if holds_w:
+        reserved = _with_claims(station, left, asked, reserved, holds_w, current)
     refused = None
     for name, kept in _attempts(policy, reserved):
         problem = Problem(station, asked, faults, kept, current, wear)
@@ -151,33 +156,28 @@ def decide(
         if accepted(station, left, asked, answer.choice):
             return _allocation(problem, answer, name, policy, refused)
         refused = refused or f"the guard does not accept the answer by {answer.method}"
-    return _allocation(problem, _nothing(station), "nothing", policy, refused)
+    return _allocation(problem, Answer(_nothing(station), "rule"), "nothing", policy, refused)
 
 
 def keep(
     station: Station,
     asked: Asked,
-    present: Mapping[int, Iterable[int]],
+    before: Allocation | None,
     *,
     faults: Faults = NO_FAULTS,
     current: Set[Pair] = ALL_OPEN,
 ) -> Allocation:
-    """What stands while a solver is at work: of the modules that it has at `present`, each gun
-    keeps those that it still can use and needs, and none comes to it. It is the rule's choice on
-    these contactors alone, so the guard accepts it (`rule.guard-accepts`)."""
+    """What stands of an allocation while a solver is at work: each gun keeps of its modules those
+    that it still can use and needs for what it was granted before or asks now, whichever is less,
+    and none comes to it; where a limit leaves less, the last in order give first. It is the rule's
+    choice (`rule.kept`), so the guard accepts it (`rule.guard-accepts`)."""
     left = usable_after(station, faults)
-    usable = [
-        list(map(and_, *rows))
-        for rows in zip(
-            left.usable,
-            station.grid((gun, module) for gun, modules in present.items() for module in modules),
-            strict=True,
-        )
-    ]
-    choice = documented.choose(station, left._replace(usable=usable), asked, NONE_RESERVED)
-    answer = Answer(choice, "rule")
-    if not accepted(station, left, asked, choice):
-        answer = _nothing(station)
+    pairs = () if before is None else before.pairs
+    granted_w = [0] * len(station.guns) if before is None else list(before.delivered_w.values())
+    kept_w, usable = rule.kept(ops, asked.demand_w, granted_w, left.usable, station.grid(pairs))
+    kept = asked._replace(demand_w=tuple(kept_w))
+    choice = documented.choose(station, left._replace(usable=usable), kept, NONE_RESERVED)
+    answer = Answer(choice if accepted(station, left, kept, choice) else _nothing(station), "rule")
     return _allocation(Problem(station, asked, faults, current=current), answer, KEPT, KEPT, None)
 
 
@@ -244,9 +244,9 @@ def _attempts(policy: str, reserved: Mapping[int, int]) -> Iterator[tuple[str, M
         yield "documented", NONE_RESERVED
 
 
-def _nothing(station: Station) -> Answer:
+def _nothing(station: Station) -> Choice:
     """Nobody gets anything."""
-    return Answer(Choice([[] for _ in station.guns], [0 for _ in station.guns]), "rule")
+    return Choice([[] for _ in station.guns], [0 for _ in station.guns])
 
 
 def _staying(
@@ -264,6 +264,38 @@ def _staying(
             station.module_power_w,
         )
         kept |= dict.fromkeys(compress(numbers, row), gun)
+    return kept
+
+
+def _with_claims(
+    station: Station,
+    left: Usable,
+    asked: Asked,
+    reserved: Mapping[int, int],
+    holds_w: Mapping[int, int],
+    current: Set[Pair],
+) -> Mapping[int, int]:
+    """The reservations, with the modules that held guns claim in place of those they have lost: one
+    on no gun if there is one, else that of the gun that is served last."""
+    modules = range(len(station.modules))
+    place_of = {module - 1: asked.order.index(gun) for gun, module in current}
+    first_choice = sorted(
+        modules, key=lambda m: (m + 1 in reserved, -place_of.get(m, len(modules)), m)
+    )
+    kept = dict(reserved)
+    for gun in asked.order:
+        if gun in holds_w:
+            row = dwell.claims(
+                ops,
+                [kept.get(m + 1) == gun for m in modules],
+                [kept.get(m + 1) not in holds_w for m in modules],
+                left.usable[gun - 1],
+                min(asked.demand_w[gun - 1], station.gun_max_w[gun - 1]),
+                holds_w[gun],
+                station.module_power_w,
+                first_choice,
+            )
+            kept |= {m + 1: gun for m in compress(modules, row)}
     return kept
 
 

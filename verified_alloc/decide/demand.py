@@ -1,10 +1,11 @@
 """The demand processor: what the guns ask for, in whole watts, how fresh it is, who comes first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from math import ceil
 from typing import NamedTuple
 
+from verified_alloc.decide.lasting import Lasting
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import number_in
@@ -80,19 +81,30 @@ def check_gun(station: Station, gun: object) -> None:
 class DemandProcessor:
     """Remembers the last demand of each gun and when it was told.
 
-    A demand older than the station's `demand_timeout_s` counts as 0. For the order each gun has a
-    rank value that follows its demand only when they differ by more than the station's
-    `priority_deadband_w`, or the demand is 0; so two guns of nearly equal demand do not change
-    places at every wobble. With a deadband of 0 the order is strictly the documented one.
+    A demand older than the station's `demand_timeout_s` counts as 0.
+
+    What each gun has asked for in the last `release_delay_s` is remembered, as long as it asks.
+
+    For the order each gun has a rank value that follows its demand only when they have differed by
+    more than the station's `priority_deadband_w` for `rank_delay_s`, or when either is 0; so two
+    guns of nearly equal demand do not change places at every wobble. With a deadband of 0 the
+    order is strictly the documented one.
     """
 
     def __init__(self, station: Station) -> None:
+        guns, policy = station.guns, station.policy
         self._station = station
         self._timeout_ms = station.timing.demand_timeout_s * 1000
-        self._deadband_w = station.policy.priority_deadband_w
-        self._demand_w = [0] * len(station.guns)
-        self._set_ms: list[int | None] = [None] * len(station.guns)
-        self._rank_w = [0] * len(station.guns)
+        self._deadband_w = policy.priority_deadband_w
+        self._rank_delay_ms = policy.rank_delay_s * 1000 if self._deadband_w else 0
+        self._demand_w = [0] * len(guns)
+        self._set_ms: list[int | None] = [None] * len(guns)
+        self._rank_w = [0] * len(guns)
+        self._differs_ms: list[int | None] = [None] * len(guns)
+        """Since when its rank is another than its demand."""
+        self._most = [Lasting(policy.release_delay_s * 1000) for _ in guns]
+        self._least = [Lasting(policy.release_delay_s * 1000) for _ in guns]
+        """Of less than nothing."""
 
     def set(self, gun: int, kw: float | Decimal, now_ms: int) -> None:
         """A gun asks for that many kW from now on. `BadInput` changes nothing."""
@@ -110,28 +122,68 @@ class DemandProcessor:
         self._set_ms[gun - 1] = now_ms
 
     def asked(self, now_ms: int) -> Asked:
-        """What counts now. The rank values follow what this is called with: once a scan."""
+        """What is asked now. Ranks, and what is held, follow what this is called with: once a
+        scan."""
         demand_w = tuple(
             0 if self._is_stale(place, now_ms) else demand
             for place, demand in enumerate(self._demand_w)
         )
         for place, demand in enumerate(demand_w):
-            if demand == 0 or abs(demand - self._rank_w[place]) > self._deadband_w:
-                self._rank_w[place] = demand
+            self._rank(place, demand, now_ms)
+            comes_or_goes = not demand or not self._most[place].counts
+            for lasting, number in ((self._most, demand), (self._least, -demand)):
+                lasting[place].take_in(number, now_ms)
+                if comes_or_goes:
+                    lasting[place].give_up()
         return Asked(demand_w, tuple(self._rank_w), by_rank(self._rank_w))
+
+    def lasting_w(self, gun: int) -> tuple[int, int]:
+        """The least and the most that this gun has asked for lately, for `release_delay_s` at
+        least."""
+        place = gun - 1
+        return -self._least[place].counts, self._most[place].counts
+
+    def release(self, guns: Iterable[int]) -> None:
+        """Of these guns nothing is held any more."""
+        for gun in guns:
+            self._most[gun - 1].give_up()
+
+    def held_until_ms(self, gun: int) -> int | None:
+        """Until when a demand counts that this gun has no more; None: none does."""
+        return self._most[gun - 1].until_ms
 
     def stale(self, now_ms: int) -> tuple[int, ...]:
         """The guns whose demand has become too old to count; one that never told any is not."""
         return tuple(gun.id for gun in self._station.guns if self._is_stale(gun.id - 1, now_ms))
 
     def next_change_ms(self, now_ms: int) -> int | None:
-        """When the next demand becomes stale if nobody tells anything; None if none will."""
-        ends_ms = (
+        """When the next demand becomes stale, the next rank follows or less is held if nobody
+        tells anything; None if none will."""
+        stale_ms = (
             set_ms + self._timeout_ms + 1
             for place, set_ms in enumerate(self._set_ms)
             if set_ms is not None and not self._is_stale(place, now_ms)
         )
-        return min(ends_ms, default=None)
+        changes_ms = (*stale_ms, self.lasts_until_ms)
+        return min((ms for ms in changes_ms if ms is not None), default=None)
+
+    @property
+    def lasts_until_ms(self) -> int | None:
+        """When the next rank follows its demand or less is held, if nobody tells anything."""
+        rank_ms = (ms + self._rank_delay_ms for ms in self._differs_ms if ms is not None)
+        lasts_ms = (each.until_ms for each in (*self._most, *self._least))
+        held_ms = (ms for ms in lasts_ms if ms is not None)
+        return min((*rank_ms, *held_ms), default=None)
+
+    def _rank(self, place: int, demand_w: int, now_ms: int) -> None:
+        rank_w, since_ms = self._rank_w[place], self._differs_ms[place]
+        waited_ms = 0 if since_ms is None else now_ms - since_ms
+        if demand_w and abs(demand_w - rank_w) <= self._deadband_w:
+            self._differs_ms[place] = None
+        elif not demand_w or not rank_w or waited_ms >= self._rank_delay_ms:
+            self._rank_w[place], self._differs_ms[place] = demand_w, None
+        elif since_ms is None:
+            self._differs_ms[place] = now_ms
 
     def _is_stale(self, place: int, now_ms: int) -> bool:
         set_ms = self._set_ms[place]

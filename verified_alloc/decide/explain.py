@@ -13,6 +13,7 @@ from verified_alloc.decide.allocate import KEPT, Allocation, allocate
 from verified_alloc.decide.demand import Asked
 from verified_alloc.decide.policies import conflict
 from verified_alloc.decide.policies.problem import NO_FAULTS, Problem
+from verified_alloc.decide.steady import spare
 from verified_alloc.kernel import ops, rule
 from verified_alloc.station.faults import Faults, usable_after
 from verified_alloc.station.model import Station
@@ -119,6 +120,12 @@ def _reason(
         if grant_w > 0:
             sentences.append(_found(usable, found, taken))
         sentences.append(_gets(held, delivered_w, wanted_w))
+    if spared := spare(station, held, demand_w):
+        it, needs_it = ("it", "needs it") if len(spared) == 1 else ("them", "needs them")
+        sentences.append(
+            f"It could do without {modules(spared)} and keeps {it} for a while, unless somebody"
+            f" {needs_it}."
+        )
     return Reason(
         gun=gun,
         demand_w=demand_w,

@@ -19,6 +19,7 @@ from verified_alloc.decide.explain import Explanation, reasons
 from verified_alloc.errors import BadInput
 from verified_alloc.journal.database import (
     APPLICATION_ID,
+    READABLE,
     TABLES,
     VERSION,
     identity,
@@ -204,7 +205,7 @@ def _opened(part: Path) -> Iterator[sqlite3.Connection]:
             ((version,),) = database.execute("PRAGMA user_version")
             if application != APPLICATION_ID:
                 raise _refused(part, "another program's database")
-            if version != VERSION:
+            if version not in READABLE:
                 raise _refused(part, f"version {version} and not {VERSION}")
             yield database
     except sqlite3.Error as error:
@@ -252,6 +253,7 @@ def _decision(station: Station, run: _Run, row: Values) -> RecordedDecision:
         Faults(**faults),
         {int(module): gun for module, gun in reserved.items()},
         row[15],
+        held_w=tuple(json.loads(row[16])) if len(row) > 16 else tuple(demand_w),
     )
     held = {gun: tuple(row) for gun, row in enumerate(modules, start=1)}
     busy = {module for row in modules for module in row}

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from verified_alloc.control.state import Inputs, State
-from verified_alloc.decide.allocate import Allocation
 from verified_alloc.decide.demand import strictly
 from verified_alloc.errors import BadInput
 from verified_alloc.journal.database import JournalFile, Row
@@ -23,6 +22,7 @@ from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
 from verified_alloc.words import kilowatts
+from verified_alloc.words import modules as named
 
 CLOCK_MOVED_MS = 1_000
 ALIVE_MS = 600_000
@@ -82,6 +82,8 @@ class Journal:
         self._closed: frozenset[Pair] = frozenset()
         self._faults: frozenset[Exclusion] = frozenset()
         self._decided: object = None
+        self._kept: dict[int, tuple[int, ...]] = {}
+        """By gun, the modules of which it was written that it could do without them."""
         self._inputs = Inputs(strictly([0] * guns), Faults(), {}, station.site_limit_w)
 
     def begin(self, now_ms: int, tell: Callable[[str], None]) -> None:
@@ -165,9 +167,13 @@ class Journal:
         faults = _standing(state.faults) | {Exclusion("locked", gun, None) for gun in state.locked}
         for fault in sorted(faults ^ self._faults, key=str):
             yield self._row("fault", at_ms, *fault, fault in faults)
-        decided = (state.inputs._replace(reserved={}), _outcome(state.allocation))
+        yield from self._kept_news(at_ms, state)
+        inputs, allocation = state.inputs, state.allocation
+        counts = (inputs.held_w, inputs.faults, inputs.site_limit_w, inputs.holds_w)
+        decided = (counts, inputs.asked.order, allocation.modules, allocation.policy)
         if decided != self._decided:
             yield self._decision(at_ms, state)
+            self._inputs = state.inputs
         offers = list(zip(state.offer_w, state.live, strict=True))
         for gun, (offer_w, live) in _changed(self._offers, offers):
             yield self._row("offer", at_ms, gun, offer_w, _json(live))
@@ -181,7 +187,22 @@ class Journal:
         yield from self._wear_news(at_ms, state.operations)
 
         self._demands, self._offers, self._closed, self._faults = demands, offers, closed, faults
-        self._decided, self._inputs = decided, state.inputs
+        self._decided = decided
+
+    def _kept_news(self, at_ms: int, state: State) -> Iterator[Row]:
+        """What guns keep and could do without; of the same modules once, however it wobbles."""
+        for gun, kept in state.kept.items():
+            if self._kept.get(gun) != kept.modules:
+                self._kept[gun] = kept.modules
+                for_s = (kept.until_ms - state.at_ms) / 1000
+                sentence = (
+                    f"gun {gun} could do without {named(kept.modules)} and keeps them for"
+                    f" {for_s:g} s, unless somebody needs them"
+                )
+                yield self._row("report", at_ms, sentence)
+        for gun, modules in state.allocation.modules.items():
+            if not {*self._kept.get(gun, ())} <= {*modules}:
+                del self._kept[gun]
 
     def _wear_news(self, at_ms: int, operations: Mapping[Pair, int]) -> Iterator[Row]:
         for pair, count in sorted(operations.items() - self._worn.items()):
@@ -210,6 +231,7 @@ class Journal:
             _json({kind: sorted(getattr(inputs.faults, kind)) for kind in FAULT_KINDS}),
             _json(inputs.reserved),
             inputs.site_limit_w,
+            _json(inputs.held_w),
         )
 
 
@@ -241,10 +263,6 @@ def _operations_before(path: Path, station: Station) -> dict[Pair, int]:
         so_far = operations_so_far(path)
         return {pair: count for pair, count in so_far.items() if station.has(*pair)}
     return {}
-
-
-def _outcome(allocation: Allocation) -> tuple[object, ...]:
-    return allocation.modules, allocation.delivered_w, allocation.policy
 
 
 def _standing(faults: Faults) -> frozenset[Exclusion]:

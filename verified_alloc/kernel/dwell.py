@@ -1,5 +1,6 @@
 """Dwell: a module that came to its gun a short while ago stays there, as long as the gun needs it.
 
+A gun that is held keeps its modules so for as long, and claims others for those it has lost.
 Such a module is there for its gun alone, which looks at it before all others. Its time begins when
 it is live, not when it is sent: a reservation must not change the target in the middle of the
 change that it came from.
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 
 from verified_alloc.kernel import rule
 from verified_alloc.kernel.diagnosis import NOT_SO, lasting
-from verified_alloc.kernel.ops import BoolMatrix, Ops
+from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
 
 
 def fed_ms(
@@ -75,3 +76,33 @@ def left(ops: Ops, usable: BoolMatrix, staying: BoolMatrix) -> list[list[bool]]:
         ]
         for usable_row, staying_row in zip(usable, staying, strict=True)
     ]
+
+
+def claims(
+    ops: Ops,
+    staying: Sequence[bool],
+    free: Sequence[bool],
+    usable: Sequence[bool],
+    wanted_w: int,
+    held_w: int,
+    module_power_w: Sequence[int],
+    looks_at: Sequence[Shape],
+) -> list[bool]:
+    """Which modules a gun that is held takes in place of those that it has lost: free ones that it
+    can use, in the order `looks_at`, until with those that stay on it (`staying`) their power
+    reaches what it wants or what it held, whichever is less."""
+    grant_w = rule.least(ops, wanted_w, held_w)
+    reached_w = 0
+    for stays_here, power_w in zip(staying, module_power_w, strict=True):
+        reached_w = reached_w + ops.ite(stays_here, power_w, 0)
+    claimed = [False] * len(module_power_w)
+    for module in looks_at:
+        claimed[module], reached_w, _ = rule.take(
+            ops,
+            grant_w,
+            reached_w,
+            module_power_w[module],
+            ops.and_(free[module], ops.not_(staying[module])),
+            usable[module],
+        )
+    return claimed

@@ -100,3 +100,21 @@ def documented(
         delivered_w[gun] = ops.ite(reached_w > 0, least(ops, grant_w, reached_w), 0)
         left_w = left_w - delivered_w[gun]
     return Choice(held, delivered_w)
+
+
+def kept(
+    ops: Ops,
+    demand_w: Sequence[int],
+    granted_w: Sequence[int],
+    usable: BoolMatrix,
+    present: BoolMatrix,
+) -> tuple[list[int], list[list[bool]]]:
+    """What the rule is asked while nobody decides, demands and what is usable: no more than each
+    gun was granted, and of the modules that it has, `present[gun][module]`."""
+    return (
+        [least(ops, asked_w, had_w) for asked_w, had_w in zip(demand_w, granted_w, strict=True)],
+        [
+            [ops.and_(can, has) for can, has in zip(usable_row, row, strict=True)]
+            for usable_row, row in zip(usable, present, strict=True)
+        ],
+    )

@@ -78,6 +78,10 @@ class Metrics:
                 tuple(state.allocation.unmet_w.values()),
             ),
         }
+        by_gun["contactor_operations_per_hour"] = (
+            "Makes and breaks of its contactors in the last hour",
+            seen.operations_an_hour,
+        )
         if seen.drawn_w is not None:
             by_gun["drawn_watts"] = ("What its simulated vehicle draws", seen.drawn_w)
         for name, (meaning, values) in by_gun.items():
@@ -85,6 +89,14 @@ class Metrics:
             for gun, value in zip(guns, values, strict=True):
                 family.add_metric([gun], float(value))
             yield family
+        fell = CounterMetricFamily(
+            PREFIX + "offers_fell_to_zero",
+            "Offers that fell to 0 while the gun asked",
+            labels=["gun"],
+        )
+        for gun, times in zip(guns, seen.fell_to_0, strict=True):
+            fell.add_metric([gun], times)
+        yield fell
         operations = CounterMetricFamily(
             PREFIX + "contactor_operations", "Makes and breaks", labels=["gun", "module"]
         )

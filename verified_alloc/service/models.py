@@ -155,6 +155,10 @@ class GunView(_Model):
     in_service: bool
     locked: bool
     held_s: float = Field(description="how long its modules are still held")
+    kept: list[int] = Field(description="modules that it could do without and keeps")
+    kept_until_s: float | None = Field(
+        description="until then, Unix time, unless somebody needs them"
+    )
     why: list[str] = Field(description="why it has what it has, in sentences")
 
 

@@ -30,6 +30,7 @@ from verified_alloc.control.state import State
 from verified_alloc.control.trace_player import Player
 from verified_alloc.decide.demand import check_gun, watts
 from verified_alloc.errors import BadInput, shown
+from verified_alloc.service.felt import Felt
 from verified_alloc.service.service_process import ServiceProcess
 from verified_alloc.service.site_limit import SiteLimit, site_limit
 from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Lateness, Note, Snapshot
@@ -63,6 +64,7 @@ class Orders:
         self._assignment = 0
         self._assigned_s = self._started_s
         self._modules: object = None
+        self._felt = Felt(len(self._station.guns))
         self._late_counts = [0] * (len(LATENESS_BOUNDS_MS) + 1)
         self._late_ms = self._most_late_ms = self._sum_late_ms = 0.0
         self._notes: deque[Note] = deque(maxlen=NOTES_KEPT)
@@ -96,6 +98,7 @@ class Orders:
             self._modules = state.allocation.modules
             self._assignment += 1
             self._assigned_s = time.time()
+        self._felt.watch(state)
         self._give_back(state)
         if self._at_work().faults.settled:
             self._answers.extend(self._unkept)
@@ -132,6 +135,8 @@ class Orders:
             assignment=self._assignment,
             assigned_s=self._assigned_s,
             limit_order=self._limit_order,
+            fell_to_0=tuple(self._felt.fell_to_0),
+            operations_an_hour=self._felt.operations_an_hour(state),
             drawn_w=None
             if self._charger is None
             else tuple(map(self._charger.cabinet.draw_w, guns)),

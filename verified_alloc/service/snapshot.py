@@ -45,6 +45,10 @@ class Snapshot(NamedTuple):
     """Unix time of the latest."""
     limit_order: dict[str, Any] | None
     """The site limit as it was told, JSON."""
+    fell_to_0: tuple[int, ...]
+    """By gun, how often its offer has fallen to 0 while it asked,"""
+    operations_an_hour: tuple[int, ...]
+    """and the makes and breaks of its contactors in the last hour."""
     drawn_w: tuple[int, ...] | None
     """By gun, what its simulated vehicle draws; None on real wires, where nobody measures it."""
     lateness: Lateness

@@ -93,6 +93,7 @@ class Views:
             place = gun.id - 1
             live = state.live[place]
             drawn = None if seen.drawn_w is None else seen.drawn_w[place] / 1000
+            kept = state.kept.get(gun.id)
             views.append(
                 GunView(
                     gun=gun.id,
@@ -110,6 +111,10 @@ class Views:
                     in_service=Fault("gun_out", gun=gun.id) not in seen.state.latched,
                     locked=gun.id in state.locked,
                     held_s=seen.state.held_ms[place] / 1000,
+                    kept=[] if kept is None else list(kept.modules),
+                    kept_until_s=None
+                    if kept is None
+                    else seen.at_s + (kept.until_ms - state.at_ms) / 1000,
                     why=list(explained.guns[gun.id].sentences),
                 )
             )

@@ -117,6 +117,7 @@ PowerW = Annotated[int, _power(zero=False)]
 PowerOrZeroW = Annotated[int, _power(zero=True)]
 Milliseconds = Annotated[int, _whole(1, 600_000, " of ms")]
 MillisecondsOrZero = Annotated[int, _whole(0, 600_000, " of ms")]
+SecondsOrZero = Annotated[int, _whole(0, 86_400, " of s")]
 Pin = Annotated[int, BeforeValidator(_pin)]
 Pins = Annotated[tuple[Pin, ...], BeforeValidator(_list)]
 
@@ -167,6 +168,9 @@ class PolicyTable(_Table):
     priority_deadband_w: PowerOrZeroW = Field(
         Policy.priority_deadband_w, alias="priority_deadband_kw"
     )
+    rank_delay_s: SecondsOrZero = Policy.rank_delay_s
+    release_delay_s: SecondsOrZero = Policy.release_delay_s
+    limit_delay_s: SecondsOrZero = Policy.limit_delay_s
 
 
 class TimingTable(_Table):
@@ -181,7 +185,7 @@ class TimingTable(_Table):
     module_off_timeout_ms: Milliseconds = Timing.module_off_timeout_ms
     offer_lead_ms: MillisecondsOrZero = Timing.offer_lead_ms
     fault_reaction_ms: Milliseconds = Timing.fault_reaction_ms
-    minimum_dwell_s: Annotated[int, _whole(0, 86_400, " of s")] = Timing.minimum_dwell_s
+    minimum_dwell_s: SecondsOrZero = Timing.minimum_dwell_s
     demand_timeout_s: Annotated[int, _whole(1, 86_400, " of s")] = Timing.demand_timeout_s
     relay_watchdog_ms: Milliseconds | None = None
     proof_test_interval_h: Annotated[int, _whole(0, 8760, " of h")] = Timing.proof_test_interval_h

@@ -98,6 +98,12 @@ class Policy:
     minimum_power_w: int = 1_000
     """Where the site limit leaves a gun less than that and than it may have, it gets nothing."""
     priority_deadband_w: int = 5_000
+    rank_delay_s: int = 10
+    """A rank follows its demand when they have differed by more than the deadband for so long,"""
+    release_delay_s: int = 60
+    """a demand that fell keeps its modules for so long, unless somebody is short,"""
+    limit_delay_s: int = 5
+    """and a site limit that rose counts after so long."""
 
 
 POLICIES = ("documented", "priority", "max-power", "fair")
