@@ -29,10 +29,10 @@ CASES = 12
 
 @pytest.fixture(scope="module")
 def minutes(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The first ten minutes of the sample hour, to be quick."""
+    """The first half of the sample hour, to be quick."""
     path = tmp_path_factory.mktemp("study") / "minutes.csv"
     with path.open("w") as out:
-        write_trace(read_trace("hour", range(1, 7)).excerpt(0, 600_000), out)
+        write_trace(read_trace("hour", range(1, 7)).excerpt(0, 1_800_000), out)
     return str(path)
 
 
@@ -104,9 +104,12 @@ def test_an_interrupted_study_goes_on_and_ends_the_same(
 ) -> None:
     arguments = [minutes, *SWEEP, "--out", str(tmp_path), "--jobs", "1"]
     store = tmp_path / "results.jsonl"
-    while (ended := interrupted(arguments, store, number)).done == CASES:
+    for _ in range(5):
+        ended = interrupted(arguments, store, number)
+        if ended.done < CASES:
+            break
         store.unlink()  # it was through before the signal came
-    assert ended.done >= 2
+    assert 2 <= ended.done < CASES
     if number != signal.SIGKILL:
         assert ended.code == 0
         assert f"{ended.done} of {CASES} replays are done" in ended.stderr
