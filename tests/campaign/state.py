@@ -121,7 +121,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
         "_solve": PARTS,
         "_undecided_ms": PARTS,
         "_steady": LASTS,
-        **dict.fromkeys(["_holds_w", "_has_w"], "nobody holds a gun"),
+        "_holds_w": "nobody holds a gun",
         "_wear": "a decision is told of it by the thousand operations, which no change reaches",
     },
     DemandProcessor: {

@@ -13,7 +13,7 @@ from verified_alloc.decide.allocate import Allocation, Solve, decide, keep
 from verified_alloc.decide.demand import DemandProcessor, strictly
 from verified_alloc.decide.policies.problem import NO_WEAR, Answer, NoAnswer, NotYet, Problem
 from verified_alloc.decide.steady import Steady, granted
-from verified_alloc.kernel import dwell, offer, ops
+from verified_alloc.kernel import dwell, ops
 from verified_alloc.kernel.deadline import LONG_MS
 from verified_alloc.kernel.diagnosis import NOT_SO, Readings
 from verified_alloc.kernel.scan import Memory
@@ -50,9 +50,7 @@ class Decider:
         self._allocation: Allocation | None = None
         self._held_until_ms: dict[int, int] = {}
         self._holds_w: dict[int, int] = {}
-        """What guns have held at the most since they are,"""
-        self._has_w = [0 for _ in station.guns]
-        """and by gun, the power of the modules that it is to have."""
+        """What guns have held at the most since they are."""
         self.inputs: Inputs | None = None
 
     @property
@@ -74,7 +72,7 @@ class Decider:
     def hold(self, gun: int, until_ms: int) -> None:
         """Until then the modules live on this gun are reserved for it."""
         self._held_until_ms[gun] = until_ms
-        self._holds_w[gun] = self._has_w[gun - 1]
+        self._holds_w[gun] = self._steady.power_w[gun - 1]
 
     def held_ms(self, gun: int, now_ms: int) -> int:
         """How long they still are."""
@@ -99,8 +97,8 @@ class Decider:
         rows = dwell.reserved(ops, memory.feeding, memory.fed_ms, minimum_ms, held)
         reserved = {m: g for g, row in enumerate(rows, 1) for m, bit in enumerate(row, 1) if bit}
         self._holds_w = {
-            gun: max(self._holds_w.get(gun, 0), has_w)
-            for gun, (hold, has_w) in enumerate(zip(held, self._has_w, strict=True), start=1)
+            gun: max(self._holds_w.get(gun, 0), power_w)
+            for gun, (hold, power_w) in enumerate(zip(held, self._steady.power_w, strict=True), 1)
             if hold
         }
         situation = faults, reserved, station.site_limit_w, self._holds_w
@@ -119,10 +117,6 @@ class Decider:
                     f" {self._allocation.policy} instead"
                 )
         assert self._allocation is not None  # the first scan's inputs are new
-        self._has_w = [
-            offer.power(ops, row, station.module_power_w)
-            for row in station.grid(self._allocation.pairs)
-        ]
         return self.inputs, granted(station, self._allocation, asked)
 
     def _decided(self, station: Station, inputs: Inputs, now_ms: int) -> Allocation:

@@ -19,8 +19,8 @@ class Steady:
     def __init__(self, demands: DemandProcessor, station: Station) -> None:
         self._demands = demands
         self._useful_w = station.policy.minimum_power_w
-        self._power_w = [0] * len(station.guns)
-        """By gun, that of the modules it was given."""
+        self.power_w = [0] * len(station.guns)
+        """By gun, that of the modules that it was given."""
         self._held: Asked | None = None
         self._situation: object = None
         self._found: deque[tuple[Asked, Allocation]] = deque(maxlen=3)
@@ -69,7 +69,7 @@ class Steady:
                 break
             self._demands.release(in_the_way)
         answer = self._answer(held, decide)
-        self._power_w = [
+        self.power_w = [
             sum(station.module_power_w[module - 1] for module in modules)
             for modules in answer.modules.values()
         ]
@@ -81,7 +81,7 @@ class Steady:
         for more than they have all the time: for that none is moved."""
         worth_w = []
         for gun, (demand_w, power_w) in enumerate(
-            zip(asked.demand_w, self._power_w, strict=True), 1
+            zip(asked.demand_w, self.power_w, strict=True), 1
         ):
             least_w, _ = self._demands.lasting_w(gun)
             lacks_w = demand_w - power_w
@@ -149,8 +149,8 @@ def _in_the_way(station: Station, needed: Asked, steady: Allocation, anew: Alloc
     for gun, modules in steady.modules.items():
         needed_w = needed.demand_w[gun - 1]
         powers_w = [station.module_power_w[module - 1] for module in modules]
-        spare = powers_w and sum(powers_w) - min(powers_w) >= needed_w
-        if (spare and any(holder.get(module, gun) != gun for module in modules)) or (
+        without_one = powers_w and sum(powers_w) - min(powers_w) >= needed_w
+        if (without_one and any(holder.get(module, gun) != gun for module in modules)) or (
             no_more and steady.delivered_w[gun] > needed_w
         ):
             in_the_way.add(gun)

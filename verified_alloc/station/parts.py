@@ -113,7 +113,8 @@ POLICIES = ("documented", "priority", "max-power", "fair")
 class Timing:
     """Times of the scan, the contactors and the modules, in what their names say.
 
-    The relay supply's watchdog acts `relay_watchdog_ms` after its last edge at the latest. 0 for
+    The relay supply's watchdog acts `relay_watchdog_ms` after its last edge at the latest, and not
+    before four scans: so long an offer may be raised without another edge. 0 for
     `proof_test_interval_h`: an idle station tests nothing.
     """
 
