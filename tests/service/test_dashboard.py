@@ -146,6 +146,25 @@ def test_a_slider_moves_power_by_the_keyboard_and_a_weld_shows_in_words(browser:
     browser.find("#let-go").click()
 
 
+def test_modules_that_are_kept_are_said_with_their_time(browser: Browser) -> None:
+    browser.open("panel")
+    browser.find("#gun-5 input").send_keys(Keys.END)
+    browser.wait(lambda: browser.text("#gun-5 .power") == "240 kW")
+    browser.find("#gun-5 input").send_keys(*[Keys.PAGE_DOWN] * 5)
+    browser.wait(lambda: browser.text("#gun-5 .note").startswith("Keeps PM"))
+    gun = browser.state()["guns"][4]
+    assert gun["demand_kw"] < 240 and gun["kept"]
+    until = time.strftime("%H:%M:%S", time.localtime(gun["kept_until_s"]))
+    browser.picture("kept")
+    assert re.fullmatch(
+        rf"Keeps PM{', '.join(map(str, gun['kept']))} until .+ unless somebody needs it after its dwell\.",
+        browser.text("#gun-5 .note"),
+    )
+    assert until[3:] in browser.text("#gun-5 .note")
+    assert "could do without" in _why(browser, 5)
+    browser.find("#let-go").click()
+
+
 def test_an_emergency_stop_takes_two_presses_and_is_cleared(browser: Browser) -> None:
     browser.open("desk")
     browser.find("#stop").click()

@@ -121,10 +121,10 @@ def _reason(
             sentences.append(_found(usable, found, taken))
         sentences.append(_gets(held, delivered_w, wanted_w))
     if spared := spare(station, held, demand_w):
-        it, needs_it = ("it", "needs it") if len(spared) == 1 else ("them", "needs them")
+        it = "it" if len(spared) == 1 else "them"
         sentences.append(
             f"It could do without {modules(spared)} and keeps {it} for a while, unless somebody"
-            f" {needs_it}."
+            f" needs {it} after the dwell."
         )
     return Reason(
         gun=gun,

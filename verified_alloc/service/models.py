@@ -157,7 +157,7 @@ class GunView(_Model):
     held_s: float = Field(description="how long its modules are still held")
     kept: list[int] = Field(description="modules that it could do without and keeps")
     kept_until_s: float | None = Field(
-        description="until then, Unix time, unless somebody needs them"
+        description="until then, Unix time, unless somebody needs them after their dwell"
     )
     why: list[str] = Field(description="why it has what it has, in sentences")
 

@@ -137,7 +137,7 @@ function drawCard(gun) {
     : gun.in_service ? "" : "Out of service.";
   find(".note").textContent = bad || (gun.stale ? "Its demand was not renewed and counts as 0."
     : gun.held_s > 0 ? `Its modules are held for ${Math.ceil(gun.held_s)} s.`
-    : gun.kept_until_s ? `Keeps PM${gun.kept.join(", ")} until ${new Date(gun.kept_until_s * 1000).toLocaleTimeString()} unless somebody needs it.`
+    : gun.kept_until_s ? `Keeps PM${gun.kept.join(", ")} until ${new Date(gun.kept_until_s * 1000).toLocaleTimeString()} unless somebody needs it after its dwell.`
     : gun.unmet_kw > 0 ? `Short by ${kw(gun.unmet_kw)}.` : "");
   find(".note").classList.toggle("bad", bad !== "");
   find(".figures").replaceChildren(
