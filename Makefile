@@ -17,7 +17,7 @@ help:
 	@echo "make certificates  the finite core again, with proofs that a few lines check (cadical)"
 	@echo "make mutants       breaks the kernel on purpose; the proofs must notice (10 minutes)"
 	@echo "make glue-mutants  the same with the drivers and what carries decisions; the tests must notice (an hour)"
-	@echo "make slow          the tests that take half a minute each"
+	@echo "make slow          the tests that take ten seconds or more each"
 	@echo "make sweep         the long campaigns: random changes (an hour)"
 	@echo "make campaign      faults at every transaction, and double ones at random (BUDGET=60min)"
 	@echo "make faults        how a station takes each fault: played, measured, into docs/faults.md"

@@ -801,7 +801,7 @@ def test_a_contact_in_motion_is_looked_over_before_it_can_be_accused() -> None:
     assert explained_mismatch(1, 20) // GOOD_SCANS_PER_MISMATCH == contactors._IN_MOTION_SCANS
 
 
-@pytest.mark.parametrize("for_s", [1, 8, 180])
+@pytest.mark.parametrize("for_s", [1, 8, pytest.param(180, marks=pytest.mark.slow)])
 def test_a_bus_that_comes_back_serves_again_without_anybody(for_s: int) -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.ask({1: 160, 3: 120})
@@ -816,7 +816,7 @@ def test_a_bus_that_comes_back_serves_again_without_anybody(for_s: int) -> None:
         assert not at_work.bad()
 
 
-@pytest.mark.parametrize("for_ms", [400, 10_000])
+@pytest.mark.parametrize("for_ms", [400, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_a_bus_that_hangs_again_and_again_gives_no_expander_up(for_ms: int) -> None:
     with WorkingStation(REFERENCE) as at_work:
         at_work.ask({1: 160, 3: 120})

@@ -107,6 +107,7 @@ def test_a_latent_fault_is_told_and_the_station_goes_on(
     assert at_work.bad() == []
 
 
+@pytest.mark.slow
 def test_a_demand_ends_a_test_at_any_of_its_scans_and_waits_for_nothing(
     at_work: WorkingStation,
 ) -> None:

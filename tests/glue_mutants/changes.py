@@ -33,6 +33,12 @@ FILES = (
     "verified_alloc/control/fault_file.py",
     "verified_alloc/control/next_deadline.py",
     "verified_alloc/control/offers.py",
+    "verified_alloc/control/alarms.py",
+    "verified_alloc/control/manual_scan.py",
+    "verified_alloc/control/self_testing.py",
+    "verified_alloc/control/idle_tests.py",
+    "verified_alloc/control/proof_tests.py",
+    "verified_alloc/control/proof_dates.py",
     "verified_alloc/decide/allocate.py",
 )
 

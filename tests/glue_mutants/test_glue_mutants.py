@@ -56,6 +56,7 @@ def test_a_mutant_that_cannot_be_loaded_is_noticed() -> None:
     assert (fate.state, fate.by) == (hunt.KILLED, "loading")
 
 
+@pytest.mark.slow
 def test_a_mutant_that_loops_for_ever_is_noticed() -> None:
     name = "verified_alloc.control.wires.wait_until_off: waited_ms + scan_ms: Sub"
     endless = reach(f"{WIRES}::test_the_start_does_not_wait_for_ever")

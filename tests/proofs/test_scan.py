@@ -128,6 +128,7 @@ def test_a_watchdog_that_is_always_fed(monkeypatch: pytest.MonkeyPatch, small: S
     assert answer(small, "watchdog") == REFUTED
 
 
+@pytest.mark.slow
 def test_they_hold_on_the_kernel_as_it_is(small: Station) -> None:
     assert {answer(small, name) for name, one in BY_ID.items() if one.expected == PROVED} == {
         PROVED

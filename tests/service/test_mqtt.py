@@ -203,6 +203,7 @@ def test_the_end_says_0_and_leaves_it_there(shared: Served, broker: Mosquitto) -
         assert [row["offer_kw"] for row in listener.last("offers")["offers"]] == [0] * 6
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_down_at_start_and_goes_away(tmp_path: Path) -> None:
     broker = Mosquitto(tmp_path, start=False)
     service = f'mqtt = "mqtt://127.0.0.1:{broker.port}"\n'

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from service.served import Served, eventually
 
 EXAMPLES = 6
@@ -14,6 +15,7 @@ CHECKS = (
 )
 
 
+@pytest.mark.slow
 def test_schemathesis_finds_nothing_and_leaves_the_station_unharmed(tmp_path: Path) -> None:
     with Served(tmp_path) as at_work:
         done = subprocess.run(

@@ -95,6 +95,7 @@ def test_a_site_limit_told_and_taken_back(at_work: Served) -> None:
     eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
 
 
+@pytest.mark.slow
 def test_a_site_limit_that_changes_by_itself(at_work: Served) -> None:
     at_work.ask(1, 240)
     profile = {

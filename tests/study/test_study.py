@@ -194,6 +194,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield Cluster(json.loads(told.read_text())["address"], both)
 
 
+@pytest.mark.slow
 def test_a_killed_dask_worker_loses_nothing(
     minutes: str, whole: Path, tmp_path: Path, cluster: Cluster
 ) -> None:
