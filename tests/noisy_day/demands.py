@@ -22,19 +22,20 @@ class LimitChange(NamedTuple):
     limit_w: int
 
 
-def noisy_demands(station: Station, hours: int, seed: int) -> DemandTrace:
-    """A day of sessions on every gun, each of one of four kinds."""
+def noisy_demands(station: Station, hours: int, seed: int, noisy: bool = True) -> DemandTrace:
+    """A day of sessions on every gun, each of one of four kinds; the same sessions without
+    noise too, come to stay."""
     changes = [
         change
         for gun in range(1, len(station.guns) + 1)
-        for change in _of_gun(gun, hours * HOUR_MS, random.Random(f"{seed} gun {gun}"))
+        for change in _of_gun(gun, hours * HOUR_MS, noisy, random.Random(f"{seed} gun {gun}"))
     ]
     guns = range(1, len(station.guns) + 1)
     end = [DemandChange(hours * HOUR_MS, gun, 0) for gun in guns]
     return DemandTrace((*sorted(changes), *end))
 
 
-def chattering_limits(hours: int, seed: int) -> list[LimitChange]:
+def chattering_limits(hours: int, seed: int, noisy: bool = True) -> list[LimitChange]:
     """Quiet and chattering quarters of an hour in turn: then it changes every four seconds."""
     draw = random.Random(f"{seed} limit")
     changes = []
@@ -44,19 +45,19 @@ def chattering_limits(hours: int, seed: int) -> list[LimitChange]:
         changes.append(LimitChange(begin_ms, level_w))
         if quarter % 2:
             for turn in range(1, 225):
-                noise_w = LIMIT_NOISE_W * (turn % 2)
-                changes.append(LimitChange(begin_ms + 4000 * turn, level_w + noise_w))
+                limit_w = level_w + noisy * LIMIT_NOISE_W * (turn % 2)
+                changes.append(LimitChange(begin_ms + 4000 * turn, limit_w))
     return changes
 
 
-def _of_gun(gun: int, end_ms: int, draw: random.Random) -> Iterator[DemandChange]:
+def _of_gun(gun: int, end_ms: int, noisy: bool, draw: random.Random) -> Iterator[DemandChange]:
     kinds = (_tapering, _wobbling, _flapping, _steady)
     now_ms = draw.randrange(HOUR_MS)
     while True:
         stop_ms = now_ms + draw.randrange(HOUR_MS // 3, HOUR_MS)
         if stop_ms >= end_ms:
             return
-        for time_ms, demand_w in draw.choice(kinds)(now_ms, stop_ms, draw):
+        for time_ms, demand_w in draw.choice(kinds)(now_ms, stop_ms, noisy, draw):
             yield DemandChange(time_ms, gun, demand_w)
         yield DemandChange(stop_ms, gun, 0)
         now_ms = stop_ms + draw.randrange(60_000, HOUR_MS)
@@ -68,31 +69,44 @@ def _times(begin_ms: int, end_ms: int, draw: random.Random) -> Iterator[int]:
         begin_ms += draw.randrange(5_000, 20_000)
 
 
-def _tapering(begin_ms: int, end_ms: int, draw: random.Random) -> Iterator[tuple[int, int]]:
+def _tapering(
+    begin_ms: int, end_ms: int, noisy: bool, draw: random.Random
+) -> Iterator[tuple[int, int]]:
     """From much to little, with noise."""
     from_w, to_w = draw.randrange(120_000, 240_000), draw.randrange(10_000, 50_000)
     for time_ms in _times(begin_ms, end_ms, draw):
         done = (time_ms - begin_ms) / (end_ms - begin_ms)
-        yield time_ms, round(from_w + done * (to_w - from_w)) + draw.randrange(-NOISE_W, NOISE_W)
+        yield (
+            time_ms,
+            round(from_w + done * (to_w - from_w)) + noisy * draw.randrange(-NOISE_W, NOISE_W),
+        )
 
 
-def _wobbling(begin_ms: int, end_ms: int, draw: random.Random) -> Iterator[tuple[int, int]]:
+def _wobbling(
+    begin_ms: int, end_ms: int, noisy: bool, draw: random.Random
+) -> Iterator[tuple[int, int]]:
     """At a multiple of a module's power."""
     level_w = 40_000 * draw.randrange(1, 5)
     for time_ms in _times(begin_ms, end_ms, draw):
-        yield time_ms, level_w + draw.randrange(-NOISE_W, NOISE_W)
+        yield time_ms, level_w + noisy * draw.randrange(-NOISE_W, NOISE_W)
 
 
-def _flapping(begin_ms: int, end_ms: int, draw: random.Random) -> Iterator[tuple[int, int]]:
+def _flapping(
+    begin_ms: int, end_ms: int, noisy: bool, draw: random.Random
+) -> Iterator[tuple[int, int]]:
     """It comes, and asks for nothing again for a moment, a few times before it stays."""
     level_w = draw.randrange(20_000, 160_000)
     for _ in range(draw.randrange(1, 5)):
-        yield begin_ms, level_w
+        if noisy:
+            yield begin_ms, level_w
         begin_ms += draw.randrange(3_000, 15_000)
-        yield begin_ms, 0
+        if noisy:
+            yield begin_ms, 0
         begin_ms += draw.randrange(1_000, 5_000)
     yield begin_ms, level_w
 
 
-def _steady(begin_ms: int, end_ms: int, draw: random.Random) -> Iterator[tuple[int, int]]:
+def _steady(
+    begin_ms: int, end_ms: int, noisy: bool, draw: random.Random
+) -> Iterator[tuple[int, int]]:
     yield begin_ms, draw.randrange(20_000, 240_000)

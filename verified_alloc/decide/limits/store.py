@@ -1,0 +1,160 @@
+"""All charging profiles that stand, and what they allow together."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from verified_alloc.decide.limits.profile import OF_GUN, OF_STATION, Profile, Purpose
+
+
+class Session(NamedTuple):
+    """A vehicle at a gun."""
+
+    began_s: int
+    transaction: str | None = None
+
+
+Sessions = Mapping[int, Session]
+"""By gun."""
+
+
+class Allowed(NamedTuple):
+    """What may be drawn, W; None: nobody says."""
+
+    station_w: int | None
+    gun_w: tuple[int | None, ...]
+    """By gun."""
+
+
+class Limits(NamedTuple):
+    """What has been told and not taken back. At any moment the valid profile of the highest stack
+    level counts of each purpose, a session's before a default, and of the purposes the lowest
+    limit (OCPP 1.6, 3.13; OCPP 2.0.1, K01)."""
+
+    guns: int
+    profiles: tuple[Profile, ...] = ()
+
+    def told(self, profile: Profile) -> "Limits":
+        """With this one: in place of the one of its id, or of its purpose, gun, transaction and
+        stack level."""
+        kept = [
+            each
+            for each in self.profiles
+            if _place(each) != _place(profile) and (each.id is None or each.id != profile.id)
+        ]
+        return self._replace(profiles=(*kept, profile))
+
+    def without(
+        self,
+        id: int | None = None,
+        gun: int | None = None,
+        purpose: Purpose | None = None,
+        stack_level: int | None = None,
+    ) -> "Limits":
+        """Without those that have all of what is named."""
+        named = {"id": id, "gun": gun, "purpose": purpose, "stack_level": stack_level}
+        asked = {key: value for key, value in named.items() if value is not None}
+        return self._replace(
+            profiles=tuple(
+                each
+                for each in self.profiles
+                if any(getattr(each, key) != value for key, value in asked.items())
+            )
+        )
+
+    def pruned(self, now_s: float) -> "Limits":
+        """Without those that are over."""
+        return self._replace(
+            profiles=tuple(each for each in self.profiles if not each.is_over(now_s))
+        )
+
+    def at(self, now_s: float, sessions: Sessions) -> Allowed:
+        """What they allow then."""
+        return Allowed(
+            self._least(OF_STATION, None, now_s, None),
+            tuple(self._of_gun(gun, now_s, sessions.get(gun)) for gun in range(1, self.guns + 1)),
+        )
+
+    def at_any_time(self) -> Allowed:
+        """The lowest that they ever allow: what counts as long as nobody knows the time."""
+
+        def least(gun: int | None) -> int | None:
+            return _least(each.least_w for each in self.profiles if each.gun == gun)
+
+        of_every = _least(
+            each.least_w for each in self.profiles if each.gun is None and each.purpose in OF_GUN
+        )
+        return Allowed(
+            _least(
+                each.least_w
+                for each in self.profiles
+                if each.gun is None and each.purpose in OF_STATION
+            ),
+            tuple(_least((of_every, least(gun))) for gun in range(1, self.guns + 1)),
+        )
+
+    def within(self, now_s: float, for_s: float, sessions: Sessions) -> Allowed:
+        """The lowest that they allow from then on for so long: what is offered now may be drawn
+        until its lead time is over."""
+        every = [allowed for _, allowed in self.schedule(now_s, now_s + for_s, sessions)]
+        return Allowed(
+            _least(each.station_w for each in every),
+            tuple(
+                _least(limits_w) for limits_w in zip(*(each.gun_w for each in every), strict=True)
+            ),
+        )
+
+    def schedule(
+        self, from_s: float, to_s: float, sessions: Sessions
+    ) -> list[tuple[float, Allowed]]:
+        """The composite schedule: from when on what is allowed, until `to_s`."""
+        at_s, found = from_s, [(from_s, self.at(from_s, sessions))]
+        while (at_s := self.next_change_s(at_s, sessions)) < to_s:
+            allowed = self.at(at_s, sessions)
+            if allowed != found[-1][1]:
+                found.append((at_s, allowed))
+        return found
+
+    def next_change_s(self, now_s: float, sessions: Sessions) -> float:
+        """When after that something else may be allowed; infinity: never."""
+        began_s = [None, *(session.began_s for session in sessions.values())]
+        return min(
+            (
+                each.next_change_s(now_s, session_s)
+                for each in self.profiles
+                for session_s in began_s
+            ),
+            default=float("inf"),
+        )
+
+    def _of_gun(self, gun: int, now_s: float, session: Session | None) -> int | None:
+        of_session = self._prevailing("session", gun, now_s, session)
+        if of_session is None:
+            of_session = self._prevailing("default", gun, now_s, session)
+        return _least((of_session, self._least(OF_STATION, gun, now_s, session)))
+
+    def _least(
+        self, purposes: Iterable[Purpose], gun: int | None, now_s: float, session: Session | None
+    ) -> int | None:
+        return _least(self._prevailing(purpose, gun, now_s, session) for purpose in purposes)
+
+    def _prevailing(
+        self, purpose: Purpose, gun: int | None, now_s: float, session: Session | None
+    ) -> int | None:
+        whom = (gun, None) if purpose in OF_GUN else (gun,)
+        valid = [
+            (each.stack_level, each.gun is not None, -limit_w)
+            for each in self.profiles
+            if each.purpose == purpose
+            and each.gun in whom
+            and each.transaction in (None, session and session.transaction)
+            and (limit_w := each.at(now_s, session and session.began_s)) is not None
+        ]
+        return -max(valid)[2] if valid else None
+
+
+def _place(profile: Profile) -> tuple[object, ...]:
+    return profile.purpose, profile.gun, profile.transaction, profile.stack_level
+
+
+def _least(limits_w: Iterable[int | None]) -> int | None:
+    return min((limit_w for limit_w in limits_w if limit_w is not None), default=None)
