@@ -107,7 +107,6 @@ class ContactorController:
         self._scrub_each_scan = scrubs_each_scan(needed, scan_ms)
         self._reads = 0
         self._odd_scans = [0] * needed
-        self._lost_s = 0.0  # to transfers that failed, in this scan
 
     @property
     def transactions(self) -> int:
@@ -207,7 +206,7 @@ class ContactorController:
         bus. Once transfers that fail have taken `patience_s`, what is not read is not answered;
         that the computer stood still is no reason not to read on.
         """
-        self._lost_s = 0.0
+        self._lost_s = 0.0  # to transfers that failed, in this scan
         sound: list[_Look] = []
         suspects: list[_Look] = []
         given_up = self._given_up()

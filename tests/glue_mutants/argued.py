@@ -5,6 +5,10 @@ ALL_CLAIMED = "all lines are claimed before anything is switched, in whatever or
 NOTE = "a note tells its kind, the chip's address and the time: not what else is set with it"
 APART = "the two have nothing to do with each other: either may come first"
 ROUND = "the round goes over all chips, wherever it begins"
+HELD_AGAINST_THE_KERNEL = (
+    "tests/control/test_controller.py holds it against the kernel's figure, and runs no line of it"
+)
+FIRST_LOOK = "the first contact in motion after the start is looked over a scan sooner or later"
 POISON = "any value that no chip answers here will do"
 INSTANT = "at one instant of the clock, to the last bit: this side of it or that"
 
@@ -126,6 +130,10 @@ ARGUED: dict[str, str] = {
     "hardware.repair._restore: chip.word = reading.latch & ~reading.inputs"
     ": after what follows": NOTE,
     "hardware.repair._out_of_time: clock.now_s() > self._failed_at_s + _RECOVERY_S: GtE": INSTANT,
+    "hardware.contactors._IN_MOTION_SCANS: 3 becomes 4": HELD_AGAINST_THE_KERNEL,
+    "hardware.contactors._IN_MOTION_SCANS: 3 becomes 2": HELD_AGAINST_THE_KERNEL,
+    "hardware.contactors.__init__: 0 becomes 1 #3": FIRST_LOOK,
+    "hardware.contactors.__init__: 0 becomes -1 #3": FIRST_LOOK,
     "hardware.contactors.__init__: if needed > fitted:: after what follows": (
         "what is refused is not made, whatever has been set of it"
     ),

@@ -699,10 +699,13 @@ def test_a_chip_left_out_at_the_start_is_lost_when_it_comes_back(bench):
     assert reading.answered == (True, True, False, True)
     assert reading.lost == (False,) * 4
     assert station.write([True] * 54) == {2}
+    assert not station.bank.configure(2)
+    assert station.read().heeded == (True, True, False, True)
     station.bus.chips[0x22].held_in_reset = False
     assert station.read().lost == (False, False, True, False)
     assert station.bank.configure(2)
-    assert station.read().answered == (True,) * 4
+    reading = station.read()
+    assert reading.answered == reading.heeded == (True,) * 4
 
 
 def test_of_an_abandoned_position_only_the_contacts_are_asked(bench):
