@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from stations import tables
@@ -12,6 +13,7 @@ from verified_alloc.decide.steady import Kept, Steady, granted, kept, spare
 from verified_alloc.station.model import Station
 
 REFERENCE = Station.reference()
+RING = Path(__file__).parents[1] / "proofs" / "stations" / "ring.toml"
 RELEASE_MS = REFERENCE.policy.release_delay_s * 1000
 
 
@@ -135,3 +137,25 @@ def test_spare_modules_are_those_after_what_is_needed(
 def test_granted_is_what_is_asked_at_the_most() -> None:
     of = granted(REFERENCE, allocate(REFERENCE, {1: 300, 2: 80}), Deciding().demands.asked(0))
     assert set(of.delivered_w.values()) == set(of.unmet_w.values()) == {0}
+
+
+def test_who_needs_exactly_the_rest_of_its_modules_is_in_the_way_of_one() -> None:
+    deciding = Deciding()
+    deciding.ask({1: 120, 2: 240})
+    assert counts(deciding.ask({1: 80, 2: 240, 3: 40}))[:3] == [2, 6, 1]
+
+
+def test_power_that_is_not_taken_is_not_kept_from_who_is_short_of_it() -> None:
+    deciding = Deciding(REFERENCE.limited(120_000))
+    deciding.ask({1: 100, 2: 20})
+    allocation = deciding.ask({1: 90, 2: 30})
+    assert list(allocation.delivered_w.values())[:2] == [90_000, 30_000]
+
+
+def test_nothing_is_released_that_would_help_nobody() -> None:
+    """On the ring gun 6 is short of modules that guns 1 and 2 do not reach."""
+    deciding = Deciding(Station.from_toml(RING))
+    deciding.ask({1: 80, 2: 20, 3: 220, 4: 120, 5: 140, 6: 40})
+    allocation = deciding.ask({1: 20, 2: 20, 3: 0, 4: 120, 5: 160, 6: 80})
+    assert allocation.unmet_w[6] == 80_000
+    assert counts(allocation)[:2] == [2, 1]
