@@ -19,7 +19,7 @@ from verified_alloc.station.model import Station
 
 WITHIN_S = 2
 """An explanation; else there is none."""
-WAITED_S = 0.5
+WAITED_S = 0.1
 """By who asks, for an answer that holds it."""
 STARTED_WITHIN_S = 30.0
 KEPT = 100
