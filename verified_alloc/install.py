@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from hardware.systemd import unit
+from verified_alloc import process
 from verified_alloc.control.assembly import check_scan_time
 from verified_alloc.errors import BadInput
 from verified_alloc.station.model import Station
@@ -31,7 +32,7 @@ def install(station_file: str | None, root: str, dry_run: bool) -> int:
     if dry_run:
         print(text, end="")
         return 0
-    shut = _shut(python)
+    shut = process.shut([python])
     if shut is not None:
         raise BadInput(
             f"{python}: the service's user cannot reach it, others have no access to {shut};"
@@ -66,12 +67,6 @@ def _patience_s(station: Station) -> int:
 
 def _below(root: str, path: Path) -> Path:
     return Path(root) / path.relative_to("/")
-
-
-def _shut(python: Path) -> Path | None:
-    """The first folder on the way to the interpreter that is closed to others."""
-    folders = reversed([*python.parents, *python.resolve().parents])
-    return next((folder for folder in folders if not folder.stat().st_mode & 0o001), None)
 
 
 def _copy(source: Path, installed: Path) -> None:

@@ -7,6 +7,8 @@ import pickle
 import signal
 import socket
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from verified_alloc.service import log as logs
 from verified_alloc.service.settings import Settings
@@ -34,7 +36,7 @@ async def serve(
     link = ScanLink(end)
     explainer = Explainer(station)
     views = Views(station, proof, simulated, explainer)
-    tasks = []
+    tasks = [asyncio.create_task(link.live())]
     if settings.broker is not None:
         from verified_alloc.service.mqtt import speak
 
@@ -51,8 +53,7 @@ async def serve(
         await asyncio.sleep(LAST_WORDS_S)
     for task in tasks:
         task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=LAST_WORDS_S)
+    await asyncio.wait(tasks, timeout=LAST_WORDS_S)
     explainer.close()
     return 0 if link.in_good_order else 3
 
@@ -61,6 +62,8 @@ def main() -> int:
     """Ctrl-C and SIGTERM are for the scan, which tells its end when everything is off."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")  # before the scan
     logs.set_up(faces_a_network=True)
     end, *others = (socket.socket(fileno=int(text)) for text in sys.argv[1:])
     hello = end.recv(1 << 18)

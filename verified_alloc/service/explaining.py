@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -16,7 +17,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(19)
-    Path("/proc/self/oom_score_adj").write_text("900")
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("900")
     import ortools.sat.python.cp_model  # noqa: F401 (before the first question comes)
 
     with Connection(int(sys.argv[1])) as line:

@@ -25,7 +25,9 @@ class _Model(BaseModel):
 # What is asked: no value stands for one of another type, neither true for 1 nor "1" for 1.
 
 
-class _Asked(_Model):
+class Asked(_Model):
+    """What comes from outside."""
+
     model_config = ConfigDict(strict=True)
 
 
@@ -33,7 +35,7 @@ class _Ocpp(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
-class Demand(_Asked):
+class Demand(Asked):
     """What a gun's vehicle could take, kW. It holds for `demand_timeout_s` unless refreshed."""
 
     kw: Kw
@@ -50,7 +52,7 @@ class TimedDemand(Demand):
     id: str | None = Field(None, max_length=64, description="comes back in the answer")
 
 
-class Acknowledgement(_Asked):
+class Acknowledgement(Asked):
     """The gun obeys this offer from now on, so that what it was offered before is free at once."""
 
     offer_kw: Kw
@@ -62,14 +64,14 @@ class TimedAcknowledgement(Acknowledgement):
     id: str | None = Field(None, max_length=64, description="comes back in the answer")
 
 
-class Hold(_Asked):
+class Hold(Asked):
     """For how long the gun's modules stay, as far as its demand needs them: cable check and
     precharge."""
 
     seconds: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False, examples=[60.0])]
 
 
-class InService(_Asked):
+class InService(Asked):
     """Whether a gun or a module is in service."""
 
     in_service: bool
@@ -110,19 +112,19 @@ class ChargingProfile(_Ocpp):
     validTo: str | None = None  # noqa: N815
 
 
-class LimitValue(_Asked):
+class LimitValue(Asked):
     """A limit until it is told otherwise."""
 
     limit_kw: Kw
 
 
-class LimitProfile(_Asked):
+class LimitProfile(Asked):
     """A limit over time."""
 
     profile: ChargingProfile
 
 
-class Injection(_Asked):
+class Injection(Asked):
     """A fault for the simulated cabinet, as `run --inject` takes it."""
 
     fault: str = Field(min_length=1, max_length=200, examples=["weld 2:1", "nack 0x21 for 500ms"])

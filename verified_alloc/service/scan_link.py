@@ -7,15 +7,18 @@ import pickle
 import socket
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 from verified_alloc.errors import BadInput, VerifiedAllocError
+from verified_alloc.service.order_models import ALIVE
 from verified_alloc.service.snapshot import Snapshot
 
 PACKET_BYTES = 1 << 18
 ORDERS_UNDER_WAY = 256
 ANSWER_WITHIN_S = 2.0
 TRIED_EVERY_S = 0.01
+ALIVE_EVERY_S = 0.5
 STOP = "emergency_stop"
 FRESH_S = 1.0
 """What was seen is true for so long; later nobody knows."""
@@ -84,6 +87,13 @@ class ScanLink:
             del self._waiting[number]
         self.accepted[do] += 1
         return said
+
+    async def live(self) -> None:
+        """Show the scan that this process is at work."""
+        while not self.ended.is_set():
+            with suppress(OSError):
+                self._end.send(ALIVE)
+            await asyncio.sleep(ALIVE_EVERY_S)
 
     async def _send(self, data: bytes, do: str) -> None:
         while True:
