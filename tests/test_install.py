@@ -99,11 +99,13 @@ def test_a_watchdog_device_is_opened_to_the_service_and_none_if_there_is_none(
 
 
 def test_the_service_may_read_its_secrets_and_nobody_else(image: Path, site: Path) -> None:
-    site.write_text(STATION + '[service]\ntoken_file = "/etc/verified-alloc/token"\n')
+    hers = '[[service.token]]\nname = "hers"\nrole = "read"\nfile = "/etc/hers"\n'
+    site.write_text(STATION + f'[service]\ntoken_file = "/etc/verified-alloc/token"\n{hers}')
     assert cli.main(["install-service", "--station", str(site), "--root", str(image)]) == 0
     told = settings(image)
     assert "ExecStartPre=+/bin/chgrp i2c /etc/verified-alloc/token" in told
     assert "ExecStartPre=+/bin/chmod g+r /etc/verified-alloc/token" in told
+    assert "ExecStartPre=+/bin/chmod g+r /etc/hers" in told
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze")

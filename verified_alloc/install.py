@@ -27,7 +27,8 @@ def install(station_file: str | None, root: str, dry_run: bool) -> int:
     check_scan_time(station)
     python = Path(sys.executable)
     service = station.service
-    secrets = [file for file in (service.token_file, service.mqtt_password_file) if file]
+    tokens = [token.file for token in service.tokens]
+    secrets = [file for file in (service.token_file, *tokens, service.mqtt_password_file) if file]
     text = unit(python, STATION, _patience_s(station), station.hardware.watchdog_device, secrets)
     if dry_run:
         print(text, end="")
