@@ -9,6 +9,7 @@ import pytest
 from proof_records import PROVED, write_record
 
 from verified_alloc import Station, cli, install
+from verified_alloc.service.connections import ACCEPTED_AT_ONCE, CONNECTIONS
 from verified_alloc.station.proof_record import beside
 
 STATION = """[station]
@@ -77,6 +78,11 @@ def test_what_the_rules_ask_of_it(image: Path) -> None:
     told = settings(image)
     for line in ("Type=notify", "WatchdogSec=2", "RestartPreventExitStatus=2", "DynamicUser=yes"):
         assert line in told
+    rights = "CAP_SETUID CAP_SETGID CAP_KILL"  # to start the service process as nobody, and end it
+    for line in (f"AmbientCapabilities={rights}", f"CapabilityBoundingSet={rights}"):
+        assert line in told
+    (files,) = [int(line[12:]) for line in told if line.startswith("LimitNOFILE=")]
+    assert files > 2 * (CONNECTIONS + ACCEPTED_AT_ONCE)
     (post,) = [line for line in told if line.startswith("ExecStopPost=")]
     assert "-m verified_alloc off --station /etc/verified-alloc/station.toml" in post
 

@@ -142,6 +142,7 @@ def test_what_a_station_file_may_not_say(token: dict[str, Any], said: str) -> No
 def test_a_station_with_tokens(secrets: Path) -> None:
     """Its own machine stops it without one, and reads and tells nothing."""
     tokens = (
+        'trusted_proxy = "127.0.0.1"\npublic_name = "station.example"\n'
         f'token_file = "{secrets / "admin"}"\n'
         '[[service.token]]\nname = "gun 2"\nrole = "demand"\nguns = [2]\n'
         f'file = "{secrets / "gun-2"}"\n'
@@ -163,4 +164,19 @@ def test_a_station_with_tokens(secrets: Path) -> None:
         at_work.http.headers["Authorization"] = "Bearer the secret of admin"
         assert at_work.state()["stopped"]
         assert at_work.http.delete("/api/faults/emergency-stop").status_code == 200
+        # As the TLS proxy of docs/service.md passes on what a browser asks from elsewhere.
+        at_work.http.headers.update(
+            {
+                "Host": "station.example",
+                "Origin": "https://station.example",
+                "X-Forwarded-For": "192.0.2.66",
+                "X-Forwarded-Proto": "https",
+            }
+        )
+        assert at_work.ask(2, 40).status_code == 200
+        del at_work.http.headers["Authorization"]
+        assert at_work.http.post("/api/emergency-stop").status_code == 401
+        at_work.http.headers["Origin"] = "https://evil.example"
+        assert at_work.http.post("/api/emergency-stop").status_code == 403
+        eventually(lambda: "wrong origin from 192.0.2.66" in at_work.said)
         assert "the secret" not in at_work.said

@@ -257,6 +257,24 @@ def test_what_is_refused_changes_nothing(
         assert after[part] == before[part]
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/site-limit", "DELETE, GET, PUT"),
+        ("/api/guns/1/hold", "DELETE, PUT"),
+        ("/api/faults", "GET"),
+        ("/app.js", "GET, HEAD"),
+        ("/api/nothing", None),
+    ],
+)
+def test_what_else_a_path_answers_to_is_told(
+    at_work: Served, path: str, allowed: str | None
+) -> None:
+    answer = at_work.http.patch(path)
+    assert answer.status_code == (405 if allowed else 404)
+    assert answer.headers.get("allow") == allowed
+
+
 def test_pages_of_other_sites_are_refused_and_counted_once_logged(at_work: Served) -> None:
     port = at_work.url.rpartition(":")[2]
     for headers in (

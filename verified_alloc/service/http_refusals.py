@@ -45,6 +45,9 @@ Number = Annotated[
 ]
 FaultId = Annotated[str, Path(min_length=1, max_length=40, examples=["contactor-2:1"])]
 
+PAGE = ["GET", "HEAD"]
+"""What a page of the dashboard answers to."""
+
 log = logging.getLogger("verified_alloc.door")
 
 
@@ -82,15 +85,18 @@ def refuse_in_one_line(app: FastAPI, link: ScanLink) -> None:
         if error.status_code in (404, 405):
             link.refused["unknown"] += 1
         if error.status_code == 405:
-            allow = {"Allow": ", ".join(_methods(app, request.url.path))}
-            return JSONResponse({"detail": error.detail}, 405, allow)
+            path = request.url.path
+            methods = _methods(app, path) or ([] if path.startswith("/api/") else PAGE)
+            if not methods:
+                return JSONResponse({"detail": "Not Found"}, 404)
+            return JSONResponse({"detail": error.detail}, 405, {"Allow": ", ".join(methods)})
         return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
 
 def _methods(app: FastAPI, path: str) -> list[str]:
-    """All that this path answers to; a page of the dashboard to two."""
+    """All that this path of the interface answers to."""
     known = [operation for at, operation in app.openapi()["paths"].items() if _is(at, path)]
-    return sorted(method.upper() for each in known for method in each) or ["GET", "HEAD"]
+    return sorted(method.upper() for each in known for method in each)
 
 
 def _is(template: str, path: str) -> bool:
