@@ -2,6 +2,8 @@
 each at the other end of a socket."""
 
 import os
+import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,12 +14,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-NOBODY = (
-    *("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs"),
-    *("--inh-caps=-all", "--ambient-caps=-all", "--"),
-)
-"""Before a command: it is run as a user of no file, device or group, and stays that."""
 CAP_SETGID, CAP_SETUID = 6, 7
+
+
+def nobody() -> Sequence[str]:
+    """Before a command: it is run as a user of no file, device or group, and stays that.
+    LookupError where the system has no such user, or not what makes one so."""
+    try:
+        user = pwd.getpwnam("nobody")
+    except KeyError:
+        raise LookupError("no user nobody here") from None
+    if shutil.which("setpriv") is None:
+        raise LookupError("no setpriv here")
+    return (
+        *("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"),
+        *("--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all", "--"),
+    )
 
 
 def start(

@@ -26,7 +26,7 @@ from verified_alloc.service.settings import Settings
 @pytest.mark.skipif(not process.may_change_user(), reason="not root")
 def test_it_has_no_group_no_right_and_gets_none() -> None:
     done = subprocess.run(
-        [*process.NOBODY, "/bin/cat", "/proc/self/status"],
+        [*process.nobody(), "/bin/cat", "/proc/self/status"],
         capture_output=True,
         text=True,
         check=True,
@@ -98,11 +98,17 @@ def test_it_is_nobody_where_that_may_be_and_can_be(
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/setpriv")
     with watched(monkeypatch) as (_, at):
-        assert at.started[0].before == process.NOBODY
+        assert at.started[0].before == process.nobody()
     assert not caplog.messages
     with watched(monkeypatch, Path("/root")) as (_, at):
         assert at.started[0].before == ()
-    assert "others have no access to /root" in caplog.messages[0]
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with watched(monkeypatch) as (_, at):
+        assert at.started[0].before == ()
+    assert [each.partition(": ")[2] for each in caplog.messages] == [
+        "others have no access to /root",
+        "no setpriv here",
+    ]
 
 
 def test_one_that_says_nothing_is_replaced_and_one_that_lives_is_not(

@@ -2,7 +2,6 @@
 
 import logging
 import pickle
-import shutil
 import socket
 import subprocess
 import sys
@@ -148,9 +147,11 @@ def _as_user() -> Sequence[str]:
     if not process.may_change_user():
         return ()
     found = [Path(path, "inside") for path in sys.path if Path(path).is_dir()]
-    folder = process.shut([Path(sys.executable), Path(__file__), *found])
-    if folder is None and shutil.which(process.NOBODY[0]):
-        return process.NOBODY
-    why = f"others have no access to {folder}" if folder else f"no {process.NOBODY[0]} here"
-    log.warning("the service process runs as the scan's user: %s", why)
-    return ()
+    try:
+        folder = process.shut([Path(sys.executable), Path(__file__), *found])
+        if folder is not None:
+            raise LookupError(f"others have no access to {folder}")
+        return process.nobody()
+    except LookupError as error:
+        log.warning("the service process runs as the scan's user: %s", error)
+        return ()
