@@ -9,6 +9,7 @@ import pytest
 from proof_records import PROVED, write_record
 
 from verified_alloc import Station, cli, install
+from verified_alloc.service.connections import ACCEPTED_AT_ONCE, CONNECTIONS
 from verified_alloc.station.proof_record import beside
 
 STATION = """[station]
@@ -77,6 +78,11 @@ def test_what_the_rules_ask_of_it(image: Path) -> None:
     told = settings(image)
     for line in ("Type=notify", "WatchdogSec=2", "RestartPreventExitStatus=2", "DynamicUser=yes"):
         assert line in told
+    rights = "CAP_SETUID CAP_SETGID CAP_KILL"  # to start the service process as nobody, and end it
+    for line in (f"AmbientCapabilities={rights}", f"CapabilityBoundingSet={rights}"):
+        assert line in told
+    (files,) = [int(line[12:]) for line in told if line.startswith("LimitNOFILE=")]
+    assert files > 2 * (CONNECTIONS + ACCEPTED_AT_ONCE)
     (post,) = [line for line in told if line.startswith("ExecStopPost=")]
     assert "-m verified_alloc off --station /etc/verified-alloc/station.toml" in post
 
@@ -99,11 +105,13 @@ def test_a_watchdog_device_is_opened_to_the_service_and_none_if_there_is_none(
 
 
 def test_the_service_may_read_its_secrets_and_nobody_else(image: Path, site: Path) -> None:
-    site.write_text(STATION + '[service]\ntoken_file = "/etc/verified-alloc/token"\n')
+    hers = '[[service.token]]\nname = "hers"\nrole = "read"\nfile = "/etc/hers"\n'
+    site.write_text(STATION + f'[service]\ntoken_file = "/etc/verified-alloc/token"\n{hers}')
     assert cli.main(["install-service", "--station", str(site), "--root", str(image)]) == 0
     told = settings(image)
     assert "ExecStartPre=+/bin/chgrp i2c /etc/verified-alloc/token" in told
     assert "ExecStartPre=+/bin/chmod g+r /etc/verified-alloc/token" in told
+    assert "ExecStartPre=+/bin/chmod g+r /etc/hers" in told
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze")

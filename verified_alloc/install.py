@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from hardware.systemd import unit
+from verified_alloc import process
 from verified_alloc.control.assembly import check_scan_time
 from verified_alloc.errors import BadInput
 from verified_alloc.station.model import Station
@@ -26,12 +27,13 @@ def install(station_file: str | None, root: str, dry_run: bool) -> int:
     check_scan_time(station)
     python = Path(sys.executable)
     service = station.service
-    secrets = [file for file in (service.token_file, service.mqtt_password_file) if file]
+    tokens = [token.file for token in service.tokens]
+    secrets = [file for file in (service.token_file, *tokens, service.mqtt_password_file) if file]
     text = unit(python, STATION, _patience_s(station), station.hardware.watchdog_device, secrets)
     if dry_run:
         print(text, end="")
         return 0
-    shut = _shut(python)
+    shut = process.shut([python])
     if shut is not None:
         raise BadInput(
             f"{python}: the service's user cannot reach it, others have no access to {shut};"
@@ -66,12 +68,6 @@ def _patience_s(station: Station) -> int:
 
 def _below(root: str, path: Path) -> Path:
     return Path(root) / path.relative_to("/")
-
-
-def _shut(python: Path) -> Path | None:
-    """The first folder on the way to the interpreter that is closed to others."""
-    folders = reversed([*python.parents, *python.resolve().parents])
-    return next((folder for folder in folders if not folder.stat().st_mode & 0o001), None)
 
 
 def _copy(source: Path, installed: Path) -> None:

@@ -1,8 +1,17 @@
 """Numbers and lists as people write them."""
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from itertools import groupby
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+
+
+def number(text: str) -> Decimal | None:
+    """The number that a text says. Python's own parsers also take underscores, "nan", "inf", digits
+    of other scripts and exponents that no memory holds; people write none of them."""
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
 def kilowatts(power_w: int) -> str:

@@ -61,6 +61,8 @@ _SHAPE = re.compile(
     re.ASCII,
 )
 REGISTER_BITS = 8 * 22
+MOST_US = 10**15
+"""Thirty years; longer is for good."""
 _UNIT_US = {"ms": 1_000, "s": 1_000_000, "min": 60_000_000}
 
 
@@ -101,7 +103,9 @@ def _refused(text: str, why: str) -> ValueError:
 
 
 def _microseconds(number: str | None, unit: str | None) -> int | None:
-    return None if number is None or unit is None else int(Decimal(number) * _UNIT_US[unit])
+    if number is None or unit is None:
+        return None
+    return min(int(Decimal(number) * _UNIT_US[unit]), MOST_US)
 
 
 def _place(text: str, target: str) -> tuple[int | None, int | None]:
@@ -174,5 +178,5 @@ def parse(text: str) -> Injection:
         bit=bit,
         at_us=_microseconds(found["at"], found["at_unit"]) or 0,
         for_us=for_us,
-        text=text.strip(),
+        text=" ".join(text.split()),
     )

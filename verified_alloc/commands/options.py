@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from verified_alloc.errors import BadInput, shown
 from verified_alloc.station.faults import Faults
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
+from verified_alloc.words import number
 
 Demands = Annotated[
     list[str] | None,
@@ -60,13 +61,13 @@ def demands_of(options: Sequence[str] | None, name: str = "--demand") -> dict[in
             raise BadInput(f"{name} {shown(option)}: allowed is GUN=KW, as 1=160")
         if gun in demands:
             raise BadInput(f"{name} {shown(option)}: gun {gun} twice; allowed is once")
-        try:
-            demands[gun] = Decimal(kw_text)
-        except InvalidOperation:
+        kw = number(kw_text)
+        if kw is None:
             raise BadInput(
                 f"{name} {shown(option)}: {shown(kw_text)} is no number of kW;"
                 " allowed is GUN=KW, as 1=160"
-            ) from None
+            )
+        demands[gun] = kw
     return demands
 
 

@@ -24,6 +24,7 @@ from verified_alloc.commands.options import (
 )
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.station.parts import POLICIES
+from verified_alloc.words import number
 
 if TYPE_CHECKING:
     from verified_alloc.study.outcome import Outcome
@@ -135,10 +136,7 @@ def _powers(text: str) -> list[float]:
     """The module powers, in kW; a station file's rules judge them."""
     powers = []
     for part in text.split(","):
-        try:
-            power_kw = float(part)
-        except ValueError:
-            power_kw = math.nan
+        power_kw = float(number(part.strip()) or math.nan)
         if not 0 < power_kw < math.inf:
             raise BadInput(
                 f"--module-kw {shown(text)}: {shown(part)}; allowed are powers in kW, as 20,40"

@@ -18,6 +18,7 @@ from verified_alloc.service.start import can_serve
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import ServiceConfig
 from verified_alloc.station.proof_record import Proof, beside, proof_of
+from verified_alloc.words import number
 from verified_alloc.workload.traces import DemandTrace, read_trace
 
 PI_FAULTS = Path("/var/lib/verified-alloc/faults.json")
@@ -136,20 +137,14 @@ def _speed(text: str | None, default: float | None) -> float | None:
         return default
     if text == "max":
         return None
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = math.nan
+    speed = float(number(text) or math.nan)
     if not 0 < speed < math.inf:
         raise BadInput(f"--speed {shown(text)}: allowed is a number above 0, or max")
     return speed
 
 
 def _until_ms(text: str) -> int:
-    try:
-        until_s = float(text)
-    except ValueError:
-        until_s = math.nan
+    until_s = float(number(text) or math.nan)
     if not 0 < until_s < 1e9:
         raise BadInput(f"--until {shown(text)}: allowed is a number of seconds above 0")
     return math.ceil(until_s * 1000)

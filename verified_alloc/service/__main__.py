@@ -7,6 +7,8 @@ import pickle
 import signal
 import socket
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from verified_alloc.service import log as logs
 from verified_alloc.service.settings import Settings
@@ -27,12 +29,14 @@ async def serve(
     simulated: bool,
 ) -> int:
     """Until the scan ends: 0 if it did so in good order, else 3."""
+    from verified_alloc.service.explainer import Explainer
     from verified_alloc.service.scan_link import ScanLink
     from verified_alloc.service.views import Views
 
     link = ScanLink(end)
-    views = Views(station, proof, simulated)
-    tasks = []
+    explainer = Explainer(station)
+    views = Views(station, proof, simulated, explainer)
+    tasks = [asyncio.create_task(link.live())]
     if settings.broker is not None:
         from verified_alloc.service.mqtt import speak
 
@@ -40,7 +44,8 @@ async def serve(
     if listening is not None:
         from verified_alloc.service.server import web_server
 
-        tasks.append(asyncio.create_task(web_server(listening, station, settings, link, views)))
+        door = web_server(listening, station, settings, link, views, explainer)
+        tasks.append(asyncio.create_task(door))
     os.nice(5)  # from now on the scan comes first
     await link.ended.wait()
     if not link.in_good_order:
@@ -48,8 +53,8 @@ async def serve(
         await asyncio.sleep(LAST_WORDS_S)
     for task in tasks:
         task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=LAST_WORDS_S)
+    await asyncio.wait(tasks, timeout=LAST_WORDS_S)
+    explainer.close()
     return 0 if link.in_good_order else 3
 
 
@@ -57,8 +62,9 @@ def main() -> int:
     """Ctrl-C and SIGTERM are for the scan, which tells its end when everything is off."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logs.set_up()
-    logging.getLogger("verified_alloc.door").addFilter(logs.Once())
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")  # before the scan
+    logs.set_up(faces_a_network=True)
     end, *others = (socket.socket(fileno=int(text)) for text in sys.argv[1:])
     hello = end.recv(1 << 18)
     if not hello:

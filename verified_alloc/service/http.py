@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
+from verified_alloc.service.explainer import Explainer
 from verified_alloc.service.http_orders import orders_router
 from verified_alloc.service.http_refusals import ALWAYS, refuse_in_one_line
 from verified_alloc.service.http_stream import Past
@@ -25,7 +26,12 @@ PAGE_HEADERS = {
 
 
 def application(
-    station: Station, settings: Settings, link: ScanLink, views: Views, past: Past
+    station: Station,
+    settings: Settings,
+    link: ScanLink,
+    views: Views,
+    past: Past,
+    explainer: Explainer,
 ) -> Any:
     """The ASGI application of one station."""
     app = FastAPI(
@@ -36,7 +42,7 @@ def application(
         redoc_url=None,
         responses=ALWAYS,
     )
-    app.include_router(views_router(station, link, views, past))
+    app.include_router(views_router(station, link, views, past, explainer))
     app.include_router(orders_router(station, link, views))
     refuse_in_one_line(app, link)
 
@@ -48,4 +54,4 @@ def application(
 
     pages = resources.files("verified_alloc.service") / "dashboard"
     app.mount("/", StaticFiles(directory=str(pages), html=True))
-    return RequestGuard(app, settings.token, settings.host or "", link.refused)
+    return RequestGuard(app, settings, link.refused)

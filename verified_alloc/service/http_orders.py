@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Depends, HTTPException, Request
 
 from verified_alloc.errors import BadInput
 from verified_alloc.service.http_refusals import NO_SUCH, REFUSED, FaultId, Number, known, seen
@@ -16,9 +16,25 @@ from verified_alloc.service.models import (
     LimitProfile,
     LimitValue,
 )
+from verified_alloc.service.roles import ADMIN, DEMAND, OPERATE
 from verified_alloc.service.scan_link import Busy, ScanLink
 from verified_alloc.service.views import Views
 from verified_alloc.station.model import Station
+
+
+def needs(role: str) -> Any:
+    """Only for those whose token may do what that role may, to that gun."""
+
+    async def check(request: Request) -> None:
+        grant, gun = request.scope["grant"], request.path_params.get("gun", "")
+        if not grant.covers(role, int(gun) if gun.isdecimal() else None):
+            raise HTTPException(
+                403,
+                f"{grant.name}, {grant.role}: allowed is a token with the role {role}"
+                + (f" for gun {gun}" if role == DEMAND else ""),
+            )
+
+    return Depends(check)
 
 
 def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
@@ -41,50 +57,60 @@ def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
     def module_of(number: int) -> int:
         return known("module", number, len(station.modules))
 
-    @router.put("/api/guns/{gun}/demand", responses=NO_SUCH | REFUSED)
+    @router.put("/api/guns/{gun}/demand", responses=NO_SUCH | REFUSED, dependencies=[needs(DEMAND)])
     async def put_demand(gun: Number, demand: Demand) -> Done:
         """What the gun's vehicle could take; to be refreshed within `demand_timeout_s`."""
         return await order("demand", gun=gun_of(gun), kw=demand.kw)
 
-    @router.post("/api/guns/{gun}/acknowledgement", responses=NO_SUCH | REFUSED)
+    @router.post(
+        "/api/guns/{gun}/acknowledgement", responses=NO_SUCH | REFUSED, dependencies=[needs(DEMAND)]
+    )
     async def post_acknowledgement(gun: Number, obeyed: Acknowledgement) -> Done:
         """The gun obeys the offer published last, which must be this."""
         return await order("acknowledge", gun=gun_of(gun), offer_kw=obeyed.offer_kw)
 
-    @router.put("/api/guns/{gun}/hold", responses=NO_SUCH | REFUSED)
+    @router.put("/api/guns/{gun}/hold", responses=NO_SUCH | REFUSED, dependencies=[needs(DEMAND)])
     async def put_hold(gun: Number, hold: Hold) -> Done:
         """Nobody else gets the gun's modules, while it needs them, for so long; faults do."""
         return await order("hold", gun=gun_of(gun), seconds=hold.seconds)
 
-    @router.delete("/api/guns/{gun}/hold", responses=NO_SUCH | REFUSED)
+    @router.delete(
+        "/api/guns/{gun}/hold", responses=NO_SUCH | REFUSED, dependencies=[needs(DEMAND)]
+    )
     async def delete_hold(gun: Number) -> Done:
         """Let the gun's modules go."""
         return await order("hold", gun=gun_of(gun), seconds=0)
 
-    @router.put("/api/guns/{gun}/service", responses=NO_SUCH | REFUSED)
+    @router.put(
+        "/api/guns/{gun}/service", responses=NO_SUCH | REFUSED, dependencies=[needs(OPERATE)]
+    )
     async def put_gun_service(gun: Number, service: InService) -> Done:
         """Take a gun out of service, its offer first; or back."""
         return await order("take_out", kind="gun", id=gun_of(gun), out=not service.in_service)
 
-    @router.put("/api/modules/{module}/service", responses=NO_SUCH | REFUSED)
+    @router.put(
+        "/api/modules/{module}/service", responses=NO_SUCH | REFUSED, dependencies=[needs(OPERATE)]
+    )
     async def put_module_service(module: Number, service: InService) -> Done:
         """Take a module out of service, its gun's offer first; or back."""
         return await order(
             "take_out", kind="module", id=module_of(module), out=not service.in_service
         )
 
-    @router.put("/api/site-limit", responses=REFUSED)
+    @router.put("/api/site-limit", responses=REFUSED, dependencies=[needs(OPERATE)])
     async def put_site_limit(limit: LimitValue | LimitProfile) -> Done:
         """What all guns together may be given: a value, or an OCPP charging profile. Never more
         than the station's own limit. It replaces what was told before."""
         return await order("site_limit", limit=limit.model_dump(exclude_none=True))
 
-    @router.delete("/api/site-limit", responses=REFUSED)
+    @router.delete("/api/site-limit", responses=REFUSED, dependencies=[needs(OPERATE)])
     async def delete_site_limit() -> Done:
         """No limit but the station's own."""
         return await order("site_limit", limit=None)
 
-    @router.delete("/api/faults/{fault}", responses=NO_SUCH | REFUSED)
+    @router.delete(
+        "/api/faults/{fault}", responses=NO_SUCH | REFUSED, dependencies=[needs(OPERATE)]
+    )
     async def delete_fault(fault: FaultId) -> Done:
         """Clear a latched fault whose cause is gone: refused while it is visible."""
         if fault not in {one.id for one in views.faults(seen(link).state.latched)}:
@@ -97,7 +123,7 @@ def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
         obey, at most two lead times later, contactors open. It does not replace the button."""
         return await order("emergency_stop")
 
-    @router.post("/api/simulation/faults", responses=REFUSED)
+    @router.post("/api/simulation/faults", responses=REFUSED, dependencies=[needs(ADMIN)])
     async def post_injection(injection: Injection) -> Done:
         """Play a fault on the simulated cabinet."""
         return await order("inject", fault=injection.fault)

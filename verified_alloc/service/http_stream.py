@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-from verified_alloc.service.models import Decision
 from verified_alloc.service.scan_link import ScanLink
 from verified_alloc.service.snapshot import Snapshot
 from verified_alloc.service.views import Views
@@ -15,12 +14,11 @@ DECISIONS_KEPT = 50
 
 
 class Past:
-    """The latest decisions, oldest first."""
+    """The scans of the latest decisions, oldest first."""
 
-    def __init__(self, link: ScanLink, views: Views) -> None:
+    def __init__(self, link: ScanLink) -> None:
         self._link = link
-        self._views = views
-        self.decisions: deque[Decision] = deque(maxlen=DECISIONS_KEPT)
+        self.seen: deque[Snapshot] = deque(maxlen=DECISIONS_KEPT)
 
     async def follow(self) -> None:
         """Note every new assignment that is seen."""
@@ -29,7 +27,7 @@ class Past:
             await self._link.newer(seen)
             before, seen = seen, self._link.seen
             if seen and (before is None or before.assignment != seen.assignment):
-                self.decisions.append(self._views.decision(seen))
+                self.seen.append(seen)
                 await asyncio.sleep(STREAM_PAUSE_S)
 
 

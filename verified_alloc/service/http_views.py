@@ -1,8 +1,12 @@
 """What there is to see over HTTP."""
 
+import asyncio
+from contextlib import suppress
+
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from verified_alloc.service.explainer import Explainer
 from verified_alloc.service.http_refusals import NO_SUCH, Number, known, seen
 from verified_alloc.service.http_stream import Past, Stream
 from verified_alloc.service.metrics import Metrics
@@ -21,21 +25,32 @@ from verified_alloc.service.models import (
     StationView,
 )
 from verified_alloc.service.scan_link import ScanLink
+from verified_alloc.service.snapshot import Snapshot
 from verified_alloc.service.views import Views
 from verified_alloc.station.model import Station
 
 STREAMS = 32
+EXPLAINED_WITHIN_S = 1.0
+"""The latest decisions; the rest when they are asked for again."""
 
 
-def views_router(station: Station, link: ScanLink, views: Views, past: Past) -> APIRouter:
+def views_router(
+    station: Station, link: ScanLink, views: Views, past: Past, explainer: Explainer
+) -> APIRouter:
     """One path for each view."""
     router = APIRouter()
+
+    async def explained() -> Snapshot:
+        """The latest scan, with its explanation if that comes soon."""
+        await explainer.wait(now := seen(link))
+        return now
+
     metrics, stream = Metrics(station, link), Stream(link, views)
 
     @router.get("/api/state")
     async def get_state() -> StateView:
         """Everything, now."""
-        return views.state(seen(link), link.healthy)
+        return views.state(await explained(), link.healthy)
 
     @router.get("/api/station")
     async def get_station() -> StationView:
@@ -45,12 +60,13 @@ def views_router(station: Station, link: ScanLink, views: Views, past: Past) -> 
     @router.get("/api/guns")
     async def get_guns() -> list[GunView]:
         """Every gun: demand, capability, offer, modules, and why."""
-        return views.guns(seen(link))
+        return views.guns(await explained())
 
     @router.get("/api/guns/{gun}", responses=NO_SUCH)
     async def get_gun(gun: Number) -> GunView:
         """One gun."""
-        return views.guns(seen(link))[known("gun", gun, len(station.guns)) - 1]
+        place = known("gun", gun, len(station.guns)) - 1
+        return views.guns(await explained())[place]
 
     @router.get("/api/modules")
     async def get_modules() -> list[ModuleView]:
@@ -85,7 +101,11 @@ def views_router(station: Station, link: ScanLink, views: Views, past: Past) -> 
     @router.get("/api/decisions")
     async def get_decisions() -> list[Decision]:
         """The latest assignments with their reasons, oldest first."""
-        return list(past.decisions)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EXPLAINED_WITHIN_S):
+                for decided in reversed(past.seen):
+                    await explainer.wait(decided)
+        return [views.decision(decided) for decided in past.seen]
 
     @router.get("/api/site-limit")
     async def get_site_limit() -> SiteLimitView:

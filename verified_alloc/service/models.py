@@ -22,10 +22,20 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-# What is asked.
+# What is asked: no value stands for one of another type, neither true for 1 nor "1" for 1.
 
 
-class Demand(_Model):
+class Asked(_Model):
+    """What comes from outside."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Ocpp(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class Demand(Asked):
     """What a gun's vehicle could take, kW. It holds for `demand_timeout_s` unless refreshed."""
 
     kw: Kw
@@ -42,7 +52,7 @@ class TimedDemand(Demand):
     id: str | None = Field(None, max_length=64, description="comes back in the answer")
 
 
-class Acknowledgement(_Model):
+class Acknowledgement(Asked):
     """The gun obeys this offer from now on, so that what it was offered before is free at once."""
 
     offer_kw: Kw
@@ -54,20 +64,20 @@ class TimedAcknowledgement(Acknowledgement):
     id: str | None = Field(None, max_length=64, description="comes back in the answer")
 
 
-class Hold(_Model):
+class Hold(Asked):
     """For how long the gun's modules stay, as far as its demand needs them: cable check and
     precharge."""
 
     seconds: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False, examples=[60.0])]
 
 
-class InService(_Model):
+class InService(Asked):
     """Whether a gun or a module is in service."""
 
     in_service: bool
 
 
-class SchedulePeriod(BaseModel):
+class SchedulePeriod(_Ocpp):
     """OCPP ChargingSchedulePeriod."""
 
     startPeriod: int = Field(ge=0, le=10**9, description="s after the start; 0 in the first")  # noqa: N815
@@ -75,7 +85,7 @@ class SchedulePeriod(BaseModel):
     numberPhases: int | None = None  # noqa: N815
 
 
-class ChargingSchedule(BaseModel):
+class ChargingSchedule(_Ocpp):
     """OCPP ChargingSchedule; only in W."""
 
     chargingRateUnit: Literal["W"]  # noqa: N815
@@ -85,7 +95,7 @@ class ChargingSchedule(BaseModel):
     minChargingRate: float | None = Field(None, allow_inf_nan=False, description="ignored")  # noqa: N815
 
 
-class ChargingProfile(BaseModel):
+class ChargingProfile(_Ocpp):
     """OCPP ChargingProfile that limits the whole station. Other keys of OCPP are ignored."""
 
     chargingProfilePurpose: Literal[  # noqa: N815
@@ -102,19 +112,19 @@ class ChargingProfile(BaseModel):
     validTo: str | None = None  # noqa: N815
 
 
-class LimitValue(_Model):
+class LimitValue(Asked):
     """A limit until it is told otherwise."""
 
     limit_kw: Kw
 
 
-class LimitProfile(_Model):
+class LimitProfile(Asked):
     """A limit over time."""
 
     profile: ChargingProfile
 
 
-class Injection(_Model):
+class Injection(Asked):
     """A fault for the simulated cabinet, as `run --inject` takes it."""
 
     fault: str = Field(min_length=1, max_length=200, examples=["weld 2:1", "nack 0x21 for 500ms"])

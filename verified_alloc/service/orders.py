@@ -2,11 +2,11 @@
 
 Nothing here waits. Orders are taken before a scan, a few at most, and answered after it; what the
 scan looks like is shown when it has changed, or ten times a second, and not at all while the link
-is full. Orders are JSON and are checked again here; nothing that comes from the service process is
-ever unpickled, and all it can do is what `_ORDERS` lists.
+is full. Orders are checked again here (`order_models.py`); nothing that comes from the service
+process is ever unpickled, and all it can do is what `_ORDERS` lists.
 """
 
-import json
+import logging
 import time
 from bisect import bisect_left
 from collections import deque
@@ -31,16 +31,20 @@ from verified_alloc.control.trace_player import Player
 from verified_alloc.decide.demand import check_gun, watts
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.service.felt import Felt
+from verified_alloc.service.log import OncePerKind
+from verified_alloc.service.order_models import ALIVE, read
 from verified_alloc.service.service_process import ServiceProcess
 from verified_alloc.service.site_limit import SiteLimit, site_limit
 from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Lateness, Note, Snapshot
 from verified_alloc.station.model import Station
 from verified_alloc.words import kilowatts
 
-ORDERS_PER_SCAN = 16
+ORDERS_PER_SCAN, ORDER_BYTES_PER_SCAN = 16, 1 << 16
 NOTES_KEPT = 40
 SHOWN_EVERY_S = 0.1
-MOST_HELD_S = 600
+
+log = logging.getLogger("verified_alloc.link")
+log.addFilter(OncePerKind())
 
 
 class Orders:
@@ -81,14 +85,19 @@ class Orders:
         """Take the orders that have come; before each scan, which began so late."""
         self._controller, self._player, self._ending = controller, player, ending
         self._count_lateness(late_s * 1000)
-        self._child.keep()
         if self._limit is not None:
             controller.limit_site(self._limit.at(time.time()))
+        taken = 0
         for _ in range(ORDERS_PER_SCAN if not self._answers else 0):
             data = self._child.receive()
             if data is None:
-                return
-            self._take(data)
+                break
+            if data != ALIVE:
+                self._take(data)
+            taken += len(data)
+            if taken >= ORDER_BYTES_PER_SCAN:
+                break
+        self._child.keep()
 
     def watch(self, state: State) -> None:
         """See a scan, answer the orders that it has taken, show it."""
@@ -164,8 +173,13 @@ class Orders:
     # Orders.
 
     def _take(self, data: bytes) -> None:
-        """Carry out an order. One that is refused has changed nothing."""
-        order = json.loads(data)
+        """Carry out an order. One that is refused has changed nothing; what is none is dropped: no
+        service process of ours sends it."""
+        try:
+            order = read(data)
+        except BadInput as error:
+            log.error("dropped from the service process: %s", error)
+            return
         number = order["number"]
         before = self._at_work().faults.latched
         try:
@@ -212,19 +226,13 @@ class Orders:
         return f"gun {gun} obeys {kilowatts(offer_w)}"
 
     def _hold(self, order: Mapping[str, Any]) -> str:
-        gun, seconds = self._gun(order), order.get("seconds")
-        if not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_HELD_S:
-            raise BadInput(
-                f"hold of gun {gun} for {shown(seconds)} s: allowed is 0 to {MOST_HELD_S}"
-            )
+        gun, seconds = self._gun(order), order["seconds"]
         self._at_work().hold(gun, round(seconds * 1000))
         return f"gun {gun} keeps its modules for {seconds:g} s" if seconds else f"gun {gun} let go"
 
     def _take_out(self, order: Mapping[str, Any]) -> str:
-        kind, number, out = order.get("kind"), order.get("id"), order.get("out")
-        if kind not in ("gun", "module"):
-            raise BadInput(f"service of {shown(kind)}: allowed is gun or module")
-        self._at_work().take_out(kind, number, bool(out))  # type: ignore[arg-type]
+        kind, number, out = order["kind"], order["id"], order["out"]
+        self._at_work().take_out(kind, number, out)
         self._at_work().report(f"{kind} {number} is {'out of' if out else 'in'} service, as told")
         return f"{kind} {number} is {'out of' if out else 'in'} service"
 

@@ -1,5 +1,5 @@
-"""What a request must show before anybody looks into it: who it is, how much, how often, from
-where."""
+"""What a request must show before anybody looks into it: where it is from, who it is, how often,
+how much."""
 
 import hmac
 import json
@@ -7,9 +7,11 @@ import logging
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from verified_alloc.service.settings import is_loopback
+from verified_alloc.service.connections import is_here, network
+from verified_alloc.service.roles import ANYBODY, NO_TOKEN, Grant
+from verified_alloc.service.settings import Settings, authority, is_loopback
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -20,70 +22,118 @@ MOST_BODY_BYTES = 64 * 1024
 REQUESTS_PER_S = 300.0
 BURST = 600.0
 CALLERS_KEPT = 1000
+UNDER_WAY = 192
+"""Requests at once; a stop and health always get in."""
 NEEDS_TOKEN = ("/api", "/metrics", "/openapi.json")
+STOP, HEALTH = ("POST", "/api/emergency-stop"), ("GET", "/healthz")
+ONCE = (b"host", b"origin", b"authorization")
+PASSED_ON = (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
+"""What a proxy adds: whoever asks through one is not on this machine."""
 
 log = logging.getLogger("verified_alloc.door")
 
 
-class RequestGuard:
-    """An ASGI middleware. `refused` counts by reason."""
+class Refused(NamedTuple):
+    """Why a request is not let in."""
 
-    def __init__(self, app: App, token: str | None, host: str, refused: Counter[str]) -> None:
+    status: int
+    reason: str
+    said: str
+
+
+TOO_OFTEN = Refused(429, "too often", f"too many requests: allowed are {REQUESTS_PER_S:g} a second")
+BUSY = Refused(503, "busy", f"too many requests at once: allowed are {UNDER_WAY}")
+TOO_LARGE = Refused(413, "too large", f"body too large: allowed are {MOST_BODY_BYTES} bytes")
+
+
+class RequestGuard:
+    """An ASGI middleware. What is let in has its `grant` in its scope; `refused` counts by
+    reason."""
+
+    def __init__(self, app: App, settings: Settings, refused: Counter[str]) -> None:
         self._app = app
-        self._token = None if token is None else token.encode()
-        self._only_loopback = is_loopback(host)
+        self._tokens = [(token.secret.encode(), token.grant) for token in settings.tokens]
+        self._only_loopback = is_loopback(settings.host or "")
+        self._public = authority(settings.public_name or "")
         self._refused = refused
         self._allowance = Allowance()
+        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
-        caller = (scope.get("client") or ("?",))[0]
-        refusal = self._judge(scope, headers, caller)
-        if refusal is not None:
-            status, reason, said = refusal
-            self._refused[reason] += 1
-            log.warning("refused: %s from %s: %s", reason, caller, said)
-            await _answer(send, status, said)
+        caller = network((scope.get("client") or ("?",))[0])
+        asked = scope["method"], scope["path"]
+        judged = self._judge(scope, headers, caller)
+        # Only who may come in is counted: nobody can use up what others are allowed.
+        if isinstance(judged, Grant) and not self._allowance.take(
+            (caller, judged.name, asked if asked in (STOP, HEALTH) else None)
+        ):
+            judged = TOO_OFTEN
+        if isinstance(judged, Refused):
+            await self._turn_away(send, judged, caller)
             return
-        body, said = await _body(receive, headers)
+        body = await _body(receive, headers)
+        if isinstance(body, Refused):
+            await self._turn_away(send, body, caller)
+            return
         if body is None:
-            self._refused["too large"] += 1
-            log.warning("refused: too large from %s", caller)
-            await _answer(send, 413, said)
+            return  # it has gone away in the middle of it
+        if self._under_way >= UNDER_WAY and asked not in (STOP, HEALTH):
+            await self._turn_away(send, BUSY, caller)
             return
-        replayed = False
+        whole, replayed = body, False
 
         async def replay() -> MutableMapping[str, Any]:
             nonlocal replayed
             if replayed:
                 return await receive()
             replayed = True
-            return {"type": "http.request", "body": body, "more_body": False}
+            return {"type": "http.request", "body": whole, "more_body": False}
 
-        await self._app(scope, replay, send)
+        self._under_way += 1
+        try:
+            await self._app({**scope, "grant": judged}, replay, send)
+        finally:
+            self._under_way -= 1
 
-    def _judge(
-        self, scope: Scope, headers: dict[bytes, bytes], caller: str
-    ) -> tuple[int, str, str] | None:
-        if not self._allowance.take(caller):
-            return 429, "too often", f"too many requests: allowed are {REQUESTS_PER_S:g} a second"
-        host = headers.get(b"host", b"").decode("latin-1")
+    async def _turn_away(self, send: Send, why: Refused, caller: str) -> None:
+        self._refused[why.reason] += 1
+        kind = {"kind": why.reason}
+        log.warning("refused: %s from %s: %s", why.reason, caller, why.said, extra=kind)
+        await _answer(send, why.status, why.said)
+
+    def _judge(self, scope: Scope, headers: dict[bytes, bytes], caller: str) -> Grant | Refused:
+        given = Counter(name.lower() for name, _ in scope["headers"])
+        for name in ONCE:
+            if given[name] > 1:
+                said = f"{name.decode().title()}: allowed is one"
+                return Refused(400, "header twice", said)
+        host = authority(headers.get(b"host", b"").decode("latin-1"))
+        here = host is not None and is_loopback(host[0])
         # A page of some other site, open in a browser on this machine, can send requests here, also
         # under a name of its own that leads here. Only its browser says so: by Host and Origin.
-        if self._only_loopback and not is_loopback(_bare(host)):
-            return 403, "wrong host", "Host: allowed is this machine's loopback address"
-        origin = headers.get(b"origin")
-        if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
-            return 403, "wrong origin", "Origin: allowed is a page of this station"
-        if self._token is not None and scope["path"].startswith(NEEDS_TOKEN):
-            kind, _, token = headers.get(b"authorization", b"").partition(b" ")
-            if kind.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._token):
-                said = "Authorization: allowed is Bearer and the station's token"
-                return 401, "wrong token", said
-        return None
+        if host is None or (self._only_loopback and not here and host != self._public):
+            return Refused(403, "wrong host", "Host: allowed is this station's own address")
+        if b"origin" in headers:
+            scheme, _, page = headers[b"origin"].decode("latin-1").partition("://")
+            if scheme not in ("http", "https") or authority(page) not in (host, self._public):
+                return Refused(403, "wrong origin", "Origin: allowed is a page of this station")
+        if not self._tokens:
+            return ANYBODY
+        if not scope["path"].startswith(NEEDS_TOKEN):
+            return NO_TOKEN
+        kind, _, secret = headers.get(b"authorization", b"").partition(b" ")
+        for right, grant in self._tokens:
+            if kind.lower() == b"bearer" and hmac.compare_digest(secret.strip(), right):
+                return grant
+        passed_on = any(name in headers for name in PASSED_ON)
+        if (scope["method"], scope["path"]) == STOP and here and is_here(caller) and not passed_on:
+            return NO_TOKEN
+        said = "Authorization: allowed is Bearer and a token of the station"
+        return Refused(401, "wrong token", said)
 
 
 class Allowance:
@@ -92,9 +142,9 @@ class Allowance:
     def __init__(self, per_s: float = REQUESTS_PER_S, burst: float = BURST) -> None:
         self._per_s = per_s
         self._burst = burst
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._left: OrderedDict[object, tuple[float, float]] = OrderedDict()
 
-    def take(self, caller: str) -> bool:
+    def take(self, caller: object) -> bool:
         """Whether it may now."""
         now_s = time.monotonic()
         left, since_s = self._left.pop(caller, (self._burst, now_s))
@@ -105,27 +155,21 @@ class Allowance:
         return left >= 1
 
 
-async def _body(receive: Receive, headers: dict[bytes, bytes]) -> tuple[bytes | None, str]:
-    """The whole body, or None and why not."""
-    said = f"body too large: allowed are {MOST_BODY_BYTES} bytes"
+async def _body(receive: Receive, headers: dict[bytes, bytes]) -> bytes | Refused | None:
+    """The whole body; None if the client goes away before."""
     declared = headers.get(b"content-length", b"0")
     if not declared.isdigit() or len(declared) > 9 or int(declared) > MOST_BODY_BYTES:
-        return None, said
-    body = b""
+        return TOO_LARGE
+    body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         if len(body) > MOST_BODY_BYTES:
-            return None, said
+            return TOO_LARGE
         if not message.get("more_body"):
-            return body, ""
-
-
-def _bare(host: str) -> str:
-    """A Host header without its port."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+            return bytes(body)
 
 
 async def _answer(send: Send, status: int, said: str) -> None:
@@ -133,7 +177,7 @@ async def _answer(send: Send, status: int, said: str) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    if status == 429:
+    if status in (429, 503):
         headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

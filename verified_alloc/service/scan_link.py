@@ -7,14 +7,19 @@ import pickle
 import socket
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 from verified_alloc.errors import BadInput, VerifiedAllocError
+from verified_alloc.service.order_models import ALIVE
 from verified_alloc.service.snapshot import Snapshot
 
 PACKET_BYTES = 1 << 18
 ORDERS_UNDER_WAY = 256
 ANSWER_WITHIN_S = 2.0
+TRIED_EVERY_S = 0.01
+ALIVE_EVERY_S = 0.5
+STOP = "emergency_stop"
 FRESH_S = 1.0
 """What was seen is true for so long; later nobody knows."""
 
@@ -64,22 +69,41 @@ class ScanLink:
 
     async def order(self, do: str, **what: Any) -> str:
         """Have the scan do something; what it says. `BadInput` if it refuses, `Busy` if it does
-        not answer: then it may still do it."""
-        if len(self._waiting) >= ORDERS_UNDER_WAY or self.ended.is_set():
+        not answer: then it may still do it. For a stop there is always room."""
+        room = do == STOP or len(self._waiting) < ORDERS_UNDER_WAY
+        if not room or self.ended.is_set():
             raise Busy("the scan has too many orders already; try again")
         self._number += 1
         number = self._number
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
-            self._end.send(json.dumps({"number": number, "do": do, **what}).encode())
-            said = await asyncio.wait_for(answer, ANSWER_WITHIN_S)
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await self._send(json.dumps({"number": number, "do": do, **what}).encode(), do)
+                said = await answer
         except (TimeoutError, OSError):
             raise Busy("the scan does not answer; it may still do it") from None
         finally:
             del self._waiting[number]
         self.accepted[do] += 1
         return said
+
+    async def live(self) -> None:
+        """Show the scan that this process is at work."""
+        while not self.ended.is_set():
+            with suppress(OSError):
+                self._end.send(ALIVE)
+            await asyncio.sleep(ALIVE_EVERY_S)
+
+    async def _send(self, data: bytes, do: str) -> None:
+        while True:
+            try:
+                self._end.send(data)
+                return
+            except BlockingIOError:
+                if do != STOP:
+                    raise
+            await asyncio.sleep(TRIED_EVERY_S)
 
     def _readable(self) -> None:
         latest: Snapshot | None = None

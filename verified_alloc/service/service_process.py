@@ -4,8 +4,11 @@ import logging
 import pickle
 import socket
 import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from verified_alloc import process
@@ -14,10 +17,12 @@ from verified_alloc.station.model import Station
 
 LINE_BYTES = 1 << 18
 """What the kernel keeps of each direction of the line; when it is full, nothing more is sent."""
-ORDER_BYTES = 1 << 16
+ORDER_BYTES = 1 << 17
 LOOKED_AFTER_EVERY_S = 0.5
 LONGEST_PAUSE_S = 30.0
 WAIT_FOR_END_S = 3.0
+STARTS_WITHIN_S, SILENT_S = 60.0, 5.0
+"""It says that it is alive within so long of its start, and never later than that after."""
 
 log = logging.getLogger("verified_alloc")
 
@@ -38,11 +43,12 @@ class ServiceProcess:
         simulated: bool,
     ) -> None:
         self._hello = pickle.dumps(("hello", station, proof, settings, simulated))
+        self._as_user = _as_user()
         self._listening = listening
         self._line: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._pause_s = 1.0
-        self._look_s = self._start_s = 0.0
+        self._look_s = self._start_s = self._silent_s = 0.0
 
     def __enter__(self) -> "ServiceProcess":
         self._start()
@@ -70,11 +76,14 @@ class ServiceProcess:
         self._look_s = now_s + LOOKED_AFTER_EVERY_S
         if self._line is not None and self._process is not None:
             code = self._process.poll()
-            if code is None:
+            if code is None and now_s > self._silent_s:
+                self._hang_up("it is silent")
+            elif code is None:
                 if now_s > self._start_s + 2 * LONGEST_PAUSE_S:
                     self._pause_s = 1.0
                 return
-            self._hang_up(f"it ended with code {code}")
+            else:
+                self._hang_up(f"it ended with code {code}")
         if now_s >= self._start_s:
             self._start()
 
@@ -105,6 +114,7 @@ class ServiceProcess:
         if not data:
             self._hang_up("it closed the line")
             return None
+        self._silent_s = time.monotonic() + SILENT_S
         return data
 
     def _start(self) -> None:
@@ -113,8 +123,9 @@ class ServiceProcess:
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINE_BYTES)
             passed = [theirs] if self._listening is None else [theirs, self._listening]
-            self._process = process.start("verified_alloc.service", passed)
+            self._process = process.start("verified_alloc.service", passed, self._as_user)
         self._line = ours
+        self._silent_s = time.monotonic() + STARTS_WITHIN_S
         ours.send(self._hello)
 
     def _hang_up(self, why: str) -> None:
@@ -128,3 +139,19 @@ class ServiceProcess:
         log.error("the service process is gone (%s); next start in %g s", why, self._pause_s)
         self._start_s = time.monotonic() + self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+
+def _as_user() -> Sequence[str]:
+    """What faces a network is another user than the scan, where that may be: no wire, no file and
+    no process of the scan's is in its reach."""
+    if not process.may_change_user():
+        return ()
+    found = [Path(path, "inside") for path in sys.path if Path(path).is_dir()]
+    try:
+        folder = process.shut([Path(sys.executable), Path(__file__), *found])
+        if folder is not None:
+            raise LookupError(f"others have no access to {folder}")
+        return process.nobody()
+    except LookupError as error:
+        log.warning("the service process runs as the scan's user: %s", error)
+        return ()

@@ -3,11 +3,13 @@
 import ipaddress
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from verified_alloc.errors import BadInput, shown
+from verified_alloc.service.roles import ADMIN, DEMAND, Grant, Token
 from verified_alloc.station.parts import ServiceConfig
 
 SHORTEST_TOKEN = 16
@@ -31,28 +33,93 @@ class Broker(NamedTuple):
 class Settings(NamedTuple):
     """What the service process is told at its start."""
 
-    host: str | None
+    host: str | None = None
     """Where HTTP listens; None: nowhere."""
-    port: int
-    token: str | None
-    broker: Broker | None
+    port: int = 0
+    tokens: tuple[Token, ...] = ()
+    trusted_proxy: str | None = None
+    """The address that is believed when it says for whom it asks,"""
+    public_name: str | None = None
+    """and the HOST[:PORT] that browsers know it by."""
+    broker: Broker | None = None
 
 
 def settings(config: ServiceConfig) -> Settings:
     """The `[service]` table of a station file; `BadInput` names key, value and what is allowed."""
     host, port = address(config.http) if config.http else (None, 0)
-    token = secret("service.token_file", config.token_file) if config.token_file else None
-    if token is not None and len(token) < SHORTEST_TOKEN:
+    tokens = tuple(_tokens(config))
+    if host is not None and not tokens and not is_loopback(host):
         raise BadInput(
-            f"service.token_file {config.token_file}: its token is too short; allowed are"
-            f" {SHORTEST_TOKEN} characters or more"
+            f"service.http = {shown(config.http)}: allowed without service.token_file or"
+            " [[service.token]] is only loopback, as 127.0.0.1:8080"
         )
-    if host is not None and token is None and not is_loopback(host):
+    return Settings(
+        host,
+        port,
+        tokens,
+        _trusted_proxy(config, bool(tokens)) if config.trusted_proxy else None,
+        _public_name(config) if config.public_name else None,
+        _broker(config) if config.mqtt else None,
+    )
+
+
+def _tokens(config: ServiceConfig) -> Iterator[Token]:
+    if config.token_file:
+        yield Token(_token("service.token_file", config.token_file), Grant("token_file", ADMIN))
+    names: set[str] = set()
+    for each in config.tokens:
+        key = f"service.token {shown(each.name)}"
+        if not each.name or each.name in names or each.name == "token_file":
+            raise BadInput(f"{key}: allowed is a name for each, not token_file")
+        if bool(each.guns) != (each.role == DEMAND):
+            raise BadInput(
+                f"{key}: role = {shown(each.role)}, guns = {list(each.guns)}; allowed are guns"
+                f' with role = "{DEMAND}", and only with it'
+            )
+        names.add(each.name)
+        grant = Grant(each.name, each.role, frozenset(each.guns))
+        yield Token(_token(f"{key}: file", each.file), grant)
+
+
+def _token(key: str, path: str) -> str:
+    token = secret(key, path)
+    if len(token) < SHORTEST_TOKEN:
         raise BadInput(
-            f"service.http = {shown(config.http)}: allowed without service.token_file is only"
-            " loopback, as 127.0.0.1:8080"
+            f"{key} {path}: its token is too short; allowed are {SHORTEST_TOKEN} characters or more"
         )
-    return Settings(host, port, token, _broker(config) if config.mqtt else None)
+    return token
+
+
+def _trusted_proxy(config: ServiceConfig, has_token: bool) -> str:
+    key = f"service.trusted_proxy = {shown(config.trusted_proxy)}"
+    try:
+        proxy = str(ipaddress.ip_address(config.trusted_proxy))
+    except ValueError:
+        raise BadInput(f"{key}: allowed is an IP address, as 127.0.0.1") from None
+    if not has_token:
+        raise BadInput(f"{key}: allowed only with service.token_file or [[service.token]]")
+    return proxy
+
+
+def _public_name(config: ServiceConfig) -> str:
+    if authority(config.public_name) is None or not config.trusted_proxy:
+        raise BadInput(
+            f"service.public_name = {shown(config.public_name)}: allowed is HOST or HOST:PORT, and"
+            " only with service.trusted_proxy"
+        )
+    return config.public_name
+
+
+def authority(text: str) -> tuple[str, int | None] | None:
+    """The host, in small letters, and the port that a Host header or a page's address names; None
+    if it is no such thing."""
+    try:
+        url = urlsplit(f"//{text}")
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        return None
+    again = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
+    return (host, port) if host and again == text.lower() else None
 
 
 def address(text: str) -> tuple[str, int]:

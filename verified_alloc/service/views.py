@@ -1,10 +1,10 @@
 """What was seen, in the words of the interface."""
 
 from importlib.metadata import version
+from itertools import chain
 
 from verified_alloc.control.fault_kinds import Fault, in_order, name_of, sentence_of
-from verified_alloc.decide import explain
-from verified_alloc.decide.explain import Explanation
+from verified_alloc.service.explainer import Explainer
 from verified_alloc.service.models import (
     AssignedGun,
     Assignment,
@@ -28,14 +28,14 @@ from verified_alloc.station.model import Station
 
 
 class Views:
-    """Paints what was seen of one station; an explanation is worked out once for a decision."""
+    """Paints what was seen of one station, with the explanations that are known."""
 
-    def __init__(self, station: Station, proof: str, simulated: bool) -> None:
+    def __init__(self, station: Station, proof: str, simulated: bool, explainer: Explainer) -> None:
         self._station = station
+        self._explainer = explainer
         self._proof = proof
         self._simulated = simulated
         self.version = version("verified-alloc")
-        self._explained: tuple[object, Explanation] | None = None
 
     def station(self, started_s: float) -> StationView:
         """What does not change."""
@@ -81,13 +81,13 @@ class Views:
             assignment=self.assignment(seen),
             site_limit=self.site_limit(seen),
             offer_lifetime_ms=self._station.timing.offer_lead_ms,
-            why=[*state.alarms, *self._explanation(seen).station],
+            why=[*state.alarms, *self._explainer.why(seen).station],
             notes=[NoteView(**note._asdict()) for note in seen.notes],
         )
 
     def guns(self, seen: Snapshot) -> list[GunView]:
         """Every gun."""
-        state, explained = seen.state, self._explanation(seen)
+        state, explained = seen.state, self._explainer.why(seen)
         views = []
         for gun in self._station.guns:
             place = gun.id - 1
@@ -115,7 +115,7 @@ class Views:
                     kept_until_s=None
                     if kept is None
                     else seen.at_s + (kept.until_ms - state.at_ms) / 1000,
-                    why=list(explained.guns[gun.id].sentences),
+                    why=list(explained.guns[gun.id]),
                 )
             )
         return views
@@ -190,13 +190,12 @@ class Views:
 
     def decision(self, seen: Snapshot) -> Decision:
         """The latest assignment, and why."""
-        explained, inputs = self._explanation(seen), seen.state.inputs
+        explained, inputs = self._explainer.why(seen), seen.state.inputs
         return Decision(
             assignment=self.assignment(seen),
             demands_kw=[demand_w / 1000 for demand_w in inputs.asked.demand_w],
             site_limit_kw=_kw(inputs.site_limit_w),
-            why=[sentence for reason in explained.guns.values() for sentence in reason.sentences]
-            + list(explained.station),
+            why=[*chain.from_iterable(explained.guns.values()), *explained.station],
         )
 
     def offers(self, seen: Snapshot | None) -> Offers:
@@ -220,15 +219,6 @@ class Views:
             own_kw=_kw(self._station.site_limit_w),
             told=seen.limit_order,
         )
-
-    def _explanation(self, seen: Snapshot) -> Explanation:
-        inputs, allocation = seen.state.inputs, seen.state.allocation
-        key = (inputs, allocation)
-        if self._explained is None or self._explained[0] != key:
-            station = self._station.limited(inputs.site_limit_w)
-            explanation = explain.reasons(station, inputs.asked, inputs.faults, allocation)
-            self._explained = key, explanation
-        return self._explained[1]
 
     def _capability_w(self, seen: Snapshot, gun: int) -> int:
         state = seen.state

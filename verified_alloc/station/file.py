@@ -15,6 +15,7 @@ from verified_alloc.errors import BadInput, shown
 from verified_alloc.station import expander_lists
 from verified_alloc.station.parts import (
     POLICIES,
+    TOKEN_ROLES,
     Gun,
     Hardware,
     Matrix,
@@ -23,6 +24,7 @@ from verified_alloc.station.parts import (
     ServiceConfig,
     StationParts,
     Timing,
+    TokenConfig,
     number_in,
 )
 
@@ -205,11 +207,23 @@ class HardwareTable(_Table):
     watchdog_device: Text = Hardware.watchdog_device
 
 
+class TokenTable(_Table):
+    """[[service.token]]"""
+
+    name: Text
+    file: Text
+    role: Annotated[str, _one_of(*TOKEN_ROLES)]
+    guns: Annotated[tuple[Annotated[int, _whole(1, MOST_GUNS)], ...], BeforeValidator(_list)] = ()
+
+
 class ServiceTable(_Table):
     """[service]"""
 
     http: Text = ServiceConfig.http
     token_file: Text = ServiceConfig.token_file
+    tokens: tuple[TokenTable, ...] = Field((), alias="token")
+    trusted_proxy: Text = ServiceConfig.trusted_proxy
+    public_name: Text = ServiceConfig.public_name
     mqtt: Text = ServiceConfig.mqtt
     mqtt_topic: Text = ServiceConfig.mqtt_topic
     mqtt_user: Text = ServiceConfig.mqtt_user
@@ -227,7 +241,7 @@ class Document(_Table):
     policy: PolicyTable = PolicyTable.model_validate({})
     timing: TimingTable = TimingTable()
     hardware: HardwareTable = HardwareTable()
-    service: ServiceTable = ServiceTable()
+    service: ServiceTable = ServiceTable.model_validate({})
 
 
 TABLES: dict[str, type[_Table]] = {
@@ -279,7 +293,7 @@ def parts(tables: Mapping[str, Any]) -> StationParts:
         policy=Policy(**document.policy.model_dump()),
         timing=_timing(document.timing),
         hardware=_hardware(document.hardware, about.modules),
-        service=ServiceConfig(**document.service.model_dump()),
+        service=_service(document.service, about.guns),
     )
 
 
@@ -306,6 +320,7 @@ def tables(station: StationParts) -> dict[str, Any]:
     lists = expander_lists.written(station.hardware)
     hardware = lists | asdict(station.hardware) | lists
     del hardware["i2c_buses"]
+    service = asdict(station.service)
     if not station.hardware.enable_pins:  # only calculated with: as if the key were left out
         del hardware["enable_pins"]
     return {
@@ -324,7 +339,7 @@ def tables(station: StationParts) -> dict[str, Any]:
         "policy": policy,
         "timing": asdict(station.timing),
         "hardware": hardware,
-        "service": asdict(station.service),
+        "service": service | {"token": service.pop("tokens")},
     }
 
 
@@ -346,6 +361,16 @@ def _modules(document: Document) -> Iterator[PowerModule]:
     overridden = {module.id: module.power_w for module in document.module}
     for number in range(1, document.station.modules + 1):
         yield PowerModule(number, overridden.get(number, document.station.module_power_w))
+
+
+def _service(table: ServiceTable, guns: int) -> ServiceConfig:
+    for place, token in enumerate(table.tokens, start=1):
+        for gun in token.guns:
+            if gun > guns:
+                raise BadInput(f"service.token[{place}].guns: {gun}; allowed are guns 1 to {guns}")
+    told = table.model_dump()
+    told["tokens"] = tuple(TokenConfig(**token) for token in told["tokens"])
+    return ServiceConfig(**told)
 
 
 def _known_once(kind: str, ids: Sequence[int], count: int) -> None:

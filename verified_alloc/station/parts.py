@@ -179,16 +179,35 @@ class Hardware:
         return f"I2C {noun} {in_words(self.i2c_buses)}"
 
 
+TOKEN_ROLES = ("read", "demand", "operate", "admin")
+
+
+@dataclass(frozen=True)
+class TokenConfig:
+    """A token of the service: whose, the file that says it, and what it is good for; `guns` with
+    the role `demand`."""
+
+    name: str
+    file: str
+    role: str
+    guns: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True)
 class ServiceConfig:
     """Where the service listens and to whom it speaks; an empty text means none.
 
-    `http` is HOST:PORT; other than on loopback it needs a token, the content of `token_file`.
-    `mqtt` is the broker, mqtt://HOST:PORT or with TLS mqtts://HOST:PORT.
+    `http` is HOST:PORT; other than on loopback it needs a token: the content of `token_file`, which
+    may do everything, or one of `tokens`. `trusted_proxy` is the IP address of a TLS proxy before
+    it, `public_name` the HOST[:PORT] that browsers know that by. `mqtt` is the broker,
+    mqtt://HOST:PORT or with TLS mqtts://HOST:PORT.
     """
 
     http: str = "127.0.0.1:8080"
     token_file: str = ""
+    tokens: tuple[TokenConfig, ...] = ()
+    trusted_proxy: str = ""
+    public_name: str = ""
     mqtt: str = ""
     mqtt_topic: str = "verified-alloc"
     mqtt_user: str = ""

@@ -9,11 +9,9 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from verified_alloc import words
 from verified_alloc.errors import BadInput, reason
 
-# Python's own parsers also take underscores, "nan", "inf", digits of other scripts and exponents
-# that no memory holds; our files have none of them.
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _GUN = re.compile(r"[0-9]{1,9}")
 
 
@@ -74,10 +72,10 @@ def cut(value: str) -> str:
 
 def number(text: str, place: str, unit: str, *, above_0: bool = False) -> Decimal:
     """A finite number, 0 or more (or above 0); `place` and `unit` are for the refusal."""
-    if _NUMBER.fullmatch(text) and not math.isinf(float(text)):
-        value = Decimal(text)
-        if value > 0 or (value == 0 and not above_0):
-            return value
+    value = words.number(text)
+    finite = value is not None and not math.isinf(float(value))
+    if value is not None and finite and (value > 0 or (value == 0 and not above_0)):
+        return value
     least = "above 0" if above_0 else ">= 0"
     raise BadInput(f"{place}: {cut(text)}; allowed: a finite number {least}, {unit}")
 
