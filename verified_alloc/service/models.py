@@ -326,7 +326,8 @@ class StateView(_Model):
 
 
 class Health(_Model):
-    """Whether scans are verified."""
+    """Whether scans go on, and are verified."""
 
-    healthy: bool
+    healthy: bool = Field(description="false: only a restart can help")
+    verified: bool = Field(description="what the latest scan wrote was read back")
     said: str
