@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -24,6 +24,7 @@ from verified_alloc.station.model import Station
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 CLAIMED_PAUSE_S = 2.0
+MOST_EARS = 32
 ASSIGNMENT_PAUSE_S = 0.1
 STATE_EVERY_S = 1.0
 STATE_EXPIRES_S = 5
@@ -69,18 +70,30 @@ class _Talk:
         self._nothing = self._views.offers(None).model_dump_json()
         nothing = self._with_name(self._nothing)
         will = aiomqtt.Will(f"{broker.topic}/offers", nothing, qos=1, retain=True)
-        self._client = connection(broker, will, orders.look)
+        self._client = connection(broker, will)
+        guns = [gun.id for gun in station.guns]
+        self._ears = {
+            connection(broker, None, orders.look): guns[ear::MOST_EARS]
+            for ear in range(min(len(guns), MOST_EARS))
+        }
+        """Each with its guns: what one of them floods, the others do not wait behind, and nobody
+        speaks through it."""
 
     async def run(self) -> None:
         """Until the connection breaks."""
-        async with self._claim.made(), self._client:
+        async with self._claim.made(), self._client, AsyncExitStack() as stack:
+            self._orders.answer = self._answer
+            stack.callback(self._orders.cancel)
+            for ear, guns in self._ears.items():
+                await stack.enter_async_context(ear)
+                for gun in guns:
+                    await ear.subscribe(f"{self._broker.topic}/set/gun/{gun}/+", qos=1)
             self.connected_s = time.monotonic()
             self._link.connected = True
             self._link.connects += 1
             self._views.mqtt_trouble = ""
-            self._orders.answer = self._answer
-            await self._client.subscribe(f"{self._broker.topic}/set/#", qos=1)
-            duties = (*self._claim.duties(), until_broken(self._client))
+            unbroken = map(until_broken, (self._client, *self._ears))
+            duties = (*self._claim.duties(), *unbroken)
             try:
                 async with asyncio.TaskGroup() as group:
                     for duty in (*duties, self._offer(), self._show()):
@@ -88,7 +101,6 @@ class _Talk:
             except* (aiomqtt.MqttError, OSError) as broken:
                 raise broken.exceptions[0] from None
             finally:
-                self._orders.cancel()
                 with suppress(aiomqtt.MqttError):
                     await self._say("offers", self._nothing)
 

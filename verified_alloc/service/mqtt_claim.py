@@ -49,8 +49,14 @@ class Inbox(asyncio.Queue[aiomqtt.Message]):
         self._look(message)
 
 
+def nobody_looks(_: aiomqtt.Message) -> None:
+    """Of a connection that subscribes to nothing."""
+
+
 def connection(
-    broker: Broker, will: aiomqtt.Will, look: Callable[[aiomqtt.Message], None]
+    broker: Broker,
+    will: aiomqtt.Will | None,
+    look: Callable[[aiomqtt.Message], None] = nobody_looks,
 ) -> aiomqtt.Client:
     """Not made yet."""
     announced = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
