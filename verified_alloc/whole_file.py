@@ -1,25 +1,65 @@
 """Writing a file so that it is there whole, or as it was before, whatever happens meanwhile."""
 
+import ctypes
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_HERE = -100  # AT_FDCWD of fcntl.h
+_EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 
-def write(path: Path, text: str) -> None:
-    """On disk when this returns; OSError if it cannot be written, and what was there stays."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+
+def write(path: Path, text: str, room_bytes: int = 0) -> None:
+    """On disk when this returns; OSError if it cannot be written, and what was there stays.
+
+    With `room_bytes` the file has that size, blanks at its end, and so has the spare beside it that
+    the next text goes into: what fits needs no new room on the disk, however full.
+    """
+    beside = spare(path)
+    _fill(beside, text.encode().ljust(room_bytes))
+    try:
+        if not room_bytes:
+            raise FileNotFoundError
+        _exchange(beside, path)
+    except OSError:  # the first time, or a file system that cannot
+        beside.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+    if room_bytes and not (beside.exists() and beside.stat().st_size >= room_bytes):
+        with suppress(OSError):  # what was to be written is
+            _fill(beside, b" " * room_bytes)
+
+
+def spare(path: Path) -> Path:
+    """Where the next text is written before it takes the place of the file."""
+    return path.with_name(path.name + ".new")
+
+
+def _fill(path: Path, data: bytes) -> None:
+    """In place: what the disk holds for the file already is not given back before."""
+    with open(path, "wb", opener=_without_cutting) as file:
+        file.write(data)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _without_cutting(path: str, _: int) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Each is where the other was, at once: renameat2(2), which Python has not."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    names = os.fsencode(one), os.fsencode(other)
+    if rename is None or rename(_HERE, names[0], _HERE, names[1], _EXCHANGE):
+        raise OSError(ctypes.get_errno(), "cannot be exchanged")
 
 
 class AtOnce(Executor):

@@ -30,7 +30,7 @@ class Disk:
         self.fault: DiskFault | None = None
         self._left: int | None = None
         self.parent = self
-        self.stem = "faults"
+        self.name, self.stem = "faults.json", "faults"
         self._beside: Disk | None = None
         self.stand_still: Callable[[int], None]
         """Called to let the time pass that it takes."""
@@ -75,7 +75,7 @@ class Disk:
     def installed(self) -> Iterator[Any]:
         """While inside, what is written to this path is written here."""
         write = whole_file.write
-        whole_file.write = lambda path, text: path.write(text)  # type: ignore[attr-defined]
+        whole_file.write = lambda path, text, *_: path.write(text)  # type: ignore[attr-defined]
         try:
             yield self
         finally:

@@ -26,12 +26,12 @@ class SlowDisk:
         self.writes = 0
         monkeypatch.setattr(whole_file, "write", self._slow)
 
-    def _slow(self, path: Path, text: str) -> None:
+    def _slow(self, path: Path, text: str, room_bytes: int = 0) -> None:
         self.writes += 1
         assert self._gate.wait(60)
         if self.error:
             raise OSError(self.error, "as if")
-        self.write(path, text)
+        self.write(path, text, room_bytes)
 
     def lets(self, faults: LatchedFaults) -> None:
         """What it was given is written now."""

@@ -85,7 +85,7 @@ class Load:
                 async with aiomqtt.Client(
                     "127.0.0.1", port, timeout=2, socket_options=[AT_ONCE]
                 ) as client:
-                    await client.subscribe("verified-alloc/gun/+/answer", qos=1)
+                    await client.subscribe("verified-alloc/tried/gun/+/answer", qos=1)
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._hear(client, until_s))
                         group.create_task(self._tell(client, until_s))
@@ -100,7 +100,9 @@ class Load:
             told: dict[str, Any] = {"kw": kw, "id": f"{gun} {place}", "sent_s": time.time()}
             self.order[gun].append(kw)
             self.sent_s[told["id"]] = time.monotonic()
-            await client.publish(f"verified-alloc/set/gun/{gun}/demand", json.dumps(told), qos=1)
+            await client.publish(
+                f"verified-alloc/tried/set/gun/{gun}/demand", json.dumps(told), qos=1
+            )
             self.sent += 1
             due_s += 1 / DEMANDS_PER_S
             await asyncio.sleep(max(0, due_s - time.monotonic()))

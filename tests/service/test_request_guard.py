@@ -380,7 +380,7 @@ def token_file(tmp_path: Path) -> Path:
 
 
 def test_a_token_comes_from_its_file(token_file: Path) -> None:
-    told = settings(ServiceConfig(http="0.0.0.0:80", token_file=str(token_file)))
+    told = settings(ServiceConfig(http="0.0.0.0:80", token_file=str(token_file)), "tried")
     assert told == Settings("0.0.0.0", 80, (Token(TOKEN, Grant("token_file", ADMIN)),))
 
 
@@ -398,7 +398,7 @@ def test_a_token_file_that_is_refused(token_file: Path, content: str, mode: int,
     token_file.write_text(content)
     token_file.chmod(mode)
     with pytest.raises(BadInput, match=said) as refused:
-        settings(ServiceConfig(token_file=str(token_file)))
+        settings(ServiceConfig(token_file=str(token_file)), "tried")
     assert TOKEN not in str(refused.value)
 
 

@@ -310,6 +310,26 @@ def test_whether_what_runs_was_proved_is_told_to_all(at_work: Served) -> None:
     assert f"proof: {PROVED}" in [entry.text for entry in written if entry.kind == "report"]
 
 
+def test_a_stop_beside_a_lost_expander_is_no_reason_to_restart(tmp_path: Path) -> None:
+    with Served(tmp_path) as at_work:
+        for gun in range(1, 7):
+            at_work.ask(gun, 60)
+        eventually(lambda: sum(gun["offer_kw"] for gun in at_work.state()["guns"]) > 200)
+        told = {"fault": "nack 0x21"}
+        assert at_work.http.post("/api/simulation/faults", json=told).status_code == 200
+        eventually(lambda: "expander-0x21" in str(at_work.state()["faults"]))
+        assert at_work.http.post("/api/emergency-stop").status_code == 200
+        eventually(lambda: not any(gun["live"] for gun in at_work.state()["guns"]))
+        seen = at_work.state()["scan"]["count"]
+        eventually(lambda: at_work.state()["scan"]["count"] > seen + 100)  # long overdue
+        health = at_work.http.get("/healthz")
+        assert (health.status_code, health.json()["verified"]) == (200, True)
+        assert at_work.http.delete("/api/faults/expander-0x21").status_code == 409
+        assert at_work.http.delete("/api/faults/emergency-stop").status_code == 200
+        eventually(lambda: sum(gun["offer_kw"] for gun in at_work.state()["guns"]) == 180)
+        assert [fault["id"] for fault in at_work.state()["faults"]] == ["expander-0x21"]
+
+
 def test_the_shell_talks_to_it(at_work: Served, capsys: pytest.CaptureFixture[str]) -> None:
     at = ["--at", at_work.url.removeprefix("http://")]
     assert cli.main(["demand", "3=120", "1=40", *at]) == 0

@@ -177,7 +177,7 @@ def _condition(state: Any) -> str:
         return "stopped, everything is off until that is cleared"
     if state["phase"] == "ending":
         return "ending"
-    return "scans are verified" if state["healthy"] else "scans are NOT verified"
+    return "scans are verified" if state["scan"]["verified"] else "scans are NOT verified"
 
 
 def _quoted(text: str) -> str:

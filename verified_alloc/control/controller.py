@@ -124,14 +124,17 @@ class Controller:
         )
         self._wires.carry(effects)
 
-        done = all(verified) and list(left.enabled) == list(memory.enabled)
+        as_left = list(left.enabled) == list(memory.enabled)
+        # Of a lost expander nothing is asked: it is told as lost, and lost alone.
+        done = as_left and all(map(ops.or_, verified, (each.lost for each in memory.healing)))
         self._memory = memory
         oddities = self._bank.counts.total()
         still_ms = self._stillness.until_ms(
             now_ms, observed, switched, allocation, before, memory, oddities, scans, done
         )
         changes_ms = self._limit.until_ms or still_ms, self._decider.next_change_ms(now_ms)
-        return self._state(now_ms, inputs, allocation, observed, done, min(still_ms, *changes_ms))
+        until_ms = min(still_ms, *changes_ms)
+        return self._state(now_ms, inputs, allocation, observed, done, as_left, until_ms)
 
     def _orders(self) -> Orders:
         told, self._acknowledged = self._acknowledged, []
@@ -144,6 +147,7 @@ class Controller:
         allocation: Allocation,
         observed: Observed,
         verified: bool,
+        as_left: bool,
         quiet_until_ms: int,
     ) -> State:
         memory, live = self._memory, by_gun(self._memory.feeding)
@@ -168,6 +172,7 @@ class Controller:
             idle=not any(memory.enabled) and not any(connected),
             settled=live == tuple(allocation.modules.values()),
             verified=verified,
+            as_left=as_left,
             quiet_until_ms=quiet_until_ms,
         )
 

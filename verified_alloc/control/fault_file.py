@@ -1,10 +1,13 @@
 """What must outlive the process: the latched faults.
 
 A fault is on disk (written beside, flushed, renamed over) before anybody is told of it, as long as
-the disk takes it, and is read again at the next start.
+the disk takes it, and is read again at the next start. Its room on the disk is taken at the first
+start: a full disk takes it, too.
 """
 
 import json
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,10 @@ from verified_alloc.control.fault_kinds import KINDS, NUMBERS, Fault, in_order
 from verified_alloc.errors import BadInput, reason, shown
 
 VERSION = 2
+ROOM_BYTES = 1 << 16
+"""More than every fault at once of a station on six buses."""
+UNKNOWN = frozenset([Fault("stopped")])
+"""Latched where nobody knows what was: everything is off until a person has looked."""
 FIRST_VERSION = {
     "welded": "welded",
     "failed_open": "failed_open",
@@ -42,39 +49,65 @@ class FaultFile:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
+        self.lost = ""
 
     def load(self) -> frozenset[Fault]:
-        """The faults latched so far. A file that is damaged, or of a later version of this program,
-        is bad input: what it held is unknown, and to run as if it held nothing would forget a
-        weld."""
+        """The faults latched so far. Where a file was and cannot be read, what it held is unknown,
+        and to run as if it held nothing would forget a weld: then it is `UNKNOWN`, and `lost` says
+        why. One of a later version of this program is bad input."""
         if self.path is None:
-            return frozenset()
-        if not self.path.exists():
-            self._try_out(self.path)
             return frozenset()
         try:
             return _faults(json.loads(self.path.read_text(encoding="utf-8")))
         except _Unknown as unknown:
             raise BadInput(
                 f"fault file {self.path}: {unknown}; install the version that wrote it, or inspect"
-                " the station, then remove the file"
+                f" the station, then remove the file and {whole_file.spare(self.path).name}"
             ) from None
+        except FileNotFoundError:
+            if not whole_file.spare(self.path).exists():
+                self._begin(self.path)
+                return frozenset()
+            said = f"is gone, and {whole_file.spare(self.path).name} is still there"
+        except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
+            raise self._refused(error) from error
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise BadInput(
-                f"fault file {self.path}: cannot be read ({shown(error)}); "
-                "inspect the contactors, then remove the file"
-            ) from error
+            said = f"cannot be read ({shown(error)})"
+            with suppress(OSError):
+                shutil.copyfile(self.path, self.path.with_name(self.path.name + ".damaged"))
+        self._lose(said)
+        return UNKNOWN
 
-    def _try_out(self, path: Path) -> None:
+    def take_over(self) -> frozenset[Fault]:
+        """The same, for whoever latches more, and written again: one that cannot be written may
+        lack what was latched last, and that is unknown, too."""
+        faults = self.load()
+        try:
+            self._write(faults)
+        except OSError as error:
+            self._lose(f"cannot be written ({reason(error)})")
+            return faults | UNKNOWN
+        return faults
+
+    def _lose(self, said: str) -> None:
+        self.lost = (
+            f"fault file {self.path}: {said}, what was latched is not known; everything is off"
+            " until the contactors are inspected and the stop is cleared"
+        )
+
+    def _begin(self, path: Path) -> None:
         """Write the first file now: at the first fault it would be too late to find that it cannot
         be written."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._write(frozenset())
         except OSError as error:
-            raise BadInput(
-                f"fault file {path}: {reason(error)}; allowed is a file that can be written"
-            ) from error
+            raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> BadInput:
+        return BadInput(
+            f"fault file {self.path}: {reason(error)}; allowed is a file that can be written"
+        )
 
     def save(self, faults: frozenset[Fault]) -> None:
         """On disk when this returns; `HardwareError` if it cannot be written."""
@@ -89,7 +122,8 @@ class FaultFile:
             for fault in in_order(faults)
         ]
         if self.path is not None:
-            whole_file.write(self.path, json.dumps({"version": VERSION, "faults": stored}))
+            text = json.dumps({"version": VERSION, "faults": stored})
+            whole_file.write(self.path, text, ROOM_BYTES)
 
 
 def _faults(stored: Any) -> frozenset[Fault]:

@@ -38,8 +38,11 @@ class LatchedFaults:
         self._writing: Future[None] | None = None
         self._tried_s = 0.0
         self._refused = False
-        self._note(Latched(**bits_of(file.load(), station)))
-        self._handed = self._kept = self.latched
+        self._note(Latched(**bits_of(file.take_over(), station)))
+        self._handed = self.latched
+        self._kept = None if file.lost else self.latched
+        if file.lost:
+            report(file.lost)
 
     @property
     def settled(self) -> bool:

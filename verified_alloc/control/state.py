@@ -61,7 +61,10 @@ class State(NamedTuple):
     settled: bool
     """Every gun has exactly the live modules that it was allocated."""
     verified: bool
-    """What this scan wanted written was read back, and the enable lines are as it left them."""
+    """What this scan wanted written was read back from every expander that is not lost, and the
+    enable lines are as it left them."""
+    as_left: bool
+    """The enable lines are. If not, only a restart, which claims them anew, can help."""
     quiet_until_ms: int
     """Until then nothing changes by itself; `at_ms` while something is under way."""
     tests: tuple[ProofTest, ...] = ()

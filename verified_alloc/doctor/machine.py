@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hardware import bus_time, gpio_chip
 from hardware.heartbeat import TIMEOUT_S
+from verified_alloc import whole_file
 from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import check_parts, cleared_by, in_order, sentence_of
 from verified_alloc.control.wires import least_scan_ms
@@ -273,14 +274,18 @@ def _lgpio() -> Check:
 
 
 def _latched(faults: Path, station: Station) -> Iterator[Check]:
-    if not faults.exists():
+    if not faults.exists() and not whole_file.spare(faults).exists():
         yield Check("latched faults", MET, f"none; {faults} is not there yet")
         return
     try:
-        latched = in_order(FaultFile(faults).load())
+        file = FaultFile(faults)
+        latched = in_order(file.load())
         check_parts(station, latched)
     except BadInput as error:
         yield Check("latched faults", UNMET, str(error))
+        return
+    if file.lost:
+        yield Check("latched faults", UNMET, file.lost)
         return
     sentences = (f"{sentence_of(station, one)} ({cleared_by(station, one)})" for one in latched)
     yield check("latched faults", not latched, "none", "; ".join(sentences))

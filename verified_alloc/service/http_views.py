@@ -145,15 +145,19 @@ def views_router(
 
     @router.get("/healthz", responses={503: {"model": Health, "description": "They are not"}})
     async def get_health() -> Response:
-        """200 only while scans go on and are verified."""
+        """503 only where a restart would help: the scan is silent, or an enable line is not as it
+        was left. A scan that is not verified takes off what it could not verify."""
+        verified = link.fresh and link.seen is not None and link.seen.state.verified
         said = (
             "scans are verified"
+            if verified
+            else "scans go on; what the latest wrote is not verified, and off"
             if link.healthy
-            else "scans are not verified"
+            else "an enable line is not as the scan left it"
             if link.fresh
             else "the scan is silent"
         )
-        health = Health(healthy=link.healthy, said=said)
+        health = Health(healthy=link.healthy, verified=verified, said=said)
         return JSONResponse(health.model_dump(), 200 if health.healthy else 503)
 
     return router

@@ -40,7 +40,7 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """All metrics now."""
         link = self._link
-        yield _gauge("healthy", "1 while scans go on and are verified", float(link.healthy))
+        yield _gauge("healthy", "As /healthz: 0 where only a restart can help", float(link.healthy))
         yield _gauge("mqtt_connected", "1 while connected to the MQTT broker", link.connected)
         yield _total(
             "mqtt_connects", "Connections to the MQTT broker since the start", link.connects

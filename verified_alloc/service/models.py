@@ -41,15 +41,22 @@ class Demand(Asked):
     kw: Kw
 
 
-class TimedDemand(Demand):
+class _ByMqtt(Asked):
+    id: str | None = Field(None, max_length=64, description="comes back in the answer")
+    station: str | None = Field(None, description="whom it is for; refused by every other")
+
+
+class DemandByMqtt(Demand, _ByMqtt):
     """A demand that says when it was made."""
 
     sent_s: float | None = Field(
         None,
+        ge=0,
+        le=10**11,
         allow_inf_nan=False,
-        description="Unix time at which it was made; one older than demand_timeout_s is refused",
+        description="when it was made, in s by a clock that may be wrong; one older than"
+        " demand_timeout_s, or than the one before, is refused",
     )
-    id: str | None = Field(None, max_length=64, description="comes back in the answer")
 
 
 class Acknowledgement(Asked):
@@ -58,10 +65,8 @@ class Acknowledgement(Asked):
     offer_kw: Kw
 
 
-class TimedAcknowledgement(Acknowledgement):
+class AcknowledgementByMqtt(Acknowledgement, _ByMqtt):
     """The same by MQTT."""
-
-    id: str | None = Field(None, max_length=64, description="comes back in the answer")
 
 
 class Hold(Asked):
@@ -69,6 +74,10 @@ class Hold(Asked):
     precharge."""
 
     seconds: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False, examples=[60.0])]
+
+
+class HoldByMqtt(Hold, _ByMqtt):
+    """The same by MQTT."""
 
 
 class InService(Asked):
@@ -336,7 +345,8 @@ class StateView(_Model):
 
 
 class Health(_Model):
-    """Whether scans are verified."""
+    """Whether scans go on, and are verified."""
 
-    healthy: bool
+    healthy: bool = Field(description="false: only a restart can help")
+    verified: bool = Field(description="what the latest scan wrote was read back")
     said: str

@@ -36,6 +36,7 @@ from verified_alloc.service.order_models import ALIVE, read
 from verified_alloc.service.service_process import ServiceProcess
 from verified_alloc.service.site_limit import SiteLimit, site_limit
 from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Lateness, Note, Snapshot
+from verified_alloc.service.wall_clock import WallClock
 from verified_alloc.station.model import Station
 from verified_alloc.words import kilowatts
 
@@ -62,6 +63,9 @@ class Orders:
         self._unkept: list[tuple[str, int, bool, str]] = []  # until what they did is on disk
         self._limit: SiteLimit | None = None
         self._limit_order: dict[str, Any] | None = None
+        self._told_s = 0.0
+        """When it was told, by the wall clock, ahead of the monotonic one."""
+        self._clock = WallClock()
         self._started_s = time.time()
         self._ending = False
         self._scans = self._unverified = 0
@@ -85,8 +89,9 @@ class Orders:
         """Take the orders that have come; before each scan, which began so late."""
         self._controller, self._player, self._ending = controller, player, ending
         self._count_lateness(late_s * 1000)
+        limit_w = self._limit_w()  # the clock is watched, whether there is a limit or not
         if self._limit is not None:
-            controller.limit_site(self._limit.at(time.time()))
+            controller.limit_site(limit_w)
         taken = 0
         for _ in range(ORDERS_PER_SCAN if not self._answers else 0):
             data = self._child.receive()
@@ -241,14 +246,25 @@ class Orders:
         if limit_order is None:
             limit, said = None, "no site limit but the station's own"
         else:
-            limit = site_limit(limit_order, time.time())
-            limit_w = limit.at(time.time())
+            told_s = time.time()
+            limit = site_limit(limit_order, told_s)
+            self._told_s = told_s - time.monotonic()
+            limit_w = limit.at(told_s)
             said = "none now" if limit_w is None else f"{kilowatts(limit_w)} now"
             said = f"site limit: {said}"
         self._limit, self._limit_order = limit, limit_order
-        self._at_work().limit_site(None if limit is None else limit.at(time.time()))
+        self._at_work().limit_site(self._limit_w())
         self._at_work().report(f"{said}, as told")
         return said
+
+    def _limit_w(self) -> int | None:
+        """What is in force; the lower where nobody knows what time it is."""
+        times_s = self._clock.times_s()
+        if self._limit is None:
+            return None
+        if self._limit.from_told:
+            times_s = (time.monotonic() + self._told_s,)
+        return min((w for w in map(self._limit.at, times_s) if w is not None), default=None)
 
     def _clear(self, order: Mapping[str, Any]) -> str:
         name, controller = str(order.get("fault")), self._at_work()

@@ -1,6 +1,7 @@
 """Where the service listens and to whom it speaks, checked; secrets read from their files."""
 
 import ipaddress
+import secrets
 import socket
 import stat
 from collections.abc import Iterator
@@ -27,7 +28,12 @@ class Broker(NamedTuple):
     user: str | None
     password: str | None
     topic: str
-    """Before every topic."""
+    """Before every topic; the station's name is its last level."""
+    station: str
+    prefix: str
+    """The topic without that: what may be other stations' begins with it, too."""
+    owner: str
+    """This process, in its claim to the topic."""
 
 
 class Settings(NamedTuple):
@@ -44,8 +50,9 @@ class Settings(NamedTuple):
     broker: Broker | None = None
 
 
-def settings(config: ServiceConfig) -> Settings:
-    """The `[service]` table of a station file; `BadInput` names key, value and what is allowed."""
+def settings(config: ServiceConfig, station: str) -> Settings:
+    """The `[service]` table of the file of the station of that name; `BadInput` names key, value
+    and what is allowed."""
     host, port = address(config.http) if config.http else (None, 0)
     tokens = tuple(_tokens(config))
     if host is not None and not tokens and not is_loopback(host):
@@ -59,7 +66,7 @@ def settings(config: ServiceConfig) -> Settings:
         tokens,
         _trusted_proxy(config, bool(tokens)) if config.trusted_proxy else None,
         _public_name(config) if config.public_name else None,
-        _broker(config) if config.mqtt else None,
+        _broker(config, station) if config.mqtt else None,
     )
 
 
@@ -147,7 +154,7 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=128)
 
 
-def _broker(config: ServiceConfig) -> Broker:
+def _broker(config: ServiceConfig, station: str) -> Broker:
     form = "allowed is mqtt://HOST[:PORT] or mqtts://HOST[:PORT]"
     try:
         url = urlsplit(config.mqtt)
@@ -162,6 +169,11 @@ def _broker(config: ServiceConfig) -> Broker:
             f"service.mqtt_topic = {shown(topic)}: allowed is a topic without + # $, at most 100"
             " characters, no / at its ends"
         )
+    if not station or set(station) & set("+#$/") or len(station) > 100:
+        raise BadInput(
+            f"station.name = {shown(station)}: allowed, with service.mqtt, are 1 to 100 characters"
+            " without + # $ /"
+        )
     password_file = config.mqtt_password_file
     if config.mqtt_ca_file and not Path(config.mqtt_ca_file).is_file():
         raise BadInput(f"service.mqtt_ca_file {shown(config.mqtt_ca_file)}: allowed is a file")
@@ -172,7 +184,10 @@ def _broker(config: ServiceConfig) -> Broker:
         ca_file=config.mqtt_ca_file or None,
         user=config.mqtt_user or None,
         password=secret("service.mqtt_password_file", password_file) if password_file else None,
-        topic=topic,
+        topic=f"{topic}/{station}",
+        station=station,
+        prefix=topic,
+        owner=secrets.token_hex(6),
     )
 
 

@@ -31,6 +31,8 @@ class SiteLimit:
     every_s: float = math.inf
     from_s: float = -math.inf
     to_s: float = math.inf
+    from_told: bool = False
+    """It begins when it was told, whatever a clock is set to since."""
 
     def at(self, now_s: float) -> int | None:
         """The limit in force then, W; None: none."""
@@ -70,6 +72,7 @@ def site_limit(order: Mapping[str, Any], now_s: float) -> SiteLimit:
         every_s=every_s,
         from_s=_time(profile, "validFrom", -math.inf),
         to_s=_time(profile, "validTo", math.inf),
+        from_told=schedule.get("startSchedule") is None,
     )
 
 

@@ -36,6 +36,8 @@ class Views:
         self._proof = proof
         self._simulated = simulated
         self.version = version("verified-alloc")
+        self.mqtt_trouble = ""
+        """Why nothing is told or heard by MQTT, if it is for people to see to."""
 
     def station(self, started_s: float) -> StationView:
         """What does not change."""
@@ -81,7 +83,11 @@ class Views:
             assignment=self.assignment(seen),
             site_limit=self.site_limit(seen),
             offer_lifetime_ms=self._station.timing.offer_lead_ms,
-            why=[*state.alarms, *self._explainer.why(seen).station],
+            why=[
+                *state.alarms,
+                *filter(None, (self.mqtt_trouble,)),
+                *self._explainer.why(seen).station,
+            ],
             notes=[NoteView(**note._asdict()) for note in seen.notes],
         )
 

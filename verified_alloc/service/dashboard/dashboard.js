@@ -301,7 +301,7 @@ function ask(gun, again = false) {
 /** Nothing but a live stream is shown as live. */
 function connection() {
   const silent_s = (Date.now() - heard_ms) / 1000;
-  const live = latest !== null && silent_s * 1000 < STALE_MS && latest.healthy;
+  const live = latest !== null && silent_s * 1000 < STALE_MS && latest.scan.verified;
   document.body.classList.toggle("stale", !live);
   const words = latest === null ? "Connecting…"
     : live ? "Live"
