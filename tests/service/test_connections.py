@@ -99,8 +99,13 @@ async def ended(talk: Talk) -> bytes:
     ],
 )
 def test_who_does_not_end_a_request_is_hung_up_on(
-    limit: str, said: bytes, answered: bool, monkeypatch: pytest.MonkeyPatch
+    limit: str,
+    said: bytes,
+    answered: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """And it is told, unless nothing was ever said: browsers do that."""
     monkeypatch.setattr(connections, limit, MOMENT_S)
 
     async def act(door: Door) -> None:
@@ -108,6 +113,7 @@ def test_who_does_not_end_a_request_is_hung_up_on(
         assert door.refused["too slow"] == 1
 
     play(act)
+    assert ("refused: too slow: a connection of 127.0.0.1" in caplog.messages) == bool(said)
 
 
 def test_a_drop_at_a_time_is_no_way_around_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,10 @@ from sweep.stations import REFERENCE
 
 from verified_alloc.decide import demand, explain
 from verified_alloc.decide.allocate import allocate
-from verified_alloc.decide.policies.problem import NO_FAULTS
-from verified_alloc.service import explainer as explaining
+from verified_alloc.decide.policies.problem import NO_FAULTS, NoAnswer
+from verified_alloc.service import explainer as module
 from verified_alloc.service.explainer import Decision, Explainer, Why
+from verified_alloc.service.explaining import explained
 from verified_alloc.service.snapshot import Snapshot
 
 
@@ -94,7 +95,7 @@ def test_an_answer_that_takes_too_long_is_none_and_the_next_is_asked_of_another(
         explainer._line = silent
         return silent
 
-    monkeypatch.setattr(explaining, "WITHIN_S", 0)
+    monkeypatch.setattr(module, "WITHIN_S", 0)
     monkeypatch.setattr(explainer, "_start", stuck)
 
     async def ask() -> Why:
@@ -105,3 +106,13 @@ def test_an_answer_that_takes_too_long_is_none_and_the_next_is_asked_of_another(
     assert silent.closed
     assert explainer._line is None
     theirs.close()
+
+
+def test_what_the_solver_does_not_find_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gives_up(*_: Any) -> None:
+        raise NoAnswer("CP-SAT says UNKNOWN")
+
+    monkeypatch.setattr(explain, "reasons", gives_up)
+    state = seen(120).state
+    why = explained(REFERENCE, Decision(state.inputs.asked, NO_FAULTS, None, state.allocation))
+    assert why.guns[6] == ("Why was not found out: CP-SAT says UNKNOWN.",)

@@ -10,6 +10,7 @@ import pytest
 from service.served import Served, eventually
 from sweep.stations import REFERENCE
 
+from verified_alloc.errors import BadInput
 from verified_alloc.service.explainer import Explainer
 from verified_alloc.service.http import application
 from verified_alloc.service.http_stream import Past
@@ -109,6 +110,15 @@ def test_tokens_come_from_their_files(secrets: Path) -> None:
         Token("the secret of admin", Grant("token_file", ADMIN)),
         Token("the secret of gun-2", Grant("gun 2", DEMAND, frozenset({2}))),
     )
+
+
+def test_two_tokens_with_one_secret_are_refused(secrets: Path) -> None:
+    """Whose would a request be?"""
+    admin = str(secrets / "admin")
+    config = ServiceConfig(token_file=admin, tokens=(TokenConfig("x", admin, READ),))
+    with pytest.raises(BadInput, match="token_file, x: two are the same") as refused:
+        settings(config)
+    assert "the secret" not in str(refused.value)
 
 
 def test_the_station_file_says_it_and_says_it_again() -> None:

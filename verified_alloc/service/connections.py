@@ -14,10 +14,12 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+IDLE_S = 5
+"""Between two requests;"""
 HEAD_WITHIN_S = 10.0
-"""The head of a request, from the connection's or the last answer's on;"""
+"""for the head of one;"""
 BODY_WITHIN_S = 10.0
-"""its body;"""
+"""for its body;"""
 READ_WITHIN_S = 20.0
 """and until a client that reads nothing must read on."""
 CONNECTIONS = 256
@@ -102,17 +104,19 @@ class Connection(H11Protocol):
         crowded = by_peer[self.peer] > OF_A_PEER and not is_here(self.peer)
         if len(self.connections) <= CONNECTIONS and not crowded:
             return
+        # Among those that wait is always this one itself: nobody has heard from it yet.
         largest = self.peer if crowded else by_peer.most_common(1)[0][0]
         waiting = [each for each in self._others() if each.waits]
         crowd = [each for each in waiting if each.peer == largest] or waiting
-        min(crowd, key=lambda each: each.since_s, default=self)._go("too many connections")
+        min(crowd, key=lambda each: each.since_s)._go("too many connections")
 
     def _others(self) -> "list[Connection]":
         return [each for each in self.connections if isinstance(each, Connection)]
 
     def _go(self, why: str) -> None:
         self._refused[why] += 1
-        if self.cycle is not None or why != "too slow":  # who only keeps a connection does no harm
+        said_nothing = self._awaited == "head" and not self.conn.trailing_data[0]
+        if why != "too slow" or not said_nothing:  # browsers, too, open one that they do not need
             log.warning("refused: %s: a connection of %s", why, self.peer, extra={"kind": why})
         self.connections.discard(self)
         self.transport.abort()

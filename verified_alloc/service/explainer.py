@@ -40,6 +40,11 @@ class Why(NamedTuple):
     guns: Mapping[int, tuple[str, ...]]
     station: tuple[str, ...] = ()
 
+    @staticmethod
+    def of_all(station: Station, sentence: str) -> "Why":
+        """The same for every gun."""
+        return Why({gun.id: (sentence,) for gun in station.guns})
+
 
 class Explainer:
     """Remembers what it has explained. One decision is worked on at a time and the one that was
@@ -61,7 +66,7 @@ class Explainer:
             if known == decision:
                 return why
         self._ask(decision)
-        return self._all("Why is being worked out.")
+        return Why.of_all(self._station, "Why is being worked out.")
 
     async def wait(self, seen: Snapshot, within_s: float = WAITED_S) -> None:
         """Until it is known, if that is soon."""
@@ -109,7 +114,7 @@ class Explainer:
             self._line.close()
             self._line = None
         self.close()
-        return self._all(f"Why was not worked out within {WITHIN_S} s.")
+        return Why.of_all(self._station, f"Why was not worked out within {WITHIN_S} s.")
 
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
@@ -119,9 +124,6 @@ class Explainer:
         if self._line.poll(STARTED_WITHIN_S):
             self._line.recv()
         return self._line
-
-    def _all(self, sentence: str) -> Why:
-        return Why({gun.id: (sentence,) for gun in self._station.guns})
 
 
 def _decision(seen: Snapshot) -> Decision:

@@ -8,7 +8,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from verified_alloc.decide import explain
-from verified_alloc.service.explainer import WITHIN_S, Why
+from verified_alloc.decide.policies.problem import NoAnswer
+from verified_alloc.service.explainer import WITHIN_S, Decision, Why
+from verified_alloc.station.model import Station
 
 
 def main() -> int:
@@ -29,11 +31,19 @@ def main() -> int:
             except (EOFError, ConnectionResetError):
                 return 0
             signal.alarm(WITHIN_S + 1)
-            asked, faults, site_limit_w, allocation = decision
-            found = explain.reasons(station.limited(site_limit_w), asked, faults, allocation)
+            why = explained(station, decision)
             signal.alarm(0)
-            guns = {gun: reason.sentences for gun, reason in found.guns.items()}
-            line.send(Why(guns, found.station))
+            line.send(why)
+
+
+def explained(station: Station, decision: Decision) -> Why:
+    """Why it came out, or why nobody knows."""
+    asked, faults, site_limit_w, allocation = decision
+    try:
+        found = explain.reasons(station.limited(site_limit_w), asked, faults, allocation)
+    except NoAnswer as error:
+        return Why.of_all(station, f"Why was not found out: {error}.")
+    return Why({gun: reason.sentences for gun, reason in found.guns.items()}, found.station)
 
 
 if __name__ == "__main__":

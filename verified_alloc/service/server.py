@@ -8,7 +8,7 @@ from functools import partial
 
 import uvicorn
 
-from verified_alloc.service.connections import ACCEPTED_AT_ONCE, HEAD_WITHIN_S, Connection
+from verified_alloc.service.connections import ACCEPTED_AT_ONCE, IDLE_S, Connection
 from verified_alloc.service.explainer import Explainer
 from verified_alloc.service.http import application
 from verified_alloc.service.http_stream import Past
@@ -49,7 +49,7 @@ async def web_server(
             backlog=ACCEPTED_AT_ONCE,
             proxy_headers=settings.trusted_proxy is not None,
             forwarded_allow_ips=settings.trusted_proxy,
-            timeout_keep_alive=round(HEAD_WITHIN_S),
+            timeout_keep_alive=IDLE_S,
             timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=16 * 1024,
         )

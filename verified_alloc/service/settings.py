@@ -55,6 +55,9 @@ def settings(config: ServiceConfig, station: str) -> Settings:
     and what is allowed."""
     host, port = address(config.http) if config.http else (None, 0)
     tokens = tuple(_tokens(config))
+    if len({token.secret for token in tokens}) < len(tokens):
+        names = ", ".join(token.grant.name for token in tokens)
+        raise BadInput(f"service.token: {names}: two are the same; allowed is a secret for each")
     if host is not None and not tokens and not is_loopback(host):
         raise BadInput(
             f"service.http = {shown(config.http)}: allowed without service.token_file or"
