@@ -98,7 +98,7 @@ def spoof(at_work: Served) -> Outcome:
     before = len(at_work.said)
     httpx.get(f"{at_work.url}/api/station", headers=told)
     line = eventually(lambda: at_work.said[before:].rpartition("wrong origin")[2]).splitlines()[0]
-    return Outcome("192.0.2.66" not in line, f"taken for{line.partition(':')[0]}")
+    return Outcome("192.0.2.66" not in line, f"taken for one{line.partition(':')[0]}")
 
 
 WRONG_TYPES = (
@@ -197,23 +197,27 @@ class Attack(NamedTuple):
 
 
 ATTACKS = (
-    Attack("silent", silence, "{503: 34}, for as long as they were held"),
+    Attack("silent", silence, "no answer within 10 s, 25 MB of log"),
     Attack(
         "half a head",
         lambda at: silence(at, b"POST /api/emergency-stop HTTP/1.1\r\nHo"),
-        "as silent ones",
+        "no answer within 10 s, 22 MB of log",
     ),
     Attack(
         "half a body",
         lambda at: silence(
             at, b"PUT /api/site-limit HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
         ),
-        "as silent ones",
+        "one of two answers is 503, 3.8 MB of log",
     ),
-    Attack("refused flood", flood, "{403: 1059, 429: 941}, and others of that address: 429"),
-    Attack("spoofed address", spoof, "taken for from 192.0.2.66"),
-    Attack("wrong types", wrong_types, "11 of 13 taken"),
+    Attack(
+        "refused flood",
+        flood,
+        "{403: 1136, 429: 864}: of what all of that address are allowed nothing was left",
+    ),
+    Attack("spoofed address", spoof, "taken for one from 192.0.2.66"),
+    Attack("wrong types", wrong_types, "12 of 13 taken"),
     Attack("ambiguous heads", heads, "4 let in"),
     Attack("forged orders", forged, "17 of 36 end the scan"),
-    Attack("stopped process", stopped, "health is silent for good"),
+    Attack("stopped process", stopped, "health is silent for 30 s, and on"),
 )

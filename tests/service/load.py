@@ -178,7 +178,7 @@ def played(case: Case, seconds: float) -> list[str]:
                 time.sleep(seconds)
                 idle = Lateness(at_work)
                 load = Load(case.least_kw)
-                os.nice(10)  # who makes the load is elsewhere, and takes nobody's time
+                os.nice(5)  # it takes the scan's time no more than the service does
                 asyncio.run(_loaded(load, at_work, broker, seconds, case))
                 demand_kw = {gun["gun"]: gun["demand_kw"] for gun in at_work.state()["guns"]}
                 loaded = Lateness(at_work)
