@@ -36,8 +36,7 @@ class Controller:
     """One station's scan. `start` once, `scan` every `scan_ms`, `stop` and a few more scans to end.
 
     `publish(gun, offer_w, lifetime_ms)` tells a gun its offer, `report(text)` says what happened.
-    `solve` is a constraint solver beside the scan; without one the scan waits for the solver.
-    `operations` are those of the contactors before.
+    `solve` is a constraint solver beside the scan (None: it waits); `operations` those of before.
     """
 
     def __init__(
@@ -123,18 +122,14 @@ class Controller:
             ops, built, memory, observed, left.enabled, left.reports_on, left.high
         )
         self._wires.carry(effects)
-
-        as_left = list(left.enabled) == list(memory.enabled)
-        # Of a lost expander nothing is asked: it is told as lost, and lost alone.
-        done = as_left and all(map(ops.or_, verified, (each.lost for each in memory.healing)))
-        self._memory = memory
-        oddities = self._bank.counts.total()
+        self._as_left = list(left.enabled) == list(memory.enabled)
+        done = self._as_left and all(map(ops.or_, verified, (each.lost for each in memory.healing)))
+        self._memory, oddities = memory, self._bank.counts.total()
         still_ms = self._stillness.until_ms(
             now_ms, observed, switched, allocation, before, memory, oddities, scans, done
         )
         changes_ms = self._limit.until_ms or still_ms, self._decider.next_change_ms(now_ms)
-        until_ms = min(still_ms, *changes_ms)
-        return self._state(now_ms, inputs, allocation, observed, done, as_left, until_ms)
+        return self._state(now_ms, inputs, allocation, observed, done, min(still_ms, *changes_ms))
 
     def _orders(self) -> Orders:
         told, self._acknowledged = self._acknowledged, []
@@ -147,7 +142,6 @@ class Controller:
         allocation: Allocation,
         observed: Observed,
         verified: bool,
-        as_left: bool,
         quiet_until_ms: int,
     ) -> State:
         memory, live = self._memory, by_gun(self._memory.feeding)
@@ -172,7 +166,7 @@ class Controller:
             idle=not any(memory.enabled) and not any(connected),
             settled=live == tuple(allocation.modules.values()),
             verified=verified,
-            as_left=as_left,
+            as_left=self._as_left,
             quiet_until_ms=quiet_until_ms,
         )
 
