@@ -426,11 +426,19 @@ def test_a_token_file_that_is_refused(token_file: Path, content: str, mode: int,
 )
 def test_configs_that_are_refused(config: ServiceConfig, said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        settings(config)
+        settings(config, "tried")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "#", "+1", "$SYS", "x" * 101])
+def test_a_name_that_is_no_level_of_a_topic_is_refused_with_mqtt(name: str) -> None:
+    settings(ServiceConfig(), name)
+    with pytest.raises(BadInput, match=r"^station.name = .*: allowed, with service.mqtt, are 1 to"):
+        settings(ServiceConfig(mqtt="mqtt://broker"), name)
 
 
 def test_a_broker() -> None:
-    broker = settings(ServiceConfig(mqtt="mqtts://broker.example", mqtt_user="station")).broker
+    config = ServiceConfig(mqtt="mqtts://broker.example", mqtt_user="station")
+    broker = settings(config, "tried").broker
     assert broker is not None
     assert (broker.host, broker.port, broker.tls) == ("broker.example", 8883, True)
-    assert (broker.user, broker.password, broker.topic) == ("station", None, "verified-alloc")
+    assert (broker.user, broker.password, broker.topic) == ("station", None, "verified-alloc/tried")

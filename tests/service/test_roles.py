@@ -106,7 +106,7 @@ def test_tokens_come_from_their_files(secrets: Path) -> None:
         token_file=str(secrets / "admin"),
         tokens=(TokenConfig("gun 2", str(secrets / "gun-2"), DEMAND, (2,)),),
     )
-    assert settings(config).tokens == (
+    assert settings(config, "tried").tokens == (
         Token("the secret of admin", Grant("token_file", ADMIN)),
         Token("the secret of gun-2", Grant("gun 2", DEMAND, frozenset({2}))),
     )
@@ -117,7 +117,7 @@ def test_two_tokens_with_one_secret_are_refused(secrets: Path) -> None:
     admin = str(secrets / "admin")
     config = ServiceConfig(token_file=admin, tokens=(TokenConfig("x", admin, READ),))
     with pytest.raises(BadInput, match="token_file, x: two are the same") as refused:
-        settings(config)
+        settings(config, "tried")
     assert "the secret" not in str(refused.value)
 
 

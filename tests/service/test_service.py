@@ -482,7 +482,7 @@ def test_a_simulated_station_whose_default_port_is_taken_takes_another() -> None
         at = f"127.0.0.1:{taken.getsockname()[1]}"
         station = Station.reference()
         notes: list[str] = []
-        wanted = settings(ServiceConfig(http=at))
+        wanted = settings(ServiceConfig(http=at), "tried")
         with serving(station, "not proved", wanted, simulated_charger(station), True, notes.append):
             assert notes[0] == f"http {at} is taken"
             assert re.fullmatch(r"Dashboard: http://127\.0\.0\.1:\d+/", notes[1])

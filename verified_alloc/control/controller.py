@@ -36,7 +36,7 @@ class Controller:
     """One station's scan. `start` once, `scan` every `scan_ms`, `stop` and a few more scans to end.
 
     `publish(gun, offer_w, lifetime_ms)` tells a gun its offer, `report(text)` says what happened.
-    `solve` is a solver beside the scan, else that waits for it; `operations` are those so far.
+    `solve` is a constraint solver beside the scan (None: it waits); `operations` those of before.
     """
 
     def __init__(
@@ -81,8 +81,9 @@ class Controller:
         """Wait until no module is on and no current can flow, and only then touch an expander. The
         enable lines are low already: claiming them made them so."""
         on_still = self._wires.wait_until_off(self._built.timing, self.station.timing.scan_ms)
-        for module in (number for number, on in enumerate(on_still, start=1) if on):
-            self.report(f"module {module} reports on at start although its enable is low")
+        for module, on in enumerate(on_still, start=1):
+            if on:
+                self.report(f"module {module} reports on at start although its enable is low")
         self._supervision.reset(False)
         self._bank.start()
         self._wires.carry([scan.Abandon(self._memory.latched.expander_lost)])
@@ -121,16 +122,14 @@ class Controller:
             ops, built, memory, observed, left.enabled, left.reports_on, left.high
         )
         self._wires.carry(effects)
-        as_left = list(left.enabled) == list(memory.enabled)
-        done = as_left and all(map(ops.or_, verified, (each.lost for each in memory.healing)))
-        self._memory = memory
-        oddities = self._bank.counts.total()
+        self._as_left = list(left.enabled) == list(memory.enabled)
+        done = self._as_left and all(map(ops.or_, verified, (each.lost for each in memory.healing)))
+        self._memory, oddities = memory, self._bank.counts.total()
         still_ms = self._stillness.until_ms(
             now_ms, observed, switched, allocation, before, memory, oddities, scans, done
         )
-        limit_ms = self._limit.until_ms or still_ms
-        still_ms = min(still_ms, limit_ms, self._decider.next_change_ms(now_ms))
-        return self._state(now_ms, inputs, allocation, observed, done, as_left, still_ms)
+        changes_ms = self._limit.until_ms or still_ms, self._decider.next_change_ms(now_ms)
+        return self._state(now_ms, inputs, allocation, observed, done, min(still_ms, *changes_ms))
 
     def _orders(self) -> Orders:
         told, self._acknowledged = self._acknowledged, []
@@ -143,7 +142,6 @@ class Controller:
         allocation: Allocation,
         observed: Observed,
         verified: bool,
-        as_left: bool,
         quiet_until_ms: int,
     ) -> State:
         memory, live = self._memory, by_gun(self._memory.feeding)
@@ -168,7 +166,7 @@ class Controller:
             idle=not any(memory.enabled) and not any(connected),
             settled=live == tuple(allocation.modules.values()),
             verified=verified,
-            as_left=as_left,
+            as_left=self._as_left,
             quiet_until_ms=quiet_until_ms,
         )
 
@@ -208,8 +206,9 @@ class Controller:
         return self._decider.held_ms(gun, self.now_ms())
 
     def stop_all(self) -> None:
-        """Everything off until `clear_stop`, also after a restart: as `stop`. The button is for
-        what cannot wait."""
+        """Everything off until `clear_stop`, also after a restart: offers fall in the next scan,
+        modules go off when they are obeyed, or after twice the lead time, contactors open. The
+        button is for what cannot wait."""
         self._keep(clearing.stopped(self._memory))
 
     def take_out(self, kind: str, number: int, out: bool) -> None:

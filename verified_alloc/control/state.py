@@ -63,14 +63,15 @@ class State(NamedTuple):
     verified: bool
     """What this scan wanted written was read back from every expander that is not lost, and the
     enable lines are as it left them."""
-    as_left: bool
-    """The enable lines are. If not, only a restart, which claims them anew, can help."""
     quiet_until_ms: int
     """Until then nothing changes by itself; `at_ms` while something is under way."""
     tests: tuple[ProofTest, ...] = ()
     """The proof tests of the safety chain,"""
     testing: str = ""
     """and the one that is under way."""
+    as_left: bool = True
+    """The enable lines are as the scan left them. If not, only a restart, which claims them anew,
+    can help."""
 
 
 def by_gun(rows: Iterable[Iterable[bool]]) -> tuple[tuple[int, ...], ...]:
