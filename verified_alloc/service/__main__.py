@@ -31,7 +31,7 @@ async def serve(
     from verified_alloc.service.views import Views
 
     link = ScanLink(end)
-    views = Views(station, proof, simulated)
+    views = Views(station, proof, simulated, settings.journal is not None)
     tasks = []
     if settings.broker is not None:
         from verified_alloc.service.mqtt import speak

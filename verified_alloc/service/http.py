@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
 from verified_alloc.service.http_orders import orders_router
+from verified_alloc.service.http_past import past_router
 from verified_alloc.service.http_refusals import ALWAYS, refuse_in_one_line
 from verified_alloc.service.http_stream import Past
 from verified_alloc.service.http_views import views_router
@@ -38,6 +39,7 @@ def application(
     )
     app.include_router(views_router(station, link, views, past))
     app.include_router(orders_router(station, link, views))
+    app.include_router(past_router(station, settings.journal, link, views))
     refuse_in_one_line(app, link)
 
     @app.middleware("http")

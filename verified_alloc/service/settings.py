@@ -36,6 +36,8 @@ class Settings(NamedTuple):
     port: int
     token: str | None
     broker: Broker | None
+    journal: Path | None = None
+    """Where the past is read."""
 
 
 def settings(config: ServiceConfig) -> Settings:
