@@ -112,7 +112,7 @@ def test_what_is_new_is_read_on_once_and_the_rows_that_a_new_part_opens_with_do_
         ("report", (1, 60_000, "x" * 2000)) if at % 2 else offer(1, 60 + at, 2, 1 + at % 7, "[2]")
         for at in range(400)
     ]
-    written(path, *run(1), *rows, part_bytes=60_000, queued=50)
+    written(path, *run(1), *rows, part_bytes=120_000, queued=50)
     assert older_parts(path)
     assert read.read(START_S, START_S + 3600)
     assert read.kwh_by_day(UTC) == hours(path, START_S + 3600).kwh_by_day(UTC)
