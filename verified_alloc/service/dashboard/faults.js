@@ -24,6 +24,14 @@ export function problems(state) {
   return found;
 }
 
+/** What the station and its guns could do more without it. */
+function costs_of({ costs, costs_kw }) {
+  const guns = Map.groupBy(costs, (cost) => cost.kw);
+  const said = [...(costs_kw ? [t("costs", { kw: kw(costs_kw) })] : []), ...[...guns].map(([power, those]) =>
+    t("costs-guns", { guns: those.map(({ gun }) => gun).join(", "), kw: kw(power) }))];
+  return said.length ? said.join(" ") : t("costs-nothing");
+}
+
 function fault_of({ id, text }) {
   const answer = el("p", { class: "answer", role: "status" });
   const send = (method, path) => () => order(method, `/faults/${encodeURIComponent(id)}${path}`, undefined, { place: answer });
@@ -44,10 +52,7 @@ export function draw_faults(state) {
     set(find(".text"), fault.text);
     const seen = fault.acknowledged_s ? `, ${t("acknowledged", { when: date_of(fault.acknowledged_s) })}` : "";
     set(find(".since"), (fault.since_s ? t("since", { when: moment_of(fault.since_s) }) : t("since-before")) + seen);
-    const guns = fault.costs.map(({ gun, kw: power }) => t("gun-kw", { n: gun, kw: `−${kw(power)}` }));
-    const costs = [...(fault.costs_kw ? [t("costs", { kw: kw(fault.costs_kw) })] : []),
-      ...(guns.length ? [t("costs-guns", { guns: guns.length, kw: guns.join(", ") })] : [])];
-    set(find(".costs"), costs.length ? `${costs.join(". ")}.` : `${t("costs-nothing")}.`);
+    set(find(".costs"), costs_of(fault));
     set(find(".to-do"), fault.to_do);
     find(".acknowledge").hidden = Boolean(fault.acknowledged_s);
   });

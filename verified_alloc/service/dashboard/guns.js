@@ -1,7 +1,7 @@
 // A card for each gun: what it gives, what it asks for, what it may and could, and why.
 
 import { by, colour, el, keyed, set } from "./elements.js";
-import { order } from "./link.js";
+import { order, say } from "./link.js";
 import { kw, t, time_of } from "./messages.js";
 
 const HISTORY_S = 120;
@@ -118,7 +118,7 @@ function ask(gun, again = false) {
 
 export function let_go() {
   asking.clear();
-  by("said").textContent = t("released");
+  say(t("released"));
 }
 
 setInterval(() => asking.forEach((_, gun) => ask(gun, true)), ASK_AGAIN_MS);

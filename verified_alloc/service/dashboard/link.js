@@ -5,6 +5,7 @@ import { t } from "./messages.js";
 
 const RECONNECT_MS = 1000;
 const ANSWER_MS = 4000;
+const SAID_MS = 8000;
 const IDS = { guns: ["gun"], modules: ["module"], contactors: ["gun", "module"], faults: ["id"], proof_tests: ["test"], notes: ["number"] };
 
 let token = sessionStorage.getItem("token");
@@ -29,12 +30,18 @@ export async function ask(method, path, body) {
   }
 }
 
+/** Words for a while, in their place; what was refused stays until the next. */
+export function say(words, place = by("said"), refused = false) {
+  place.textContent = words;
+  place.classList.toggle("refused", refused);
+  if (!refused) setTimeout(() => { if (place.textContent === words) place.textContent = ""; }, SAID_MS);
+}
+
 /** Send an order; what the station says to it stands in `place`; `quiet` shows only a refusal. */
 export async function order(method, path, body, { place = by("said"), quiet = false } = {}) {
   const answer = await ask(method, path, body);
   if (answer.ok ? !quiet : true) {
-    place.textContent = answer.ok || answer.status === 0 ? answer.said : t("refused", { why: answer.said });
-    place.classList.toggle("refused", !answer.ok);
+    say(answer.ok || answer.status === 0 ? answer.said : t("refused", { why: answer.said }), place, !answer.ok);
   }
   return answer;
 }

@@ -48,7 +48,7 @@ function build(state) {
   const [modules, guns] = [state.modules.length, state.guns.length];
   const fit = (room, count, least, most) => Math.min(most, Math.max(least, room / count));
   const size = turned
-    ? { left: 74, top: 30, module: 40, gun: fit(width - 78, guns, 34, 80), after: 30 }
+    ? { left: 82, top: 30, module: 40, gun: fit(width - 86, guns, 34, 80), after: 30 }
     : { left: 78, top: 46, module: fit(width - 166, modules, 34, 64), gun: 44, after: 88 };
   const along = (module) => (turned ? size.top : size.left) + (module - 0.5) * size.module;
   const across = (gun) => (turned ? size.left : size.top) + (gun - 0.5) * size.gun;
@@ -66,7 +66,7 @@ function build(state) {
       ? [text({ x: 2, y: at + 5 }), text({ x: 34, y: at + 5 })]
       : [text({ x: at, y: 16, "text-anchor": "middle" }), text({ x: at, y: 31, "text-anchor": "middle" })];
     svg.append(turned ? line(first, at, across(guns), at) : line(at, first, at, across(guns)), name, under);
-    name.textContent = turned ? `PM${module}` : `PM${module}`;
+    name.textContent = `PM${module}`;
     parts.modules.set(module, { name, under });
   }
   for (const { gun } of state.guns) {

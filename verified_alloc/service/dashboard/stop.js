@@ -3,7 +3,7 @@
 // confirmed: by the station's answer, or by what the stream shows.
 
 import { by, set } from "./elements.js";
-import { ask, order } from "./link.js";
+import { ask, order, say } from "./link.js";
 import { t } from "./messages.js";
 
 const AGAIN_MS = 1000;
@@ -26,7 +26,7 @@ async function stop() {
     if (times) await new Promise((go_on) => setTimeout(go_on, AGAIN_MS));
     const { ok, status, said } = await ask("POST", "/emergency-stop");
     confirmed = ok;
-    if (ok) by("said").textContent = said;
+    if (ok) say(said);
     else if (status !== 0 && status < 500) {
       by("stop-said").textContent = t("stop.refused", { why: said });
       break;
