@@ -161,6 +161,8 @@ def test_one_press_stops_everything(browser: Browser) -> None:
     browser.wait(lambda: not any(gun["live"] for gun in browser.state()["guns"]))
     browser.picture("stopped")
     assert browser.barriers() == []
+    low = browser.run("return document.querySelector('#gun-6').getBoundingClientRect().bottom")
+    assert low <= SCREENS["panel"][1]
     browser.touch("#clear-stop")
     browser.wait(lambda: not browser.find("#stopped").is_displayed())
     assert browser.text("#stop") == "Stop all"

@@ -30,18 +30,19 @@ export async function ask(method, path, body) {
   }
 }
 
-/** Words for a while, in their place; what was refused stays until the next. */
+/** Words in their place: beside a button a refusal stays until the next press, all else goes. */
 export function say(words, place = by("said"), refused = false) {
   place.textContent = words;
   place.classList.toggle("refused", refused);
-  if (!refused) setTimeout(() => { if (place.textContent === words) place.textContent = ""; }, SAID_MS);
+  if (!refused || place === by("said")) setTimeout(() => { if (place.textContent === words) place.textContent = ""; }, SAID_MS);
 }
 
 /** Send an order; what the station says to it stands in `place`; `quiet` shows only a refusal. */
 export async function order(method, path, body, { place = by("said"), quiet = false } = {}) {
   const answer = await ask(method, path, body);
-  if (answer.ok ? !quiet : true) {
-    say(answer.ok || answer.status === 0 ? answer.said : t("refused", { why: answer.said }), place, !answer.ok);
+  if (!answer.ok || !quiet) {
+    const refused = answer.status >= 400 && answer.status < 500;
+    say(refused ? t("refused", { why: answer.said }) : answer.said, place, !answer.ok);
   }
   return answer;
 }
