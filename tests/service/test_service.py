@@ -175,7 +175,8 @@ def test_a_weld_shows_is_refused_to_be_cleared_and_an_emergency_stop_goes_on(
     eventually(lambda: at_work.gun(1)["live"])
     at_work.ask(1, 0)
     eventually(lambda: at_work.state()["faults"])
-    assert at_work.state()["faults"] == [{"id": "contactor-1:1", "text": "contactor 1:1 is welded"}]
+    (fault,) = at_work.state()["faults"]
+    assert (fault["id"], fault["text"]) == ("contactor-1:1", "contactor 1:1 is welded")
     eventually(lambda: at_work.state()["notes"][-1]["text"] == "contactor 1:1 is welded")
     refused = at_work.http.delete("/api/faults/contactor-1:1")
     assert refused.status_code == 409

@@ -165,11 +165,11 @@ export function keep_zone(name) {
 }
 export const zone_name = () => zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-const number = (digits) => new Intl.NumberFormat(language, { maximumFractionDigits: digits, useGrouping: false });
-const [one_digit, two_digits] = [number(1), number(2)];
+const number = (least) => new Intl.NumberFormat(language, { minimumFractionDigits: least, maximumFractionDigits: 1, useGrouping: false });
+const [one_digit, always_one] = [number(0), number(1)];
 export const kw = (value) => `${one_digit.format(value)} kW`;
 export const kwh = (value) => `${one_digit.format(value)} kWh`;
-export const decimal = (value) => two_digits.format(value);
+export const decimal = (value) => always_one.format(value);
 const at = (s, how) => new Date(s * 1000).toLocaleString(language === "en" ? "en-GB" : "de-DE", { timeZone: zone, ...how });
 export const time_of = (s) => at(s, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 export const minute_of = (s) => at(s, { hour: "2-digit", minute: "2-digit" });

@@ -31,9 +31,10 @@ function options(Plot, gun, most_kw, width) {
   const fill = ink(`--g${((gun - 1) % 8) + 1}`);
   return {
     width, height: CURVE_HEIGHT, legend: { show: false }, cursor: { y: false, sync: { key: "guns" }, drag: { x: false, y: false } },
+    tzDate: (s) => Plot.tzDate(new Date(s * 1000), zone_name()),
     scales: { x: { time: true }, y: { range: [0, most_kw] } },
     axes: [{ ...axis, size: 24, space: 70, values: (_, ticks) => ticks.map(when) },
-      { ...axis, size: 46, space: 26, values: (_, ticks) => ticks.map(decimal) }],
+      { ...axis, size: 46, space: 26, values: (_, ticks) => ticks.map(String) }],
     series: [{}, { stroke: fill, fill: `${fill}55`, width: 1.5, paths: Plot.paths.stepped({ align: 1 }), points: { show: false } }],
   };
 }
