@@ -5,7 +5,7 @@ import re
 import signal
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,9 @@ pytestmark = [
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     journal = tmp_path_factory.mktemp("panel") / "journal.db"
     with panel_of_a_station("--journal", str(journal)) as browser:
+        browser.ask("POST", "/emergency-stop")
+        browser.wait(lambda: browser.state()["stopped"])
+        browser.ask("DELETE", "/faults/emergency-stop")
         yield browser
 
 
@@ -247,6 +250,58 @@ def test_a_slider_moves_power_by_the_keyboard_and_a_weld_is_refused_beside_its_b
     browser.wait(lambda: "Refused: contactor 4:" in browser.text(".fault .answer"))
     browser.tab("service")
     browser.find("#let-go").click()
+
+
+TASKS: dict[str, tuple[tuple[str, ...], Callable[[Browser], object]]] = {
+    "find why gun 3 gets what it gets": (
+        ("#gun-3 summary",),
+        lambda browser: "Gun 3 asks for" in browser.text("#gun-3 details p"),
+    ),
+    "see which module feeds which gun": (
+        ("nav [href='#matrix']",),
+        lambda browser: browser.find("#matrix svg").is_displayed(),
+    ),
+    "see what a fault costs": (
+        ("#status",),
+        lambda browser: browser.find("#faults").is_displayed(),
+    ),
+    "see when RESET was tested": (
+        ("nav [href='#faults']",),
+        lambda browser: "RESET not tested" in browser.text("#chain"),
+    ),
+    "see today's energy of gun 2": (
+        ("nav [href='#history']",),
+        lambda browser: "gun 2" in browser.text("#energy"),
+    ),
+    "see the last week of gun 4": (
+        ("nav [href='#history']", "#ranges label:last-child"),
+        lambda browser: len(browser.driver.find_elements("css selector", "#curves canvas")) == 6,
+    ),
+    "find what was critical": (
+        ("nav [href='#events']", "#events-severity option:last-child", "#events-form button"),
+        lambda browser: "stopped, as told" in browser.text("#found"),
+    ),
+    "take PM4 out": (
+        ("nav [href='#service']", "#module-controls [data-id='4'] .switch"),
+        lambda browser: not browser.state()["modules"][3]["in_service"],
+    ),
+    "stop everything and go on": (
+        ("#stop", "#clear-stop"),
+        lambda browser: browser.text("#stop") == "Stop all" and not browser.state()["stopped"],
+    ),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_technicians_task_takes_three_touches_at_most(browser: Browser, task: str) -> None:
+    browser.open("panel")
+    touches, done = TASKS[task]
+    for selector in touches:
+        browser.wait(lambda selector=selector: browser.find(selector).is_displayed())
+        browser.touch(selector)
+    browser.wait(lambda: done(browser))
+    assert browser.touches <= 3
+    browser.ask("PUT", "/modules/4/service", {"in_service": True})
 
 
 def test_a_date_that_is_entered_is_the_stations(browser: Browser) -> None:
