@@ -263,7 +263,7 @@ TASKS: dict[str, tuple[tuple[str, ...], Callable[[Browser], object]]] = {
     ),
     "see what a fault costs": (
         ("#status",),
-        lambda browser: browser.find("#faults").is_displayed(),
+        lambda browser: browser.run("return document.body.dataset.tab") == "faults",
     ),
     "see when RESET was tested": (
         ("nav [href='#faults']",),

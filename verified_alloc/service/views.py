@@ -136,7 +136,7 @@ class Views:
                     kept=[] if kept is None else list(kept.modules),
                     kept_until_s=None
                     if kept is None
-                    else seen.at_s + (kept.until_ms - state.at_ms) / 1000,
+                    else round(seen.at_s + (kept.until_ms - state.at_ms) / 1000),
                     why=list(explained.guns[gun.id].sentences),
                 )
             )
