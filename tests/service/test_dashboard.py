@@ -252,6 +252,28 @@ def test_a_slider_moves_power_by_the_keyboard_and_a_weld_is_refused_beside_its_b
     browser.find("#let-go").click()
 
 
+def test_a_hidden_page_gives_its_connection_back_and_is_told_what_it_missed(
+    browser: Browser,
+) -> None:
+    browser.open("desk")
+    hide = (
+        "Object.defineProperty(document, 'hidden', { configurable: true, value: arguments[0] });"
+        " document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    browser.run(
+        "window.asked = []; const go = window.fetch; window.fetch = (path, how) => {"
+        " window.asked.push([path, how.headers]); return go(path, how) }"
+    )
+    browser.run(hide, True)
+    browser.wait(browser.is_stale)
+    assert browser.run("return window.asked") == []
+    browser.run(hide, False)
+    browser.wait(lambda: not browser.is_stale())
+    ((path, headers),) = browser.run("return window.asked")
+    assert path == "api/stream"
+    assert re.fullmatch(r"\d+-\d+\.\d{3}", headers["last-event-id"])
+
+
 TASKS: dict[str, tuple[tuple[str, ...], Callable[[Browser], object]]] = {
     "find why gun 3 gets what it gets": (
         ("#gun-3 summary",),
