@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "decide": DECIDING,
     "control": LIVE,
     "journal": {"control", "workload"} | DECIDING,
-    "service": LIVE,
+    "service": {"journal"} | LIVE,
     "run": {"journal", "service"} | LIVE,
     "install": {"control", "hardware", "station"} | LOOSE,
     "commission": LIVE,

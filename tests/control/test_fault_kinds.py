@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from service.snapshots import snapshot_of
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
@@ -20,13 +21,11 @@ from verified_alloc.control.fault_kinds import (
     describe,
     name_of,
 )
-from verified_alloc.control.state import State
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.service.metrics import Metrics
-from verified_alloc.service.models import FaultView
 from verified_alloc.service.orders import _CLEAR
 from verified_alloc.service.scan_link import ScanLink
-from verified_alloc.service.snapshot import Lateness, Snapshot
+from verified_alloc.service.snapshot import Snapshot
 from verified_alloc.service.views import Views
 
 EVERYTHING = (
@@ -96,35 +95,18 @@ def test_a_kind_is_a_line_in_the_table(tmp_path: Path, monkeypatch: pytest.Monke
     latch.save(faults)
     assert latch.load() == faults
     assert describe(REFERENCE, faults) == ["contactor 1:2 is welded", "module 3 is hot"]
-    shown = Views(REFERENCE, "not proved", simulated=True).faults(faults)
-    assert shown[1] == FaultView(id="module-3", text="module 3 is hot")
-    assert (
-        asyncio.run(_metrics(state._replace(latched=faults))).count("verified_alloc_faults 2.0")
-        == 1
-    )
+    seen = snapshot_of(state._replace(latched=faults))
+    shown = Views(REFERENCE, "not proved", simulated=True).faults(seen)[1]
+    assert (shown.id, shown.text, shown.effect) == ("module-3", "module 3 is hot", "nothing")
+    assert asyncio.run(_metrics(seen)).count("verified_alloc_faults 2.0") == 1
 
 
-async def _metrics(state: State) -> str:
-    """Of a station in this state."""
+async def _metrics(seen: Snapshot) -> str:
+    """Of a station as it was seen."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         link = ScanLink(ours)
-        link.seen = Snapshot(
-            at_s=0,
-            started_s=0,
-            scans=1,
-            unverified=0,
-            ending=False,
-            state=state,
-            assignment=1,
-            assigned_s=0,
-            limit_order=None,
-            fell_to_0=(0,) * 6,
-            operations_an_hour=(0,) * 6,
-            drawn_w=None,
-            lateness=Lateness((0,) * 31, 0, 0, 0),
-            notes=(),
-        )
+        link.seen = seen
         return Metrics(REFERENCE, link).text().decode()
 
 
@@ -134,6 +116,8 @@ def test_the_kernel_latches_every_kind_in_the_table_and_no_other() -> None:
 
 def test_what_is_cleared_together_is_one_row() -> None:
     faults = frozenset([Fault("emergency_stop"), Fault("stopped"), Fault("dead", module=2)])
-    rows = Views(REFERENCE, "not proved", simulated=True).faults(faults)
+    with WorkingStation(REFERENCE) as at_work:
+        seen = snapshot_of(at_work.scan()._replace(latched=faults))
+    rows = Views(REFERENCE, "not proved", simulated=True).faults(seen)
     assert [row.id for row in rows] == ["module-2", "emergency-stop"]
     assert rows[1].text == "; ".join(describe(REFERENCE, faults)[1:])

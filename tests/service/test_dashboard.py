@@ -1,148 +1,102 @@
-"""The dashboard in a real browser, on a real station with a simulated cabinet."""
+"""The panel in a real browser, on a real station with a simulated cabinet."""
 
-import json
 import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from service.browser import CHROMEDRIVER, CHROMIUM, SCREENS, TABS, Browser, panel_of_a_station
 
-SCREENS = {"desk": (1280, 800), "panel": (800, 480), "phone": (390, 844)}
-PICTURES = Path(__file__).parents[2] / ".screenshots"
-WAIT_S = 60
+DASHBOARD = Path(__file__).parents[2] / "verified_alloc/service/dashboard"
 
-CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="apt install chromium-driver"),
     pytest.mark.xdist_group("browser"),
 ]
 
 
-class Browser:
-    """One page of one station, looked at and touched as a person does."""
-
-    def __init__(self, driver: webdriver.Chrome, station: subprocess.Popen[str], page: str) -> None:
-        self.driver, self.station, self.page = driver, station, page
-
-    def open(self, screen: str, theme: str = "dark") -> None:
-        width, height = SCREENS[screen]
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        self.driver.get(self.page)
-        self.driver.execute_script("localStorage.setItem('theme', arguments[0])", theme)
-        self.driver.refresh()
-        self.wait(lambda: self.text("#connection") == "Live")
-
-    def find(self, selector: str) -> WebElement:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def text(self, selector: str) -> str:
-        return self.find(selector).text
-
-    def wait(self, holds: Callable[[], bool]) -> None:
-        WebDriverWait(self.driver, WAIT_S).until(lambda _: holds())
-
-    def picture(self, name: str) -> None:
-        PICTURES.mkdir(exist_ok=True)
-        assert self.driver.save_screenshot(str(PICTURES / f"{name}.png"))
-
-    def errors(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser")]
-
-    def state(self) -> Any:
-        with urllib.request.urlopen(f"{self.page}api/state") as answer:
-            return json.load(answer)
-
-
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "hide-scrollbars"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    run = [sys.executable, "-m", "verified_alloc", "run", "--http", "127.0.0.1:0"]
-    with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as station:
-        try:
-            assert station.stdout is not None
-            page = next(
-                found[0] for line in station.stdout if (found := re.search(r"http://\S+/", line))
-            )
-            service = webdriver.ChromeService(CHROMEDRIVER)
-            with webdriver.Chrome(options=options, service=service) as driver:
-                yield Browser(driver, station, page)
-        finally:
-            os.kill(station.pid, signal.SIGCONT)
-            station.kill()
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    journal = tmp_path_factory.mktemp("panel") / "journal.db"
+    with panel_of_a_station("--journal", str(journal)) as browser:
+        browser.ask("POST", "/emergency-stop")
+        browser.wait(lambda: browser.state()["stopped"])
+        browser.ask("DELETE", "/faults/emergency-stop")
+        yield browser
 
 
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_it_loads_without_an_error_and_fits_the_screen(
+def test_every_tab_fits_the_screen_and_keeps_nobody_out(
     browser: Browser, screen: str, theme: str
 ) -> None:
     browser.open(screen, theme)
     browser.wait(lambda: "kW" in browser.text("#gun-6 .power"))
-    width = browser.driver.execute_script("return document.documentElement.scrollWidth")
-    assert width <= SCREENS[screen][0]
     about = browser.state()["station"]
+    for tab in TABS:
+        browser.tab(tab)
+        assert browser.run("return document.documentElement.scrollWidth") <= SCREENS[screen][0]
+        browser.picture(f"{screen}-{theme}-{tab}")
+        assert browser.barriers() == [], tab
+        assert browser.find("#stop").is_displayed()
     assert browser.text("#about") == f"verified-alloc {about['version']}: {about['proof']}"
-    browser.picture(f"{screen}-{theme}")
-    browser.driver.execute_script("arguments[0].scrollIntoView()", browser.find("#about"))
-    browser.picture(f"{screen}-{theme}-about")
     assert not browser.errors()
 
 
+def test_the_7_inch_panel_shows_six_guns_without_scrolling(browser: Browser) -> None:
+    browser.open("panel")
+    browser.wait(lambda: browser.find("#gun-6").is_displayed())
+    low = browser.run("return document.querySelector('#gun-6').getBoundingClientRect().bottom")
+    assert low <= SCREENS["panel"][1]
+
+
+def test_the_matrix_is_turned_on_a_phone_and_changed_in_place(browser: Browser) -> None:
+    browser.open("desk")
+    size = "const at = document.querySelector('#matrix svg').getBoundingClientRect();"
+    browser.wait(lambda: browser.run(f"{size} return at.width > at.height"))
+    browser.run("window.kept = document.querySelectorAll('#matrix g')[53]")
+    scans = browser.state()["scan"]["count"]
+    browser.wait(lambda: browser.state()["scan"]["count"] > scans + 50)
+    assert browser.run("return window.kept.isConnected")
+    browser.open("phone", tab="matrix")
+    browser.wait(lambda: browser.run(f"{size} return at.height > at.width"))
+
+
 def test_the_safety_chain_is_a_table(browser: Browser) -> None:
-    browser.open("phone")
+    browser.open("phone", tab="faults")
     lines = browser.text("#chain").splitlines()
     assert lines[0] == "test result last next due"
     tests = ("relay watchdog", "RESET", "emergency stop", "enable lines")
     assert lines[1:] == [f"{test} not tested never by commission" for test in tests]
 
 
-def test_a_fault_is_cleared_or_the_refusal_shown(browser: Browser) -> None:
-    browser.open("desk")
-    Select(browser.find("#fault-kind")).select_by_value("module-dead")
-    Select(browser.find("#fault-place")).select_by_visible_text("3")
-    browser.find("#inject button").click()
-    browser.find("#gun-1 input").send_keys(Keys.END)
-    browser.wait(lambda: "module 3 does not report on" in browser.text("#faults"))
-    browser.find("[aria-label='Clear: module 3 does not report on']").click()
+def test_a_fault_says_what_it_costs_is_acknowledged_and_cleared(browser: Browser) -> None:
+    browser.open("desk", tab="service")
+    browser.inject_by_hand("module-dead", "3")
+    browser.tab("guns")
+    for gun in (1, 2):  # together they need every module
+        browser.find(f"#gun-{gun} input").send_keys(Keys.END)
+    browser.wait(lambda: "1 fault: module 3 does not report on" in browser.text("#status"))
+    assert "bad" in browser.find("p.status").get_attribute("class").split()
+    browser.touch("#status")
+    card = browser.find("[data-id='module-3']")
+    assert "minor" in card.text
+    assert "Costs the station 40 kW." in card.text
+    assert "Check the supply, the enable line and the status line of module 3" in card.text
+    assert re.search(r"since .+:\d\d:\d\d", card.text)
+    browser.touch("[data-id='module-3'] .acknowledge")
+    browser.wait(lambda: ", seen " in card.text)
+    browser.touch("[data-id='module-3'] .clear")
+    browser.wait(lambda: browser.find("#no-faults").is_displayed())
+    assert browser.touches == 3
+    browser.tab("events")
     browser.wait(lambda: "module-3 is cleared" in browser.text("#happened"))
-    browser.find("#let-go").click()
-
-
-def test_a_slider_moves_power_by_the_keyboard_and_a_weld_shows_in_words(browser: Browser) -> None:
-    browser.open("desk")
-    Select(browser.find("#fault-kind")).select_by_value("weld")
-    welds = ["4:1", "4:2", "4:3", "4:4", "4:5", "4:6", "4:7", "4:8", "4:9"]
-    for place in welds:  # whichever of them closes first
-        Select(browser.find("#fault-place")).select_by_visible_text(place)
-        browser.find("#inject button").click()
-        browser.wait(lambda place=place: browser.text("#said") == f"injected: weld {place}")
-    browser.find("#gun-4 input").send_keys(Keys.END)
-    browser.wait(lambda: browser.text("#gun-4 .power") == "240 kW")
-    assert browser.state()["guns"][3]["demand_kw"] == 240
-    assert "Gun 4 asks for 240 kW" in _why(browser, 4)
-    browser.find("#gun-4 input").send_keys(Keys.HOME)
-    browser.wait(lambda: "is welded" in browser.text("#faults"))
-    assert re.search(r"contactor 4:\d is welded", browser.text("#faults"))
-    assert "welded" in browser.find("#matrix-table").get_attribute("textContent")
-    browser.picture("weld")
+    browser.tab("service")
     browser.find("#let-go").click()
 
 
@@ -158,37 +112,247 @@ def test_modules_that_are_kept_are_said_with_their_time(browser: Browser) -> Non
     until = time.strftime("%M:%S", time.localtime(gun["kept_until_s"]))
     modules = ", ".join(map(str, gun["kept"]))
     assert re.fullmatch(
-        rf"Keeps PM{modules} until .+:{until}\D.* unless somebody needs it after its dwell\.",
+        rf"Keeps PM{modules} until .+:{until} unless somebody needs it after its dwell\.",
         browser.text("#gun-5 .note"),
     )
-    assert "could do without" in _why(browser, 5)
+    browser.touch("#gun-5 summary")
+    browser.wait(lambda: "could do without" in browser.text("#gun-5 details p"))
+    browser.tab("service")
     browser.find("#let-go").click()
 
 
-def test_an_emergency_stop_takes_two_presses_and_is_cleared(browser: Browser) -> None:
-    browser.open("desk")
-    browser.find("#stop").click()
-    assert not browser.find("#stopped").is_displayed()
-    browser.find("#stop").click()
+def test_the_site_limit_is_set_removed_and_named_where_it_is_why(browser: Browser) -> None:
+    browser.open("desk", tab="service")
+    browser.find("#limit-kw").send_keys("50")
+    browser.touch("#limit-form button")
+    browser.wait(lambda: browser.text("#limit-said") == "site limit: 50 kW now")
+    browser.wait(lambda: browser.text("#limit-now").startswith("In force: 50 kW."))
+    browser.tab("guns")
+    browser.find("#gun-2 input").send_keys(Keys.END)
+    browser.wait(lambda: "could get 50 kW alone (site limit)" in browser.text("#gun-2 .figures"))
+    browser.wait(
+        lambda: (
+            "site limit 50 kW" in browser.run("return document.body.innerText")
+            and any(gun["unmet_kw"] for gun in browser.state()["guns"])
+        )
+    )
+    browser.picture("site-limit")
+    browser.tab("service")
+    browser.touch("#limit-remove")
+    browser.wait(lambda: browser.text("#limit-now").startswith("In force: none."))
+    browser.find("#let-go").click()
+
+
+def test_modules_and_guns_go_out_of_service_and_are_held(browser: Browser) -> None:
+    browser.open("phone", tab="service")
+    browser.touch("#module-controls [data-id='4'] .switch")
+    browser.wait(lambda: "Out of service: PM4" in browser.text("#status"))
+    browser.touch("#module-controls [data-id='4'] .switch")
+    browser.wait(lambda: browser.text("#module-controls [data-id='4'] .how") == "in service")
+    browser.touch("#gun-controls [data-id='3'] .hold")
+    browser.wait(lambda: browser.state()["guns"][2]["held_s"] > 0)
+    browser.wait(lambda: browser.text("#gun-controls [data-id='3'] .hold") == "Let go")
+    browser.touch("#gun-controls [data-id='3'] .hold")
+    browser.wait(lambda: browser.state()["guns"][2]["held_s"] == 0)
+
+
+def test_one_press_stops_everything(browser: Browser) -> None:
+    browser.open("panel")
+    browser.touch("#stop")
     browser.wait(lambda: browser.find("#stopped").is_displayed())
+    assert browser.text("#stop") == "Stopped"
     browser.wait(lambda: not any(gun["live"] for gun in browser.state()["guns"]))
     browser.picture("stopped")
-    browser.find("#clear-stop").click()
+    assert browser.barriers() == []
+    low = browser.run("return document.querySelector('#gun-6').getBoundingClientRect().bottom")
+    assert low <= SCREENS["panel"][1]
+    browser.touch("#clear-stop")
     browser.wait(lambda: not browser.find("#stopped").is_displayed())
+    assert browser.text("#stop") == "Stop all"
 
 
-def test_what_is_not_live_is_not_shown_as_live(browser: Browser) -> None:
+def test_what_is_not_live_is_not_shown_as_live_and_a_stop_is_sent_until_it_is_confirmed(
+    browser: Browser,
+) -> None:
     browser.open("desk")
     os.kill(browser.station.pid, signal.SIGSTOP)  # the scan hangs, the service goes on
-    browser.wait(lambda: browser.text("#connection").startswith("Not live: nothing heard for"))
-    assert "stale" in browser.find("body").get_attribute("class").split()
-    browser.picture("stale")
-    os.kill(browser.station.pid, signal.SIGCONT)
-    browser.wait(lambda: browser.text("#connection") == "Live")
+    try:
+        browser.wait(lambda: browser.text("#status").startswith("Not live: nothing heard"))
+        browser.wait(browser.is_stale)
+        browser.picture("stale")
+        assert browser.barriers() == []
+        grey = "return getComputedStyle(document.querySelector(arguments[0])).filter"
+        assert browser.run(grey, ".matrix") == "grayscale(1)"
+        assert {browser.run(grey, one) for one in ("#faults", "#stop", "header")} == {"none"}
+        browser.touch("#stop")
+        assert browser.text("#stop") in ("Stopping…", "Sent, not confirmed")
+        browser.wait(lambda: browser.text("#stop") == "Sent, not confirmed")
+        assert "press the button in the cabinet" in browser.text("#stop-said")
+        browser.picture("stop-not-confirmed")
+    finally:
+        os.kill(browser.station.pid, signal.SIGCONT)
+    browser.wait(lambda: browser.text("#stop") == "Stopped")
+    browser.wait(lambda: not browser.text("#stop-said"))
+    browser.touch("#clear-stop")
+    browser.wait(lambda: browser.text("#stop") == "Stop all" and not browser.is_stale())
 
 
-def _why(browser: Browser, gun: int) -> str:
-    if not browser.find(f"#gun-{gun} details p").is_displayed():
-        browser.find(f"#gun-{gun} summary").click()
-    time.sleep(0.3)
-    return browser.text(f"#gun-{gun} details p")
+def test_hours_energy_sessions_and_events_come_from_the_journal(browser: Browser) -> None:
+    browser.open("panel", tab="history")
+    browser.wait(
+        lambda: browser.run("return document.querySelectorAll('#curves canvas').length") == 6
+    )
+    browser.wait(lambda: len(browser.text("#energy").splitlines()) == 2)
+    assert (
+        browser.text("#energy").splitlines()[0] == "day gun 1 gun 2 gun 3 gun 4 gun 5 gun 6 total"
+    )
+    assert len(browser.text("#sessions").splitlines()) > 1
+    browser.touch("#ranges label")
+    browser.wait(
+        lambda: browser.run("return document.querySelectorAll('#curves canvas').length") == 6
+    )
+    browser.picture("history")
+    browser.tab("events")
+    browser.wait(lambda: browser.text("#found"))
+    browser.find("#events-words").send_keys("IS CLEARED")
+    browser.touch("#events-form button")
+    browser.wait(
+        lambda: all("is cleared" in row for row in browser.text("#found").splitlines()[1:])
+    )
+    with urllib.request.urlopen(f"{browser.page}api/events.csv?words=cleared") as answer:
+        table = answer.read().decode().splitlines()
+    assert table[0] == "time,zone,severity,kind,text"
+    assert all("cleared" in line for line in table[1:])
+    assert "no-such-word" not in browser.text("#found")
+    browser.find("#events-words").send_keys(" no-such-word")
+    browser.touch("#events-form button")
+    browser.wait(lambda: browser.text("#events-said") == "Nothing found.")
+
+
+def test_a_slider_moves_power_by_the_keyboard_and_a_weld_is_refused_beside_its_button(
+    browser: Browser,
+) -> None:
+    browser.open("desk", tab="service")
+    for module in range(1, 10):  # whichever of them closes first
+        browser.inject_by_hand("weld", f"4:{module}")
+    browser.tab("guns")
+    browser.find("#gun-4 input").send_keys(Keys.END)
+    browser.wait(lambda: browser.text("#gun-4 .power") == "240 kW")
+    assert browser.state()["guns"][3]["demand_kw"] == 240
+    browser.touch("#gun-4 summary")
+    browser.wait(lambda: "Gun 4 asks for 240 kW" in browser.text("#gun-4 details p"))
+    browser.find("#gun-4 input").send_keys(Keys.HOME)
+    browser.wait(lambda: re.search(r"contactor 4:\d is welded", browser.text("#status")))
+    assert "welded" in browser.find("#matrix-table").get_attribute("textContent")
+    browser.picture("weld")
+    browser.tab("faults")
+    browser.touch(".fault .clear")
+    browser.wait(lambda: "Refused: contactor 4:" in browser.text(".fault .answer"))
+    browser.tab("service")
+    browser.find("#let-go").click()
+
+
+def test_a_hidden_page_gives_its_connection_back_and_is_told_what_it_missed(
+    browser: Browser,
+) -> None:
+    browser.open("desk")
+    hide = (
+        "Object.defineProperty(document, 'hidden', { configurable: true, value: arguments[0] });"
+        " document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    browser.run(
+        "window.asked = []; const go = window.fetch; window.fetch = (path, how) => {"
+        " window.asked.push([path, how.headers]); return go(path, how) }"
+    )
+    browser.run(hide, True)
+    browser.wait(browser.is_stale)
+    assert browser.run("return window.asked") == []
+    browser.run(hide, False)
+    browser.wait(lambda: not browser.is_stale())
+    ((path, headers),) = browser.run("return window.asked")
+    assert path == "api/stream"
+    assert re.fullmatch(r"\d+-\d+\.\d{3}", headers["last-event-id"])
+
+
+TASKS: dict[str, tuple[tuple[str, ...], Callable[[Browser], object]]] = {
+    "find why gun 3 gets what it gets": (
+        ("#gun-3 summary",),
+        lambda browser: "Gun 3 asks for" in browser.text("#gun-3 details p"),
+    ),
+    "see which module feeds which gun": (
+        ("nav [href='#matrix']",),
+        lambda browser: browser.find("#matrix svg").is_displayed(),
+    ),
+    "see what a fault costs": (
+        ("#status",),
+        lambda browser: browser.run("return document.body.dataset.tab") == "faults",
+    ),
+    "see when RESET was tested": (
+        ("nav [href='#faults']",),
+        lambda browser: "RESET not tested" in browser.text("#chain"),
+    ),
+    "see today's energy of gun 2": (
+        ("nav [href='#history']",),
+        lambda browser: "gun 2" in browser.text("#energy"),
+    ),
+    "see the last week of gun 4": (
+        ("nav [href='#history']", "#ranges label:last-child"),
+        lambda browser: len(browser.driver.find_elements("css selector", "#curves canvas")) == 6,
+    ),
+    "find what was critical": (
+        ("nav [href='#events']", "#events-severity option:last-child", "#events-form button"),
+        lambda browser: "stopped, as told" in browser.text("#found"),
+    ),
+    "take PM4 out": (
+        ("nav [href='#service']", "#module-controls [data-id='4'] .switch"),
+        lambda browser: not browser.state()["modules"][3]["in_service"],
+    ),
+    "stop everything and go on": (
+        ("#stop", "#clear-stop"),
+        lambda browser: browser.text("#stop") == "Stop all" and not browser.state()["stopped"],
+    ),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_technicians_task_takes_three_touches_at_most(browser: Browser, task: str) -> None:
+    browser.open("panel")
+    touches, done = TASKS[task]
+    for selector in touches:
+        browser.wait(lambda selector=selector: browser.find(selector).is_displayed())
+        browser.touch(selector)
+    browser.wait(lambda: done(browser))
+    assert browser.touches <= 3
+    browser.ask("PUT", "/modules/4/service", {"in_service": True})
+
+
+def test_a_date_that_is_entered_is_the_stations(browser: Browser) -> None:
+    browser.open("desk")
+    script = (
+        "const done = arguments[0]; import('./messages.js').then((m) => {"
+        " m.keep_zone('Pacific/Auckland'); done([m.unix_of('2026-11-30T12:00'), m.zone_name(),"
+        " m.unix_of('2026-06-30T12:00')]); m.keep_zone('UTC') })"
+    )
+    summer, zone, winter = browser.driver.execute_async_script(script)
+    assert (summer, zone, winter) == (1_795_993_200, "Pacific/Auckland", 1_782_777_600)
+
+
+def test_the_page_speaks_german_and_has_words_for_everything(browser: Browser) -> None:
+    browser.open("phone", language="de")
+    assert browser.text("nav").split()[:3] == ["Stecker", "Matrix", "Störungen"]
+    assert browser.find("html").get_attribute("lang") == "de"
+    browser.picture("german")
+    script = (
+        "const done = arguments[0]; import('./messages.js').then((m) =>"
+        " done(m.LANGUAGES.map((one) => Object.keys(m.words_of(one)))))"
+    )
+    english, german = map(set, browser.driver.execute_async_script(script))
+    assert english == german
+    sources = "".join(
+        path.read_text(encoding="utf-8")
+        for pattern in ("*.js", "*.html")
+        for path in DASHBOARD.glob(pattern)
+        if "uPlot" not in path.name and path.name != "messages.js"
+    )
+    used = set(re.findall(r"""\bt\("([\w. -]+)"|data-t(?:-label)?="([\w. -]+)\"""", sources))
+    assert {name for pair in used for name in pair if name} <= english

@@ -50,12 +50,19 @@ class Kind(NamedTuple):
     """What it takes out, for a person."""
     cleared: str
     """How it is cleared, for a person."""
+    severity: Literal["critical", "serious", "minor"] = "serious"
+    """Critical: nobody is served. Serious: something does not switch as it must. Minor: it only
+    takes power away."""
+    to_do: str = ""
+    """What a person at the station does about it, before it is cleared."""
 
 
 _MODULE_OUT = "the module serves nobody"
 _ALL_OFF = "every offer falls to 0, every module goes off, every contactor opens"
 _CLEAR_CONTACTOR = f"repair it; once it follows its command: `verified-alloc clear {CONTACTOR}`"
 _CLEAR_MODULE = f"once it obeys: `verified-alloc clear {MODULE}`"
+_AFTER = "Then clear it"
+_CONTACTOR_SEEN = f"{_AFTER}, once its auxiliary contact follows the command."
 
 KINDS: Mapping[str, Kind] = {
     "welded": Kind(
@@ -64,6 +71,9 @@ KINDS: Mapping[str, Kind] = {
         "contactor {gun}:{module} is welded",
         "the module serves only this gun; two welds of a module take out it and both guns",
         _CLEAR_CONTACTOR,
+        "serious",
+        "Switch off, lock out and replace contactor {gun}:{module}; look at its auxiliary contact"
+        f" too. {_CONTACTOR_SEEN}",
     ),
     "failed_open": Kind(
         "contactor",
@@ -71,9 +81,19 @@ KINDS: Mapping[str, Kind] = {
         "contactor {gun}:{module} failed open",
         "the module does not serve this gun; where it was found welded too, nobody",
         _CLEAR_CONTACTOR,
+        "minor",
+        "Switch off, lock out and check coil, coil driver and auxiliary contact of contactor"
+        f" {{gun}}:{{module}}. {_CONTACTOR_SEEN}",
     ),
     "dead": Kind(
-        "module", MODULE, "module {module} does not report on", _MODULE_OUT, _CLEAR_MODULE
+        "module",
+        MODULE,
+        "module {module} does not report on",
+        _MODULE_OUT,
+        _CLEAR_MODULE,
+        "minor",
+        "Check the supply, the enable line and the status line of module {module}, or replace it."
+        f" {_AFTER}.",
     ),
     "stuck_on": Kind(
         "contactor",
@@ -81,6 +101,9 @@ KINDS: Mapping[str, Kind] = {
         "module {module} does not switch off; gun {gun} is locked",
         "the module serves nobody, and the gun is out",
         _CLEAR_MODULE,
+        "serious",
+        "Switch off the supply of module {module}: it feeds gun {gun} though told not to. Check its"
+        f" enable and status lines. {_AFTER}, once it reads off.",
     ),
     "expander_lost": Kind(
         "expander",
@@ -88,6 +111,9 @@ KINDS: Mapping[str, Kind] = {
         "expanders {output} and {feedback} are lost; their modules are out until that is cleared",
         "the modules with a contactor on it serve nobody",
         f"once it answers and its modules are off: `verified-alloc clear {EXPANDER}`",
+        "serious",
+        "Check the supply and the bus of expanders {output} and {feedback}; their modules may be"
+        f" sound. {_AFTER}, once both answer.",
     ),
     "runs_on": Kind(
         "module",
@@ -95,6 +121,9 @@ KINDS: Mapping[str, Kind] = {
         "module {module} reports on although it is disabled",
         _MODULE_OUT,
         f"once it reads off: `verified-alloc clear {MODULE}`",
+        "serious",
+        "Switch off the supply of module {module} and check its enable and status lines."
+        f" {_AFTER}, once it reads off.",
     ),
     "enable_high": Kind(
         "module",
@@ -102,6 +131,9 @@ KINDS: Mapping[str, Kind] = {
         "the enable line of module {module} is held high; everything is off until that is cleared",
         _ALL_OFF,
         f"once the line is free: `verified-alloc clear {MODULE}`",
+        "critical",
+        "Find what holds the enable line of module {module} high: its wire, its driver, a jumper."
+        f" {_AFTER}.",
     ),
     "emergency_stop": Kind(
         "station",
@@ -109,6 +141,8 @@ KINDS: Mapping[str, Kind] = {
         "emergency stop; everything is off until that is cleared",
         _ALL_OFF,
         f"release the button: `verified-alloc clear {STOP}`",
+        "critical",
+        f"Find out who pressed the button and why, then release it. {_AFTER}.",
     ),
     "stopped": Kind(
         "station",
@@ -116,6 +150,8 @@ KINDS: Mapping[str, Kind] = {
         "stopped as told; everything is off until that is cleared",
         _ALL_OFF,
         f"`verified-alloc clear {STOP}`",
+        "critical",
+        f"Find out who stopped the station and why. {_AFTER}.",
     ),
     "gun_out": Kind(
         "gun",
@@ -158,6 +194,11 @@ def name_of(station: Station, fault: Fault) -> str:
 def cleared_by(station: Station, fault: Fault) -> str:
     """How it is cleared, for a person."""
     return _filled(KINDS[fault.kind].cleared, station, fault)
+
+
+def to_do_about(station: Station, fault: Fault) -> str:
+    """What a person at the station does about it."""
+    return _filled(KINDS[fault.kind].to_do, station, fault)
 
 
 def _filled(template: str, station: Station, fault: Fault) -> str:

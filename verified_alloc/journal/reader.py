@@ -125,8 +125,8 @@ def read_journal(path: str | Path) -> Recorded:
     clocks: dict[int, tuple[int, int]] = {}
     lasts_ms: dict[int, int] = {}
     stations: dict[int, Station] = {}
-    for part in _parts(path):
-        with _opened(part) as database:
+    for part in parts_of(path):
+        with opened(part) as database:
             for number, tables in database.execute("SELECT run, station FROM run"):
                 stations[number] = _station(part, tables)
             for number, at_ms, unix_ms in database.execute("SELECT * FROM clock"):
@@ -155,8 +155,8 @@ def read_journal(path: str | Path) -> Recorded:
 def operations_so_far(path: Path) -> dict[Pair, int]:
     """Makes and breaks of every contactor in its life, as far as the journal has seen it."""
     counted: dict[Pair, int] = {}
-    for part in _parts(path):
-        with _opened(part) as database:
+    for part in parts_of(path):
+        with opened(part) as database:
             for gun, module, operations in database.execute(
                 "SELECT gun, module, max(operations) FROM wear GROUP BY gun, module"
             ):
@@ -168,8 +168,8 @@ def latest(path: str | Path, count: int) -> list[Happening]:
     """The newest entries for people, newest first."""
     path = Path(path)
     found: set[Happening] = set()
-    for part in reversed(_parts(path)):
-        with _opened(part) as database:
+    for part in reversed(parts_of(path)):
+        with opened(part) as database:
             found.update(
                 Happening(*row)
                 for table, kind, text in (
@@ -189,7 +189,8 @@ def latest(path: str | Path, count: int) -> list[Happening]:
     return nlargest(count, found)
 
 
-def _parts(path: Path) -> list[Path]:
+def parts_of(path: Path) -> list[Path]:
+    """The files of this journal, oldest first. `BadInput` if there is none."""
     if not path.is_file():
         reason = "is no file" if path.exists() else "is not there"
         raise BadInput(f"journal {path}: {reason}; allowed is one that run --journal has written")
@@ -197,7 +198,8 @@ def _parts(path: Path) -> list[Path]:
 
 
 @contextmanager
-def _opened(part: Path) -> Iterator[sqlite3.Connection]:
+def opened(part: Path) -> Iterator[sqlite3.Connection]:
+    """One of them, to be read only. `BadInput` where that cannot be."""
     try:
         uri = f"file:{quote(str(part.absolute()))}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True)) as database:
@@ -219,8 +221,8 @@ def _refused(path: Path, what: str) -> BadInput:
 def _rows(path: Path, table: str, run: int) -> Iterator[Values]:
     """The rows of one run, each once: a part opens with rows that an older one may hold too."""
     newest_ms: dict[object, int] = {}
-    for part in _parts(path):
-        with _opened(part) as database:
+    for part in parts_of(path):
+        with opened(part) as database:
             for row in database.execute(f"SELECT * FROM {table} WHERE run = ?", (run,)):
                 about, at_ms = identity(table, row), row[1]
                 if at_ms > newest_ms.get(about, -1):

@@ -96,7 +96,7 @@ def checked(options: RunOptions) -> RunPlan:
         check_journal(journal_path)
     serving = live and options.service and can_serve(options.http)
     service = replace(station.service, http=options.http or station.service.http)
-    wanted = settings(service, station.name) if serving else None
+    wanted = settings(service, station.name)._replace(journal=journal_path) if serving else None
     charger = simulated_charger(station, pace, options.seed) if simulated else None
     if charger is not None:
         for injection in injections:

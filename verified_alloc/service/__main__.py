@@ -35,7 +35,7 @@ async def serve(
 
     link = ScanLink(end)
     explainer = Explainer(station)
-    views = Views(station, proof, simulated, explainer)
+    views = Views(station, proof, simulated, explainer, settings.journal is not None)
     tasks = [asyncio.create_task(link.live())]
     if settings.broker is not None:
         from verified_alloc.service.mqtt import speak

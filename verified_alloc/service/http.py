@@ -8,6 +8,7 @@ from fastapi.staticfiles import StaticFiles
 
 from verified_alloc.service.explainer import Explainer
 from verified_alloc.service.http_orders import orders_router
+from verified_alloc.service.http_past import past_router
 from verified_alloc.service.http_refusals import ALWAYS, refuse_in_one_line
 from verified_alloc.service.http_stream import Past
 from verified_alloc.service.http_views import views_router
@@ -44,6 +45,7 @@ def application(
     )
     app.include_router(views_router(station, link, views, past, explainer))
     app.include_router(orders_router(station, link, views))
+    app.include_router(past_router(station, settings.journal, link, views))
     refuse_in_one_line(app, link)
 
     @app.middleware("http")

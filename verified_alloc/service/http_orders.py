@@ -113,9 +113,16 @@ def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
     )
     async def delete_fault(fault: FaultId) -> Done:
         """Clear a latched fault whose cause is gone: refused while it is visible."""
-        if fault not in {one.id for one in views.faults(seen(link).state.latched)}:
+        if fault not in views.latched_by_name(seen(link).state.latched):
             raise HTTPException(404, f"fault {fault!r}: allowed is the id of a latched fault")
         return await order("clear", fault=fault)
+
+    @router.post("/api/faults/{fault}/acknowledgement", responses=NO_SUCH | REFUSED)
+    async def post_fault_acknowledgement(fault: FaultId) -> Done:
+        """Somebody has seen this fault. It stands until it is cleared."""
+        if fault not in views.latched_by_name(seen(link).state.latched):
+            raise HTTPException(404, f"fault {fault!r}: allowed is the id of a latched fault")
+        return await order("acknowledge_fault", fault=fault)
 
     @router.post("/api/emergency-stop", responses=REFUSED)
     async def post_emergency_stop() -> Done:

@@ -2,13 +2,14 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Header, HTTPException
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from verified_alloc.service.explainer import Explainer
 from verified_alloc.service.http_refusals import NO_SUCH, Number, known, seen
-from verified_alloc.service.http_stream import Past, Stream
+from verified_alloc.service.http_stream import Past, Stream, gzipped
 from verified_alloc.service.metrics import Metrics
 from verified_alloc.service.models import (
     Assignment,
@@ -81,7 +82,7 @@ def views_router(
     @router.get("/api/faults")
     async def get_faults() -> list[FaultView]:
         """Every latched fault."""
-        return views.faults(seen(link).state.latched)
+        return views.faults(seen(link))
 
     @router.get("/api/proof-tests")
     async def get_proof_tests() -> list[ProofTestView]:
@@ -117,17 +118,28 @@ def views_router(
         response_class=Response,
         responses={
             200: {
-                "description": "Server-sent events: `state` with a StateView, at most ten a second;"
+                "description": "Server-sent events: `state` with a StateView, then `changes`: a"
+                " JSON merge patch (RFC 7396) to it, with its lists as objects by gun, module,"
+                " gun:module, id, test or number; at most ten a second, one a second at rest."
                 " `lost` once a second while nobody knows the state",
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             }
         },
     )
-    async def get_stream() -> Response:
-        """The live state."""
+    async def get_stream(
+        whole: bool = False,
+        last_event_id: Annotated[str | None, Header(max_length=60)] = None,
+        accept_encoding: Annotated[str, Header()] = "",
+    ) -> Response:
+        """The live state: whole once, then what changes. Who comes back with `Last-Event-ID` soon
+        enough is told what has changed since; `whole` has the whole state each time."""
         if stream.clients >= STREAMS:
             raise HTTPException(503, f"too many streams: allowed are {STREAMS}")
-        return StreamingResponse(stream.events(), media_type="text/event-stream")
+        events = stream.events(whole, last_event_id)
+        if "gzip" not in accept_encoding:
+            return StreamingResponse(events, media_type="text/event-stream")
+        packed = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        return StreamingResponse(gzipped(events), headers=packed, media_type="text/event-stream")
 
     @router.get(
         "/metrics",

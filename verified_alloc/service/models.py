@@ -190,6 +190,10 @@ class ModuleView(_Model):
     feeds: int | None
     in_service: bool
     usable: bool = Field(description="no fault and in service")
+    condition: Literal["usable", "out of service", "failed", "expander lost"] = Field(
+        description="expander lost: the module may be sound, but nobody can read or switch its"
+        " contactors"
+    )
 
 
 class ContactorView(_Model):
@@ -207,11 +211,28 @@ class ContactorView(_Model):
     )
 
 
+class FaultCost(_Model):
+    """What a fault takes from a gun."""
+
+    gun: int
+    kw: float = Field(description="of its capability, as if this fault alone were cleared")
+
+
 class FaultView(_Model):
     """A latched fault; it is cleared by its id."""
 
     id: str = Field(examples=["contactor-2:1", "module-3", "expander-0x22", "emergency-stop"])
     text: str
+    severity: Literal["critical", "serious", "minor"] = Field(
+        description="critical: nobody is served; serious: something does not switch as it must;"
+        " minor: it only takes power away"
+    )
+    since_s: float | None = Field(description="null: it stood before the start")
+    costs: list[FaultCost] = Field(description="the guns that could be given less because of it")
+    costs_kw: float = Field(description="of what all modules together could give")
+    effect: str
+    to_do: str = Field(description="what a person does about it before it is cleared")
+    acknowledged_s: float | None = Field(description="when somebody has seen it; null: nobody yet")
 
 
 class ProofTestView(_Model):
@@ -320,6 +341,8 @@ class StationView(_Model):
     offer_lead_ms: int
     demand_timeout_s: int
     started_s: float
+    zone: str = Field(description="the time zone of the station's machine", examples=["Etc/UTC"])
+    history: bool = Field(description="a journal is kept, so that there are hours to look back on")
 
 
 class StateView(_Model):
@@ -340,6 +363,7 @@ class StateView(_Model):
     assignment: Assignment
     site_limit: SiteLimitView
     offer_lifetime_ms: int
+    alarms: list[str] = Field(description="what is out of order and ends by itself")
     why: list[str] = Field(description="about the station as a whole")
     notes: list[NoteView] = Field(description="the latest, oldest first")
 
@@ -350,3 +374,45 @@ class Health(_Model):
     healthy: bool = Field(description="false: only a restart can help")
     verified: bool = Field(description="what the latest scan wrote was read back")
     said: str
+
+
+class PowerHistory(_Model):
+    """Mean power of each gun over time: what it was offered, as far as modules fed it."""
+
+    start_s: float = Field(description="of the first step")
+    step_s: int
+    kw: list[list[float]] = Field(description="by step and gun, gun 1 first")
+    complete: bool = Field(description="false: the journal is still being read; ask again")
+
+
+class DayEnergy(_Model):
+    """What the guns were given in a day of the station's zone."""
+
+    date: str = Field(examples=["2026-11-30"])
+    kwh: list[float] = Field(description="gun 1 first")
+
+
+class SessionView(_Model):
+    """From a gun's first demand to its last."""
+
+    gun: int
+    start_s: float
+    end_s: float | None = Field(description="null: it is under way")
+    kwh: float
+    most_kw: float
+
+
+class EventView(_Model):
+    """Something that happened, from the journal."""
+
+    at_s: float
+    kind: Literal["decision", "report", "fault", "exposure", "violation"]
+    severity: Literal["info", "warning", "critical"]
+    text: str
+
+
+class Events(_Model):
+    """The newest that were asked for, newest first."""
+
+    events: list[EventView]
+    complete: bool = Field(description="false: there are older ones that were not looked at")

@@ -30,6 +30,7 @@ from verified_alloc.control.state import State
 from verified_alloc.control.trace_player import Player
 from verified_alloc.decide.demand import check_gun, watts
 from verified_alloc.errors import BadInput, shown
+from verified_alloc.service.fault_history import FaultHistory
 from verified_alloc.service.felt import Felt
 from verified_alloc.service.log import OncePerKind
 from verified_alloc.service.order_models import ALIVE, read
@@ -73,6 +74,7 @@ class Orders:
         self._assigned_s = self._started_s
         self._modules: object = None
         self._felt = Felt(len(self._station.guns))
+        self._fault_history = FaultHistory(station)
         self._late_counts = [0] * (len(LATENESS_BOUNDS_MS) + 1)
         self._late_ms = self._most_late_ms = self._sum_late_ms = 0.0
         self._notes: deque[Note] = deque(maxlen=NOTES_KEPT)
@@ -113,6 +115,7 @@ class Orders:
             self._assignment += 1
             self._assigned_s = time.time()
         self._felt.watch(state)
+        self._fault_history.watch(state.latched, time.time())
         self._give_back(state)
         if self._at_work().faults.settled:
             self._answers.extend(self._unkept)
@@ -131,6 +134,7 @@ class Orders:
             state.testing,
             self._assignment,
             self._noted,
+            len(self._fault_history.acknowledged_s),
         )
         now_s = time.monotonic()
         due = showing != self._shown or now_s - self._shown_s >= SHOWN_EVERY_S
@@ -158,6 +162,8 @@ class Orders:
                 tuple(self._late_counts), self._sum_late_ms, self._late_ms, self._most_late_ms
             ),
             notes=tuple(self._notes),
+            fault_since_s=self._fault_history.since_s,
+            acknowledged_s=self._fault_history.acknowledged_s,
         )
 
     def _count_lateness(self, late_ms: float) -> None:
@@ -276,6 +282,11 @@ class Orders:
         controller.report(f"{name} is cleared, as told")
         return f"{name} is cleared"
 
+    def _acknowledge_fault(self, order: Mapping[str, Any]) -> str:
+        said = self._fault_history.acknowledge(str(order.get("fault")), time.time())
+        self._at_work().report(said)
+        return said
+
     def _emergency_stop(self, _: Mapping[str, Any]) -> str:
         self._at_work().stop_all()
         self._at_work().report("stopped, as told")
@@ -308,6 +319,7 @@ _ORDERS: Mapping[str, Callable[[Orders, Mapping[str, Any]], str]] = {
     "take_out": Orders._take_out,
     "site_limit": Orders._site_limit,
     "clear": Orders._clear,
+    "acknowledge_fault": Orders._acknowledge_fault,
     "emergency_stop": Orders._emergency_stop,
     "inject": Orders._inject,
 }

@@ -48,6 +48,8 @@ class Settings(NamedTuple):
     public_name: str | None = None
     """and the HOST[:PORT] that browsers know it by."""
     broker: Broker | None = None
+    journal: Path | None = None
+    """Where the past is read."""
 
 
 def settings(config: ServiceConfig, station: str) -> Settings:

@@ -1,7 +1,9 @@
 """What the scan shows to the service process."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from verified_alloc.control.fault_kinds import Fault
 from verified_alloc.control.state import State
 
 LATENESS_BOUNDS_MS = tuple(round(0.05 * 1.4**step, 3) for step in range(30))
@@ -53,3 +55,7 @@ class Snapshot(NamedTuple):
     """By gun, what its simulated vehicle draws; None on real wires, where nobody measures it."""
     lateness: Lateness
     notes: tuple[Note, ...]
+    fault_since_s: Mapping[Fault, float | None] = {}
+    """Unix time since when each latched fault stands; None: since before the start."""
+    acknowledged_s: Mapping[str, float] = {}
+    """When somebody has seen a fault, by the name that it is cleared by."""

@@ -2,14 +2,24 @@
 
 from importlib.metadata import version
 from itertools import chain
+from typing import Literal
 
-from verified_alloc.control.fault_kinds import Fault, in_order, name_of, sentence_of
+from verified_alloc.control.fault_kinds import (
+    KINDS,
+    Fault,
+    in_order,
+    name_of,
+    sentence_of,
+    to_do_about,
+)
 from verified_alloc.service.explainer import Explainer
+from verified_alloc.service.fault_costs import capability_w, cost_w, lost_modules
 from verified_alloc.service.models import (
     AssignedGun,
     Assignment,
     ContactorView,
     Decision,
+    FaultCost,
     FaultView,
     GunView,
     ModuleView,
@@ -23,18 +33,31 @@ from verified_alloc.service.models import (
     StationView,
 )
 from verified_alloc.service.snapshot import Snapshot
-from verified_alloc.station.faults import usable_after
+from verified_alloc.service.zone import zone
 from verified_alloc.station.model import Station
+
+Condition = Literal["usable", "out of service", "failed", "expander lost"]
+SEVERITIES = ("critical", "serious", "minor")
+MODULES_OWN = {"dead", "stuck_on", "runs_on", "enable_high"}
 
 
 class Views:
     """Paints what was seen of one station, with the explanations that are known."""
 
-    def __init__(self, station: Station, proof: str, simulated: bool, explainer: Explainer) -> None:
+    def __init__(
+        self,
+        station: Station,
+        proof: str,
+        simulated: bool,
+        explainer: Explainer,
+        history: bool = False,
+    ) -> None:
         self._station = station
         self._explainer = explainer
         self._proof = proof
         self._simulated = simulated
+        self._history = history
+        self.zone = zone()
         self.version = version("verified-alloc")
         self.mqtt_trouble = ""
         """Why nothing is told or heard by MQTT, if it is for people to see to."""
@@ -56,11 +79,14 @@ class Views:
             offer_lead_ms=station.timing.offer_lead_ms,
             demand_timeout_s=station.timing.demand_timeout_s,
             started_s=started_s,
+            zone=self.zone,
+            history=self._history,
         )
 
     def state(self, seen: Snapshot, healthy: bool) -> StateView:
         """Everything."""
         state = seen.state
+        alarms = [*state.alarms, *filter(None, (self.mqtt_trouble,))]
         return StateView(
             sequence=seen.scans,
             at_s=seen.at_s,
@@ -78,22 +104,20 @@ class Views:
             guns=self.guns(seen),
             modules=self.modules(seen),
             contactors=self.contactors(seen),
-            faults=self.faults(seen.state.latched),
+            faults=self.faults(seen),
             proof_tests=self.proof_tests(seen),
             assignment=self.assignment(seen),
             site_limit=self.site_limit(seen),
             offer_lifetime_ms=self._station.timing.offer_lead_ms,
-            why=[
-                *state.alarms,
-                *filter(None, (self.mqtt_trouble,)),
-                *self._explainer.why(seen).station,
-            ],
+            alarms=alarms,
+            why=[*alarms, *self._explainer.why(seen).station],
             notes=[NoteView(**note._asdict()) for note in seen.notes],
         )
 
     def guns(self, seen: Snapshot) -> list[GunView]:
         """Every gun."""
         state, explained = seen.state, self._explainer.why(seen)
+        capable_w = self._capability_w(seen)
         views = []
         for gun in self._station.guns:
             place = gun.id - 1
@@ -106,7 +130,7 @@ class Views:
                     maximum_kw=gun.max_power_w / 1000,
                     demand_kw=state.demand_w[place] / 1000,
                     stale=gun.id in state.stale,
-                    capability_kw=self._capability_w(seen, gun.id) / 1000,
+                    capability_kw=capable_w[place] / 1000,
                     granted_kw=state.allocation.delivered_w[gun.id] / 1000,
                     offer_kw=state.offer_w[place] / 1000,
                     live_kw=self._power_w(live) / 1000,
@@ -120,7 +144,7 @@ class Views:
                     kept=[] if kept is None else list(kept.modules),
                     kept_until_s=None
                     if kept is None
-                    else seen.at_s + (kept.until_ms - state.at_ms) / 1000,
+                    else round(seen.at_s + (kept.until_ms - state.at_ms) / 1000),
                     why=list(explained.guns[gun.id]),
                 )
             )
@@ -128,6 +152,22 @@ class Views:
 
     def modules(self, seen: Snapshot) -> list[ModuleView]:
         """Every power module."""
+        out = seen.state.faults.modules
+        latched = seen.state.latched
+        lost = lost_modules(self._station, latched)
+
+        def condition(module: int) -> Condition:
+            of_it = [one for one in latched if one.module == module]
+            kinds = {one.kind for one in of_it}
+            pairs = [
+                (one.gun, one.module) for one in of_it if one.kind in ("welded", "failed_open")
+            ]
+            if "module_out" in kinds:
+                return "out of service"
+            if kinds & MODULES_OWN or len(pairs) > len(set(pairs)):  # its contact lied both ways
+                return "failed"
+            return "expander lost" if module in out or lost[module - 1] else "usable"
+
         holder = _by_module(seen.state.allocation.modules)
         feeding = _by_module(dict(enumerate(seen.state.live, start=1)))
         return [
@@ -137,7 +177,8 @@ class Views:
                 assigned_to=holder.get(module.id),
                 feeds=feeding.get(module.id),
                 in_service=Fault("module_out", module=module.id) not in seen.state.latched,
-                usable=module.id not in seen.state.faults.modules,
+                usable=module.id not in out,
+                condition=condition(module.id),
             )
             for module in self._station.modules
         ]
@@ -167,14 +208,44 @@ class Views:
             for each in state.tests
         ]
 
-    def faults(self, latched: frozenset[Fault]) -> list[FaultView]:
+    def faults(self, seen: Snapshot) -> list[FaultView]:
         """Everything latched that is cleared by a name, each name once: not what was taken out of
         service."""
-        texts: dict[str, list[str]] = {}
+        station, state = self._station, seen.state
+        views = []
+        for name, faults in self.latched_by_name(state.latched).items():
+            guns_w, all_w = cost_w(
+                station, state.latched, frozenset(faults), state.inputs.site_limit_w
+            )
+            since_s = [seen.fault_since_s.get(fault) for fault in faults]
+            views.append(
+                FaultView(
+                    id=name,
+                    text="; ".join(sentence_of(station, fault) for fault in faults),
+                    severity=min(
+                        (KINDS[fault.kind].severity for fault in faults), key=SEVERITIES.index
+                    ),
+                    since_s=None if None in since_s else min(s for s in since_s if s is not None),
+                    costs=[
+                        FaultCost(gun=gun, kw=lost_w / 1000)
+                        for gun, lost_w in enumerate(guns_w, start=1)
+                        if lost_w > 0
+                    ],
+                    costs_kw=all_w / 1000,
+                    effect="; ".join(dict.fromkeys(KINDS[fault.kind].effect for fault in faults)),
+                    to_do=" ".join(dict.fromkeys(to_do_about(station, fault) for fault in faults)),
+                    acknowledged_s=seen.acknowledged_s.get(name),
+                )
+            )
+        return views
+
+    def latched_by_name(self, latched: frozenset[Fault]) -> dict[str, list[Fault]]:
+        """The faults by what they are cleared by."""
+        named: dict[str, list[Fault]] = {}
         for fault in in_order(latched):
             if name := name_of(self._station, fault):
-                texts.setdefault(name, []).append(sentence_of(self._station, fault))
-        return [FaultView(id=name, text="; ".join(those)) for name, those in texts.items()]
+                named.setdefault(name, []).append(fault)
+        return named
 
     def assignment(self, seen: Snapshot) -> Assignment:
         """Which modules are to feed which gun."""
@@ -226,15 +297,14 @@ class Views:
             told=seen.limit_order,
         )
 
-    def _capability_w(self, seen: Snapshot, gun: int) -> int:
+    def _capability_w(self, seen: Snapshot) -> list[int]:
+        """By gun, what it could be given as things are, were nobody else there."""
         state = seen.state
-        left = usable_after(self._station, state.faults)
-        if state.stopped or gun in state.locked or not left.in_service[gun - 1]:
-            return 0
-        usable = [m for m, can in enumerate(left.usable[gun - 1], start=1) if can]
-        limit_w = state.inputs.site_limit_w
-        most_w = min(self._station.gun_max_w[gun - 1], self._power_w(usable))
-        return most_w if limit_w is None else min(most_w, limit_w)
+        alone_w = capability_w(self._station, state.faults, state.inputs.site_limit_w)
+        return [
+            0 if state.stopped or gun in state.locked else power_w
+            for gun, power_w in enumerate(alone_w, start=1)
+        ]
 
     def _power_w(self, modules: "list[int] | tuple[int, ...]") -> int:
         return sum(self._station.module_power_w[module - 1] for module in modules)

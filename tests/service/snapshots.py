@@ -1,0 +1,26 @@
+"""What the scan shows to the service process, made up around one state."""
+
+from typing import Any
+
+from verified_alloc.control.state import State
+from verified_alloc.service.snapshot import Lateness, Snapshot
+
+
+def snapshot_of(state: State, **changed: Any) -> Snapshot:
+    seen = Snapshot(
+        at_s=0,
+        started_s=0,
+        scans=1,
+        unverified=0,
+        ending=False,
+        state=state,
+        assignment=1,
+        assigned_s=0,
+        limit_order=None,
+        fell_to_0=(0,) * 6,
+        operations_an_hour=(0,) * 6,
+        drawn_w=None,
+        lateness=Lateness((0,) * 31, 0, 0, 0),
+        notes=(),
+    )
+    return seen._replace(**changed)

@@ -1,0 +1,78 @@
+// What is wrong: in the header in a line, and each fault with its time, its cost and its remedy.
+
+import { by, el, keyed, set, unless_same } from "./elements.js";
+import { order } from "./link.js";
+import { date_of, kw, moment_of, t } from "./messages.js";
+
+const NAMED = 2;
+
+/** Everything that is wrong, the worst first: how bad, and in which words. */
+export function problems(state) {
+  const found = [];
+  const some = (texts) => [...texts.slice(0, NAMED), ...(texts.length > NAMED ? [t("more", { n: texts.length - NAMED })] : [])].join("; ");
+  if (state.stopped) found.push(["bad", t("stopped")]);
+  if (!state.healthy) found.push(["bad", t("unverified")]);
+  if (state.phase === "ending") found.push(["bad", t("ending")]);
+  const faults = state.faults.filter(({ id }) => id !== "emergency-stop").map(({ text }) => text);
+  if (faults.length) found.push(["bad", t(faults.length > 1 ? "faults" : "fault", { n: faults.length, what: some(faults) })]);
+  for (const alarm of state.alarms) found.push(["bad", alarm]);
+  const out = [...state.guns.filter((gun) => !gun.in_service).map(({ gun }) => t("gun", { n: gun })),
+    ...state.modules.filter((module) => !module.in_service).map(({ module }) => `PM${module}`)];
+  if (out.length) found.push(["warn", t("out", { what: out.join(", ") })]);
+  const overdue = state.proof_tests.filter((test) => test.overdue).map(({ test }) => test);
+  if (overdue.length) found.push(["warn", t("overdue", { what: some(overdue) })]);
+  return found;
+}
+
+/** What the station and its guns could do more without it. */
+function costs_of({ costs, costs_kw }) {
+  const guns = Map.groupBy(costs, (cost) => cost.kw);
+  const said = [...(costs_kw ? [t("costs", { kw: kw(costs_kw) })] : []), ...[...guns].map(([power, those]) =>
+    t("costs-guns", { guns: those.map(({ gun }) => gun).join(", "), kw: kw(power) }))];
+  return said.length ? said.join(" ") : t("costs-nothing");
+}
+
+function fault_of({ id, text }) {
+  const answer = el("p", { class: "answer", role: "status" });
+  const send = (method, path) => () => order(method, `/faults/${encodeURIComponent(id)}${path}`, undefined, { place: answer });
+  const button = (kind, onclick) => el("button", { type: "button", class: kind, "aria-label": `${t(kind)}: ${text}`, onclick }, t(kind));
+  return el("li", { class: "fault" },
+    el("h3", {}, el("span", { class: "severity" }), el("span", { class: "text", lang: "en" })),
+    el("p", { class: "since" }), el("p", { class: "costs" }), el("p", { class: "to-do", lang: "en" }),
+    el("div", { class: "buttons" },
+      button("acknowledge", send("POST", "/acknowledgement")), button("clear", send("DELETE", "")), answer));
+}
+
+export function draw_faults(state) {
+  const worst = ["critical", "serious", "minor"];
+  const faults = state.faults.slice().sort((a, b) => worst.indexOf(a.severity) - worst.indexOf(b.severity));
+  keyed(by("faults"), faults, ({ id }) => id, fault_of, (one, fault) => {
+    const find = (selector) => one.querySelector(selector);
+    set(find(".severity"), t(fault.severity), { class: `severity ${fault.severity}` });
+    set(find(".text"), fault.text);
+    const seen = fault.acknowledged_s ? `, ${t("acknowledged", { when: date_of(fault.acknowledged_s) })}` : "";
+    set(find(".since"), (fault.since_s ? t("since", { when: moment_of(fault.since_s) }) : t("since-before")) + seen);
+    set(find(".costs"), costs_of(fault));
+    set(find(".to-do"), fault.to_do);
+    find(".acknowledge").hidden = Boolean(fault.acknowledged_s);
+  });
+  by("no-faults").hidden = faults.length > 0;
+  const count = state.faults.length;
+  set(by("fault-count"), count ? String(count) : "");
+}
+
+export function draw_chain({ proof_tests, at_s }) {
+  const next = (test) => test.under_way ? t("under-way") : test.due_s == null ? t("by-commission")
+    : test.due_s <= at_s ? t("now") : date_of(test.due_s);
+  const shown = proof_tests.map((test) => [test, next(test)]);
+  unless_same(by("chain"), shown, () => [
+    el("thead", {}, el("tr", {}, ...["test", "result", "last", "next"].map((head) => el("th", { scope: "col" }, t(head))))),
+    el("tbody", {}, ...shown.flatMap(([test, due]) => [
+      el("tr", {}, el("th", { scope: "row", lang: "en" }, test.test),
+        el("td", { class: test.verdict }, t(test.verdict === "failed" ? "verdict.failed" : test.verdict)),
+        el("td", {}, test.tested_s == null ? t("never") : date_of(test.tested_s)),
+        el("td", { class: test.overdue ? "overdue" : null }, due, test.overdue ? ` ${t("overdue-mark")}` : "")),
+      test.verdict === "failed" ? el("tr", { class: "why" }, el("td", { colspan: 4, lang: "en" }, test.said)) : null,
+    ]).filter((row) => row !== null)),
+  ]);
+}

@@ -1,0 +1,90 @@
+// What a person does to the station: guns and modules in and out of service, holds, the site limit;
+// how worn its contactors are; and, where it is simulated, what breaks.
+
+import { by, el, keyed, set, unless_same } from "./elements.js";
+import { let_go } from "./guns.js";
+import { order } from "./link.js";
+import { table } from "./matrix.js";
+import { kw, moment_of, span_of, t } from "./messages.js";
+
+const HOLD_S = 60;
+const BREAKS = ["weld", "failed-open", "late-release", "aux-stuck-closed", "aux-broken-wire", "module-dead", "module-stuck-on"];
+
+/** A row with buttons, and what was answered to them beside. */
+function row_of(name, buttons) {
+  const answer = el("p", { class: "answer", role: "status" });
+  return el("li", { class: "row" }, el("b", {}, name), el("span", { class: "how" }),
+    el("span", { class: "buttons" }, ...buttons.map(([kind, go]) => el("button", { type: "button", class: kind, onclick: () => go(answer) }))), answer);
+}
+
+const in_service = (path, now) => (place) => order("PUT", `${path}/service`, { in_service: now() }, { place });
+
+function draw_service(list, things, of, name, path, hold) {
+  keyed(list, things, of, (thing) => {
+    const row = row_of(name(thing), [["switch", in_service(path(thing), () => row.dataset.out === "true")],
+      ...(hold ? [["hold", (place) => row.dataset.held === "true" ? order("DELETE", `${path(thing)}/hold`, undefined, { place })
+        : order("PUT", `${path(thing)}/hold`, { seconds: HOLD_S }, { place })]] : [])]);
+    return row;
+  }, (row, thing) => {
+    const [out, held] = [!thing.in_service, thing.held_s > 0];
+    row.dataset.out = out;
+    row.dataset.held = held;
+    set(row.querySelector(".how"), t(out ? "out-of-service" : "in-service"), { class: `how${out ? " bad" : ""}` });
+    const label = (button, words) => set(row.querySelector(button), words, { "aria-label": `${words}: ${name(thing)}` });
+    label(".switch", t(out ? "put-back" : "take-out"));
+    if (hold) label(".hold", t(held ? "let-go" : "hold"));
+  });
+}
+
+function draw_limit({ site_limit, assignment, station }) {
+  const power = (value) => (value == null ? t("none") : kw(value));
+  set(by("limit-now"), t("limit-now", { now: power(site_limit.limit_kw), own: power(site_limit.own_kw) }));
+  const profile = site_limit.told?.profile;
+  unless_same(by("schedule"), profile ?? null, () => {
+    if (!profile) return [];
+    const { startSchedule, chargingSchedulePeriod } = profile.chargingSchedule;
+    const kind = profile.recurrencyKind ?? profile.chargingProfileKind;
+    const start = startSchedule ? moment_of(Date.parse(startSchedule) / 1000) : t("now");
+    return [el("caption", {}, t("schedule", { kind, start })), ...chargingSchedulePeriod.map((period) =>
+      el("tr", {}, el("th", { scope: "row" }, t("schedule-row", { after: span_of(period.startPeriod) })), el("td", {}, kw(period.limit / 1000))))];
+  });
+  const policy = station.policy;
+  set(by("policy"), `${t("policy-is", { policy })} ${t(`policy.${policy}`)}${assignment.fallback_from ? ` (${t("standing-in", { policy: assignment.policy, name: assignment.fallback_from })})` : ""}`);
+}
+
+function draw_wear(state) {
+  const counts = state.contactors.map((contactor) => contactor.operations);
+  const most = Math.max(1, ...counts);
+  unless_same(by("wear"), counts, () => table(state, (contactor) => el("td", {
+    style: contactor && `background:color-mix(in srgb, var(--accent) ${Math.round((40 * contactor.operations) / most)}%, transparent)`,
+  }, contactor ? String(contactor.operations) : "")));
+}
+
+export function draw_controls(state) {
+  draw_service(by("gun-controls"), state.guns, ({ gun }) => gun, ({ gun }) => t("Gun", { n: gun }), ({ gun }) => `/guns/${gun}`, true);
+  draw_service(by("module-controls"), state.modules, ({ module }) => module, ({ module }) => `PM${module}`, ({ module }) => `/modules/${module}`, false);
+  draw_limit(state);
+  draw_wear(state);
+}
+
+export function prepare_controls(state) {
+  by("simulation").hidden = !state.station.simulated;
+  const pairs = state.contactors.map(({ gun, module }) => `${gun}:${module}`);
+  const modules = state.modules.map(({ module }) => String(module));
+  const places = () => (by("fault-kind").value.startsWith("module") ? modules : pairs);
+  const offer = () => by("fault-place").replaceChildren(...places().map((place) => el("option", {}, place)));
+  by("fault-kind").replaceChildren(...BREAKS.map((kind) => el("option", { value: kind }, t(`break.${kind}`))));
+  by("fault-kind").onchange = offer;
+  offer();
+}
+
+by("limit-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  order("PUT", "/site-limit", { limit_kw: +by("limit-kw").value }, { place: by("limit-said") });
+});
+by("limit-remove").addEventListener("click", () => order("DELETE", "/site-limit", undefined, { place: by("limit-said") }));
+by("inject").addEventListener("submit", (event) => {
+  event.preventDefault();
+  order("POST", "/simulation/faults", { fault: `${by("fault-kind").value} ${by("fault-place").value}` });
+});
+by("let-go").addEventListener("click", let_go);
