@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from attack import broker, clock, disk
 from attack.attacks import ATTACKS
 from service.served import Served
 
@@ -20,6 +21,8 @@ def main() -> int:
             held &= outcome.held
             print(f"{attack.name}: {'held' if outcome.held else 'NOT HELD'}")
             print(f"    before  {attack.before}\n    now     {outcome.figure}", flush=True)
+    for others in (disk, broker, clock):
+        others.main()
     return 0 if held else 1
 
 

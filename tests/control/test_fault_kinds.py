@@ -22,6 +22,7 @@ from verified_alloc.control.fault_kinds import (
     name_of,
 )
 from verified_alloc.kernel.latched import Latched
+from verified_alloc.service.explainer import Explainer
 from verified_alloc.service.metrics import Metrics
 from verified_alloc.service.orders import _CLEAR
 from verified_alloc.service.scan_link import ScanLink
@@ -96,7 +97,7 @@ def test_a_kind_is_a_line_in_the_table(tmp_path: Path, monkeypatch: pytest.Monke
     assert latch.load() == faults
     assert describe(REFERENCE, faults) == ["contactor 1:2 is welded", "module 3 is hot"]
     seen = snapshot_of(state._replace(latched=faults))
-    shown = Views(REFERENCE, "not proved", simulated=True).faults(seen)[1]
+    shown = Views(REFERENCE, "not proved", True, Explainer(REFERENCE)).faults(seen)[1]
     assert (shown.id, shown.text, shown.effect) == ("module-3", "module 3 is hot", "nothing")
     assert asyncio.run(_metrics(seen)).count("verified_alloc_faults 2.0") == 1
 
@@ -118,6 +119,6 @@ def test_what_is_cleared_together_is_one_row() -> None:
     faults = frozenset([Fault("emergency_stop"), Fault("stopped"), Fault("dead", module=2)])
     with WorkingStation(REFERENCE) as at_work:
         seen = snapshot_of(at_work.scan()._replace(latched=faults))
-    rows = Views(REFERENCE, "not proved", simulated=True).faults(seen)
+    rows = Views(REFERENCE, "not proved", True, Explainer(REFERENCE)).faults(seen)
     assert [row.id for row in rows] == ["module-2", "emergency-stop"]
     assert rows[1].text == "; ".join(describe(REFERENCE, faults)[1:])

@@ -17,6 +17,7 @@ from sweep.working_station import WorkingStation
 from verified_alloc.control.state import State
 from verified_alloc.service import http_stream
 from verified_alloc.service.changes import by_ids, merge_patch
+from verified_alloc.service.explainer import Explainer
 from verified_alloc.service.http_stream import Stream, gzipped
 from verified_alloc.service.scan_link import ScanLink
 from verified_alloc.service.views import Views
@@ -62,7 +63,7 @@ class Listening:
         self.now_s = 0.0
         self.state = state_of_a_scan()
         self.scans = 0
-        self.stream = Stream(self.link, Views(REFERENCE, "not proved", simulated=True))
+        self.stream = Stream(self.link, Views(REFERENCE, "not proved", True, Explainer(REFERENCE)))
 
     def scan(self, **changed: Any) -> None:
         self.scans += 1

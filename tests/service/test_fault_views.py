@@ -8,13 +8,14 @@ from sweep.working_station import WorkingStation
 from verified_alloc.control.fault_kinds import KINDS, Fault
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel.wiring import CONTACTORS_PER_EXPANDER
+from verified_alloc.service.explainer import Explainer
 from verified_alloc.service.fault_history import FaultHistory
 from verified_alloc.service.models import FaultView, ModuleView
 from verified_alloc.service.snapshot import Snapshot
 from verified_alloc.service.views import Views
 from verified_alloc.station.faults import Faults
 
-VIEWS = Views(REFERENCE, "not proved", simulated=True)
+VIEWS = Views(REFERENCE, "not proved", True, Explainer(REFERENCE))
 
 
 def seen(*latched: Fault, faults: Faults | None = None, limit_w: int | None = None) -> Snapshot:

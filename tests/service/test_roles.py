@@ -31,6 +31,7 @@ NEEDS = {
     ("put", "/api/site-limit"): OPERATE,
     ("delete", "/api/site-limit"): OPERATE,
     ("delete", "/api/faults/{fault}"): OPERATE,
+    ("post", "/api/faults/{fault}/acknowledgement"): OPERATE,
     ("post", "/api/emergency-stop"): READ,
     ("post", "/api/simulation/faults"): ADMIN,
 }

@@ -117,7 +117,11 @@ def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
             raise HTTPException(404, f"fault {fault!r}: allowed is the id of a latched fault")
         return await order("clear", fault=fault)
 
-    @router.post("/api/faults/{fault}/acknowledgement", responses=NO_SUCH | REFUSED)
+    @router.post(
+        "/api/faults/{fault}/acknowledgement",
+        responses=NO_SUCH | REFUSED,
+        dependencies=[needs(OPERATE)],
+    )
     async def post_fault_acknowledgement(fault: FaultId) -> Done:
         """Somebody has seen this fault. It stands until it is cleared."""
         if fault not in views.latched_by_name(seen(link).state.latched):

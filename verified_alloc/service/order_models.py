@@ -66,6 +66,13 @@ class ClearOrder(_Order):
     fault: Annotated[str, Field(max_length=40)]
 
 
+class AcknowledgeFaultOrder(_Order):
+    """Somebody has seen a latched fault."""
+
+    do: Literal["acknowledge_fault"]
+    fault: Annotated[str, Field(max_length=40)]
+
+
 class StopOrder(_Order):
     """Everything off."""
 
@@ -87,6 +94,7 @@ _ORDER: TypeAdapter[_Order] = TypeAdapter(
         | TakeOutOrder
         | SiteLimitOrder
         | ClearOrder
+        | AcknowledgeFaultOrder
         | StopOrder
         | InjectOrder,
         Field(discriminator="do"),
