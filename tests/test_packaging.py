@@ -116,6 +116,9 @@ def test_types_samples_and_licence_travel_along(wheel: Path) -> None:
         names = set(archive.namelist())
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
     assert "hardware/systemd/verified-alloc.service" in names
+    page = "verified_alloc/service/dashboard"
+    assert {f"{page}/{path.name}" for path in (ROOT / page).iterdir()} <= names
+    assert f"{page}/uPlot.LICENSE" in names
     samples = {path.name for path in (ROOT / "verified_alloc/workload/samples").glob("*.csv")}
     assert "day.csv" in samples
     assert {f"verified_alloc/workload/samples/{sample}" for sample in samples} <= names

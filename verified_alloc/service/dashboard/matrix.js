@@ -7,6 +7,7 @@ import { kw, t } from "./messages.js";
 
 const KINDS = ["live", "closed", "coming", "open", "welded", "failed", "unknown"];
 const TURNED_BELOW = 560;
+const SHORT_BELOW = 560;
 
 let drawn = null;
 let width = 0;
@@ -49,7 +50,7 @@ function build(state) {
   const fit = (room, count, least, most) => Math.min(most, Math.max(least, room / count));
   const size = turned
     ? { left: 82, top: 30, module: 40, gun: fit(width - 86, guns, 34, 80), after: 30 }
-    : { left: 78, top: 46, module: fit(width - 166, modules, 34, 64), gun: 44, after: 88 };
+    : { left: 78, top: 46, module: fit(width - 166, modules, 34, 64), gun: innerHeight < SHORT_BELOW ? 36 : 44, after: 88 };
   const along = (module) => (turned ? size.top : size.left) + (module - 0.5) * size.module;
   const across = (gun) => (turned ? size.left : size.top) + (gun - 0.5) * size.gun;
   const place = (module, gun) => (turned ? [across(gun), along(module)] : [along(module), across(gun)]);
