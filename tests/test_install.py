@@ -9,6 +9,7 @@ import pytest
 from proof_records import PROVED, write_record
 
 from verified_alloc import Station, cli, install
+from verified_alloc.run.real_time import PRIORITY
 from verified_alloc.service.connections import ACCEPTED_AT_ONCE, CONNECTIONS
 from verified_alloc.station.proof_record import beside
 
@@ -81,6 +82,8 @@ def test_what_the_rules_ask_of_it(image: Path) -> None:
     rights = "CAP_SETUID CAP_SETGID CAP_KILL"  # to start the service process as nobody, and end it
     for line in (f"AmbientCapabilities={rights}", f"CapabilityBoundingSet={rights}"):
         assert line in told
+    assert f"LimitRTPRIO={PRIORITY}" in told
+    assert not [line for line in told if line.startswith("RestrictRealtime")]
     (files,) = [int(line[12:]) for line in told if line.startswith("LimitNOFILE=")]
     assert files > 2 * (CONNECTIONS + ACCEPTED_AT_ONCE)
     (post,) = [line for line in told if line.startswith("ExecStopPost=")]

@@ -18,7 +18,8 @@ CAP_SETGID, CAP_SETUID = 6, 7
 
 
 def nobody() -> Sequence[str]:
-    """Before a command: it is run as a user of no file, device or group, and stays that.
+    """Before a command: it is run as a user of no file and no device, and stays that. It keeps the
+    group of this process unless that is root's: the journal is read by it, and no device is.
     LookupError where the system has no such user, or not what makes one so."""
     try:
         user = pwd.getpwnam("nobody")
@@ -26,8 +27,9 @@ def nobody() -> Sequence[str]:
         raise LookupError("no user nobody here") from None
     if shutil.which("setpriv") is None:
         raise LookupError("no setpriv here")
+    group = os.getgid() or user.pw_gid
     return (
-        *("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"),
+        *("setpriv", f"--reuid={user.pw_uid}", f"--regid={group}", "--clear-groups"),
         *("--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all", "--"),
     )
 

@@ -13,6 +13,7 @@ from verified_alloc.journal.recorder import Journal
 from verified_alloc.run.loop import MS_PER_DAY, Run
 from verified_alloc.run.output import Output
 from verified_alloc.run.plan import RunPlan
+from verified_alloc.run.real_time import real_time
 from verified_alloc.service.start import serving
 from verified_alloc.station.model import Station
 
@@ -42,6 +43,8 @@ def run(plan: RunPlan) -> int:
             orders = stack.enter_context(
                 serving(station, plan.proof, plan.service, charger, plan.any_port, note)
             )
+        if plan.real_time:
+            stack.enter_context(real_time(note if charger is None else _silent))
         summary = Run(
             station,
             charger,
