@@ -18,7 +18,7 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from verified_alloc.errors import shown
+from verified_alloc.errors import VerifiedAllocError, shown
 from verified_alloc.service.settings import Broker
 
 MOST_PAYLOAD_BYTES = 4096
@@ -32,7 +32,7 @@ CLAIM_EXPIRES_S, CLAIM_EVERY_S = 30, 10.0
 log = logging.getLogger("verified_alloc.door")
 
 
-class Claimed(aiomqtt.MqttError):
+class Claimed(VerifiedAllocError, aiomqtt.MqttError):
     """The topic is another station's."""
 
 
