@@ -8,8 +8,8 @@
     WorkLost        3  the workers of a study are gone (`study/workers.py`)
 
 Caught inside, and no command ends by them: NoAnswer and NotYet of a solver
-(`decide/policies/problem.py`), Busy of a scan that does not answer (`service/scan_link.py`), Claimed
-of a topic that is another station's (`service/mqtt_claim.py`).
+(`decide/policies/problem.py`), Busy of a scan that does not answer (`service/scan_link.py`),
+Claimed of a topic that is another station's (`service/mqtt_claim.py`).
 """
 
 from decimal import Decimal
