@@ -9,6 +9,7 @@ HELD_AGAINST_THE_KERNEL = (
     "tests/control/test_controller.py holds it against the kernel's figure, and runs no line of it"
 )
 FIRST_LOOK = "the first contact in motion after the start is looked over a scan sooner or later"
+NOTHING_TOLD = "an offer of next to nothing that has expired is lowered by none"
 POISON = "any value that no chip answers here will do"
 INSTANT = "at one instant of the clock, to the last bit: this side of it or that"
 
@@ -130,6 +131,10 @@ ARGUED: dict[str, str] = {
     "hardware.repair._restore: chip.word = reading.latch & ~reading.inputs"
     ": after what follows": NOTE,
     "hardware.repair._out_of_time: clock.now_s() > self._failed_at_s + _RECOVERY_S: GtE": INSTANT,
+    "verified_alloc.control.offers.__init__: 0 becomes 1": NOTHING_TOLD,
+    "verified_alloc.control.offers.__init__: 0 becomes -1": NOTHING_TOLD,
+    "verified_alloc.control.offers.__init__: 0 becomes 1 #2": NOTHING_TOLD,
+    "verified_alloc.control.offers.__init__: 0 becomes -1 #2": NOTHING_TOLD,
     "hardware.contactors._IN_MOTION_SCANS: 3 becomes 4": HELD_AGAINST_THE_KERNEL,
     "hardware.contactors._IN_MOTION_SCANS: 3 becomes 2": HELD_AGAINST_THE_KERNEL,
     "hardware.contactors.__init__: 0 becomes 1 #3": FIRST_LOOK,
