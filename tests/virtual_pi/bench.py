@@ -6,6 +6,7 @@ It stands outside the machine, as a real one does, and goes on whatever happens 
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -46,6 +47,9 @@ class Bench:
         self._lock = threading.RLock()
         self._began_s = time.monotonic()
         self._offers_w = dict.fromkeys(range(1, len(station.guns) + 1), 0)
+        self._heard: deque[str] = deque()
+        """Lines of the console. Who reads it waits for nobody: QEMU would wait for that, holding
+        its lock, and whoever asks QEMU for a level would wait for QEMU."""
         self._logged = {"violation": 0, "exposure": 0, "struck": 0}
         self._fed_s: float | None = None
         self._module_of = {pin: n for n, pin in enumerate(station.hardware.enable_pins, start=1)}
@@ -82,7 +86,7 @@ class Bench:
 
     def run(self, text: str) -> Command:
         """Start the controller; what it offers, while it lives, reaches the guns."""
-        return self.machine.start(text, self._hear)
+        return self.machine.start(text, self._heard.append)
 
     def inject(self, fault: BusFault) -> None:
         """Disturb the bus, below the machine's kernel."""
@@ -151,6 +155,8 @@ class Bench:
     def _look(self) -> None:
         with self._lock:
             self._catch_up()
+            while self._heard:
+                self._hear(self._heard.popleft())
             self._header.look()
             self._tell()
             self._log_news()
@@ -217,7 +223,6 @@ class Bench:
     def _hear(self, line: str) -> None:
         """What the controller prints of its offers; empty when it has ended."""
         told = {int(gun): round(float(kw) * 1000) for gun, kw in _OFFER.findall(line)}
-        with self._lock:
-            if told or not line or line.endswith("all off"):
-                self._offers_w = {gun: told.get(gun, 0) for gun in self._offers_w}
-                self._tell()
+        if told or not line or line.endswith("all off"):
+            self._offers_w = {gun: told.get(gun, 0) for gun in self._offers_w}
+            self._tell()
