@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep.stations import unequal
+from sweep.stations import REFERENCE, unequal
 from sweep.working_station import WorkingStation
 
 from verified_alloc.control.decider import SOLVER_DEADLINE_MS, Decider
@@ -212,6 +212,38 @@ def test_a_hold_lasts_as_long_as_it_was_told() -> None:
     decider.hold(2, 5000)
     assert [decider.held_ms(gun, 1000) for gun in GUNS] == [0, 4000, 0, 0, 0, 0]
     assert decider.held_ms(2, 5000) == decider.held_ms(2, 6000) == 0
+
+
+def test_a_held_gun_has_its_claim_also_after_a_moment_without_any_module() -> None:
+    deciding = Deciding(REFERENCE)
+    deciding.ask({1: 40, 2: 240})
+    assert deciding.scan().modules[1]
+    deciding.decider.hold(1, 60_000)
+    every = Faults(modules=frozenset(MODULES))
+    assert not any(deciding.scan(faults=every).modules.values())
+    deciding.scan(faults=every)
+    deciding.decider.hold(1, 60_000)  # told again, as a gun does until it has done
+    left = replace(every, modules=every.modules - {5})
+    assert deciding.scan(faults=left).modules == {1: (5,), **dict.fromkeys(range(2, 7), ())}
+    assert deciding.decider.inputs is not None
+    assert deciding.decider.inputs.holds_w == {1: 40_000}
+
+
+def test_what_is_asked_is_said_also_where_nothing_else_counts_than_before() -> None:
+    deciding = Deciding(Station.reference())
+    for asked_kw in (80, 70):
+        deciding.ask({1: asked_kw})
+        deciding.scan()
+        assert deciding.decider.inputs is not None
+        assert deciding.decider.inputs.asked.demand_w[0] == asked_kw * 1000
+        assert deciding.decider.inputs.held_w[0] == 80_000
+
+
+def test_what_moves_is_counted_where_nothing_is_decided() -> None:
+    decider = Deciding().decider
+    for closed in ((), (2,), ()):
+        decider.see([reading(*closed), *[reading()] * 8])
+    assert decider.operations == {(2, 1): 2}
 
 
 def test_the_next_change_is_the_first_end_of_a_hold_or_of_a_demand() -> None:

@@ -72,7 +72,6 @@ class Decider:
     def hold(self, gun: int, until_ms: int) -> None:
         """Until then the modules live on this gun are reserved for it."""
         self._held_until_ms[gun] = until_ms
-        self._holds_w[gun] = self._steady.power_w[gun - 1]
 
     def held_ms(self, gun: int, now_ms: int) -> int:
         """How long they still are."""
