@@ -1,6 +1,7 @@
 """What drivers and contactors feel of the decisions, counted by gun."""
 
 from collections import deque
+from collections.abc import Sequence
 
 from verified_alloc.control.state import State
 
@@ -9,12 +10,17 @@ SAMPLED_EVERY_MS = 60_000
 
 
 class Felt:
-    """Of a station with so many guns, scan by scan."""
+    """Of a station with so many guns and modules of such power, scan by scan."""
 
-    def __init__(self, guns: int) -> None:
+    def __init__(self, guns: int, module_power_w: Sequence[int]) -> None:
         self.fell_to_0 = [0] * guns
         """How often the offer has fallen to 0 while the gun asked."""
-        self._offer_w = (0,) * guns
+        self.energy_wms = [0] * guns
+        """What it was given, W ms: what it was offered, as far as modules fed it. Nothing is
+        metered, so it is the most that it can have drawn."""
+        self._module_power_w = module_power_w
+        self._given_w = self._offer_w = (0,) * guns
+        self._at_ms = 0
         self._sampled: deque[tuple[int, tuple[int, ...]]] = deque()
 
     def watch(self, state: State) -> None:
@@ -22,6 +28,13 @@ class Felt:
         for place, (before_w, offer_w) in enumerate(zip(self._offer_w, state.offer_w, strict=True)):
             self.fell_to_0[place] += bool(before_w and not offer_w and state.demand_w[place])
         self._offer_w = state.offer_w
+        elapsed_ms, self._at_ms = state.at_ms - self._at_ms, state.at_ms
+        for place, given_w in enumerate(self._given_w):
+            self.energy_wms[place] += given_w * elapsed_ms
+        self._given_w = tuple(
+            min(offer_w, sum(self._module_power_w[module - 1] for module in live))
+            for offer_w, live in zip(state.offer_w, state.live, strict=True)
+        )
         if not self._sampled or state.at_ms - self._sampled[-1][0] >= SAMPLED_EVERY_MS:
             self._sampled.append((state.at_ms, self._moved(state)))
         while state.at_ms - self._sampled[0][0] > HOUR_MS:

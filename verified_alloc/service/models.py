@@ -169,6 +169,9 @@ class GunView(_Model):
     live_kw: float = Field(description="the power of the modules that feed it")
     drawn_kw: float | None = Field(description="what it draws; null on real wires")
     unmet_kw: float
+    energy_kwh: float = Field(
+        description="what it was given since started_s: offered, as far as modules fed it; no meter"
+    )
     modules: list[int] = Field(description="assigned")
     live: list[int] = Field(description="feeding it")
     in_service: bool
