@@ -416,6 +416,11 @@ def test_a_token_file_that_is_refused(token_file: Path, content: str, mode: int,
         (ServiceConfig(tokens=(TokenConfig("", "/nowhere", READ),)), "allowed is a name"),
         (ServiceConfig(tokens=(TokenConfig("x", "f", READ, (1,)),)), "only with it"),
         (ServiceConfig(tokens=(TokenConfig("x", "f", DEMAND),)), "allowed are guns with"),
+        (ServiceConfig(modbus="5020"), "service.modbus = '5020': allowed is HOST:PORT"),
+        (ServiceConfig(modbus="0.0.0.0:502"), "allowed is the IP address of one network"),
+        (ServiceConfig(modbus="[::]:502"), "allowed is the IP address of one network"),
+        (ServiceConfig(modbus="station.example:502"), "allowed is the IP address of one network"),
+        (ServiceConfig(modbus_write=True), "allowed only with service.modbus"),
         (ServiceConfig(mqtt="broker"), "allowed is mqtt://"),
         (ServiceConfig(mqtt="http://broker"), "allowed is mqtt://"),
         (ServiceConfig(mqtt="mqtt://user:word@broker"), "allowed is mqtt://"),
@@ -427,6 +432,12 @@ def test_a_token_file_that_is_refused(token_file: Path, content: str, mode: int,
 def test_configs_that_are_refused(config: ServiceConfig, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         settings(config, "tried")
+
+
+def test_modbus_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verified_alloc.service.settings.find_spec", lambda _: None)
+    with pytest.raises(BadInput, match=r"pip install 'verified-alloc\[modbus\]'"):
+        settings(ServiceConfig(modbus="127.0.0.1:502"), "tried")
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "#", "+1", "$SYS", "x" * 101])

@@ -9,6 +9,14 @@ HOUR_MS = 3_600_000
 SAMPLED_EVERY_MS = 60_000
 
 
+def given_w(state: State, module_power_w: Sequence[int]) -> tuple[int, ...]:
+    """By gun, what it is offered, as far as modules feed it."""
+    return tuple(
+        min(offer_w, sum(module_power_w[module - 1] for module in live))
+        for offer_w, live in zip(state.offer_w, state.live, strict=True)
+    )
+
+
 class Felt:
     """Of a station with so many guns and modules of such power, scan by scan."""
 
@@ -29,12 +37,9 @@ class Felt:
             self.fell_to_0[place] += bool(before_w and not offer_w and state.demand_w[place])
         self._offer_w = state.offer_w
         elapsed_ms, self._at_ms = state.at_ms - self._at_ms, state.at_ms
-        for place, given_w in enumerate(self._given_w):
-            self.energy_wms[place] += given_w * elapsed_ms
-        self._given_w = tuple(
-            min(offer_w, sum(self._module_power_w[module - 1] for module in live))
-            for offer_w, live in zip(state.offer_w, state.live, strict=True)
-        )
+        for place, power_w in enumerate(self._given_w):
+            self.energy_wms[place] += power_w * elapsed_ms
+        self._given_w = given_w(state, self._module_power_w)
         if not self._sampled or state.at_ms - self._sampled[-1][0] >= SAMPLED_EVERY_MS:
             self._sampled.append((state.at_ms, self._moved(state)))
         while state.at_ms - self._sampled[0][0] > HOUR_MS:

@@ -5,6 +5,7 @@ import secrets
 import socket
 import stat
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -50,6 +51,10 @@ class Settings(NamedTuple):
     broker: Broker | None = None
     journal: Path | None = None
     """Where the past is read."""
+    modbus: tuple[str, int] | None = None
+    """Where Modbus TCP listens; None: nowhere,"""
+    modbus_write: bool = False
+    """and whether it may be written."""
 
 
 def settings(config: ServiceConfig, station: str) -> Settings:
@@ -72,6 +77,8 @@ def settings(config: ServiceConfig, station: str) -> Settings:
         _trusted_proxy(config, bool(tokens)) if config.trusted_proxy else None,
         _public_name(config) if config.public_name else None,
         _broker(config, station) if config.mqtt else None,
+        modbus=_modbus(config),
+        modbus_write=config.modbus_write,
     )
 
 
@@ -100,6 +107,27 @@ def _token(key: str, path: str) -> str:
             f"{key} {path}: its token is too short; allowed are {SHORTEST_TOKEN} characters or more"
         )
     return token
+
+
+def _modbus(config: ServiceConfig) -> tuple[str, int] | None:
+    """Nobody is authenticated: it takes a network that somebody has named."""
+    if not config.modbus:
+        if config.modbus_write:
+            raise BadInput("service.modbus_write = true: allowed only with service.modbus")
+        return None
+    host, port = address(config.modbus, "service.modbus =")
+    key = f"service.modbus = {shown(config.modbus)}"
+    try:
+        named = host == "localhost" or not ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        named = False
+    if not named:
+        raise BadInput(f"{key}: allowed is the IP address of one network, as 127.0.0.1:5020")
+    if find_spec("pymodbus") is None:
+        raise BadInput(
+            f"{key}: pymodbus not installed; allowed after pip install 'verified-alloc[modbus]'"
+        )
+    return host, port
 
 
 def _trusted_proxy(config: ServiceConfig, has_token: bool) -> str:
@@ -134,13 +162,13 @@ def authority(text: str) -> tuple[str, int | None] | None:
     return (host, port) if host and again == text.lower() else None
 
 
-def address(text: str) -> tuple[str, int]:
+def address(text: str, key: str = "http address") -> tuple[str, int]:
     """HOST and PORT; IPv6 in brackets, port 0 for any free one."""
     host, colon, port = text.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
     if colon and bare and port.isascii() and port.isdigit() and int(port) < 65536:
         return bare, int(port)
-    raise BadInput(f"http address {shown(text)}: allowed is HOST:PORT, as 127.0.0.1:8080")
+    raise BadInput(f"{key} {shown(text)}: allowed is HOST:PORT, as 127.0.0.1:8080")
 
 
 def is_loopback(host: str) -> bool:
