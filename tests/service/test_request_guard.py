@@ -95,6 +95,7 @@ def test_the_page_and_healthz_need_no_token_and_everything_else_does() -> None:
         ("/healthz", 200),
         ("/metrics", 401),
         ("/openapi.json", 401),
+        ("/asyncapi.json", 401),
         ("/api/guns/1/demand", 401),
         ("/api/stream", 401),
     ):
@@ -426,6 +427,11 @@ def test_a_token_file_that_is_refused(token_file: Path, content: str, mode: int,
         (ServiceConfig(mqtt="mqtt://user:word@broker"), "allowed is mqtt://"),
         (ServiceConfig(mqtt="mqtt://broker:x"), "allowed is mqtt://"),
         (ServiceConfig(mqtt="mqtt://broker", mqtt_topic="a/#"), "allowed is a topic"),
+        (
+            ServiceConfig(mqtt="mqtt://broker", home_assistant="/a"),
+            "home_assistant = '/a': allowed",
+        ),
+        (ServiceConfig(home_assistant="homeassistant"), "allowed only with service.mqtt"),
         (ServiceConfig(mqtt="mqtt://broker", mqtt_ca_file="/nowhere"), "allowed is a file"),
     ],
 )

@@ -371,6 +371,27 @@ class StateView(_Model):
     notes: list[NoteView] = Field(description="the latest, oldest first")
 
 
+class Answer(_Model):
+    """What came of what was told by MQTT, once the scan has taken it; of what is refused at the
+    door only where it has an id."""
+
+    station: str
+    to: str = Field(description="the last level of its topic", examples=["demand"])
+    id: str | None = Field(description="of what was told", examples=["a1"])
+    accepted: bool
+    said: str = Field(examples=["gun 3 asks for 120 kW"])
+
+
+class Owner(_Model):
+    """Who speaks for a topic."""
+
+    station: str
+    owner: str = Field(description="the process, as its topic begins")
+    host: str
+    process: int
+    at_s: float
+
+
 class Health(_Model):
     """Whether scans go on, and are verified."""
 

@@ -35,6 +35,8 @@ class Broker(NamedTuple):
     """The topic without that: what may be other stations' begins with it, too."""
     owner: str
     """This process, in its claim to the topic."""
+    home_assistant: str = ""
+    """Before the topics at which Home Assistant looks for devices; none: it is told nothing."""
 
 
 class Settings(NamedTuple):
@@ -69,6 +71,11 @@ def settings(config: ServiceConfig, station: str) -> Settings:
         raise BadInput(
             f"service.http = {shown(config.http)}: allowed without service.token_file or"
             " [[service.token]] is only loopback, as 127.0.0.1:8080"
+        )
+    if config.home_assistant and not config.mqtt:
+        raise BadInput(
+            f"service.home_assistant = {shown(config.home_assistant)}: allowed only with"
+            " service.mqtt"
         )
     return Settings(
         host,
@@ -197,11 +204,12 @@ def _broker(config: ServiceConfig, station: str) -> Broker:
     if url.scheme not in PORTS or not url.hostname or url.path or url.username or port == 0:
         raise BadInput(f"service.mqtt = {shown(config.mqtt)}: {form}")
     topic = config.mqtt_topic
-    if not topic or set(topic) & set("+#$") or topic != topic.strip("/") or len(topic) > 100:
-        raise BadInput(
-            f"service.mqtt_topic = {shown(topic)}: allowed is a topic without + # $, at most 100"
-            " characters, no / at its ends"
-        )
+    for key, told in {"mqtt_topic": topic, "home_assistant": config.home_assistant or "-"}.items():
+        if not told or set(told) & set("+#$") or told != told.strip("/") or len(told) > 100:
+            raise BadInput(
+                f"service.{key} = {shown(told)}: allowed is a topic without + # $, at most 100"
+                " characters, no / at its ends"
+            )
     if not station or set(station) & set("+#$/") or len(station) > 100:
         raise BadInput(
             f"station.name = {shown(station)}: allowed, with service.mqtt, are 1 to 100 characters"
@@ -221,6 +229,7 @@ def _broker(config: ServiceConfig, station: str) -> Broker:
         station=station,
         prefix=topic,
         owner=secrets.token_hex(6),
+        home_assistant=config.home_assistant,
     )
 
 

@@ -200,7 +200,8 @@ class ServiceConfig:
     `http` is HOST:PORT; other than on loopback it needs a token: the content of `token_file`, which
     may do everything, or one of `tokens`. `trusted_proxy` is the IP address of a TLS proxy before
     it, `public_name` the HOST[:PORT] that browsers know that by. `mqtt` is the broker,
-    mqtt://HOST:PORT or with TLS mqtts://HOST:PORT. `modbus` is HOST:PORT; whoever reaches it may
+    mqtt://HOST:PORT or with TLS mqtts://HOST:PORT; `home_assistant` is the topic below which Home
+    Assistant looks for devices. `modbus` is HOST:PORT; whoever reaches it may
     read and, if `modbus_write`, write.
     """
 
@@ -214,6 +215,7 @@ class ServiceConfig:
     mqtt_user: str = ""
     mqtt_password_file: str = ""
     mqtt_ca_file: str = ""
+    home_assistant: str = ""
     modbus: str = ""
     modbus_write: bool = False
 
