@@ -249,6 +249,7 @@ def test_what_is_told_and_heard_is_as_its_document_says(shared: Served, broker: 
         for name, channel in document["channels"].items()
     }
     with Listener(broker.port) as listener:
+        eventually(lambda: listener.last("offers"))
         for kind, asked in (("demand", "kw"), ("acknowledgement", "offer_kw"), ("hold", "seconds")):
             publish(broker.port, f"set/gun/4/{kind}", json.dumps({asked: 0.5, "id": kind}))
         answered = ("demand", "acknowledgement", "hold")
