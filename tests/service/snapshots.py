@@ -19,6 +19,7 @@ def snapshot_of(state: State, **changed: Any) -> Snapshot:
         limit_order=None,
         fell_to_0=(0,) * 6,
         operations_an_hour=(0,) * 6,
+        energy_wms=(0,) * 6,
         drawn_w=None,
         lateness=Lateness((0,) * 31, 0, 0, 0),
         notes=(),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -9,7 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
+from jinja2 import Template
 from service.served import Mosquitto, Served, eventually
 
 ROOT = "verified-alloc/tried"
@@ -85,7 +88,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, broker: Mosquitto) -> Iterator[Served]:
-    service = f'mqtt = "mqtt://127.0.0.1:{broker.port}"\n'
+    service = f'mqtt = "mqtt://127.0.0.1:{broker.port}"\nhome_assistant = "homeassistant"\n'
     with Served(tmp_path_factory.mktemp("served"), service=service) as at_work:
         eventually(lambda: "mqtt_connected 1.0" in at_work.http.get("/metrics").text)
         yield at_work
@@ -219,7 +222,14 @@ def test_who_names_a_response_topic_is_answered_there(shared: Served, broker: Mo
     }
 
 
-@pytest.mark.parametrize("topic", [f"{ROOT}/offers", "verified-alloc/another/set/gun/1/demand"])
+@pytest.mark.parametrize(
+    "topic",
+    [
+        f"{ROOT}/offers",
+        "verified-alloc/another/set/gun/1/demand",
+        "homeassistant/device/another/config",
+    ],
+)
 def test_nobody_has_it_speak_as_a_station(shared: Served, broker: Mosquitto, topic: str) -> None:
     before = refused(shared)
     with Listener(broker.port) as listener:
@@ -229,6 +239,98 @@ def test_nobody_has_it_speak_as_a_station(shared: Served, broker: Mosquitto, top
         eventually(lambda: refused(shared) > before)
         assert shared.gun(4)["demand_kw"] == 0
         assert "turned" not in str(listener.on("offers"))
+
+
+def test_what_is_told_and_heard_is_as_its_document_says(shared: Served, broker: Mosquitto) -> None:
+    document = shared.http.get("/asyncapi.json").json()
+    where = {"$id": "urn:asyncapi", **document}
+    channels = {
+        re.sub(r"\\{\w+\\}", "[^/]+", re.escape(channel["address"])): name
+        for name, channel in document["channels"].items()
+    }
+    with Listener(broker.port) as listener:
+        eventually(lambda: listener.last("offers"))
+        for kind, asked in (("demand", "kw"), ("acknowledgement", "offer_kw"), ("hold", "seconds")):
+            publish(broker.port, f"set/gun/4/{kind}", json.dumps({asked: 0.5, "id": kind}))
+        answered = ("demand", "acknowledgement", "hold")
+        eventually(lambda: {said["to"] for said in listener.on("gun/4/answer")} >= set(answered))
+        eventually(lambda: listener.last("state") and listener.last("gun/6/state"))
+        publish(broker.port, "set/gun/4/demand", '{"kw": 0}')
+        heard = [(f"{ROOT}/{topic}", told) for topic, told, _ in listener.heard if told]
+    told = set()
+    for topic, payload in heard:
+        (name,) = {name for address, name in channels.items() if re.fullmatch(address, topic)}
+        told.add(name)
+        message = document["components"]["messages"][name]
+        schema = {"$ref": f"urn:asyncapi{message['payload']['$ref']}"}
+        registry = jsonschema_rs.Registry([("urn:asyncapi", where)])
+        jsonschema_rs.validator_for(schema, registry=registry).validate(payload)
+        for example in message.get("examples", ()):
+            jsonschema_rs.validator_for(schema, registry=registry).validate(example["payload"])
+    assert told == set(channels.values())
+    listened = {name for name, op in document["operations"].items() if op["action"] == "receive"}
+    assert listened == set(answered)
+    assert document["servers"]["broker"]["host"] == f"127.0.0.1:{broker.port}"
+
+
+def test_home_assistant_finds_the_station_and_its_guns(shared: Served, broker: Mosquitto) -> None:
+    """Its templates are Jinja's; what they make of our messages is what it shows."""
+    told = subprocess.run(
+        [
+            *("mosquitto_sub", "-p", str(broker.port), "-t", "homeassistant/#"),
+            *("-F", "%r %t %p", "-C", "7", "-W", "20"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    devices = {}
+    for retained, topic, text in (line.split(" ", 2) for line in told):
+        found = re.fullmatch(r"homeassistant/device/([a-zA-Z0-9_-]+)/config", topic)
+        assert retained == "1"
+        assert found is not None
+        devices[found[1]] = json.loads(text)
+        assert devices[found[1]]["dev"]["ids"] == found[1]
+    station = next(id for id, device in devices.items() if "via_device" not in device["dev"])
+    assert {device["dev"].get("via_device", station) for device in devices.values()} == {station}
+    ids = [each["unique_id"] for device in devices.values() for each in device["cmps"].values()]
+    assert len(devices) == 7
+    assert len(ids) == len(set(ids))
+
+    publish(broker.port, "set/gun/3/demand", '{"kw": 120}')
+    with Listener(broker.port) as listener:
+        eventually(lambda: (listener.last("gun/3/state") or {}).get("offer_kw") == 120)
+        eventually(lambda: listener.last("gun/3/state")["energy_kwh"] > 0)
+        energy_kwh = listener.last("gun/3/state")["energy_kwh"]
+
+        def shown(device: str) -> dict[str, str]:
+            heard = listener.last(devices[device]["state_topic"].removeprefix(f"{ROOT}/"))
+            return {
+                name: Template(each["value_template"]).render(value_json=heard)
+                for name, each in devices[device]["cmps"].items()
+            }
+
+        gun = shown(f"{station}_gun_3")
+        assert (gun["demand"], gun["offer"], gun["modules"]) == ("120.0", "120.0", "3")
+        assert (gun["locked"], gun["out"]) == ("OFF", "OFF")
+        assert float(gun["energy"]) >= energy_kwh
+        eventually(lambda: shown(station)["offered"] == "120.0")
+        whole = shown(station)
+        assert float(whole["energy"]) >= energy_kwh
+        assert (whole["faults"], whole["stopped"], whole["trouble"]) == ("0", "OFF", "OFF")
+        assert whole["site_limit"] == "None"
+        # There, until the last will says otherwise.
+        (available,) = devices[station]["availability"]
+        assert available["topic"] == f"{ROOT}/offers"
+        template = Template(available["value_template"])
+        assert template.render(value_json=listener.last("offers")) == "online"
+        os.kill(shared.service_pid, 9)
+        eventually(lambda: listener.last("offers")["online"] is False)
+        assert template.render(value_json=listener.last("offers")) == "offline"
+        eventually(shared.is_healthy)
+        eventually(lambda: listener.last("offers")["online"])
+    publish(broker.port, "set/gun/3/demand", '{"kw": 0}')
+    eventually(lambda: shared.gun(3)["live"] == [])
 
 
 def test_a_message_larger_than_is_announced_does_not_come(

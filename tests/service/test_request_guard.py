@@ -95,6 +95,7 @@ def test_the_page_and_healthz_need_no_token_and_everything_else_does() -> None:
         ("/healthz", 200),
         ("/metrics", 401),
         ("/openapi.json", 401),
+        ("/asyncapi.json", 401),
         ("/api/guns/1/demand", 401),
         ("/api/stream", 401),
     ):
@@ -416,17 +417,33 @@ def test_a_token_file_that_is_refused(token_file: Path, content: str, mode: int,
         (ServiceConfig(tokens=(TokenConfig("", "/nowhere", READ),)), "allowed is a name"),
         (ServiceConfig(tokens=(TokenConfig("x", "f", READ, (1,)),)), "only with it"),
         (ServiceConfig(tokens=(TokenConfig("x", "f", DEMAND),)), "allowed are guns with"),
+        (ServiceConfig(modbus="5020"), "service.modbus = '5020': allowed is HOST:PORT"),
+        (ServiceConfig(modbus="0.0.0.0:502"), "allowed is the IP address of one network"),
+        (ServiceConfig(modbus="[::]:502"), "allowed is the IP address of one network"),
+        (ServiceConfig(modbus="station.example:502"), "allowed is the IP address of one network"),
+        (ServiceConfig(modbus_write=True), "allowed only with service.modbus"),
         (ServiceConfig(mqtt="broker"), "allowed is mqtt://"),
         (ServiceConfig(mqtt="http://broker"), "allowed is mqtt://"),
         (ServiceConfig(mqtt="mqtt://user:word@broker"), "allowed is mqtt://"),
         (ServiceConfig(mqtt="mqtt://broker:x"), "allowed is mqtt://"),
         (ServiceConfig(mqtt="mqtt://broker", mqtt_topic="a/#"), "allowed is a topic"),
+        (
+            ServiceConfig(mqtt="mqtt://broker", home_assistant="/a"),
+            "home_assistant = '/a': allowed",
+        ),
+        (ServiceConfig(home_assistant="homeassistant"), "allowed only with service.mqtt"),
         (ServiceConfig(mqtt="mqtt://broker", mqtt_ca_file="/nowhere"), "allowed is a file"),
     ],
 )
 def test_configs_that_are_refused(config: ServiceConfig, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         settings(config, "tried")
+
+
+def test_modbus_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verified_alloc.service.settings.find_spec", lambda _: None)
+    with pytest.raises(BadInput, match=r"pip install 'verified-alloc\[modbus\]'"):
+        settings(ServiceConfig(modbus="127.0.0.1:502"), "tried")
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "#", "+1", "$SYS", "x" * 101])

@@ -67,6 +67,11 @@ def test_a_demand_becomes_power_and_is_explained(at_work: Served) -> None:
     assert decision["assignment"] == state["assignment"]
     assert decision["demands_kw"] == [0, 0, 120, 0, 0, 0]
     assert "Gun 3 asks for 120 kW." in decision["why"]
+    energy_kwh = eventually(lambda: at_work.gun(3)["energy_kwh"])
+    metrics = at_work.http.get("/metrics").text
+    told = re.search(r'energy_joules_total\{gun="3"\} (\S+)', metrics)
+    assert told is not None
+    assert float(told[1]) >= energy_kwh * 3.6e6 - 1800  # rounded to 1 Wh
 
 
 def test_the_parts_are_as_in_the_whole(at_work: Served) -> None:

@@ -89,7 +89,7 @@ def watched(
     monkeypatch.setattr(process, "may_change_user", lambda: True)
     monkeypatch.setattr(process, "shut", lambda _: shut)
     monkeypatch.setattr("verified_alloc.service.service_process.time.monotonic", lambda: at.now_s)
-    with ServiceProcess(REFERENCE, "not proved", Settings(), None, True) as child:
+    with ServiceProcess(REFERENCE, "not proved", Settings(), (), True) as child:
         yield child, at
 
 

@@ -7,6 +7,7 @@ import pickle
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +23,7 @@ log = logging.getLogger("verified_alloc")
 
 async def serve(
     end: socket.socket,
-    listening: socket.socket | None,
+    doors: Iterator[socket.socket],
     station: Station,
     proof: str,
     settings: Settings,
@@ -41,11 +42,16 @@ async def serve(
         from verified_alloc.service.mqtt import speak
 
         tasks.append(asyncio.create_task(speak(settings.broker, station, link, views)))
-    if listening is not None:
+    if settings.host is not None:
         from verified_alloc.service.server import web_server
 
-        door = web_server(listening, station, settings, link, views, explainer)
+        door = web_server(next(doors), station, settings, link, views, explainer)
         tasks.append(asyncio.create_task(door))
+    if settings.modbus is not None:
+        from verified_alloc.service.modbus import ModbusDoor
+
+        modbus = ModbusDoor(station, link, views, settings.modbus_write)
+        tasks.append(asyncio.create_task(modbus.serve(next(doors))))
     os.nice(5)  # from now on the scan comes first
     await link.ended.wait()
     if not link.in_good_order:
@@ -70,8 +76,7 @@ def main() -> int:
     if not hello:
         return 3
     _, station, proof, settings, simulated = pickle.loads(hello)
-    listening = others[0] if others else None
-    return asyncio.run(serve(end, listening, station, proof, settings, simulated))
+    return asyncio.run(serve(end, iter(others), station, proof, settings, simulated))
 
 
 if __name__ == "__main__":

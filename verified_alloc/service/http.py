@@ -1,5 +1,6 @@
 """The HTTP interface: what there is to see, what can be ordered, what is refused, the dashboard."""
 
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -47,6 +48,17 @@ def application(
     app.include_router(orders_router(station, link, views))
     app.include_router(past_router(station, settings.journal, link, views))
     refuse_in_one_line(app, link)
+
+    @app.get("/asyncapi.json", include_in_schema=False)
+    async def get_asyncapi() -> Any:
+        """The MQTT interface, as /openapi.json is this."""
+        return told_by_mqtt()
+
+    @cache
+    def told_by_mqtt() -> Any:
+        from verified_alloc.service.asyncapi import document
+
+        return document(station, settings.broker, views.version)
 
     @app.middleware("http")
     async def page_headers(request: Request, go_on: Any) -> Any:

@@ -18,7 +18,7 @@ STREAM_PAUSE_S = 0.1
 STREAM_SILENCE_S = 1.0
 STREAM_REST_S = 1.0
 """So often at least it is told that nothing but time has passed."""
-RESTLESS = {"sequence", "at_s", "scan"}
+RESTLESS, RESTLESS_OF_A_GUN = {"sequence", "at_s", "scan"}, {"energy_kwh"}
 """What changes with every scan."""
 PAINTED_KEPT = 100
 """Of the latest states, for those who come back: ten seconds or more."""
@@ -88,7 +88,7 @@ class Stream:
                         told, told_s = now, now_s
                     else:
                         patch = self._patch(told, now)
-                        if patch.keys() - RESTLESS or now_s - told_s >= STREAM_REST_S:
+                        if _tells(patch) or now_s - told_s >= STREAM_REST_S:
                             yield _event("changes", _json(patch), now.id)
                             told, told_s = now, now_s
                 await asyncio.sleep(STREAM_PAUSE_S)
@@ -110,6 +110,14 @@ class Stream:
         if key not in self._patches:
             self._patches[key] = merge_patch(told.state, now.state)
         return self._patches[key]
+
+
+def _tells(patch: dict[str, Any]) -> bool:
+    """More than that time has passed."""
+    guns = patch.get("guns", {}).values()
+    return bool(patch.keys() - RESTLESS - {"guns"}) or any(
+        gun.keys() - RESTLESS_OF_A_GUN for gun in guns
+    )
 
 
 async def gzipped(events: AsyncIterator[str]) -> AsyncIterator[bytes]:

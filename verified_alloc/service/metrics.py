@@ -97,6 +97,14 @@ class Metrics:
         for gun, times in zip(guns, seen.fell_to_0, strict=True):
             fell.add_metric([gun], times)
         yield fell
+        energy = CounterMetricFamily(
+            PREFIX + "energy_joules",
+            "What it was given: offered, as far as modules fed it; nothing is metered",
+            labels=["gun"],
+        )
+        for gun, energy_wms in zip(guns, seen.energy_wms, strict=True):
+            energy.add_metric([gun], energy_wms / 1000)
+        yield energy
         operations = CounterMetricFamily(
             PREFIX + "contactor_operations", "Makes and breaks", labels=["gun", "module"]
         )

@@ -169,6 +169,9 @@ class GunView(_Model):
     live_kw: float = Field(description="the power of the modules that feed it")
     drawn_kw: float | None = Field(description="what it draws; null on real wires")
     unmet_kw: float
+    energy_kwh: float = Field(
+        description="what it was given since started_s: offered, as far as modules fed it; no meter"
+    )
     modules: list[int] = Field(description="assigned")
     live: list[int] = Field(description="feeding it")
     in_service: bool
@@ -366,6 +369,27 @@ class StateView(_Model):
     alarms: list[str] = Field(description="what is out of order and ends by itself")
     why: list[str] = Field(description="about the station as a whole")
     notes: list[NoteView] = Field(description="the latest, oldest first")
+
+
+class Answer(_Model):
+    """What came of what was told by MQTT, once the scan has taken it; of what is refused at the
+    door only where it has an id."""
+
+    station: str
+    to: str = Field(description="the last level of its topic", examples=["demand"])
+    id: str | None = Field(description="of what was told", examples=["a1"])
+    accepted: bool
+    said: str = Field(examples=["gun 3 asks for 120 kW"])
+
+
+class Owner(_Model):
+    """Who speaks for a topic."""
+
+    station: str
+    owner: str = Field(description="the process, as its topic begins")
+    host: str
+    process: int
+    at_s: float
 
 
 class Health(_Model):

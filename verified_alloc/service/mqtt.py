@@ -14,6 +14,8 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from verified_alloc.service.home_assistant import discovery
+from verified_alloc.service.models import Answer
 from verified_alloc.service.mqtt_claim import Claim, Claimed, connection, until_broken
 from verified_alloc.service.mqtt_orders import MqttOrders, Told
 from verified_alloc.service.scan_link import ScanLink
@@ -92,6 +94,7 @@ class _Talk:
             self._link.connected = True
             self._link.connects += 1
             self._views.mqtt_trouble = ""
+            await self._introduce()
             unbroken = map(until_broken, (self._client, *self._ears))
             duties = (*self._claim.duties(), *unbroken)
             try:
@@ -104,14 +107,23 @@ class _Talk:
                 with suppress(aiomqtt.MqttError):
                     await self._say("offers", self._nothing)
 
+    async def _introduce(self) -> None:
+        """To Home Assistant; this does not expire, whether we are there it hears of `offers`."""
+        if self._broker.home_assistant:
+            devices = discovery(self._broker, self._station, self._views.version)
+            for topic, config in devices:
+                await self._client.publish(topic, json.dumps(config), qos=1, retain=True)
+
     async def _answer(self, told: Told, accepted: bool, said: str) -> None:
-        answer = {"to": told.kind, "id": told.id, "accepted": accepted, "said": said}
+        answer = Answer(
+            station=self._broker.station, to=told.kind, id=told.id, accepted=accepted, said=said
+        )
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         if told.correlation is not None:
             properties.CorrelationData = told.correlation
         await self._client.publish(
             told.reply_to or f"{self._broker.topic}/gun/{told.gun}/answer",
-            self._with_name(json.dumps(answer)),
+            answer.model_dump_json(),
             qos=1,
             properties=properties,
         )

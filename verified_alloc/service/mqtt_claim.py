@@ -19,6 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from verified_alloc.errors import VerifiedAllocError, shown
+from verified_alloc.service.models import Owner
 from verified_alloc.service.settings import Broker
 
 MOST_PAYLOAD_BYTES = 4096
@@ -89,15 +90,13 @@ class Claim:
         """A last will that comes late, of the connection before, does not take this one away."""
         self._all = f"{broker.topic}/owner/+"
         self._root = broker.topic
-        self._text = json.dumps(
-            {
-                "station": broker.station,
-                "owner": broker.owner,
-                "host": socket.gethostname(),
-                "process": os.getppid(),
-                "at_s": round(time.time(), 3),
-            }
-        )
+        self._text = Owner(
+            station=broker.station,
+            owner=broker.owner,
+            host=socket.gethostname(),
+            process=os.getppid(),
+            at_s=round(time.time(), 3),
+        ).model_dump_json()
         self._stands = False
         self._heard = asyncio.Event()
         self._other = asyncio.Event()

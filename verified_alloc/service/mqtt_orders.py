@@ -107,10 +107,11 @@ class MqttOrders:
 
     def _check_reply(self, topic: str) -> None:
         """We may write where a gun may not: nobody has us speak as a station, or to one."""
-        prefix = self._broker.prefix
-        if set(topic) & set("+#") or topic.startswith("$") or f"{topic}/".startswith(f"{prefix}/"):
+        ours = [f"{each}/" for each in (self._broker.prefix, self._broker.home_assistant) if each]
+        if set(topic) & set("+#") or topic.startswith(("$", *ours)) or f"{topic}/" in ours:
             raise BadInput(
-                f"response topic {shown(topic)}: allowed is one outside {prefix}, without + # $"
+                f"response topic {shown(topic)}: allowed is one outside {' '.join(ours)}, without"
+                " + # $"
             )
 
     def _addressed(self, full: str) -> dict[str, Any]:

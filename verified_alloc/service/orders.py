@@ -73,7 +73,7 @@ class Orders:
         self._assignment = 0
         self._assigned_s = self._started_s
         self._modules: object = None
-        self._felt = Felt(len(self._station.guns))
+        self._felt = Felt(len(station.guns), station.module_power_w)
         self._fault_history = FaultHistory(station)
         self._late_counts = [0] * (len(LATENESS_BOUNDS_MS) + 1)
         self._late_ms = self._most_late_ms = self._sum_late_ms = 0.0
@@ -155,6 +155,7 @@ class Orders:
             limit_order=self._limit_order,
             fell_to_0=tuple(self._felt.fell_to_0),
             operations_an_hour=self._felt.operations_an_hour(state),
+            energy_wms=tuple(self._felt.energy_wms),
             drawn_w=None
             if self._charger is None
             else tuple(map(self._charger.cabinet.draw_w, guns)),

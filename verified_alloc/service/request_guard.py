@@ -24,7 +24,7 @@ BURST = 600.0
 CALLERS_KEPT = 1000
 UNDER_WAY = 192
 """Requests at once; a stop and health always get in."""
-NEEDS_TOKEN = ("/api", "/metrics", "/openapi.json")
+NEEDS_TOKEN = ("/api", "/metrics", "/openapi.json", "/asyncapi.json")
 STOP, HEALTH = ("POST", "/api/emergency-stop"), ("GET", "/healthz")
 ONCE = (b"host", b"origin", b"authorization")
 PASSED_ON = (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")

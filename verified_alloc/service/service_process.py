@@ -30,8 +30,8 @@ log = logging.getLogger("verified_alloc")
 class ServiceProcess:
     """The service process and the line to it: one message a packet, nothing ever waits.
 
-    `listening` is the bound HTTP socket; it is kept here, so that a service process that is started
-    again takes over its queue.
+    `listening` are the bound sockets, of HTTP and of Modbus; they are kept here, so that a service
+    process that is started again takes over their queues.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ServiceProcess:
         station: Station,
         proof: str,
         settings: Settings,
-        listening: socket.socket | None,
+        listening: Sequence[socket.socket],
         simulated: bool,
     ) -> None:
         self._hello = pickle.dumps(("hello", station, proof, settings, simulated))
@@ -65,8 +65,8 @@ class ServiceProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        if self._listening is not None:
-            self._listening.close()
+        for listening in self._listening:
+            listening.close()
 
     def keep(self) -> None:
         """Start it again if it has ended, after a pause that doubles from one time to the next."""
@@ -122,7 +122,7 @@ class ServiceProcess:
         with theirs:
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINE_BYTES)
-            passed = [theirs] if self._listening is None else [theirs, self._listening]
+            passed = [theirs, *self._listening]
             self._process = process.start("verified_alloc.service", passed, self._as_user)
         self._line = ours
         self._silent_s = time.monotonic() + STARTS_WITHIN_S

@@ -5,6 +5,7 @@ import secrets
 import socket
 import stat
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -34,6 +35,8 @@ class Broker(NamedTuple):
     """The topic without that: what may be other stations' begins with it, too."""
     owner: str
     """This process, in its claim to the topic."""
+    home_assistant: str = ""
+    """Before the topics at which Home Assistant looks for devices; none: it is told nothing."""
 
 
 class Settings(NamedTuple):
@@ -50,6 +53,10 @@ class Settings(NamedTuple):
     broker: Broker | None = None
     journal: Path | None = None
     """Where the past is read."""
+    modbus: tuple[str, int] | None = None
+    """Where Modbus TCP listens; None: nowhere,"""
+    modbus_write: bool = False
+    """and whether it may be written."""
 
 
 def settings(config: ServiceConfig, station: str) -> Settings:
@@ -65,6 +72,11 @@ def settings(config: ServiceConfig, station: str) -> Settings:
             f"service.http = {shown(config.http)}: allowed without service.token_file or"
             " [[service.token]] is only loopback, as 127.0.0.1:8080"
         )
+    if config.home_assistant and not config.mqtt:
+        raise BadInput(
+            f"service.home_assistant = {shown(config.home_assistant)}: allowed only with"
+            " service.mqtt"
+        )
     return Settings(
         host,
         port,
@@ -72,6 +84,8 @@ def settings(config: ServiceConfig, station: str) -> Settings:
         _trusted_proxy(config, bool(tokens)) if config.trusted_proxy else None,
         _public_name(config) if config.public_name else None,
         _broker(config, station) if config.mqtt else None,
+        modbus=_modbus(config),
+        modbus_write=config.modbus_write,
     )
 
 
@@ -100,6 +114,27 @@ def _token(key: str, path: str) -> str:
             f"{key} {path}: its token is too short; allowed are {SHORTEST_TOKEN} characters or more"
         )
     return token
+
+
+def _modbus(config: ServiceConfig) -> tuple[str, int] | None:
+    """Nobody is authenticated: it takes a network that somebody has named."""
+    if not config.modbus:
+        if config.modbus_write:
+            raise BadInput("service.modbus_write = true: allowed only with service.modbus")
+        return None
+    host, port = address(config.modbus, "service.modbus =")
+    key = f"service.modbus = {shown(config.modbus)}"
+    try:
+        named = host == "localhost" or not ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        named = False
+    if not named:
+        raise BadInput(f"{key}: allowed is the IP address of one network, as 127.0.0.1:5020")
+    if find_spec("pymodbus") is None:
+        raise BadInput(
+            f"{key}: pymodbus not installed; allowed after pip install 'verified-alloc[modbus]'"
+        )
+    return host, port
 
 
 def _trusted_proxy(config: ServiceConfig, has_token: bool) -> str:
@@ -134,13 +169,13 @@ def authority(text: str) -> tuple[str, int | None] | None:
     return (host, port) if host and again == text.lower() else None
 
 
-def address(text: str) -> tuple[str, int]:
+def address(text: str, key: str = "http address") -> tuple[str, int]:
     """HOST and PORT; IPv6 in brackets, port 0 for any free one."""
     host, colon, port = text.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
     if colon and bare and port.isascii() and port.isdigit() and int(port) < 65536:
         return bare, int(port)
-    raise BadInput(f"http address {shown(text)}: allowed is HOST:PORT, as 127.0.0.1:8080")
+    raise BadInput(f"{key} {shown(text)}: allowed is HOST:PORT, as 127.0.0.1:8080")
 
 
 def is_loopback(host: str) -> bool:
@@ -169,11 +204,12 @@ def _broker(config: ServiceConfig, station: str) -> Broker:
     if url.scheme not in PORTS or not url.hostname or url.path or url.username or port == 0:
         raise BadInput(f"service.mqtt = {shown(config.mqtt)}: {form}")
     topic = config.mqtt_topic
-    if not topic or set(topic) & set("+#$") or topic != topic.strip("/") or len(topic) > 100:
-        raise BadInput(
-            f"service.mqtt_topic = {shown(topic)}: allowed is a topic without + # $, at most 100"
-            " characters, no / at its ends"
-        )
+    for key, told in {"mqtt_topic": topic, "home_assistant": config.home_assistant or "-"}.items():
+        if not told or set(told) & set("+#$") or told != told.strip("/") or len(told) > 100:
+            raise BadInput(
+                f"service.{key} = {shown(told)}: allowed is a topic without + # $, at most 100"
+                " characters, no / at its ends"
+            )
     if not station or set(station) & set("+#$/") or len(station) > 100:
         raise BadInput(
             f"station.name = {shown(station)}: allowed, with service.mqtt, are 1 to 100 characters"
@@ -193,6 +229,7 @@ def _broker(config: ServiceConfig, station: str) -> Broker:
         station=station,
         prefix=topic,
         owner=secrets.token_hex(6),
+        home_assistant=config.home_assistant,
     )
 
 

@@ -51,6 +51,8 @@ class Snapshot(NamedTuple):
     """By gun, how often its offer has fallen to 0 while it asked,"""
     operations_an_hour: tuple[int, ...]
     """and the makes and breaks of its contactors in the last hour."""
+    energy_wms: tuple[int, ...]
+    """By gun, what it was given since the start: offered, as far as modules fed it, W ms."""
     drawn_w: tuple[int, ...] | None
     """By gun, what its simulated vehicle draws; None on real wires, where nobody measures it."""
     lateness: Lateness

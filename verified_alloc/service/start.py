@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def serving(
     DeviceLost if its port is taken, unless nobody has named one: a simulated station takes any."""
     if os.environ.get("JOURNAL_STREAM"):
         log.set_up()
-    listening = None
+    doors = []
     if wanted.host is not None:
         try:
             listening = listen(wanted.host, wanted.port)
@@ -59,7 +60,19 @@ def serving(
                 raise DeviceLost(f"http {place}: {reason}; --http names another") from error
             listening = listen(wanted.host, 0)
             note(f"http {place} is taken")
-        host, port = listening.getsockname()[:2]
-        note(f"Dashboard: http://{f'[{host}]' if ':' in host else host}:{port}/")
-    with ServiceProcess(station, proof, wanted, listening, simulated=charger is not None) as child:
+        doors.append(listening)
+        note(f"Dashboard: http://{_place(listening)}/")
+    if wanted.modbus is not None:
+        try:
+            doors.append(listen(*wanted.modbus))
+        except OSError as error:
+            reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
+            raise DeviceLost(f"modbus {wanted.modbus[0]}:{wanted.modbus[1]}: {reason}") from error
+        note(f"Modbus: {_place(doors[-1])}")
+    with ServiceProcess(station, proof, wanted, doors, simulated=charger is not None) as child:
         yield Orders(station, child, charger)
+
+
+def _place(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"{f'[{host}]' if ':' in host else host}:{port}"

@@ -38,6 +38,7 @@ from verified_alloc.station.model import Station
 
 Condition = Literal["usable", "out of service", "failed", "expander lost"]
 SEVERITIES = ("critical", "serious", "minor")
+WMS_PER_KWH = 3_600_000_000
 MODULES_OWN = {"dead", "stuck_on", "runs_on", "enable_high"}
 
 
@@ -136,6 +137,7 @@ class Views:
                     live_kw=self._power_w(live) / 1000,
                     drawn_kw=drawn,
                     unmet_kw=state.allocation.unmet_w[gun.id] / 1000,
+                    energy_kwh=round(seen.energy_wms[place] / WMS_PER_KWH, 3),
                     modules=list(state.allocation.modules[gun.id]),
                     live=list(live),
                     in_service=Fault("gun_out", gun=gun.id) not in seen.state.latched,

@@ -229,6 +229,9 @@ class ServiceTable(_Table):
     mqtt_user: Text = ServiceConfig.mqtt_user
     mqtt_password_file: Text = ServiceConfig.mqtt_password_file
     mqtt_ca_file: Text = ServiceConfig.mqtt_ca_file
+    home_assistant: Text = ServiceConfig.home_assistant
+    modbus: Text = ServiceConfig.modbus
+    modbus_write: Annotated[bool, BeforeValidator(_yes_or_no)] = ServiceConfig.modbus_write
 
 
 class Document(_Table):

@@ -200,7 +200,9 @@ class ServiceConfig:
     `http` is HOST:PORT; other than on loopback it needs a token: the content of `token_file`, which
     may do everything, or one of `tokens`. `trusted_proxy` is the IP address of a TLS proxy before
     it, `public_name` the HOST[:PORT] that browsers know that by. `mqtt` is the broker,
-    mqtt://HOST:PORT or with TLS mqtts://HOST:PORT.
+    mqtt://HOST:PORT or with TLS mqtts://HOST:PORT; `home_assistant` is the topic below which Home
+    Assistant looks for devices. `modbus` is HOST:PORT; whoever reaches it may
+    read and, if `modbus_write`, write.
     """
 
     http: str = "127.0.0.1:8080"
@@ -213,6 +215,9 @@ class ServiceConfig:
     mqtt_user: str = ""
     mqtt_password_file: str = ""
     mqtt_ca_file: str = ""
+    home_assistant: str = ""
+    modbus: str = ""
+    modbus_write: bool = False
 
 
 @dataclass(frozen=True)
