@@ -27,6 +27,8 @@ from verified_alloc.service.start import serving
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import ServiceConfig
 
+DOCS = Path(__file__).parents[2] / "docs"
+
 pytestmark = pytest.mark.xdist_group("service")  # one station for all of them
 
 
@@ -84,6 +86,14 @@ def test_the_parts_are_as_in_the_whole(at_work: Served) -> None:
     assert offers["online"] is True
     assert offers["lifetime_ms"] == 400
     assert offers["offers"] == [{"gun": gun, "offer_kw": 0} for gun in range(1, 7)]
+
+
+@pytest.mark.parametrize("name", ["alerts.yml", "grafana.json"])
+def test_alerts_and_dashboard_name_metrics_that_there_are(at_work: Served, name: str) -> None:
+    shown = at_work.http.get("/metrics").text
+    named = set(re.findall(r"verified_alloc_\w+", (DOCS / name).read_text(encoding="utf-8")))
+    assert named
+    assert {each for each in named if not re.search(rf"^(# TYPE )?{each}\b", shown, re.M)} == set()
 
 
 def test_a_site_limit_told_and_taken_back(at_work: Served) -> None:
