@@ -85,6 +85,15 @@ def test_the_fault_that_stood_in_the_way(faults: Faults, sentence: str) -> None:
     assert sentence not in said(1, REFERENCE, demands)
 
 
+def test_what_was_taken_out_has_not_failed() -> None:
+    """PM3 has failed, somebody has taken PM4 and PM5 out."""
+    faults = Faults(modules={3, 4, 5})
+    asked = demand.strictly([240_000, 0, 0, 0, 0, 0])
+    why = reasons(REFERENCE, asked, faults, decide(REFERENCE, asked, faults=faults), {4, 5})
+    assert "PM3 has failed." in why.guns[1].sentences
+    assert "PM4-5 are out of service." in why.guns[1].sentences
+
+
 def test_faults_of_others_are_not_told() -> None:
     assert "failed open" not in said(1, REFERENCE, {1: 240}, Faults(failed_open={(2, 6)}))
 

@@ -100,6 +100,22 @@ def test_a_fault_says_what_it_costs_is_acknowledged_and_cleared(browser: Browser
     browser.find("#let-go").click()
 
 
+def test_on_a_low_screen_the_reason_lies_over_the_page_until_it_is_touched(
+    browser: Browser,
+) -> None:
+    browser.open("panel")
+    browser.touch("#gun-5 summary")
+    reason = browser.find("#gun-5 details p")
+    browser.wait(lambda: "Gun 5 asks for" in reason.text)
+    at = reason.rect
+    assert min(at["x"], at["y"]) >= 0
+    assert at["x"] + at["width"] <= 800
+    assert at["y"] + at["height"] <= 480
+    browser.picture("why")
+    reason.click()
+    browser.wait(lambda: not reason.is_displayed())
+
+
 def test_modules_that_are_kept_are_said_with_their_time(browser: Browser) -> None:
     browser.open("panel")
     for gun in (1, 2, 3, 4, 6):  # nobody else asks for anything

@@ -27,7 +27,7 @@ def seen(kw: float) -> Snapshot:
         asked=demand.from_kilowatts(REFERENCE, demands), faults=NO_FAULTS, site_limit_w=None
     )
     allocation = allocate(REFERENCE, demands, policy="priority")
-    state = SimpleNamespace(inputs=inputs, allocation=allocation)
+    state = SimpleNamespace(inputs=inputs, allocation=allocation, latched=frozenset())
     return cast(Snapshot, SimpleNamespace(state=state))
 
 

@@ -153,6 +153,7 @@ def test_out_of_service_and_back(at_work: Served) -> None:
     at_work.ask(1, 40)
     at_work.ask(2, 40)
     eventually(lambda: at_work.gun(1)["live"] == [2])
+    eventually(lambda: "PM1 is out of service." in at_work.gun(1)["why"])
     state = at_work.state()
     assert [m["in_service"] for m in state["modules"]] == [False] + [True] * 8
     assert [g["in_service"] for g in state["guns"]] == [True, False, True, True, True, True]

@@ -4,7 +4,7 @@ Replays an allocation gun by gun, in the order in which the guns were served, an
 asked for, needed and found.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -67,12 +67,19 @@ def explain(
     return reasons(station, demand.from_kilowatts(station, demands), faults, allocation)
 
 
-def reasons(station: Station, asked: Asked, faults: Faults, allocation: Allocation) -> Explanation:
-    """Why this allocation came out, for what was asked with these faults."""
+def reasons(
+    station: Station,
+    asked: Asked,
+    faults: Faults,
+    allocation: Allocation,
+    out_of_service: Collection[int] = (),
+) -> Explanation:
+    """Why this allocation came out, for what was asked with these faults; modules that somebody
+    has taken out of service are among the faults, and said to be that."""
     guns: dict[int, Reason] = {}
     before: list[int] = []
     for gun in asked.order:
-        guns[gun] = _reason(station, asked, faults, allocation, gun, before)
+        guns[gun] = _reason(station, asked, faults, allocation, gun, before, out_of_service)
         if guns[gun].served is not None:
             before.append(gun)
     ordered = {gun.id: guns[gun.id] for gun in station.guns}
@@ -86,6 +93,7 @@ def _reason(
     allocation: Allocation,
     gun: int,
     before: Sequence[int],
+    out_of_service: Collection[int],
 ) -> Reason:
     left = usable_after(station, faults)
     demand_w, maximum_w = asked.demand_w[gun - 1], station.gun_max_w[gun - 1]
@@ -102,7 +110,7 @@ def _reason(
     if demand_w > 0 and not left.in_service[gun - 1]:
         sentences += [*_out(station, faults, gun), "It gets nothing."]
     elif demand_w > 0 and allocation.policy in PREFERS:
-        sentences += _in_the_way(station, faults, gun, short=delivered_w < wanted_w)
+        sentences += _in_the_way(station, faults, gun, out_of_service, delivered_w < wanted_w)
         sentences.append(_gets(held, delivered_w, wanted_w))
         left_w = station.limit_w - sum(allocation.delivered_w.values())
         if not held and 0 < left_w < min(wanted_w, station.policy.minimum_power_w):
@@ -116,7 +124,7 @@ def _reason(
             sentences.append(_limit_leaves(station, limit_left_w, wanted_w))
         if grant_w > 0:
             sentences.append(_needs(station, usable, needs, grant_w))
-        sentences += _in_the_way(station, faults, gun, short=delivered_w < grant_w)
+        sentences += _in_the_way(station, faults, gun, out_of_service, delivered_w < grant_w)
         if grant_w > 0:
             sentences.append(_found(usable, found, taken))
         sentences.append(_gets(held, delivered_w, wanted_w))
@@ -245,13 +253,19 @@ def _needs(station: Station, usable: Sequence[int], needs: int, grant_w: int) ->
     )
 
 
-def _in_the_way(station: Station, faults: Faults, gun: int, short: bool) -> list[str]:
+def _in_the_way(
+    station: Station, faults: Faults, gun: int, out_of_service: Collection[int], short: bool
+) -> list[str]:
     """The faults within its reach; where it falls short, also what it does not reach."""
     sentences = []
     reach = station.matrix.reach[gun - 1]
-    failed = [module for module in reach if module in faults.modules]
+    out = [module for module in reach if module in faults.modules]
+    failed = [module for module in out if module not in out_of_service]
     if failed:
         sentences.append(f"{modules(failed)} {'has' if len(failed) == 1 else 'have'} failed.")
+    if taken_out := [module for module in out if module in out_of_service]:
+        verb = "is" if len(taken_out) == 1 else "are"
+        sentences.append(f"{modules(taken_out)} {verb} out of service.")
     for module in reach:
         welded = _welded_to(faults, module)
         if (gun, module) in faults.failed_open:

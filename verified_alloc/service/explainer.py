@@ -32,6 +32,8 @@ class Decision(NamedTuple):
     faults: Faults
     site_limit_w: int | None
     allocation: Allocation
+    out_of_service: frozenset[int] = frozenset()
+    """Modules that somebody has taken out."""
 
 
 class Why(NamedTuple):
@@ -127,5 +129,9 @@ class Explainer:
 
 
 def _decision(seen: Snapshot) -> Decision:
-    inputs = seen.state.inputs
-    return Decision(inputs.asked, inputs.faults, inputs.site_limit_w, seen.state.allocation)
+    state = seen.state
+    taken_out = frozenset(
+        fault.module or 0 for fault in state.latched if fault.kind == "module_out"
+    )
+    inputs = state.inputs
+    return Decision(inputs.asked, inputs.faults, inputs.site_limit_w, state.allocation, taken_out)

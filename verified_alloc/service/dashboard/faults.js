@@ -13,7 +13,8 @@ export function problems(state) {
   if (state.stopped) found.push(["bad", t("stopped")]);
   if (!state.healthy) found.push(["bad", t("unverified")]);
   if (state.phase === "ending") found.push(["bad", t("ending")]);
-  const faults = state.faults.filter(({ id }) => id !== "emergency-stop").map(({ text }) => text);
+  const grave = ({ severity }) => ["critical", "serious", "minor"].indexOf(severity);
+  const faults = state.faults.filter(({ id }) => id !== "emergency-stop").sort((a, b) => grave(a) - grave(b)).map(({ text }) => text);
   if (faults.length) found.push(["bad", t(faults.length > 1 ? "faults" : "fault", { n: faults.length, what: some(faults) })]);
   for (const alarm of state.alarms) found.push(["bad", alarm]);
   const out = [...state.guns.filter((gun) => !gun.in_service).map(({ gun }) => t("gun", { n: gun })),

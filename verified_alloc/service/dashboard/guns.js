@@ -37,7 +37,7 @@ function card_of(gun, simulated) {
         oninput: (event) => { asking.set(n, +event.target.value); told(event.target); },
         onchange: () => ask(n) }),
       el("output")),
-    el("details", {}, el("summary", {}, t("why")), el("p", { lang: "en" })));
+    el("details", {}, el("summary", {}, t("why")), el("p", { lang: "en", onclick: ({ target }) => { target.closest("details").open = false; } })));
 }
 
 const told = (slider) => set(slider.nextElementSibling, kw(+slider.value));
