@@ -9,7 +9,7 @@
 
 Caught inside, and no command ends by them: NoAnswer and NotYet of a solver
 (`decide/policies/problem.py`), Busy of a scan that does not answer (`service/scan_link.py`),
-Claimed of a topic that is another station's (`service/mqtt_claim.py`).
+a topic that is another station's is Claimed (`service/mqtt_claim.py`).
 """
 
 from decimal import Decimal
