@@ -30,6 +30,12 @@ ARGUED: dict[str, str] = {
     ),
     "guard.powers: 0 becomes 1 #2": "not looked at until a module held has set it",
     "guard.powers: 0 becomes -1 #2": "not looked at until a module held has set it",
+    "dwell.claims: False becomes True": "a held gun looks at every module, which sets it",
+    "dwell.claims: rule.least(ops, wanted_w, held_w): arguments 2, 3": "the smaller of two",
+    "dwell.claims: rule.take(ops, grant_w, reached_w, module_power_w[module],"
+    " ops.and_(free[module], ops.not_(staying[module])), usable[module]): arguments 5, 6": (
+        "what is taken is free and usable; whether it is free then, nobody asks"
+    ),
     "rule.documented: 0 becomes 1": "what each gun is given is set in its turn",
     "rule.documented: 0 becomes -1": "what each gun is given is set in its turn",
     "rule.documented: False becomes True": "every gun looks at every module, which sets it",
