@@ -20,11 +20,7 @@ def write(path: Path, text: str, room_bytes: int = 0) -> None:
     """
     beside = spare(path)
     _fill(beside, text.encode().ljust(room_bytes))
-    try:
-        if not room_bytes:
-            raise FileNotFoundError
-        _exchange(beside, path)
-    except OSError:  # the first time, or a file system that cannot
+    if not (room_bytes and _exchange(beside, path)):
         beside.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -54,12 +50,12 @@ def _without_cutting(path: str, _: int) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
 
-def _exchange(one: Path, other: Path) -> None:
-    """Each is where the other was, at once: renameat2(2), which Python has not."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+def _exchange(one: Path, other: Path) -> bool:
+    """Each is where the other was, at once: renameat2(2), which Python has not. False the first
+    time, and where a file system cannot."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
     names = os.fsencode(one), os.fsencode(other)
-    if rename is None or rename(_HERE, names[0], _HERE, names[1], _EXCHANGE):
-        raise OSError(ctypes.get_errno(), "cannot be exchanged")
+    return rename is not None and rename(_HERE, names[0], _HERE, names[1], _EXCHANGE) == 0
 
 
 class AtOnce(Executor):
