@@ -88,11 +88,17 @@ class Served:
         return self
 
     def to_rest(self) -> None:
-        """No gun asks for anything, nor lives the synthetic day any more."""
+        """No gun asks for anything, nor lives the synthetic day any more, and a limit that was taken
+        back no longer lasts."""
         for gun in range(1, 7):
             assert self.ask(gun, 0).status_code == 200
-        eventually(
-            lambda: not any(c["closed"] for c in self.state()["contactors"] if not c["welded"])
+        eventually(lambda: self._rests(self.state()))
+
+    @staticmethod
+    def _rests(state: Any) -> bool:
+        limit = state["site_limit"]
+        return limit["limit_kw"] == limit["own_kw"] and not any(
+            c["closed"] for c in state["contactors"] if not c["welded"]
         )
 
     def __exit__(self, *_: object) -> None:

@@ -164,11 +164,11 @@ def test_out_of_service_and_back(at_work: Served) -> None:
     eventually(lambda: at_work.gun(2)["live"])
 
 
-def test_orders_are_in_the_journal(shared: Served) -> None:
-    shared.http.put("/api/modules/9/service", json={"in_service": False})
-    shared.http.put("/api/site-limit", json={"limit_kw": 75.5})
-    shared.http.delete("/api/site-limit")
-    shared.http.put("/api/modules/9/service", json={"in_service": True})
+def test_orders_are_in_the_journal(at_work: Served) -> None:
+    at_work.http.put("/api/modules/9/service", json={"in_service": False})
+    at_work.http.put("/api/site-limit", json={"limit_kw": 75.5})
+    at_work.http.delete("/api/site-limit")
+    at_work.http.put("/api/modules/9/service", json={"in_service": True})
     told = [
         "module 9 is in service, as told",
         "no site limit but the station's own, as told",
@@ -177,7 +177,7 @@ def test_orders_are_in_the_journal(shared: Served) -> None:
     ]
 
     def written() -> list[str]:
-        newest = latest(shared.folder / "journal.db", 50)
+        newest = latest(at_work.folder / "journal.db", 50)
         return [entry.text for entry in newest if entry.text in told]
 
     eventually(lambda: written()[:4] == told)

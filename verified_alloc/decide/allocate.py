@@ -11,8 +11,7 @@ from threading import Thread
 
 from verified_alloc.decide import demand
 from verified_alloc.decide.demand import Asked
-from verified_alloc.decide.policies import documented, flow
-from verified_alloc.decide.policies.optimality import is_optimal
+from verified_alloc.decide.policies import documented
 from verified_alloc.decide.policies.problem import (
     ALL_OPEN,
     NO_FAULTS,
@@ -190,7 +189,8 @@ def _answer(problem: Problem, name: str, solve: Solve | None) -> Answer:
             documented.choose(problem.station, left, problem.asked, problem.reserved), "rule"
         )
     try:
-        from verified_alloc.decide.policies import constraint
+        from verified_alloc.decide.policies import constraint, flow
+        from verified_alloc.decide.policies.optimality import is_optimal
 
         choice, method, stages, _ = flow.solve(problem, name) or (solve or constraint.solve)(
             problem, name

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel import wiring
 from verified_alloc.kernel.diagnosis import Timing, explained_mismatch
-from verified_alloc.kernel.scan import Built, built
 from verified_alloc.station.parts import Gun, Matrix, Pair, PowerModule, StationParts
+
+if TYPE_CHECKING:
+    from verified_alloc.kernel.scan import Built
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,10 @@ class Station(StationParts):
         )
 
     @cached_property
-    def built(self) -> Built:
+    def built(self) -> "Built":
         """The station as the kernel's scan takes it; guns and modules are counted from 0 there."""
+        from verified_alloc.kernel.scan import built
+
         return built(
             self.kernel_timing,
             self.timing.offer_lead_ms,
