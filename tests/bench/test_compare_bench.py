@@ -3,12 +3,17 @@
 import time
 import tracemalloc
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from verified_alloc import Station, allocate
+from verified_alloc import Station
 from verified_alloc.compare.replay import replay
+from verified_alloc.decide.allocate import decide
+from verified_alloc.decide.demand import DemandProcessor
+from verified_alloc.decide.steady import Steady, granted
+from verified_alloc.station.parts import Pair
 from verified_alloc.workload.session_file import SessionFile, write_sessions
-from verified_alloc.workload.sessions import Session, demand_steps
+from verified_alloc.workload.sessions import DemandStep, Session, demand_steps
 from verified_alloc.workload.synthetic import BUILT_IN_CARS, synthetic_sessions
 
 STATION = Station.reference()
@@ -16,6 +21,7 @@ POLICIES = ("documented", "max-power", "fair")
 AGAINST_STEPS = 10
 MONTHS_S = 60
 DAY_MS = 24 * 3600 * 1000
+NOBODY = (None, [DemandStep(0, 0)], 0, 0.0)
 
 
 def cpu_s(began_s: float) -> float:
@@ -30,10 +36,13 @@ def a_day(tmp_path: Any) -> SessionFile:
 
 
 def in_steps(sessions: list[Session], policy: str) -> float:
-    """A day in closed loop, second by second, with `allocate` called in every one; kWh."""
+    """A day in closed loop, second by second, decided in every one for the demands that are held;
+    kWh."""
     coming = list(sessions)
     on_gun: dict[int, list[Any]] = {}
-    current: dict[int, tuple[int, ...]] = {}
+    current: frozenset[Pair] = frozenset()
+    asking = DemandProcessor(STATION)
+    steady = Steady(asking, STATION)
     delivered_j = 0.0
     start_s = sessions[0].arrival_ms // DAY_MS * 86_400
     for now_s in range(start_s, start_s + 86_400):
@@ -43,9 +52,14 @@ def in_steps(sessions: list[Session], policy: str) -> float:
                 break
             car = coming.pop(0)
             on_gun[free[0]] = [car, demand_steps(car), 0, 0.0]
-        demands = {gun: steps[step].demand_w / 1000 for gun, (_, steps, step, _) in on_gun.items()}
-        answer = allocate(STATION, demands, policy, current=current)
-        current = answer.modules
+        for gun in STATION.guns:
+            _, steps, step, _ = on_gun.get(gun.id, NOBODY)
+            asking.set_w(gun.id, steps[step].demand_w, now_s * 1000)
+        asked = asking.asked(now_s * 1000)
+        steady.is_new(asked, now_s)
+        anew = partial(decide, STATION, policy=policy, current=current)
+        answer = granted(STATION, steady.decide(STATION, asked, (), anew)[1], asked)
+        current = frozenset(answer.pairs)
         for gun, state in list(on_gun.items()):
             car, steps, step, got_j = state
             got_j += answer.delivered_w[gun]

@@ -42,6 +42,11 @@ class Asked(NamedTuple):
     rank_w: tuple[int, ...]
     order: tuple[int, ...]
 
+    @property
+    def question(self) -> tuple[tuple[int, ...], ...]:
+        """What the answer depends on: of the ranks, only the order."""
+        return self.demand_w, self.order
+
 
 def by_rank(rank_w: Sequence[int]) -> tuple[int, ...]:
     """The numbers of the guns, highest rank value first, ties by number."""

@@ -21,14 +21,14 @@ class Steady:
         self._useful_w = station.policy.minimum_power_w
         self.power_w = [0] * len(station.guns)
         """By gun, that of the modules that it was given."""
-        self._held: Asked | None = None
+        self._held: object = None
         self._situation: object = None
         self._found: deque[tuple[Asked, Allocation]] = deque(maxlen=3)
         """What has been answered for the situation that it stands for."""
 
     def is_new(self, asked: Asked, situation: object) -> bool:
         """What is held, or the situation besides, is another than it was decided for."""
-        held = self.held(asked)
+        held = self.held(asked).question
         if held == self._held and situation == self._situation:
             return False
         self._held, self._situation = held, situation
@@ -73,7 +73,7 @@ class Steady:
             sum(station.module_power_w[module - 1] for module in modules)
             for modules in answer.modules.values()
         ]
-        self._held = self.held(asked)
+        self._held = self.held(asked).question
         return held, answer
 
     def _worth_it(self, asked: Asked) -> Asked:
@@ -91,7 +91,7 @@ class Steady:
 
     def _answer(self, asked: Asked, decide: Callable[[Asked], Allocation]) -> Allocation:
         for known, answer in self._found:
-            if known == asked:
+            if known.question == asked.question:
                 return answer
         answer = decide(asked)
         self._found.append((asked, answer))
