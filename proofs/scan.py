@@ -366,7 +366,7 @@ def invalid_is_off(station: Station) -> Claim:
 
 @obligation(
     "scan.fresh-readings",
-    "scan.built",
+    "built.built",
     "scan.fresh_until_ms",
     "scan.moves",
     "scan.raise_until_ms",

@@ -425,7 +425,7 @@ def last_look(station: Station) -> Claim:
     )
 
 
-@obligation("scan.built", "scan.built", domain="this station's wiring")
+@obligation("scan.built", "built.built", domain="this station's wiring")
 def built_as_wired(station: Station) -> Claim:
     """Each contactor is looked for on the expander where it is wired, a module's on all that carry
     one of its own and on no other; times, powers and matrix are the station's."""

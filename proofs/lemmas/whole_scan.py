@@ -19,11 +19,12 @@ from proofs.lemmas.any_scan import Assumed, ages_are_sound, in_words
 from proofs.lemmas.rule_inputs import in_model
 from proofs.plant import Interval, Scan
 from verified_alloc.kernel import offer, scan, supply, switching
+from verified_alloc.kernel.built import Built, built
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages
 from verified_alloc.kernel.healing import Healing
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.kernel.offer import Offer
-from verified_alloc.kernel.scan import Built, Effects, Memory, Observed, Orders, Switched, Wanted
+from verified_alloc.kernel.scan import Effects, Memory, Observed, Orders, Switched, Wanted
 from verified_alloc.kernel.switching import Writes
 from verified_alloc.station.model import Station
 
@@ -158,7 +159,7 @@ def any_healing(name: str) -> Healing:
 
 def any_built(station: Station) -> Built:
     """The station with any times."""
-    return scan.built(
+    return built(
         plant.timing(),
         z3.Int("lead_ms"),
         z3.Int("minimum_dwell_ms"),

@@ -34,9 +34,10 @@ from verified_alloc.control.decider import SOLVER_DEADLINE_MS, Decider
 from verified_alloc.control.latched_faults import AGAIN_S
 from verified_alloc.control.self_testing import SelfTesting
 from verified_alloc.decide.demand import DemandProcessor
+from verified_alloc.kernel.built import Built
 from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.kernel.healing import PAUSE_MS, RESET_MS, STEADY_MS
-from verified_alloc.kernel.scan import Built, Memory
+from verified_alloc.kernel.scan import Memory
 from verified_alloc.station.faults import Faults
 
 FIXED = "does not change in a run"

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from verified_alloc.kernel import supply
+from verified_alloc.kernel.built import Built
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.scan import Built, Memory
+from verified_alloc.kernel.scan import Memory
 
 
 class Alarm(NamedTuple):

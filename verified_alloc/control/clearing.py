@@ -10,8 +10,9 @@ from hardware.modules import LineReading
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.kernel import healing, ops
 from verified_alloc.kernel import latched as kernel
+from verified_alloc.kernel.built import Built
 from verified_alloc.kernel.ops import BoolMatrix
-from verified_alloc.kernel.scan import Built, Memory
+from verified_alloc.kernel.scan import Memory
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import number_in
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from verified_alloc.decide.allocate import Allocation
 from verified_alloc.kernel import deadline, ops
+from verified_alloc.kernel.built import Built
 from verified_alloc.kernel.diagnosis import NOT_SO
-from verified_alloc.kernel.scan import Built, Memory, Observed, Switched
+from verified_alloc.kernel.scan import Memory, Observed, Switched
 
 
 class Stillness:

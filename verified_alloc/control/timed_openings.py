@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from verified_alloc.kernel import switching
-from verified_alloc.kernel.scan import Built, Memory, Observed
+from verified_alloc.kernel.built import Built
+from verified_alloc.kernel.scan import Memory, Observed
 
 
 class TimedOpenings:

@@ -1,11 +1,12 @@
 """When something changes by itself although nothing that is read does: an age reaches its time."""
 
 from verified_alloc.kernel import healing
+from verified_alloc.kernel.built import Built
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Timing
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.ops import Ops
 from verified_alloc.kernel.rule import least
-from verified_alloc.kernel.scan import Built, Memory
+from verified_alloc.kernel.scan import Memory
 
 LONG_MS = 24 * 3600 * 1000
 

@@ -4,9 +4,10 @@ no module is enabled by it, and what its scans write is what any scan would."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from verified_alloc.kernel.built import Built
 from verified_alloc.kernel.diagnosis import NOT_SO
 from verified_alloc.kernel.ops import Ops
-from verified_alloc.kernel.scan import Built, Memory
+from verified_alloc.kernel.scan import Memory
 from verified_alloc.kernel.switching import Writes
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from verified_alloc.kernel import diagnosis, dwell, healing, offer, supply, switching, wiring
 from verified_alloc.kernel import latched as faults
+from verified_alloc.kernel.built import Built
 from verified_alloc.kernel.diagnosis import (
     GOOD_SCANS_PER_MISMATCH,
     NOT_SO,
@@ -24,7 +25,6 @@ from verified_alloc.kernel.diagnosis import (
     ContactorFaults,
     ModuleFaults,
     Readings,
-    Timing,
 )
 from verified_alloc.kernel.healing import Healing
 from verified_alloc.kernel.latched import Latched
@@ -39,28 +39,6 @@ SILENT_SCANS = 3
 unbidden, for more scans in a row than this latches."""
 
 COUNT_LIMIT = GOOD_SCANS_PER_MISMATCH * SILENT_SCANS
-
-
-class Built(NamedTuple):
-    """What is built; nothing of it changes while the station runs. Made by `built`."""
-
-    timing: Timing
-    offer_lead_ms: int
-    minimum_dwell_ms: int
-    fresh_ms: int
-    """So old what was read may be when a contactor closes, an enable or an offer rises: two
-    scans."""
-    petted_ms: int
-    """So long the relay supply's watchdog holds on after an edge at the least: four scans."""
-    gun_max_w: Sequence[int]
-    module_power_w: Sequence[int]
-    contactors: Sequence[tuple[Shape, Shape]]
-    """Those that exist as (gun, module), in the order of the wiring."""
-    places: Sequence[Sequence[Sequence[Shape]]]
-    """By module and gun: the expander that carries their contactor, in a list of one; an empty list
-    where there is none;"""
-    carriers: Sequence[Sequence[Shape]]
-    """and by module: all expanders that carry its contactors."""
 
 
 class Observed(NamedTuple):
@@ -225,39 +203,6 @@ Effect = (
     Latch | Abandon | Lower | Publish | Disable | Write | Enable | Beat | Pet | Reset | Configure
 )
 Effects = list[Effect]
-
-
-def built(
-    timing: Timing,
-    offer_lead_ms: int,
-    minimum_dwell_ms: int,
-    scan_ms: int,
-    gun_max_w: Sequence[int],
-    module_power_w: Sequence[int],
-    contactors: Sequence[tuple[Shape, Shape]],
-) -> Built:
-    """The station as its scan needs it."""
-    expanders = range(wiring.expanders(len(contactors)))
-    places = [
-        [
-            [wiring.place(k).expander for k, pair in enumerate(contactors) if pair == (gun, module)]
-            for gun in range(len(gun_max_w))
-        ]
-        for module in range(len(module_power_w))
-    ]
-    carriers = [[at for at in expanders if [at] in of_module] for of_module in places]
-    return Built(
-        timing,
-        offer_lead_ms,
-        minimum_dwell_ms,
-        scan_ms + scan_ms,
-        scan_ms + scan_ms + scan_ms + scan_ms,
-        gun_max_w,
-        module_power_w,
-        contactors,
-        places,
-        carriers,
-    )
 
 
 def restarted(built: Built, latched: Latched) -> Memory:

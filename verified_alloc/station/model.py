@@ -15,7 +15,7 @@ from verified_alloc.kernel.diagnosis import Timing, explained_mismatch
 from verified_alloc.station.parts import Gun, Matrix, Pair, PowerModule, StationParts
 
 if TYPE_CHECKING:
-    from verified_alloc.kernel.scan import Built
+    from verified_alloc.kernel.built import Built
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Station(StationParts):
     @cached_property
     def built(self) -> "Built":
         """The station as the kernel's scan takes it; guns and modules are counted from 0 there."""
-        from verified_alloc.kernel.scan import built
+        from verified_alloc.kernel.built import built
 
         return built(
             self.kernel_timing,
