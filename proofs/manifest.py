@@ -6,6 +6,17 @@ from importlib import import_module
 from proofs.obligation import Obligation
 
 NAMES: dict[str, tuple[str, ...]] = {
+    "feeder": (
+        "exactly",
+        "turn",
+        "rule-accepted",
+        "turns-make-an-allocation",
+        "offers-rise-within",
+        "admitted",
+        "one-by-one",
+        "more-is-more",
+        "scan",
+    ),
     "rule": (
         "kept",
         "need-is-the-ceiling",

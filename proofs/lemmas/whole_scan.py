@@ -21,6 +21,7 @@ from proofs.plant import Interval, Scan
 from verified_alloc.kernel import offer, scan, supply, switching
 from verified_alloc.kernel.built import Built, built
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages
+from verified_alloc.kernel.feeder import Feeder
 from verified_alloc.kernel.healing import Healing
 from verified_alloc.kernel.latched import Latched
 from verified_alloc.kernel.offer import Offer
@@ -167,12 +168,16 @@ def any_built(station: Station) -> Built:
         station.gun_max_w,
         station.module_power_w,
         [(gun - 1, module - 1) for gun, module in station.contactors],
+        station.kernel_feeders,
     )
 
 
-def any_scan(station: Station) -> WholeScan:
-    """Any scan: whatever is remembered, read, wanted, verified, and has happened since the last."""
+def any_scan(station: Station, feeders: Sequence[Feeder] | None = None) -> WholeScan:
+    """Any scan: whatever is remembered, read, wanted, verified, and has happened since the last;
+    with the station's feeders, or these."""
     built = any_built(station)
+    if feeders is not None:
+        built = built._replace(feeders=feeders)
     guns, modules = range(len(station.guns)), range(len(station.modules))
     of = [f"module {m + 1}" for m in modules]
     memory = any_memory("memory", built)

@@ -88,8 +88,8 @@ class Served:
         return self
 
     def to_rest(self) -> None:
-        """No gun asks for anything, nor lives the synthetic day any more, and a limit that was taken
-        back no longer lasts."""
+        """No gun asks for anything, nor lives the synthetic day any more, and no limit lasts that
+        was taken back."""
         for gun in range(1, 7):
             assert self.ask(gun, 0).status_code == 200
         eventually(lambda: self._rests(self.state()))

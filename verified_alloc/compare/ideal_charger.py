@@ -17,7 +17,7 @@ from verified_alloc.decide.demand import Asked, DemandProcessor
 from verified_alloc.decide.lasting import LastingLimit
 from verified_alloc.decide.policies.problem import ALL_OPEN, NO_WEAR
 from verified_alloc.decide.steady import Steady, granted
-from verified_alloc.kernel import dwell, offer, ops, switching
+from verified_alloc.kernel import dwell, feeder, offer, ops, switching
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages, Readings, Timing
 from verified_alloc.kernel.offer import Offer
 from verified_alloc.kernel.switching import Writes
@@ -137,6 +137,9 @@ class Charger:
         self.live_on = [NOBODY] * modules
         """By module, the gun that it feeds."""
         self._live_changed = False
+        self._feeders = station.kernel_feeders
+        self._joining: list[int] = []
+        """Modules that are to be enabled in this scan."""
         self._starting: list[int] = []
         """Modules that are enabled and not seen to be on yet."""
         self._offers = [offer.restarted(power_w) for power_w in station.gun_max_w]
@@ -233,7 +236,10 @@ class Charger:
         if self._live_changed:
             affordable_w = self._affordable()
         if any(map(_above, affordable_w, self._offers)):
-            raised = offer.raise_(ops, self._offers, affordable_w, self._station.limit_w)
+            promise_w = [offered.promise_w for offered in self._offers]
+            joined = self._joined() if self._feeders else []
+            rooms = feeder.rooms(ops, self._feeders, joined, promise_w, self._power_w)
+            raised = offer.raise_(ops, self._offers, affordable_w, self._station.limit_w, rooms)
             for gun, offered in enumerate(raised):
                 self._publish(gun, offered, now_ms)
         due_ms = min((unit.due_ms for unit in moving), default=NEVER_MS)
@@ -351,7 +357,36 @@ class Charger:
                     self._step(module, unit, want, now_ms)
                     unit.want, unit.due_ms = want, self._due_ms(unit, now_ms)
                 moving.append(unit)
+        if self._joining:
+            self._join(now_ms)
         return moving
+
+    def _join(self, now_ms: int) -> None:
+        """Enable what may be, as far as the feeders bear it; the others try again."""
+        joining = [NOBODY] * len(self._units)
+        for module in self._joining:
+            joining[module] = self._units[module].gun
+        admitted = feeder.admitted(
+            ops,
+            self._feeders,
+            self._joined(),
+            _rows(joining, self._guns),
+            [offered.promise_w for offered in self._offers],
+            self._power_w,
+        )
+        for module in self._joining:
+            unit = self._units[module]
+            unit.due_ms = now_ms + 1
+            if admitted[module]:
+                unit.enabled, unit.on_ms = True, now_ms + self._scan_ms
+                unit.due_ms = unit.on_ms
+                self._starting.append(module)
+        self._joining.clear()
+
+    def _joined(self) -> list[list[bool]]:
+        """`[gun][module]`: it is enabled there."""
+        on = [unit.gun if unit.enabled else NOBODY for unit in self._units]
+        return _rows(on, self._guns)
 
     def _held(self) -> list[int]:
         """By module, the gun that it may be switched to now."""
@@ -401,8 +436,7 @@ class Charger:
                         now_ms + max(self._response_ms(coil), self._scan_ms)
                     )
         if writes.enable and not unit.enabled:
-            unit.enabled, unit.on_ms = True, now_ms + self._scan_ms
-            self._starting.append(module)
+            self._joining.append(module)
 
     def _decided_writes(
         self,

@@ -209,7 +209,8 @@ def needs_constraints(station: Station) -> bool:
     limited = station.site_limit_w is not None and (
         policy.name != "priority" or policy.minimum_modules > 0
     )
-    return policy.name != "documented" and (limited or len(set(station.module_power_w)) > 1)
+    exact = not station.kernel_feeders and len(set(station.module_power_w)) == 1
+    return policy.name != "documented" and (limited or not exact)
 
 
 def prepare(station: Station) -> None:
@@ -232,6 +233,7 @@ def accepted(station: Station, left: Usable, asked: Asked, choice: Choice) -> bo
         left.in_service,
         station.limit_w,
         station.policy.minimum_power_w,
+        station.kernel_feeders,
     )
     order = [gun - 1 for gun in asked.order]
     return all(verdict) and guard.sorted_order(ops, order, asked.rank_w)

@@ -4,7 +4,7 @@ Replays an allocation gun by gun, in the order in which the guns were served, an
 asked for, needed and found.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ from verified_alloc.decide.steady import spare
 from verified_alloc.kernel import ops, rule
 from verified_alloc.station.faults import Faults, usable_after
 from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Feeder
 from verified_alloc.words import count, kilowatts, listed, modules
 
 PREFERS = {
@@ -127,6 +128,8 @@ def _reason(
         sentences += _in_the_way(station, faults, gun, out_of_service, delivered_w < grant_w)
         if grant_w > 0:
             sentences.append(_found(usable, found, taken))
+        if delivered_w < grant_w:
+            sentences += _feeders_leave(station, allocation, before, set(found) - set(held))
         sentences.append(_gets(held, delivered_w, wanted_w))
     if spared := spare(station, held, demand_w):
         it = "it" if len(spared) == 1 else "them"
@@ -178,13 +181,15 @@ def _conflict(
     guns = [gun, *(other + 1 for other in against.guns)]
     rows = [usable_after(problem.station, problem.faults).usable[other - 1] for other in guns]
     usable = [m for m, can in enumerate(zip(*rows, strict=True), start=1) if any(can)]
-    limit = f"the site limit of {kilowatts(problem.limit_w)}"
+    limits = [f"the site limit of {kilowatts(problem.limit_w)}"] if against.within_limit else []
+    limits += map(_feeder, problem.station.feeders) if against.within_feeders else []
+    limit = listed(limits)
     if not against.guns:
-        what = limit if against.within_limit else f"{modules(usable)}, all that it can use"
+        what = limit or f"{modules(usable)}, all that it can use"
         return f"{wish} cannot be had of {what}."
     those = listed(f"gun {other} ({modules(allocation.modules[other])})" for other in guns[1:])
     reason = f"{modules(usable)} are all that they can use"
-    if against.within_limit:
+    if limits:
         reason += f", within {limit}"
     return f"{wish} cannot be had together with what {those} {_has(guns[1:])}: {reason}."
 
@@ -236,6 +241,30 @@ def _limit_leaves(station: Station, left_w: int, wanted_w: int) -> str:
     useless = f", less than is of use, {kilowatts(useful_w)}" if 0 < left_w < useful_w else ""
     limit = f"The site limit of {kilowatts(station.limit_w)}"
     return f"{limit} leaves {kilowatts(left_w)} for it{useless}."
+
+
+def _feeders_leave(
+    station: Station, allocation: Allocation, before: Sequence[int], passed: Set[int]
+) -> list[str]:
+    """What the feeders of the modules that a gun passed by have left for it."""
+    sentences = []
+    for feeder in station.feeders:
+        shares_w = (
+            sum(
+                station.module_power_w[m - 1]
+                for m in {*allocation.modules[gun]} & {*feeder.modules}
+            )
+            for gun in before
+        )
+        given_w = sum(map(min, shares_w, (allocation.delivered_w[gun] for gun in before)))
+        if passed & {*feeder.modules}:
+            left = kilowatts(feeder.limit_w - given_w)
+            sentences.append(f"Of {_feeder(feeder)} {left} is left for it.")
+    return sentences
+
+
+def _feeder(feeder: Feeder) -> str:
+    return f"the limit of {kilowatts(feeder.limit_w)} that {modules(feeder.modules)} share"
 
 
 def _needs(station: Station, usable: Sequence[int], needs: int, grant_w: int) -> str:
@@ -313,6 +342,8 @@ def _about_station(station: Station, faults: Faults, allocation: Allocation) -> 
         sentences.append("A solver is at work; until it answers no module comes to a gun.")
     elif allocation.idle_modules:
         why = "every gun that could use them has all it may have"
+        if station.kernel_feeders:
+            why += ", or nobody can use what their limit leaves"
         verb = "idles" if len(allocation.idle_modules) == 1 else "idle"
         sentences.append(f"{modules(allocation.idle_modules)} {verb}: {why}.")
     held = {module for row in allocation.modules.values() for module in row}

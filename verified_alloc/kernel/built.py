@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from verified_alloc.kernel import wiring
 from verified_alloc.kernel.diagnosis import Timing
+from verified_alloc.kernel.feeder import Feeder
 from verified_alloc.kernel.ops import Shape
 
 
@@ -28,6 +29,7 @@ class Built(NamedTuple):
     where there is none;"""
     carriers: Sequence[Sequence[Shape]]
     """and by module: all expanders that carry its contactors."""
+    feeders: Sequence[Feeder]
 
 
 def built(
@@ -38,6 +40,7 @@ def built(
     gun_max_w: Sequence[int],
     module_power_w: Sequence[int],
     contactors: Sequence[tuple[Shape, Shape]],
+    feeders: Sequence[Feeder],
 ) -> Built:
     """The station as its scan needs it."""
     expanders = range(wiring.expanders(len(contactors)))
@@ -60,4 +63,5 @@ def built(
         contactors,
         places,
         carriers,
+        feeders,
     )

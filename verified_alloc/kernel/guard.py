@@ -1,6 +1,6 @@
 """Accepts or rejects an allocation, whoever made it.
 
-Six conditions, one function each. A module's place in these lists is its number, so "the
+Seven conditions, one function each. A module's place in these lists is its number, so "the
 highest-numbered module of a gun" is the last one it holds.
 """
 
@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from verified_alloc.kernel import feeder
+from verified_alloc.kernel.feeder import Feeder
 from verified_alloc.kernel.ops import BoolMatrix, Ops, Shape
 
 
 class Verdict(NamedTuple):
-    """The six conditions; an allocation is accepted when all hold."""
+    """The seven conditions; an allocation is accepted when all hold."""
 
     exclusive: bool
     usable: bool
@@ -20,6 +22,7 @@ class Verdict(NamedTuple):
     fitting: bool
     within_limit: bool
     useful: bool
+    within_feeders: bool
 
 
 def at_most_one(ops: Ops, bits: Sequence[bool]) -> bool:
@@ -126,8 +129,10 @@ def judge(
     in_service: Sequence[bool],
     site_limit_w: int,
     minimum_power_w: int,
+    feeders: Sequence[Feeder] = (),
 ) -> Verdict:
-    """The six conditions on `held[gun][module]` and the power delivered to each gun, W."""
+    """The seven conditions on `held[gun][module]` and the power delivered to each gun, W; the last
+    is `feeder.within`."""
     powers_w = [powers(ops, row, module_power_w) for row in held]
     return Verdict(
         exclusive=exclusive(ops, held),
@@ -150,6 +155,7 @@ def judge(
                 )
             ]
         ),
+        within_feeders=feeder.within(ops, feeders, held, delivered_w, module_power_w),
     )
 
 

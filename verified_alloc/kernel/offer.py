@@ -3,13 +3,15 @@
 A gun may draw what it is offered, and for a while what it was offered before: a lower offer binds
 it only once `offer_lead_ms` have passed or it has acknowledged. That bound is its *promise*.
 Modules leave a gun only when those that stay can bear its promise; an offer rises only when modules
-are live, and only while all promises together stay within the site limit.
+are live, and only while all promises together stay within the site limit, and what is promised of
+its modules within every feeder's.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from verified_alloc.kernel.diagnosis import NOT_SO
+from verified_alloc.kernel.feeder import Room
 from verified_alloc.kernel.ops import BoolMatrix, Ops
 from verified_alloc.kernel.rule import least, most
 
@@ -119,18 +121,32 @@ def cut(ops: Ops, before: Offer, affordable_w: int) -> Offer:
 
 
 def raise_(
-    ops: Ops, offers: Sequence[Offer], affordable_w: Sequence[int], site_limit_w: int
+    ops: Ops,
+    offers: Sequence[Offer],
+    affordable_w: Sequence[int],
+    site_limit_w: int,
+    rooms: Sequence[Room] = (),
 ) -> list[Offer]:
     """After everything is switched and verified: each offer rises to what is affordable, as far as
-    the site limit leaves room beside all promises, in the order of the guns."""
+    the site limit and the feeders leave room beside all promises, in the order of the guns."""
     room_w = site_limit_w
     for offer in offers:
         room_w = room_w - offer.promise_w
+    spares_w = [most(ops, room.spare_w, 0) for room in rooms]
     raised = []
-    for offer, affordable in zip(offers, affordable_w, strict=True):
-        offer_w = most(ops, offer.offer_w, least(ops, affordable, offer.promise_w + room_w))
+    for gun, (offer, affordable) in enumerate(zip(offers, affordable_w, strict=True)):
+        shares_w = [room.share_w[gun] for room in rooms]
+        most_w = offer.promise_w + room_w
+        for share_w, spare_w in zip(shares_w, spares_w, strict=True):
+            bound_w = least(ops, offer.promise_w, share_w) + spare_w
+            most_w = ops.ite(share_w > bound_w, least(ops, most_w, bound_w), most_w)
+        offer_w = most(ops, offer.offer_w, least(ops, affordable, most_w))
         promise_w = most(ops, offer.promise_w, offer_w)
         room_w = room_w - (promise_w - offer.promise_w)
+        spares_w = [
+            spare_w - (least(ops, promise_w, share_w) - least(ops, offer.promise_w, share_w))
+            for spare_w, share_w in zip(spares_w, shares_w, strict=True)
+        ]
         raised.append(
             Offer(offer_w, promise_w, most(ops, offer.pending_w, offer_w), offer.waited_ms)
         )

@@ -15,7 +15,16 @@ target will do. If the process dies between two effects, the next one begins wit
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from verified_alloc.kernel import diagnosis, dwell, healing, offer, supply, switching, wiring
+from verified_alloc.kernel import (
+    diagnosis,
+    dwell,
+    feeder,
+    healing,
+    offer,
+    supply,
+    switching,
+    wiring,
+)
 from verified_alloc.kernel import latched as faults
 from verified_alloc.kernel.built import Built
 from verified_alloc.kernel.diagnosis import (
@@ -391,11 +400,12 @@ def conclude(
     verified: Sequence[bool],
 ) -> tuple[Memory, Effects]:
     """The third act, with what was verified of the writes, by expander: what is not, is off; then
-    enables rise, and then offers."""
+    enables rise as far as their feeders bear it, and then offers."""
     as_told = [wiring.valid(ops, verified, carriers) for carriers in built.carriers]
-    enabled = [
+    may_enable = [
         ops.and_(write.enable, told) for write, told in zip(switched.writes, as_told, strict=True)
     ]
+    enabled, joined = _admitted(ops, built, memory.offers, observed, may_enable)
     still_feeding = [
         [ops.and_(feeds, on) for feeds, on in zip(row, enabled, strict=True)]
         for row in memory.feeding
@@ -407,7 +417,9 @@ def conclude(
         )
         for was, power_w in zip(memory.offers, affordable_w, strict=True)
     ]
-    raised = offer.raise_(ops, cut, affordable_w, orders.site_limit_w)
+    promise_w = [each.promise_w for each in cut]
+    rooms = feeder.rooms(ops, built.feeders, joined, promise_w, built.module_power_w)
+    raised = offer.raise_(ops, cut, affordable_w, orders.site_limit_w, rooms)
     effects: Effects = [
         Lower([each.offer_w for each in cut]),
         Disable(
@@ -529,6 +541,34 @@ def _contacts(
 
 def _count(ops: Ops, wrong: bool, before: int, scans: int) -> int:
     return diagnosis.tally(ops, wrong, before, scans, COUNT_LIMIT)
+
+
+def _admitted(
+    ops: Ops,
+    built: Built,
+    offers: Sequence[Offer],
+    observed: Observed,
+    may_enable: Sequence[bool],
+) -> tuple[list[bool], list[list[bool]]]:
+    """Which of these modules are enabled, and as `[gun][module]` on which gun."""
+    was = [module.enabled for module in observed.modules]
+    on = [
+        [ops.and_(*bits) for bits in zip(row, may_enable, strict=True)]
+        for row in zip(*[module.latch for module in observed.modules], strict=True)
+    ]
+    admitted = feeder.admitted(
+        ops,
+        built.feeders,
+        [[ops.and_(*bits) for bits in zip(row, was, strict=True)] for row in on],
+        [[ops.and_(bit, ops.not_(old)) for bit, old in zip(row, was, strict=True)] for row in on],
+        [each.promise_w for each in offers],
+        built.module_power_w,
+    )
+    enabled = [
+        ops.and_(may, ops.or_(old, new))
+        for may, old, new in zip(may_enable, was, admitted, strict=True)
+    ]
+    return enabled, [[ops.and_(*bits) for bits in zip(row, enabled, strict=True)] for row in on]
 
 
 def _affordable(

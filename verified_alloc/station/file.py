@@ -16,6 +16,7 @@ from verified_alloc.station import expander_lists
 from verified_alloc.station.parts import (
     POLICIES,
     TOKEN_ROLES,
+    Feeder,
     Gun,
     Hardware,
     Matrix,
@@ -154,6 +155,13 @@ class ModuleTable(_Table):
     power_w: PowerW = Field(alias="power_kw")
 
 
+class FeederTable(_Table):
+    """[[feeder]]"""
+
+    modules: Annotated[tuple[Annotated[int, _whole(1, MOST_MODULES)], ...], BeforeValidator(_list)]
+    limit_w: PowerW = Field(alias="limit_kw")
+
+
 class MatrixTable(_Table):
     """[matrix]"""
 
@@ -240,6 +248,7 @@ class Document(_Table):
     station: StationTable
     gun: tuple[GunTable, ...] = ()
     module: tuple[ModuleTable, ...] = ()
+    feeder: tuple[FeederTable, ...] = ()
     matrix: MatrixTable = MatrixTable()
     policy: PolicyTable = PolicyTable.model_validate({})
     timing: TimingTable = TimingTable()
@@ -251,6 +260,7 @@ TABLES: dict[str, type[_Table]] = {
     "station": StationTable,
     "gun": GunTable,
     "module": ModuleTable,
+    "feeder": FeederTable,
     "matrix": MatrixTable,
     "policy": PolicyTable,
     "timing": TimingTable,
@@ -292,6 +302,7 @@ def parts(tables: Mapping[str, Any]) -> StationParts:
         modules=tuple(_modules(document)),
         matrix=_matrix(document.matrix, about.guns, about.modules),
         site_limit_w=about.site_limit_w,
+        feeders=tuple(_feeders(document.feeder, about.modules)),
         require_proof=about.require_proof,
         policy=Policy(**document.policy.model_dump()),
         timing=_timing(document.timing),
@@ -338,6 +349,10 @@ def tables(station: StationParts) -> dict[str, Any]:
             for module in station.modules
             if module.power_w != power_w
         ],
+        "feeder": [
+            {"modules": list(each.modules), "limit_kw": _kw(each.limit_w)}
+            for each in station.feeders
+        ],
         "matrix": matrix,
         "policy": policy,
         "timing": asdict(station.timing),
@@ -364,6 +379,22 @@ def _modules(document: Document) -> Iterator[PowerModule]:
     overridden = {module.id: module.power_w for module in document.module}
     for number in range(1, document.station.modules + 1):
         yield PowerModule(number, overridden.get(number, document.station.module_power_w))
+
+
+def _feeders(tables: Sequence[FeederTable], modules: int) -> Iterator[Feeder]:
+    """Each module on one feeder at the most."""
+    taken: dict[int, int] = {}
+    for place, table in enumerate(tables, start=1):
+        for module in table.modules:
+            path = f"feeder[{place}].modules: {module}"
+            if module > modules:
+                raise BadInput(f"{path}; allowed are modules 1 to {modules}")
+            if module in taken:
+                raise BadInput(
+                    f"{path}, which is on feeder[{taken[module]}]; allowed is one of a module"
+                )
+            taken[module] = place
+        yield Feeder(tuple(sorted(table.modules)), table.limit_w)
 
 
 def _service(table: ServiceTable, guns: int) -> ServiceConfig:

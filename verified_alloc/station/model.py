@@ -6,12 +6,14 @@ Behind the door (`station.file`) values are trusted.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verified_alloc.errors import BadInput
 from verified_alloc.kernel import wiring
 from verified_alloc.kernel.diagnosis import Timing, explained_mismatch
+from verified_alloc.kernel.feeder import Feeder as Supply
 from verified_alloc.station.parts import Gun, Matrix, Pair, PowerModule, StationParts
 
 if TYPE_CHECKING:
@@ -86,6 +88,20 @@ class Station(StationParts):
         return sum(self.gun_max_w) if self.site_limit_w is None else self.site_limit_w
 
     @cached_property
+    def kernel_feeders(self) -> tuple[Supply, ...]:
+        """The feeders that can be short, as the kernel takes them: not those that bear all their
+        modules."""
+        supplies = (
+            Supply(tuple(module.id in each.modules for module in self.modules), each.limit_w)
+            for each in self.feeders
+        )
+        return tuple(
+            each
+            for each in supplies
+            if sum(compress(self.module_power_w, each.modules)) > each.limit_w
+        )
+
+    @cached_property
     def kernel_timing(self) -> Timing:
         """The station's times as the kernel takes them."""
         timing = self.timing
@@ -112,6 +128,7 @@ class Station(StationParts):
             self.gun_max_w,
             self.module_power_w,
             [(gun - 1, module - 1) for gun, module in self.contactors],
+            self.kernel_feeders,
         )
 
     def limited(self, site_limit_w: int | None) -> "Station":

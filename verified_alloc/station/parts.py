@@ -28,6 +28,14 @@ class PowerModule:
 
 
 @dataclass(frozen=True)
+class Feeder:
+    """A supply that some of the modules hang on, and the most that it may give, W."""
+
+    modules: tuple[int, ...]
+    limit_w: int
+
+
+@dataclass(frozen=True)
 class Matrix:
     """Which gun reaches which module: a contactor for every `x` of the picture.
 
@@ -229,6 +237,7 @@ class StationParts:
     modules: tuple[PowerModule, ...]
     matrix: Matrix
     site_limit_w: int | None = None
+    feeders: tuple[Feeder, ...] = ()
     require_proof: bool = False
     """On a Pi it runs only as it was proved."""
     policy: Policy = field(default_factory=Policy)

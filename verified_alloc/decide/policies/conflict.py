@@ -9,11 +9,12 @@ from verified_alloc.decide.policies.problem import NoAnswer, Problem
 
 
 class Conflict(NamedTuple):
-    """More for a gun, what these other guns have and, if so, the site limit cannot be had together;
-    without any one of them it could. Guns are counted from 0."""
+    """More for a gun, what these other guns have and, if so, the site limit and the feeders' cannot
+    be had together; without any one of them it could. Guns are counted from 0."""
 
     guns: tuple[int, ...]
     within_limit: bool
+    within_feeders: bool
 
 
 def of_power(problem: Problem, delivered_w: Mapping[int, int], gun: int) -> Conflict:
@@ -47,16 +48,20 @@ def of_guarantee(problem: Problem, counts: Mapping[int, int], gun: int) -> Confl
 def _least(
     problem: Problem, gun: int, possible: Callable[[Problem, tuple[int, ...]], bool]
 ) -> Conflict:
-    """Leaves out what the conflict does not need: the limit, then the guns, last served first."""
-    unlimited = replace(problem, station=replace(problem.station, site_limit_w=None))
+    """Leaves out what the conflict does not need: the feeders, the limit, then the guns, last
+    served first."""
     guns = tuple(other for other in problem.order if other != gun)
-    within_limit = possible(unlimited, guns)
-    asked = problem if within_limit else unlimited
+    asked, bounds = problem, []
+    for bound in ({"feeders": ()}, {"site_limit_w": None}):
+        without = replace(asked, station=replace(asked.station, **bound))
+        bounds.append(possible(without, guns))
+        asked = asked if bounds[-1] else without
+    within_feeders, within_limit = bounds
     for other in reversed(guns):
         fewer = tuple(kept for kept in guns if kept != other)
         if not possible(asked, fewer):
             guns = fewer
-    return Conflict(guns, within_limit)
+    return Conflict(guns, within_limit, within_feeders)
 
 
 def _has_solution(model: constraint.Model) -> bool:

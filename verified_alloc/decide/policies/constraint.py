@@ -82,6 +82,7 @@ def base(problem: Problem) -> Model:
     no_useless_last_module(model)
     within_the_limit(model)
     useful_or_nothing(model)
+    within_the_feeders(model)
     return model
 
 
@@ -158,6 +159,25 @@ def useful_or_nothing(model: Model) -> None:
         is_useful = model.cp.new_bool_var(f"useful to gun {gun}")
         model.cp.add(delivered_w >= useful_w).only_enforce_if(is_useful)
         model.cp.add(delivered_w >= model.power_w(gun)).only_enforce_if(~is_useful)
+
+
+def within_the_feeders(model: Model) -> None:
+    """(7) No feeder has to give its modules' guns more than its limit: of each gun what it is
+    delivered, or the power of its modules there, whichever is less."""
+    for place, supply in enumerate(model.problem.station.kernel_feeders):
+        shares_w = []
+        for gun, delivered_w in model.delivered_w.items():
+            power_w = sum(
+                alike.power_w * model.on[number, gun]
+                for number, alike in enumerate(model.problem.classes)
+                if place in alike.feeders and gun in alike.costs
+            )
+            share_w = model.cp.new_int_var(0, supply.limit_w, f"feeder {place} to gun {gun}")
+            is_all = model.cp.new_bool_var(f"feeder {place} may give gun {gun} all")
+            model.cp.add(share_w >= delivered_w).only_enforce_if(is_all)
+            model.cp.add(share_w >= power_w).only_enforce_if(~is_all)
+            shares_w.append(share_w)
+        model.cp.add(sum(shares_w) <= supply.limit_w)
 
 
 # --- objectives ----------------------------------------------------------------------------------

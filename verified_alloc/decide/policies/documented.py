@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from verified_alloc.decide.demand import Asked
-from verified_alloc.kernel import dwell, ops, rule
+from verified_alloc.kernel import dwell, feeder, ops, rule
 from verified_alloc.kernel.diagnosis import Usable
 from verified_alloc.station.model import Station
 
@@ -23,8 +23,7 @@ def choose(
         usable = dwell.left(ops, service.usable, staying)
         modules = range(len(station.modules))
         looks_at = [sorted(modules, key=lambda module: not row[module]) for row in staying]
-    return rule.documented(
-        ops,
+    question = (
         [gun - 1 for gun in asked.order],
         asked.demand_w,
         station.gun_max_w,
@@ -32,5 +31,7 @@ def choose(
         usable,
         station.limit_w,
         station.policy.minimum_power_w,
-        looks_at,
     )
+    if not station.kernel_feeders:
+        return rule.documented(ops, *question, looks_at)
+    return feeder.documented(ops, *question, station.kernel_feeders, looks_at)

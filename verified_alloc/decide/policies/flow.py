@@ -19,8 +19,8 @@ IDLE = -1
 
 
 def solve(problem: Problem, policy: str) -> Answer | None:
-    """The answer of a policy; None where this is not exact: modules of unequal power, or a site
-    limit that binds, but for plain `priority`."""
+    """The answer of a policy; None where this is not exact: modules of unequal power, a feeder that
+    binds, or a site limit that does, but for plain `priority`."""
     if not problem.reach:
         return Answer(problem.choice([[] for _ in problem.station.guns], {}), "flow")
     power_w = problem.equal_w
@@ -46,7 +46,8 @@ def solve(problem: Problem, policy: str) -> Answer | None:
                 delivered_w[gun] = min(wanted_w, delivered_w[gun] + power_w)
         if sum(delivered_w.values()) > problem.limit_w:
             return None
-    return Answer(problem.choice(problem.labelled(exchange.labels()), delivered_w), "flow")
+    choice = problem.choice(problem.labelled(exchange.labels()), delivered_w)
+    return Answer(choice, "flow") if problem.feeders_bear(choice) else None
 
 
 def units(problem: Problem, power_w: int, policy: str) -> Iterator[int]:

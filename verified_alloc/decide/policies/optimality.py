@@ -18,13 +18,15 @@ IDLE = -1
 def is_optimal(problem: Problem, policy: str, choice: Choice) -> bool | None:
     """Whether an allocation that the guard accepts reaches the best of every objective of a policy
     (the labels aside, which only choose among equals). None where that is not decided: modules of
-    unequal power, and a site limit that binds, but for plain `priority`."""
+    unequal power, a site limit that binds, but for plain `priority`, and with feeders what is not
+    the best without them."""
     power_w = problem.equal_w
     if power_w is None:
         return True if not problem.reach else None
     counts = {gun: sum(choice.held[gun]) for gun in problem.order}
     plain = policy == "priority" and not any(problem.guaranteed.values())
-    undecided = None if problem.limit_binds and not plain else False
+    bound = problem.station.kernel_feeders or (problem.limit_binds and not plain)
+    undecided = None if bound else False
     left_w = problem.limit_w
     short: list[int] = []
     for gun in problem.order:
@@ -51,7 +53,7 @@ def is_optimal(problem: Problem, policy: str, choice: Choice) -> bool | None:
                 problem, policy, power_w, counts, taker, giver
             ):
                 return undecided
-    return not _moves_cheaper(problem, holder)
+    return undecided if _moves_cheaper(problem, holder) else True
 
 
 def _givers(problem: Problem, holder: Sequence[int]) -> dict[int, int]:

@@ -13,6 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from verified_alloc.decide.demand import Asked
 from verified_alloc.errors import VerifiedAllocError
+from verified_alloc.kernel import feeder, ops
 from verified_alloc.kernel.rule import Choice
 from verified_alloc.station.faults import Faults, usable_after
 from verified_alloc.station.model import Station
@@ -80,14 +81,16 @@ CLOSES, KEEPS, OBEYS_NOBODY = Cost(0, 1, 0), Cost(0, -1, 0), Cost(0, 0, 0)
 
 
 class Alike(NamedTuple):
-    """Modules that no objective but their numbers tells apart: of one power, usable by the same
-    guns at the same costs, and no module between them of another power."""
+    """Modules that no objective but their numbers tells apart: of one power and on the same feeder,
+    usable by the same guns at the same costs, and no module between them of another power."""
 
     modules: tuple[int, ...]
     """Ascending."""
     power_w: int
     run: int
     """Modules are numbered in runs of equal power; this is the run of these."""
+    feeders: tuple[int, ...]
+    """Those of `Station.kernel_feeders` that they hang on."""
     costs: Mapping[int, Cost]
     """By each gun that wants power and can use them."""
 
@@ -169,7 +172,7 @@ class Problem:
     def classes(self) -> tuple[Alike, ...]:
         """The modules that somebody could be given, by class."""
         special, worn = _special(self.faults, self.reserved, self.current), bool(self.wear)
-        runs = _runs(self.station)
+        runs, feeders = _runs(self.station), _feeders(self.station)
         groups: dict[tuple[Any, ...], list[int]] = {}
         costs: dict[tuple[Any, ...], Mapping[int, Cost]] = {}
         reaches: dict[tuple[int, ...], int] = {}
@@ -181,13 +184,19 @@ class Problem:
                     own = {gun: self._worn(gun, module, own.get(gun, CLOSES)) for gun in guns}
                 elif own:
                     own = {gun: cost for gun, cost in own.items() if gun in guns}
-                key = runs[module], reach, frozenset(own.items()) if own else None
+                key = runs[module], feeders[module], reach, frozenset(own.items()) if own else None
                 if key not in groups:
                     groups[key] = []
                     costs[key] = dict.fromkeys(guns, CLOSES) | own
                 groups[key].append(module)
         classes = [
-            Alike(tuple(sorted(group)), self.station.module_power_w[group[0]], key[0], costs[key])
+            Alike(
+                tuple(sorted(group)),
+                self.station.module_power_w[group[0]],
+                key[0],
+                key[1],
+                costs[key],
+            )
             for key, group in groups.items()
         ]
         return tuple(sorted(classes, key=lambda alike: alike.modules[0]))
@@ -204,6 +213,13 @@ class Problem:
     def limit_binds(self) -> bool:
         """The guns want more than the site limit."""
         return sum(self.wanted_w.values()) > self.limit_w
+
+    def feeders_bear(self, choice: Choice) -> bool:
+        """No feeder has to give more than its limit."""
+        station = self.station
+        return feeder.within(
+            ops, station.kernel_feeders, choice.held, choice.delivered_w, station.module_power_w
+        )
 
     @once
     def equal_w(self) -> int | None:
@@ -318,3 +334,12 @@ def _runs(station: Station) -> tuple[int, ...]:
     """By module, how often the power has changed from a module to the next up to this one."""
     changes = (before != power for before, power in pairwise(station.module_power_w))
     return tuple(accumulate(changes, initial=0))
+
+
+@lru_cache(maxsize=256)
+def _feeders(station: Station) -> tuple[tuple[int, ...], ...]:
+    """By module, the feeders that it hangs on."""
+    return tuple(
+        tuple(place for place, each in enumerate(station.kernel_feeders) if each.modules[module])
+        for module in range(len(station.modules))
+    )
