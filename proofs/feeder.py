@@ -7,6 +7,7 @@ import z3
 
 from proofs.algebras import z3_terms
 from proofs.algebras.z3_terms import and_, bools, iff, implies, ints, not_, or_, total
+from proofs.guard import any_feeders, shares_w
 from proofs.lemmas.any_offer import any_offer, ordered
 from proofs.lemmas.scan_claims import ACTS, WHOLE, affordable
 from proofs.lemmas.whole_scan import Cut, any_scan, offer_is_ordered
@@ -30,15 +31,8 @@ class Case(NamedTuple):
     @property
     def shares_w(self) -> list[list[Any]]:
         """By feeder and gun: what the gun draws, or the power of its modules there if that is
-        less, each pair of the two counted by itself."""
-        return [
-            [
-                smaller(drawn_w, total(z3.If(z3.And(*pair), w, 0) for *pair, w in there))
-                for drawn_w, row in zip(self.drawn_w, self.held, strict=True)
-                for there in [list(zip(each.modules, row, self.power_w, strict=True))]
-            ]
-            for each in self.feeders
-        ]
+        less."""
+        return shares_w(self.feeders, self.held, self.drawn_w, self.power_w)
 
     @property
     def sane(self) -> list[Any]:
@@ -50,14 +44,6 @@ def smaller(a: Any, b: Any) -> Any:
     return z3.If(a < b, a, b)
 
 
-def any_feeders(modules: int) -> list[Feeder]:
-    """Any modules on each, a module perhaps on both; any limits."""
-    return [
-        Feeder(bools(f"feeder {number + 1} has module", modules), z3.Int(f"limit {number + 1}"))
-        for number in FEEDERS
-    ]
-
-
 def case(guns: int, modules: int) -> Case:
     """Everything free."""
     return Case(
@@ -65,45 +51,6 @@ def case(guns: int, modules: int) -> Case:
         bools("held", guns, modules),
         ints("drawn", guns),
         ints("power", modules),
-    )
-
-
-@obligation(
-    "feeder.exactly",
-    "feeder.within",
-    "feeder.given",
-    "feeder.power",
-    "guard.judge",
-    domain=SHAPE,
-)
-def exactly(station: Station) -> Claim:
-    """The guard finds an allocation within the feeders exactly if for each the sum over all guns,
-    of what each is delivered or the power of its modules there if that is less, is within its
-    limit."""
-    of = case(len(station.guns), len(station.modules))
-    nothing = [0] * len(of.held)
-    verdict = guard.judge(
-        z3_terms,
-        of.held,
-        of.drawn_w,
-        nothing,
-        nothing,
-        of.power_w,
-        of.held,
-        [True] * len(of.held),
-        0,
-        0,
-        of.feeders,
-    )
-    within = [
-        total(shares_w) <= each.limit_w
-        for each, shares_w in zip(of.feeders, of.shares_w, strict=True)
-    ]
-    return Claim(
-        (),
-        iff(verdict.within_feeders, and_(*within)),
-        None,
-        (("one is within and one is not", and_(within[0], not_(within[1]))),),
     )
 
 

@@ -1,4 +1,4 @@
-"""The guard accepts exactly the allocations that the design's six conditions describe.
+"""The guard accepts exactly the allocations that the design's seven conditions describe.
 
 The conditions are stated here once more, pair by pair and sum by sum, without the guard's folds,
 and compared both ways, for free allocations, demands, maxima, limits and module powers.
@@ -14,6 +14,7 @@ from proofs.algebras import z3_terms
 from proofs.lemmas.rule_inputs import columns, in_model, kw, numbers
 from proofs.obligation import PROVED, REFUTED, Claim, Obligation
 from verified_alloc.kernel import guard, ops, rule
+from verified_alloc.kernel.feeder import Feeder
 from verified_alloc.station.model import Station
 
 BUDGET = 40_000_000
@@ -32,6 +33,7 @@ class Case(NamedTuple):
     in_service: Any
     site_limit_w: Any
     minimum_power_w: Any
+    feeders: Sequence[Feeder] = ()
 
 
 def case(guns: int, modules: int) -> Case:
@@ -46,7 +48,18 @@ def case(guns: int, modules: int) -> Case:
         z3_terms.bools("gun", guns),
         z3_terms.ints("limit"),
         z3_terms.ints("least useful"),
+        any_feeders(modules),
     )
+
+
+def any_feeders(modules: int) -> list[Feeder]:
+    """Two with any modules on each, a module perhaps on both, and any limits."""
+    return [
+        Feeder(
+            z3_terms.bools(f"feeder {n} has module", modules), z3_terms.ints(f"feeder {n} limit")
+        )
+        for n in (1, 2)
+    ]
 
 
 def positive(of: Case) -> tuple[Any, ...]:
@@ -131,6 +144,40 @@ def useful_or_nothing(of: Case) -> Any:
     return z3.And(*clauses)
 
 
+def within_every_feeder(of: Case) -> Any:
+    """(7) For each feeder the sum over all guns, of what the gun is delivered or the power of its
+    modules there if that is less, is within its limit."""
+    return z3.And(
+        *[
+            z3_terms.total(shares_w) <= each.limit_w
+            for each, shares_w in zip(
+                of.feeders,
+                shares_w(of.feeders, of.held, of.delivered_w, of.module_power_w),
+                strict=True,
+            )
+        ]
+    )
+
+
+def shares_w(
+    feeders: Sequence[Feeder], held: Any, drawn_w: Sequence[Any], power_w: Sequence[Any]
+) -> list[list[Any]]:
+    """By feeder and gun: what the gun draws, or the power of its modules there if that is less."""
+    shares = []
+    for each in feeders:
+        there_w = [
+            z3_terms.total(
+                z3.If(z3.And(*bits), watts, 0)
+                for *bits, watts in zip(each.modules, row, power_w, strict=True)
+            )
+            for row in held
+        ]
+        shares.append(
+            [z3.If(gun_w < w, gun_w, w) for gun_w, w in zip(drawn_w, there_w, strict=True)]
+        )
+    return shares
+
+
 CONDITIONS = (
     on_one_gun,
     every_contactor_usable,
@@ -138,6 +185,7 @@ CONDITIONS = (
     delivered_within_means,
     total_within_limit,
     useful_or_nothing,
+    within_every_feeder,
 )
 
 
@@ -417,8 +465,16 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         ("guard.useful", "guard.powers", "guard.judge"),
     ),
     _guard(
-        "exactly-the-six-conditions",
-        "It accepts an allocation exactly if the design's six conditions hold.",
+        "within-feeders",
+        "It finds the feeders bear it exactly if for each the sum over all guns, of what each is"
+        " delivered or the power of its modules there if that is less, is within its limit.",
+        condition(6),
+        ("feeder.within", "feeder.given", "feeder.power", "guard.judge"),
+        SHAPES + ", two feeders with any of them",
+    ),
+    _guard(
+        "exactly-the-seven-conditions",
+        "It accepts an allocation exactly if the design's seven conditions hold.",
         both_ways,
         ("guard.judge",),
         "the station's shape, any module powers above 0",

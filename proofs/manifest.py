@@ -7,7 +7,6 @@ from proofs.obligation import Obligation
 
 NAMES: dict[str, tuple[str, ...]] = {
     "feeder": (
-        "exactly",
         "turn",
         "rule-accepted",
         "turns-make-an-allocation",
@@ -70,7 +69,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "delivered-within-means",
         "total-within-limit",
         "useful-or-nothing",
-        "exactly-the-six-conditions",
+        "within-feeders",
+        "exactly-the-seven-conditions",
         "bridge-is-refused",
         "sorted-order",
         "other-look.equal",

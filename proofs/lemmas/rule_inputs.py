@@ -309,7 +309,7 @@ def numbers(bits: Sequence[bool]) -> str:
 
 
 def judged(over: Any, scene: Scene, choice: rule.Choice) -> guard.Verdict:
-    """The guard's six conditions on a choice."""
+    """The guard's seven conditions on a choice."""
     return guard.judge(
         over,
         choice.held,

@@ -16,7 +16,7 @@ CHOSEN = (
     "rule.lexicographic-optimum",
     "rule.documented-scenarios",
     "rule.guard-accepts",
-    "guard.exactly-the-six-conditions",
+    "guard.exactly-the-seven-conditions",
     "constraint.allows-what-the-guard-accepts",
     "guard.bridge-is-refused",
     "dwell.idle-only-if-met",

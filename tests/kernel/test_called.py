@@ -15,6 +15,7 @@ from sweep.working_station import WorkingStation
 
 from verified_alloc import Faults, allocate, kernel
 from verified_alloc.decide.explain import explain
+from verified_alloc.station.parts import Feeder
 
 STATEMENTS = "invariants"
 """Of this file nothing decides: it says what the rule does, as goals of theorems."""
@@ -71,7 +72,9 @@ def live() -> None:
         at_work.controller.clear_expander(3)
         at_work.controller.stop()
         at_work.go_on(1)
-    with WorkingStation(unequal(), solve=SlowSolver(3)) as at_work:
+    with WorkingStation(
+        replace(unequal(), feeders=(Feeder((1, 2, 3), 60_000),)), solve=SlowSolver(3)
+    ) as at_work:
         at_work.ask({1: 20, 2: 240})
         at_work.go_on(4)
         at_work.controller.hold(1, 60_000)

@@ -13,7 +13,7 @@ from proof_records import PROVED, record, write_record
 from verified_alloc import Station
 from verified_alloc.errors import BadInput
 from verified_alloc.station import proof_record
-from verified_alloc.station.parts import Matrix
+from verified_alloc.station.parts import Feeder, Matrix
 from verified_alloc.station.proof_record import LEFT_OUT, Proof, beside, hashes, proof_of
 
 STATION = Station.reference()
@@ -145,6 +145,7 @@ def changes() -> Iterator[tuple[str, Station]]:
     yield "station.site_limit_kw", replace(STATION, site_limit_w=1_000)
     yield "station.require_proof", replace(STATION, require_proof=True)
     yield "matrix", replace(STATION, matrix=Matrix.half(6, 9))
+    yield "feeders", replace(STATION, feeders=(Feeder((1, 2), 1_000),))
     for table in ("policy", "timing", "hardware", "service"):
         part = getattr(STATION, table)
         for field in dataclasses.fields(part):

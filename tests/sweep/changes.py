@@ -12,6 +12,7 @@ from sweep.working_station import Connected, WorkingStation
 from verified_alloc.decide.allocate import decide
 from verified_alloc.decide.demand import strictly
 from verified_alloc.station.model import Station
+from verified_alloc.station.parts import Feeder
 
 Demands = dict[int, int]
 
@@ -87,6 +88,19 @@ def is_reference(station: Station) -> bool:
     )
 
 
+def most_given_w(at_work: WorkingStation, feeder: Feeder) -> int:
+    """The most that the cabinet may take of a feeder, however guns share what they draw among
+    their live modules."""
+    powers_w = {module.id: module.power_w for module in at_work.station.modules}
+    return sum(
+        min(
+            at_work.cabinet.draw_w(gun.id),
+            sum(powers_w[m] for m in at_work.cabinet.live_modules(gun.id) if m in feeder.modules),
+        )
+        for gun in at_work.station.guns
+    )
+
+
 def play(station: Station, seed: int, changes: int) -> Played:
     """So many changes, one after another or one into another. A reference station must reach what
     the documented listing says, any other what its own rule says."""
@@ -102,6 +116,10 @@ def play(station: Station, seed: int, changes: int) -> Played:
             drawn_w = sum(at_work.cabinet.draw_w(gun.id) for gun in station.guns)
             if max(offered_w, drawn_w) > station.limit_w:
                 wrong.append(f"seed {seed}: {offered_w} W offered and {drawn_w} W drawn together")
+            for feeder in station.feeders:
+                given_w = most_given_w(at_work, feeder)
+                if given_w > feeder.limit_w:
+                    wrong.append(f"seed {seed}: {given_w} W of {feeder}")
 
         for number in range(changes):
             at_work.ask(next(demands))

@@ -115,4 +115,19 @@ def some_station(seed: int) -> Station:
         tables["policy"]["name"] = draw.choice(["priority", "max-power", "fair"])
         tables["policy"]["minimum_modules"] = draw.choice([0, 0, 1, 2])
     tables["policy"]["minimum_power_kw"] = draw.choice([0, 1, 1, 20])
+    tables["feeder"] = some_feeders(seed, modules)
     return Station.from_tables(tables)
+
+
+def some_feeders(seed: int, modules: int) -> list[dict[str, Any]]:
+    """None as often as not; else one or two, each for some of the modules."""
+    draw = random.Random(f"feeders {seed}")
+    on = [draw.choice([None, 0, 0, 1]) for _ in range(modules)]
+    feeders = [
+        {
+            "modules": [module for module, feeder in enumerate(on, 1) if feeder == number],
+            "limit_kw": draw.choice([15, 40, 70, 100]),
+        }
+        for number in range(draw.choice([0, 0, 1, 2]))
+    ]
+    return [feeder for feeder in feeders if feeder["modules"]]

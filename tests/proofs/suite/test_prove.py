@@ -87,7 +87,7 @@ QUICK = (
     "rule.documented-scenarios",
     "rule.any-station",
     "rule.higher-demand-first.partial",
-    "guard.exactly-the-six-conditions",
+    "guard.exactly-the-seven-conditions",
     "guard.other-look.unequal",
     "wiring",
 )
@@ -140,7 +140,7 @@ BREAKS = (
     (rule, "take", _takes_the_taken, "rule.exclusive-whatever-the-powers"),
     (rule, "take", _takes_one_too_many, "rule.any-station.no-waste"),
     (rule, "take", _takes_one_too_many, "rule.documented-scenarios"),
-    (guard, "at_most_one", lambda over, bits: True, "guard.exactly-the-six-conditions"),
+    (guard, "at_most_one", lambda over, bits: True, "guard.exactly-the-seven-conditions"),
     (guard, "within_limit", lambda powers, limit: powers[0] <= limit, "guard.total-within-limit"),
     (wiring, "place", lambda k: wiring.Place(*divmod(k, 16)), "wiring.places"),
     (wiring, "next_coils", lambda over, may, want, latch: tuple(want), "wiring.may-not-switch"),
