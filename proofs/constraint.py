@@ -64,6 +64,12 @@ class Case(NamedTuple):
         return f"{self.station.name}, guns {guns} want power, {self.faults}{limit}"
 
 
+def unfed(station: Station) -> Station:
+    """Without feeders: what they add to the model is left to the tests, and every answer of it to
+    the guard."""
+    return replace(station, feeders=())
+
+
 def faults_of(station: Station) -> Iterator[Faults]:
     """Partial matrices: a contactor that failed open, a module and a gun out, a weld."""
     (gun, module), *_, (last_gun, last_module) = station.contactors
@@ -76,7 +82,7 @@ def faults_of(station: Station) -> Iterator[Faults]:
 def as_it_is(station: Station) -> Iterator[Case]:
     """All sets of guns that want power; all of them in another order of service."""
     guns = tuple(range(len(station.guns)))
-    free = replace(station, site_limit_w=None)
+    free = replace(unfed(station), site_limit_w=None)
     for size in range(1, len(guns) + 1):
         for wanting in combinations(guns, size):
             yield Case(free, Faults(), wanting, False)
@@ -89,8 +95,8 @@ def faulty(station: Station) -> Iterator[Case]:
     """All guns under each fault, in two orders of service."""
     guns = tuple(range(len(station.guns)))
     for faults in faults_of(station):
-        yield Case(replace(station, site_limit_w=None), faults, guns, False)
-        yield Case(replace(station, site_limit_w=None), faults, guns[::-1], False)
+        yield Case(replace(unfed(station), site_limit_w=None), faults, guns, False)
+        yield Case(replace(unfed(station), site_limit_w=None), faults, guns[::-1], False)
 
 
 def limited(station: Station) -> Iterator[Case]:
@@ -98,7 +104,7 @@ def limited(station: Station) -> Iterator[Case]:
     without faults, or it does not; also where less than a module's power is of no use."""
     guns = tuple(range(len(station.guns)))
     limit_w = station.site_limit_w or sum(station.gun_max_w) // 2
-    station = replace(station, site_limit_w=limit_w)
+    station = replace(unfed(station), site_limit_w=limit_w)
     yield Case(station, Faults(), guns, False)
     for faults in (Faults(), *faults_of(station)):
         yield Case(station, faults, guns, True)
@@ -456,7 +462,7 @@ def each_stage_keeps_its_optimum(station: Station) -> Claim:
         demand_w = [
             chance.choice((0, chance.randint(1, most_w), most_w)) for most_w in station.gun_max_w
         ]
-        asked = Problem(station, strictly(demand_w), faults[number % len(faults)])
+        asked = Problem(unfed(station), strictly(demand_w), faults[number % len(faults)])
         if not asked.classes:
             continue
         policy = constraint_policies()[number % len(constraint_policies())]
@@ -497,8 +503,8 @@ OBLIGATIONS: tuple[Obligation, ...] = (
         "",
         "On the station as it is",
         as_it_is,
-        "the station's matrix, all demands, every set of guns that wants power (beyond 6 guns one"
-        " of each size)",
+        "the station's matrix, without feeders; all demands, every set of guns that wants power"
+        " (beyond 6 guns one of each size)",
     ),
     _allows(
         ".partial",

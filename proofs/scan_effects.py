@@ -299,13 +299,14 @@ def order_of_effects(station: Station) -> Claim:
     are published; enables fall; words are written; offers are cut, if a write was not verified, and
     enables fall whose were not; enables rise; raised offers are published; the watchdogs are fed;
     RESET and lost expanders are seen to. And each contains just what it should: what was enabled
-    and shall not be; what may not switch as it was read; only what is verified, and was low."""
+    and shall not be; what may not switch as it was read; only what is verified, and was low, all
+    of it but what a feeder cannot bear (`feeder.scan`)."""
     of = any_scan(station)
     acts, going = of.acts, of.acts.set_going
     every = (*acts.kept, *acts.falling, *acts.rising, *acts.last)
     falls_first, falls_then = [each for each in every if isinstance(each, Disable)]
     rising = only(of, Enable).modules
-    reads = of.observed.modules
+    reads, enabled, unlimited = of.observed.modules, acts.concluded.enabled, not of.built.feeders
     coils = {place(number): pair for number, pair in enumerate(of.built.contactors)}
 
     def bit(at: int, pin: int) -> Any:
@@ -323,19 +324,20 @@ def order_of_effects(station: Station) -> Claim:
         and_(
             iff(falls_first.modules[m], and_(reads[m].enabled, not_(going.writes[m].enable))),
             iff(falls_then.modules[m], and_(going.writes[m].enable, not_(of.told[m]))),
-            iff(acts.concluded.enabled[m], and_(going.writes[m].enable, of.told[m])),
-            iff(
-                rising[m],
-                and_(going.writes[m].enable, of.told[m], not_(of.observed.line_high[m])),
+            implies(enabled[m], and_(going.writes[m].enable, of.told[m])),
+            implies(
+                and_(going.writes[m].enable, of.told[m], or_(reads[m].enabled, unlimited)),
+                enabled[m],
             ),
+            iff(rising[m], and_(enabled[m], not_(of.observed.line_high[m]))),
             implies(
                 iff(reads[m].enabled, of.observed.line_high[m]),
-                iff(course(of)[-1].on[m], acts.concluded.enabled[m]),
+                iff(course(of)[-1].on[m], enabled[m]),
             ),
         )
         for m in of.modules
     ]
-    as_left = and_(*map(iff, of.looked[0], acts.concluded.enabled))
+    as_left = and_(*map(iff, of.looked[0], enabled))
     names = Cut().name("writes", going.writes).name("verified", of.told)
     return Claim(
         (),

@@ -151,10 +151,12 @@ def offers_stay_ordered(station: Station) -> Claim:
 )
 def site_limit(station: Station) -> Claim:
     """All that a scan publishes is, together, within the site limit; so are the promises once they
-    are, and as long as they are not, none rises; no gun is denied what is left (S6)."""
+    are, and as long as they are not, none rises; no gun is denied what is left, by it or by a
+    feeder (`feeder.offers-rise-within`) (S6)."""
     of = any_scan(station)
     first_w, then_w = affordable(of)
     names = Cut().name("affordable", [first_w, then_w])
+    has_feeders = bool(of.built.feeders)
     limit_w, before, after = of.orders.site_limit_w, of.memory.offers, of.acts.after.offers
 
     def promised(offers: Any) -> Any:
@@ -182,7 +184,7 @@ def site_limit(station: Station) -> Claim:
                         promised(after) <= promised(of.acts.switched.offers),
                     ),
                     *[
-                        or_(told.offer_w >= power_w, promised(after) >= limit_w)
+                        or_(told.offer_w >= power_w, promised(after) >= limit_w, has_feeders)
                         for told, power_w in zip(after, then_w, strict=True)
                     ],
                 ),

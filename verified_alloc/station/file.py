@@ -385,13 +385,15 @@ def _feeders(tables: Sequence[FeederTable], modules: int) -> Iterator[Feeder]:
     """Each module on one feeder at the most."""
     taken: dict[int, int] = {}
     for place, table in enumerate(tables, start=1):
+        if not table.modules:
+            raise BadInput(f"feeder[{place}].modules = []: allowed is one module or more")
         for module in table.modules:
             path = f"feeder[{place}].modules: {module}"
             if module > modules:
                 raise BadInput(f"{path}; allowed are modules 1 to {modules}")
             if module in taken:
                 raise BadInput(
-                    f"{path}, which is on feeder[{taken[module]}]; allowed is one of a module"
+                    f"{path}, on feeder[{taken[module]}] already; allowed is one for each module"
                 )
             taken[module] = place
         yield Feeder(tuple(sorted(table.modules)), table.limit_w)
