@@ -52,6 +52,8 @@ CHOSEN = (
     "proof_test.cuts-where-no-current-is",
     "offer.planned-removal",
     "offer.draws-within-promise",
+    "feeder.turn",
+    "feeder.scan",
     "deadline.nothing-changes-before",
     "wiring.places",
     "wiring.words-decode",
