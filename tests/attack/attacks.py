@@ -56,7 +56,7 @@ def answered(at_work: Served, seconds: float) -> tuple[Counter[Any], float]:
     codes: Counter[Any] = Counter()
     longest_s, until_s = 0.0, time.monotonic() + seconds
     while time.monotonic() < until_s:
-        for method, path in (("GET", "/healthz"), ("POST", "/api/emergency-stop")):
+        for method, path in (("GET", "/healthz"), ("POST", "/api/v1/emergency-stop")):
             start_s = time.monotonic()
             try:
                 codes[httpx.request(method, at_work.url + path, timeout=10).status_code] += 1
@@ -84,9 +84,9 @@ def flood(at_work: Served, count: int = 2000) -> Outcome:
     before = Counter[int]()
     with ThreadPoolExecutor(16) as many, httpx.Client(base_url=at_work.url) as client:
         told = {"Host": "evil.example"}
-        for answer in many.map(lambda _: client.get("/api/state", headers=told), range(count)):
+        for answer in many.map(lambda _: client.get("/api/v1/state", headers=told), range(count)):
             before[answer.status_code] += 1
-        after = httpx.get(f"{at_work.url}/api/station").status_code
+        after = httpx.get(f"{at_work.url}/api/v1/station").status_code
     return Outcome(
         set(before) == {403} and after == 200, f"{dict(before)}, then another caller: {after}"
     )
@@ -96,25 +96,25 @@ def spoof(at_work: Served) -> Outcome:
     """A caller that says it is somebody else: who is refused is written down."""
     told = {"X-Forwarded-For": "192.0.2.66", "Origin": "http://evil.example"}
     before = len(at_work.said)
-    httpx.get(f"{at_work.url}/api/station", headers=told)
+    httpx.get(f"{at_work.url}/api/v1/station", headers=told)
     line = eventually(lambda: at_work.said[before:].rpartition("wrong origin")[2]).splitlines()[0]
     return Outcome("192.0.2.66" not in line, f"taken for one{line.partition(':')[0]}")
 
 
 WRONG_TYPES = (
-    ("PUT", "/api/guns/1/demand", '{"kw": true}'),
-    ("PUT", "/api/guns/1/demand", '{"kw": "1_0"}'),
-    ("PUT", "/api/guns/1/demand", '{"kw": "12"}'),
-    ("PUT", "/api/guns/1_0/demand", '{"kw": 1}'),
-    ("PUT", "/api/guns/+1/demand", '{"kw": 1}'),
-    ("PUT", "/api/guns/%201/demand", '{"kw": 1}'),
-    ("PUT", "/api/guns/%D9%A1/demand", '{"kw": 1}'),
-    ("PUT", "/api/guns/1/hold", '{"seconds": true}'),
-    ("PUT", "/api/guns/1/service", '{"in_service": 1}'),
-    ("PUT", "/api/guns/1/service", '{"in_service": "yes"}'),
-    ("PUT", "/api/site-limit", '{"limit_kw": true}'),
-    ("PUT", "/api/site-limit", '{"limit_kw": "1_0"}'),
-    ("POST", "/api/guns/1/acknowledgement", '{"offer_kw": false}'),
+    ("PUT", "/api/v1/guns/1/demand", '{"kw": true}'),
+    ("PUT", "/api/v1/guns/1/demand", '{"kw": "1_0"}'),
+    ("PUT", "/api/v1/guns/1/demand", '{"kw": "12"}'),
+    ("PUT", "/api/v1/guns/1_0/demand", '{"kw": 1}'),
+    ("PUT", "/api/v1/guns/+1/demand", '{"kw": 1}'),
+    ("PUT", "/api/v1/guns/%201/demand", '{"kw": 1}'),
+    ("PUT", "/api/v1/guns/%D9%A1/demand", '{"kw": 1}'),
+    ("PUT", "/api/v1/guns/1/hold", '{"seconds": true}'),
+    ("PUT", "/api/v1/guns/1/service", '{"in_service": 1}'),
+    ("PUT", "/api/v1/guns/1/service", '{"in_service": "yes"}'),
+    ("PUT", "/api/v1/site-limit", '{"limit_kw": true}'),
+    ("PUT", "/api/v1/site-limit", '{"limit_kw": "1_0"}'),
+    ("POST", "/api/v1/guns/1/acknowledgement", '{"offer_kw": false}'),
 )
 
 
@@ -143,7 +143,9 @@ HEADS = (
 
 def heads(at_work: Served) -> Outcome:
     """Hosts and origins that two readers read in two ways."""
-    codes = [status(at_work, f"GET /api/station HTTP/1.1\r\n{head}\r\n\r\n") for head, _ in HEADS]
+    codes = [
+        status(at_work, f"GET /api/v1/station HTTP/1.1\r\n{head}\r\n\r\n") for head, _ in HEADS
+    ]
     let_in = [head for (head, _), code in zip(HEADS, codes, strict=True) if code == 200]
     return Outcome(codes == [code for _, code in HEADS], f"{len(let_in)} let in: {let_in}")
 
@@ -200,13 +202,13 @@ ATTACKS = (
     Attack("silent", silence, "no answer within 10 s, 25 MB of log"),
     Attack(
         "half a head",
-        lambda at: silence(at, b"POST /api/emergency-stop HTTP/1.1\r\nHo"),
+        lambda at: silence(at, b"POST /api/v1/emergency-stop HTTP/1.1\r\nHo"),
         "no answer within 10 s, 22 MB of log",
     ),
     Attack(
         "half a body",
         lambda at: silence(
-            at, b"PUT /api/site-limit HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+            at, b"PUT /api/v1/site-limit HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
         ),
         "one of two answers is 503, 3.8 MB of log",
     ),

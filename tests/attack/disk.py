@@ -96,7 +96,7 @@ def stopped_on_a_full_disk(folder: Path) -> tuple[float, int, float]:
                 at_work.ask(gun, 60)
             before_kw = eventually(lambda: offered_kw(at_work) >= ENOUGH_KW and offered_kw(at_work))
             fill(disk)
-            answer = at_work.http.post("/api/emergency-stop").status_code
+            answer = at_work.http.post("/api/v1/emergency-stop").status_code
             assert at_work.is_healthy()
             at_work.process.kill()
             at_work.process.wait()
@@ -107,7 +107,7 @@ def stopped_on_a_full_disk(folder: Path) -> tuple[float, int, float]:
             eventually(lambda: again.state()["scan"]["count"] > 100)
             after_kw = offered_kw(again)
             assert again.state()["stopped"]
-            assert again.http.delete("/api/faults/emergency-stop").status_code == 200
+            assert again.http.delete("/api/v1/faults/emergency-stop").status_code == 200
             eventually(lambda: offered_kw(again))
     return before_kw, answer, after_kw
 

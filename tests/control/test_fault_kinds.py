@@ -69,7 +69,7 @@ def test_every_fault_says_how_it_is_cleared() -> None:
         if name := name_of(REFERENCE, fault):
             assert f"`verified-alloc clear {name}`" in said
         else:
-            assert f"`PUT /api/{'guns/2' if fault.gun else 'modules/3'}/service`" in said
+            assert f"`PUT /api/v1/{'guns/2' if fault.gun else 'modules/3'}/service`" in said
     assert {kind.name for kind in KINDS.values()} == {*_CLEAR, PUT_BACK}
 
 

@@ -103,7 +103,7 @@ class Browser:
         """By HTTP, as others do."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
-        asked = urllib.request.Request(f"{self.page}api{path}", data, headers, method=method)
+        asked = urllib.request.Request(f"{self.page}api/v1{path}", data, headers, method=method)
         with urllib.request.urlopen(asked) as answer:
             return json.load(answer)
 

@@ -25,7 +25,7 @@ import aiomqtt
 from service.served import Mosquitto, Served, eventually
 
 DEMANDS_PER_S, REQUESTS_PER_S = 200, 100
-PATHS = ("/api/state", "/api/guns", "/api/offers", "/healthz", "/metrics")
+PATHS = ("/api/v1/state", "/api/v1/guns", "/api/v1/offers", "/healthz", "/metrics")
 TIMEOUT_S = 4
 ANSWERED_WITHIN_MS = 100
 AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -65,7 +65,7 @@ class Load:
 
     def __init__(self, least_kw: float) -> None:
         self._least_kw = least_kw
-        self.sent_s: dict[str, float] = {}
+        self.sent_at: dict[str, float] = {}
         self.took_ms: list[float] = []
         """The answers, from when their demand was sent."""
         self.sent = self.answered = self.refused = self.requests = self.failed = 0
@@ -97,9 +97,9 @@ class Load:
         while time.monotonic() < until_s:
             gun = 1 + self.sent % len(GUNS)
             place, kw = len(self.order[gun]), round(self._least_kw + self.sent / 1000, 3)
-            told: dict[str, Any] = {"kw": kw, "id": f"{gun} {place}", "sent_s": time.time()}
+            told: dict[str, Any] = {"demand_kw": kw, "id": f"{gun} {place}", "sent_at": time.time()}
             self.order[gun].append(kw)
-            self.sent_s[told["id"]] = time.monotonic()
+            self.sent_at[told["id"]] = time.monotonic()
             await client.publish(
                 f"verified-alloc/tried/set/gun/{gun}/demand", json.dumps(told), qos=1
             )
@@ -111,7 +111,7 @@ class Load:
     async def _hear(self, client: aiomqtt.Client, until_s: float) -> None:
         async for message in client.messages:
             answer = json.loads(message.payload)  # type: ignore[arg-type]
-            self.took_ms.append(1000 * (time.monotonic() - self.sent_s[answer["id"]]))
+            self.took_ms.append(1000 * (time.monotonic() - self.sent_at[answer["id"]]))
             if answer["accepted"]:
                 self.answered += 1
                 gun, place = map(int, answer["id"].split())

@@ -80,11 +80,15 @@ class Served:
             stderr=subprocess.STDOUT,
             env=ENVIRONMENT,
         )
-        self.url = eventually(self._address)
-        self.http = httpx.Client(base_url=self.url, timeout=20, trust_env=False)
-        if self._ready:
-            eventually(self.is_healthy)
-            self.to_rest()
+        try:
+            self.url = eventually(self._address)
+            self.http = httpx.Client(base_url=self.url, timeout=20, trust_env=False)
+            if self._ready:
+                eventually(self.is_healthy)
+                self.to_rest()
+        except BaseException:
+            self.process.kill()
+            raise
         return self
 
     def to_rest(self) -> None:
@@ -133,7 +137,7 @@ class Served:
             return False
 
     def state(self) -> Any:
-        answer = self.http.get("/api/state")
+        answer = self.http.get("/api/v1/state")
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -141,7 +145,7 @@ class Served:
         return self.state()["guns"][gun - 1]
 
     def ask(self, gun: int, kw: float) -> httpx.Response:
-        return self.http.put(f"/api/guns/{gun}/demand", json={"kw": kw})
+        return self.http.put(f"/api/v1/guns/{gun}/demand", json={"demand_kw": kw})
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)

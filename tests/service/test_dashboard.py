@@ -127,7 +127,7 @@ def test_modules_that_are_kept_are_said_with_their_time(browser: Browser) -> Non
     gun = browser.state()["guns"][4]
     assert gun["demand_kw"] < 240
     browser.picture("kept")
-    until = time.strftime("%M:%S", time.localtime(gun["kept_until_s"]))
+    until = time.strftime("%M:%S", time.localtime(gun["kept_until_at"]))
     modules = ", ".join(map(str, gun["kept"]))
     assert re.fullmatch(
         rf"Keeps PM{modules} until .+:{until} unless somebody needs it after its dwell\.",
@@ -237,7 +237,7 @@ def test_hours_energy_sessions_and_events_come_from_the_journal(browser: Browser
     browser.wait(
         lambda: all("is cleared" in row for row in browser.text("#found").splitlines()[1:])
     )
-    with urllib.request.urlopen(f"{browser.page}api/events.csv?words=cleared") as answer:
+    with urllib.request.urlopen(f"{browser.page}api/v1/events.csv?words=cleared") as answer:
         table = answer.read().decode().splitlines()
     assert table[0] == "time,zone,severity,kind,text"
     assert all("cleared" in line for line in table[1:])
@@ -288,7 +288,7 @@ def test_a_hidden_page_gives_its_connection_back_and_is_told_what_it_missed(
     browser.run(hide, False)
     browser.wait(lambda: not browser.is_stale())
     ((path, headers),) = browser.run("return window.asked")
-    assert path == "api/stream"
+    assert path == "api/v1/stream"
     assert re.fullmatch(r"\d+-\d+\.\d{3}", headers["last-event-id"])
 
 

@@ -39,13 +39,13 @@ def test_what_guns_lose_is_told_by_gun() -> None:
     """Two welds on a module take it out, and both guns that it joins."""
     (first, second) = shown(Fault("welded", 1, 4), Fault("welded", 2, 4))
     for fault in (first, second):  # with one of them cleared, the module serves one gun again
-        assert {cost.gun: cost.kw for cost in fault.costs} == {1: 240, 2: 240}
+        assert {cost.gun: cost.lost_kw for cost in fault.costs} == {1: 240, 2: 240}
         assert fault.costs_kw == 40
 
 
 def test_a_stop_costs_everything_up_to_the_site_limit() -> None:
     (fault,) = shown(Fault("stopped"), limit_w=100_000)
-    assert [cost.kw for cost in fault.costs] == [100] * 6
+    assert [cost.lost_kw for cost in fault.costs] == [100] * 6
     assert (fault.costs_kw, fault.severity) == (100, "critical")
 
 

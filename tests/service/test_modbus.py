@@ -88,10 +88,10 @@ def test_a_session_of_an_energy_manager(served: Served, client: ModbusTcpClient)
     eventually(lambda: read(client, 3)["offer_w"] == read(client)["site_limit_w"] == 60_000)
     assert not write(client, SITE_LIMIT, NO_LIMIT).isError()
     eventually(lambda: read(client)["site_limit_w"] == NO_LIMIT)
-    served.http.post("/api/emergency-stop")
+    served.http.post("/api/v1/emergency-stop")
     eventually(lambda: (told := read(client))["stopped"] == told["faults"] == 1)
     assert read(client, 3)["offer_w"] == 0
-    served.http.delete("/api/faults/emergency-stop")
+    served.http.delete("/api/v1/faults/emergency-stop")
     assert not write(client, 3 * GUN_STRIDE + DEMAND, 0).isError()
     eventually(lambda: read(client, 3)["state"] == 0)
 

@@ -111,31 +111,33 @@ def test_a_whole_session_by_mosquitto_and_curl(shared: Served, broker: Mosquitto
             """Refresh the demand as a gun does, until it holds."""
 
             def told() -> Any:
-                publish(broker.port, "set/gun/3/demand", json.dumps({"kw": kw, "id": f"at {kw}"}))
+                publish(
+                    broker.port, "set/gun/3/demand", json.dumps({"demand_kw": kw, "id": f"at {kw}"})
+                )
                 return holds()
 
             eventually(told)
 
         # The car is plugged in, its gun keeps the modules for the cable check, power comes.
         keep(40, lambda: offer_kw(listener, 3) == 40)
-        publish(broker.port, "set/gun/3/hold", '{"seconds": 5}')
+        publish(broker.port, "set/gun/3/hold", '{"hold_s": 5}')
         answer = {"to": "demand", "id": "at 40", "accepted": True, "said": "gun 3 asks for 40 kW"}
         answer |= {"station": "tried"}
         assert answer in listener.on("gun/3/answer")
         keep(120, lambda: offer_kw(listener, 3) == 120)
-        assert curl(f"{shared.url}/api/guns/3")["drawn_kw"] == 120
+        assert curl(f"{shared.url}/api/v1/guns/3")["drawn_kw"] == 120
         eventually(lambda: listener.last("assignment")["guns"][2]["modules"] == [1, 2, 3])
         # The site has less; the gun acknowledges.
         put = ["-X", "PUT", "-H", "Content-Type: application/json", "-d"]
-        assert "said" in curl(*put, '{"limit_kw": 80}', f"{shared.url}/api/site-limit")
+        assert "said" in curl(*put, '{"limit_kw": 80}', f"{shared.url}/api/v1/site-limit")
         keep(120, lambda: offer_kw(listener, 3) == 80)
         publish(broker.port, "set/gun/3/acknowledgement", '{"offer_kw": 80, "id": "seen"}')
         eventually(lambda: (listener.last("gun/3/answer") or {}).get("id") == "seen")
         assert listener.last("gun/3/answer")["accepted"] is True
-        assert "said" in curl("-X", "DELETE", f"{shared.url}/api/site-limit")
+        assert "said" in curl("-X", "DELETE", f"{shared.url}/api/v1/site-limit")
         # It is full.
         keep(0, lambda: offer_kw(listener, 3) == 0)
-        eventually(lambda: not curl(f"{shared.url}/api/guns/3")["live"])
+        eventually(lambda: not curl(f"{shared.url}/api/v1/guns/3")["live"])
         eventually(lambda: listener.last("state")["guns"][2]["live"] == [])
 
 
@@ -152,13 +154,13 @@ def refused(at_work: Served) -> float:
 @pytest.mark.parametrize(
     ("topic", "text"),
     [
-        ("set/gun/4/offer", '{"kw": 40}'),
+        ("set/gun/4/offer", '{"demand_kw": 40}'),
         ("set/gun/4/demand", ""),
-        ("set/gun/4/demand", '{"kw": 40, "station": "another"}'),
-        ("set/gun/4/demand", '{"kw": 40, "sent_s": 1e12}'),
-        ("set/gun/4/demand", '{"kw": -1}'),
-        ("set/gun/4/demand", '{"kw": 40, "more": 1}'),
-        ("set/gun/4/demand", '{"kw": "NaN"}'),
+        ("set/gun/4/demand", '{"demand_kw": 40, "station": "another"}'),
+        ("set/gun/4/demand", '{"demand_kw": 40, "sent_at": 1e12}'),
+        ("set/gun/4/demand", '{"demand_kw": -1}'),
+        ("set/gun/4/demand", '{"demand_kw": 40, "more": 1}'),
+        ("set/gun/4/demand", '{"demand_kw": "NaN"}'),
         ("set/gun/4/demand", "{"),
         ("set/gun/4/demand", "[" * 4000),
         ("set/gun/4/demand", "x" * 5000),
@@ -176,8 +178,14 @@ def test_what_is_refused_changes_nothing(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"kw": -1, "id": "wrong"}', "kw = -1: input should be greater than or equal to 0"),
-        ('{"kw": 40, "station": "another", "id": "wrong"}', "station = 'another': allowed is"),
+        (
+            '{"demand_kw": -1, "id": "wrong"}',
+            "demand_kw = -1: input should be greater than or equal to 0",
+        ),
+        (
+            '{"demand_kw": 40, "station": "another", "id": "wrong"}',
+            "station = 'another': allowed is",
+        ),
     ],
 )
 def test_what_is_refused_is_answered_where_it_has_an_id(
@@ -192,7 +200,7 @@ def test_what_is_refused_is_answered_where_it_has_an_id(
 
 
 def test_everything_that_is_told_says_whose_it_is(shared: Served, broker: Mosquitto) -> None:
-    publish(broker.port, "set/gun/4/demand", '{"kw": 0}')
+    publish(broker.port, "set/gun/4/demand", '{"demand_kw": 0}')
     topics = ("offers", "assignment", "gun/1/state", "gun/6/state")
     with Listener(broker.port) as listener:
         for topic in topics:
@@ -211,7 +219,7 @@ def asked(port: int, text: str, reply_to: str) -> "subprocess.CompletedProcess[s
 
 
 def test_who_names_a_response_topic_is_answered_there(shared: Served, broker: Mosquitto) -> None:
-    told, said = asked(broker.port, '{"kw": 0}', "replies/4").stdout.split("{", 1)
+    told, said = asked(broker.port, '{"demand_kw": 0}', "replies/4").stdout.split("{", 1)
     assert told == "number 7 "
     assert json.loads("{" + said) == {
         "station": "tried",
@@ -235,7 +243,7 @@ def test_nobody_has_it_speak_as_a_station(shared: Served, broker: Mosquitto, top
     with Listener(broker.port) as listener:
         eventually(lambda: listener.last("offers"))
         target = ["-V", "mqttv5", "-D", "publish", "response-topic", topic]
-        publish(broker.port, "set/gun/4/demand", '{"kw": 40, "id": "turned"}', *target)
+        publish(broker.port, "set/gun/4/demand", '{"demand_kw": 40, "id": "turned"}', *target)
         eventually(lambda: refused(shared) > before)
         assert shared.gun(4)["demand_kw"] == 0
         assert "turned" not in str(listener.on("offers"))
@@ -250,12 +258,16 @@ def test_what_is_told_and_heard_is_as_its_document_says(shared: Served, broker: 
     }
     with Listener(broker.port) as listener:
         eventually(lambda: listener.last("offers"))
-        for kind, asked in (("demand", "kw"), ("acknowledgement", "offer_kw"), ("hold", "seconds")):
+        for kind, asked in (
+            ("demand", "demand_kw"),
+            ("acknowledgement", "offer_kw"),
+            ("hold", "hold_s"),
+        ):
             publish(broker.port, f"set/gun/4/{kind}", json.dumps({asked: 0.5, "id": kind}))
         answered = ("demand", "acknowledgement", "hold")
         eventually(lambda: {said["to"] for said in listener.on("gun/4/answer")} >= set(answered))
         eventually(lambda: listener.last("state") and listener.last("gun/6/state"))
-        publish(broker.port, "set/gun/4/demand", '{"kw": 0}')
+        publish(broker.port, "set/gun/4/demand", '{"demand_kw": 0}')
         heard = [(f"{ROOT}/{topic}", told) for topic, told, _ in listener.heard if told]
     told = set()
     for topic, payload in heard:
@@ -297,7 +309,7 @@ def test_home_assistant_finds_the_station_and_its_guns(shared: Served, broker: M
     assert len(devices) == 7
     assert len(ids) == len(set(ids))
 
-    publish(broker.port, "set/gun/3/demand", '{"kw": 120}')
+    publish(broker.port, "set/gun/3/demand", '{"demand_kw": 120}')
     with Listener(broker.port) as listener:
         eventually(lambda: (listener.last("gun/3/state") or {}).get("offer_kw") == 120)
         eventually(lambda: listener.last("gun/3/state")["energy_kwh"] > 0)
@@ -329,7 +341,7 @@ def test_home_assistant_finds_the_station_and_its_guns(shared: Served, broker: M
         assert template.render(value_json=listener.last("offers")) == "offline"
         eventually(shared.is_healthy)
         eventually(lambda: listener.last("offers")["online"])
-    publish(broker.port, "set/gun/3/demand", '{"kw": 0}')
+    publish(broker.port, "set/gun/3/demand", '{"demand_kw": 0}')
     eventually(lambda: shared.gun(3)["live"] == [])
 
 
@@ -341,14 +353,14 @@ def test_a_message_larger_than_is_announced_does_not_come(
     publish(broker.port, "set/gun/4/demand", "x" * 20_000)
     with Listener(broker.port) as listener:
         eventually(lambda: listener.last("offers"))
-        publish(broker.port, "set/gun/4/demand", '{"kw": 0, "id": "after"}')
+        publish(broker.port, "set/gun/4/demand", '{"demand_kw": 0, "id": "after"}')
         eventually(lambda: (listener.last("gun/4/answer") or {}).get("id") == "after")
     assert refused(shared) == before
 
 
 def test_a_retained_demand_is_refused(shared: Served, broker: Mosquitto) -> None:
     """A broker says so only to who subscribes after it was sent."""
-    publish(broker.port, "set/gun/4/demand", '{"kw": 0}', "-r")
+    publish(broker.port, "set/gun/4/demand", '{"demand_kw": 0}', "-r")
     os.kill(shared.service_pid, 9)
     eventually(shared.is_healthy)
     eventually(lambda: refused(shared) == 1)
@@ -360,7 +372,7 @@ def test_a_demand_is_as_old_as_it_says(shared: Served, broker: Mosquitto) -> Non
     with Listener(broker.port) as listener:
         eventually(lambda: listener.last("offers"))
         for age_s, accepted in ((4000, False), (3500, True), (0, True), (10, False)):
-            told = {"kw": 40, "sent_s": time.time() - age_s, "id": f"{age_s} s"}
+            told = {"demand_kw": 40, "sent_at": time.time() - age_s, "id": f"{age_s} s"}
             publish(broker.port, "set/gun/5/demand", json.dumps(told))
             answer = eventually(
                 lambda name=told["id"]: [
@@ -400,7 +412,7 @@ def test_a_broker_that_is_down_at_start_and_goes_away(tmp_path: Path) -> None:
             broker.start()
             with Listener(broker.port) as listener:
                 eventually(lambda heard=listener: heard.last("offers"))
-                told = {"kw": 300, "id": "now", "sent_s": time.time() - age_s}
+                told = {"demand_kw": 300, "id": "now", "sent_at": time.time() - age_s}
                 publish(broker.port, "set/gun/1/demand", json.dumps(told))
                 eventually(lambda heard=listener: heard.last("gun/1/answer"))
             broker.kill()

@@ -23,7 +23,7 @@ def test_schemathesis_finds_nothing_and_leaves_the_station_unharmed(tmp_path: Pa
                 *(sys.executable, "-m", "schemathesis.cli", "run", f"{at_work.url}/openapi.json"),
                 *("--checks", CHECKS, "--max-examples", str(EXAMPLES), "--seed", "7"),
                 # The stream has no end; /healthz is 503 by design; injected faults do harm.
-                *("--exclude-path-regex", "^(/api/stream|/healthz|/api/simulation/faults)$"),
+                *("--exclude-path-regex", "^(/api/v1/stream|/healthz|/api/v1/simulation/faults)$"),
                 *("--no-color", "--phases", "examples,fuzzing"),
                 *("--suppress-health-check", "all"),
             ],
@@ -38,13 +38,13 @@ def test_schemathesis_finds_nothing_and_leaves_the_station_unharmed(tmp_path: Pa
         assert at_work.is_healthy()
         for fault in at_work.state()["faults"]:
             if fault["id"] == "emergency-stop":
-                at_work.http.delete("/api/faults/emergency-stop")
+                at_work.http.delete("/api/v1/faults/emergency-stop")
         for gun in range(1, 7):
-            at_work.http.put(f"/api/guns/{gun}/service", json={"in_service": True})
-            at_work.http.delete(f"/api/guns/{gun}/hold")
+            at_work.http.put(f"/api/v1/guns/{gun}/service", json={"in_service": True})
+            at_work.http.delete(f"/api/v1/guns/{gun}/hold")
         for module in range(1, 10):
-            at_work.http.put(f"/api/modules/{module}/service", json={"in_service": True})
-        at_work.http.delete("/api/site-limit")
+            at_work.http.put(f"/api/v1/modules/{module}/service", json={"in_service": True})
+        at_work.http.delete("/api/v1/site-limit")
         at_work.to_rest()
         at_work.ask(1, 240)
         eventually(lambda: at_work.gun(1)["offer_kw"] == 240)

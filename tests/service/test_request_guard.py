@@ -44,7 +44,7 @@ class Behind:
 
 def asked(
     door: RequestGuard,
-    path: str = "/api/state",
+    path: str = "/api/v1/state",
     host: str = "127.0.0.1:8080",
     caller: str = "127.0.0.1",
     **request: Any,
@@ -96,8 +96,8 @@ def test_the_page_and_healthz_need_no_token_and_everything_else_does() -> None:
         ("/metrics", 401),
         ("/openapi.json", 401),
         ("/asyncapi.json", 401),
-        ("/api/guns/1/demand", 401),
-        ("/api/stream", 401),
+        ("/api/v1/guns/1/demand", 401),
+        ("/api/v1/stream", 401),
     ):
         assert asked(door, path, host="station.example").status_code == code
 
@@ -152,7 +152,7 @@ def test_who_is_refused_uses_up_nothing_of_others(monkeypatch: pytest.MonkeyPatc
     codes = Counter(asked(door, headers=hers).status_code for _ in range(round(BURST) + 1))
     assert codes == {200: round(BURST), 429: 1}
     assert asked(door, "/healthz").status_code == 200
-    assert asked(door, "/api/emergency-stop", method="POST", headers=hers).status_code == 200
+    assert asked(door, "/api/v1/emergency-stop", method="POST", headers=hers).status_code == 200
 
 
 def test_too_many_requests_are_refused_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,14 +243,14 @@ def test_the_name_of_a_proxy_before_it_is_its_own(host: str, origin: str | None,
 @pytest.mark.parametrize(
     ("path", "host", "caller", "headers", "code"),
     [
-        ("/api/emergency-stop", "127.0.0.1", "127.0.0.1", {}, 200),
-        ("/api/emergency-stop", "[::1]:80", "::1", {}, 200),
-        ("/api/emergency-stop", "127.0.0.1", "192.0.2.1", {}, 401),
-        ("/api/emergency-stop", "station.example", "127.0.0.1", {}, 401),
-        ("/api/emergency-stop", "127.0.0.1", "127.0.0.1", {"X-Forwarded-For": "::1"}, 401),
-        ("/api/emergency-stop", "127.0.0.1", "127.0.0.1", {"Forwarded": "for=x"}, 401),
-        ("/api/emergency-stop", "127.0.0.1", "127.0.0.1", {"Origin": "http://evil"}, 403),
-        ("/api/guns/1/demand", "127.0.0.1", "127.0.0.1", {}, 401),
+        ("/api/v1/emergency-stop", "127.0.0.1", "127.0.0.1", {}, 200),
+        ("/api/v1/emergency-stop", "[::1]:80", "::1", {}, 200),
+        ("/api/v1/emergency-stop", "127.0.0.1", "192.0.2.1", {}, 401),
+        ("/api/v1/emergency-stop", "station.example", "127.0.0.1", {}, 401),
+        ("/api/v1/emergency-stop", "127.0.0.1", "127.0.0.1", {"X-Forwarded-For": "::1"}, 401),
+        ("/api/v1/emergency-stop", "127.0.0.1", "127.0.0.1", {"Forwarded": "for=x"}, 401),
+        ("/api/v1/emergency-stop", "127.0.0.1", "127.0.0.1", {"Origin": "http://evil"}, 403),
+        ("/api/v1/guns/1/demand", "127.0.0.1", "127.0.0.1", {}, 401),
     ],
 )
 def test_from_this_machine_everybody_may_stop(
@@ -276,24 +276,24 @@ def test_a_stop_gets_in_where_everybody_else_waits() -> None:
         held = asyncio.Event()
 
         async def hang(scope: Any, receive: Any, send: Any) -> None:
-            if scope["path"] == "/api/station":
+            if scope["path"] == "/api/v1/station":
                 entered.release()
                 await held.wait()
             await behind(scope, receive, send)
 
         entered = asyncio.Semaphore(0)
         door = RequestGuard(hang, OPEN, refused)
-        under_way = [asyncio.create_task(ask(door, "/api/station")) for _ in range(UNDER_WAY)]
+        under_way = [asyncio.create_task(ask(door, "/api/v1/station")) for _ in range(UNDER_WAY)]
         for _ in under_way:
             await entered.acquire()
         codes = [
-            await ask(door, "/api/state"),
+            await ask(door, "/api/v1/state"),
             await ask(door, "/healthz"),
-            await ask(door, "/api/emergency-stop", "POST"),
+            await ask(door, "/api/v1/emergency-stop", "POST"),
         ]
         held.set()
         assert set(await asyncio.gather(*under_way)) == {200}
-        return [*codes, await ask(door, "/api/state")]
+        return [*codes, await ask(door, "/api/v1/state")]
 
     assert asyncio.run(play()) == [503, 200, 200, 200]
     assert refused == {"busy": 1}
@@ -317,7 +317,7 @@ def test_a_body_that_breaks_off_does_nothing() -> None:
         raise AssertionError
 
     headers = [(b"host", b"127.0.0.1"), (b"content-length", b"12")]
-    scope = {"type": "http", "method": "PUT", "path": "/api/guns/1/demand", "headers": headers}
+    scope = {"type": "http", "method": "PUT", "path": "/api/v1/guns/1/demand", "headers": headers}
     asyncio.run(door(scope, receive, send))
     assert not behind.reached
 

@@ -22,18 +22,18 @@ from verified_alloc.station import file
 from verified_alloc.station.parts import ServiceConfig, TokenConfig
 
 NEEDS = {
-    ("put", "/api/guns/{gun}/demand"): DEMAND,
-    ("post", "/api/guns/{gun}/acknowledgement"): DEMAND,
-    ("put", "/api/guns/{gun}/hold"): DEMAND,
-    ("delete", "/api/guns/{gun}/hold"): DEMAND,
-    ("put", "/api/guns/{gun}/service"): OPERATE,
-    ("put", "/api/modules/{module}/service"): OPERATE,
-    ("put", "/api/site-limit"): OPERATE,
-    ("delete", "/api/site-limit"): OPERATE,
-    ("delete", "/api/faults/{fault}"): OPERATE,
-    ("post", "/api/faults/{fault}/acknowledgement"): OPERATE,
-    ("post", "/api/emergency-stop"): READ,
-    ("post", "/api/simulation/faults"): ADMIN,
+    ("put", "/api/v1/guns/{gun}/demand"): DEMAND,
+    ("post", "/api/v1/guns/{gun}/acknowledgement"): DEMAND,
+    ("put", "/api/v1/guns/{gun}/hold"): DEMAND,
+    ("delete", "/api/v1/guns/{gun}/hold"): DEMAND,
+    ("put", "/api/v1/guns/{gun}/service"): OPERATE,
+    ("put", "/api/v1/modules/{module}/service"): OPERATE,
+    ("put", "/api/v1/site-limit"): OPERATE,
+    ("delete", "/api/v1/site-limit"): OPERATE,
+    ("delete", "/api/v1/faults/{fault}"): OPERATE,
+    ("post", "/api/v1/faults/{fault}/acknowledgement"): OPERATE,
+    ("post", "/api/v1/emergency-stop"): READ,
+    ("post", "/api/v1/simulation/faults"): ADMIN,
 }
 TOKENS = tuple(
     Token(f"the secret of {role}", Grant(role, role, frozenset({2} if role == DEMAND else ())))
@@ -89,9 +89,9 @@ def test_a_role_may_do_what_those_before_it_may(
 
 
 def test_a_demand_token_speaks_for_its_guns_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asked("delete", "/api/guns/2/hold", DEMAND, monkeypatch) == 200
-    assert asked("delete", "/api/guns/1/hold", DEMAND, monkeypatch) == 403
-    assert asked("delete", "/api/guns/1/hold", OPERATE, monkeypatch) == 200
+    assert asked("delete", "/api/v1/guns/2/hold", DEMAND, monkeypatch) == 200
+    assert asked("delete", "/api/v1/guns/1/hold", DEMAND, monkeypatch) == 403
+    assert asked("delete", "/api/v1/guns/1/hold", OPERATE, monkeypatch) == 200
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_a_station_with_tokens(secrets: Path) -> None:
     )
     with Served(secrets, service=tokens, ready=False) as at_work:
         eventually(at_work.is_healthy)
-        assert at_work.http.get("/api/state").status_code == 401
+        assert at_work.http.get("/api/v1/state").status_code == 401
         assert at_work.ask(2, 40).status_code == 401
         at_work.http.headers["Authorization"] = "Bearer the secret of gun-2"
         assert at_work.ask(2, 40).status_code == 200
@@ -170,11 +170,11 @@ def test_a_station_with_tokens(secrets: Path) -> None:
             "detail": "gun 2, demand: allowed is a token with the role demand for gun 1"
         }
         del at_work.http.headers["Authorization"]
-        assert at_work.http.post("/api/emergency-stop").status_code == 200
-        assert at_work.http.delete("/api/faults/emergency-stop").status_code == 401
+        assert at_work.http.post("/api/v1/emergency-stop").status_code == 200
+        assert at_work.http.delete("/api/v1/faults/emergency-stop").status_code == 401
         at_work.http.headers["Authorization"] = "Bearer the secret of admin"
         assert at_work.state()["stopped"]
-        assert at_work.http.delete("/api/faults/emergency-stop").status_code == 200
+        assert at_work.http.delete("/api/v1/faults/emergency-stop").status_code == 200
         # As the TLS proxy of docs/service.md passes on what a browser asks from elsewhere.
         at_work.http.headers.update(
             {
@@ -186,8 +186,8 @@ def test_a_station_with_tokens(secrets: Path) -> None:
         )
         assert at_work.ask(2, 40).status_code == 200
         del at_work.http.headers["Authorization"]
-        assert at_work.http.post("/api/emergency-stop").status_code == 401
+        assert at_work.http.post("/api/v1/emergency-stop").status_code == 401
         at_work.http.headers["Origin"] = "https://evil.example"
-        assert at_work.http.post("/api/emergency-stop").status_code == 403
+        assert at_work.http.post("/api/v1/emergency-stop").status_code == 403
         eventually(lambda: "wrong origin from 192.0.2.66" in at_work.said)
         assert "the secret" not in at_work.said

@@ -65,7 +65,7 @@ def test_a_demand_becomes_power_and_is_explained(at_work: Served) -> None:
         True,
         False,
     ]
-    decision = at_work.http.get("/api/decisions").json()[-1]
+    decision = at_work.http.get("/api/v1/decisions").json()[-1]
     assert decision["assignment"] == state["assignment"]
     assert decision["demands_kw"] == [0, 0, 120, 0, 0, 0]
     assert "Gun 3 asks for 120 kW." in decision["why"]
@@ -79,10 +79,10 @@ def test_a_demand_becomes_power_and_is_explained(at_work: Served) -> None:
 def test_the_parts_are_as_in_the_whole(at_work: Served) -> None:
     state = at_work.state()
     for part in ("station", "guns", "modules", "contactors", "faults", "assignment"):
-        assert at_work.http.get(f"/api/{part}").json() == state[part]
-    assert at_work.http.get("/api/guns/2").json() == state["guns"][1]
-    assert at_work.http.get("/api/site-limit").json() == state["site_limit"]
-    offers = at_work.http.get("/api/offers").json()
+        assert at_work.http.get(f"/api/v1/{part}").json() == state[part]
+    assert at_work.http.get("/api/v1/guns/2").json() == state["guns"][1]
+    assert at_work.http.get("/api/v1/site-limit").json() == state["site_limit"]
+    offers = at_work.http.get("/api/v1/offers").json()
     assert offers["online"] is True
     assert offers["lifetime_ms"] == 400
     assert offers["offers"] == [{"gun": gun, "offer_kw": 0} for gun in range(1, 7)]
@@ -99,7 +99,7 @@ def test_alerts_and_dashboard_name_metrics_that_there_are(at_work: Served, name:
 def test_a_site_limit_told_and_taken_back(at_work: Served) -> None:
     at_work.ask(1, 240)
     eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
-    assert at_work.http.put("/api/site-limit", json={"limit_kw": 75.5}).status_code == 200
+    assert at_work.http.put("/api/v1/site-limit", json={"limit_kw": 75.5}).status_code == 200
     eventually(lambda: at_work.gun(1)["live"] == [1, 2])
     assert at_work.gun(1)["offer_kw"] == at_work.gun(1)["capability_kw"] == 75.5
     assert at_work.state()["site_limit"] == {
@@ -108,7 +108,7 @@ def test_a_site_limit_told_and_taken_back(at_work: Served) -> None:
         "told": {"limit_kw": 75.5},
     }
     assert "verified_alloc_site_limit_watts 75500.0" in at_work.http.get("/metrics").text
-    at_work.http.delete("/api/site-limit")
+    at_work.http.delete("/api/v1/site-limit")
     eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
 
 
@@ -128,28 +128,28 @@ def test_a_site_limit_that_changes_by_itself(at_work: Served) -> None:
             ],
         },
     }
-    at_work.http.put("/api/site-limit", json={"profile": profile})
+    at_work.http.put("/api/v1/site-limit", json={"profile": profile})
     for limit_kw in (80, 40, None):
         eventually(lambda kw=limit_kw: at_work.state()["site_limit"]["limit_kw"] == kw)
     eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
-    at_work.http.delete("/api/site-limit")
+    at_work.http.delete("/api/v1/site-limit")
 
 
 def test_held_modules_are_not_given_to_another_gun(at_work: Served) -> None:
     at_work.ask(2, 40)
     eventually(lambda: at_work.gun(2)["live"] == [1])
-    assert at_work.http.put("/api/guns/2/hold", json={"seconds": 60}).status_code == 200
+    assert at_work.http.put("/api/v1/guns/2/hold", json={"hold_s": 60}).status_code == 200
     at_work.ask(1, 360)
     eventually(lambda: at_work.gun(1)["live"] == [2, 3, 4, 5, 6, 7])
     assert at_work.gun(2)["live"] == [1]
     assert 0 < at_work.gun(2)["held_s"] <= 60
-    at_work.http.delete("/api/guns/2/hold")
+    at_work.http.delete("/api/v1/guns/2/hold")
     eventually(lambda: at_work.gun(2)["live"] == [7])
 
 
 def test_out_of_service_and_back(at_work: Served) -> None:
-    at_work.http.put("/api/modules/1/service", json={"in_service": False})
-    at_work.http.put("/api/guns/2/service", json={"in_service": False})
+    at_work.http.put("/api/v1/modules/1/service", json={"in_service": False})
+    at_work.http.put("/api/v1/guns/2/service", json={"in_service": False})
     at_work.ask(1, 40)
     at_work.ask(2, 40)
     eventually(lambda: at_work.gun(1)["live"] == [2])
@@ -159,16 +159,16 @@ def test_out_of_service_and_back(at_work: Served) -> None:
     assert [g["in_service"] for g in state["guns"]] == [True, False, True, True, True, True]
     assert state["guns"][1]["capability_kw"] == 0
     assert state["faults"] == []
-    at_work.http.put("/api/modules/1/service", json={"in_service": True})
-    at_work.http.put("/api/guns/2/service", json={"in_service": True})
+    at_work.http.put("/api/v1/modules/1/service", json={"in_service": True})
+    at_work.http.put("/api/v1/guns/2/service", json={"in_service": True})
     eventually(lambda: at_work.gun(2)["live"])
 
 
 def test_orders_are_in_the_journal(at_work: Served) -> None:
-    at_work.http.put("/api/modules/9/service", json={"in_service": False})
-    at_work.http.put("/api/site-limit", json={"limit_kw": 75.5})
-    at_work.http.delete("/api/site-limit")
-    at_work.http.put("/api/modules/9/service", json={"in_service": True})
+    at_work.http.put("/api/v1/modules/9/service", json={"in_service": False})
+    at_work.http.put("/api/v1/site-limit", json={"limit_kw": 75.5})
+    at_work.http.delete("/api/v1/site-limit")
+    at_work.http.put("/api/v1/modules/9/service", json={"in_service": True})
     told = [
         "module 9 is in service, as told",
         "no site limit but the station's own, as told",
@@ -187,7 +187,8 @@ def test_a_weld_shows_is_refused_to_be_cleared_and_an_emergency_stop_goes_on(
     at_work: Served,
 ) -> None:
     assert (
-        at_work.http.post("/api/simulation/faults", json={"fault": "weld 1:1"}).status_code == 200
+        at_work.http.post("/api/v1/simulation/faults", json={"fault": "weld 1:1"}).status_code
+        == 200
     )
     at_work.ask(1, 40)
     eventually(lambda: at_work.gun(1)["live"])
@@ -196,20 +197,20 @@ def test_a_weld_shows_is_refused_to_be_cleared_and_an_emergency_stop_goes_on(
     (fault,) = at_work.state()["faults"]
     assert (fault["id"], fault["text"]) == ("contactor-1:1", "contactor 1:1 is welded")
     eventually(lambda: at_work.state()["notes"][-1]["text"] == "contactor 1:1 is welded")
-    refused = at_work.http.delete("/api/faults/contactor-1:1")
+    refused = at_work.http.delete("/api/v1/faults/contactor-1:1")
     assert refused.status_code == 409
     assert "not seen to agree" in refused.json()["detail"]
-    assert at_work.http.delete("/api/faults/contactor-1:2").status_code == 404
+    assert at_work.http.delete("/api/v1/faults/contactor-1:2").status_code == 404
 
-    assert at_work.http.post("/api/emergency-stop").status_code == 200
+    assert at_work.http.post("/api/v1/emergency-stop").status_code == 200
     eventually(lambda: at_work.state()["stopped"])
-    assert at_work.http.get("/api/faults").json()[-1]["id"] == "emergency-stop"
-    assert at_work.http.delete("/api/faults/emergency-stop").status_code == 200
+    assert at_work.http.get("/api/v1/faults").json()[-1]["id"] == "emergency-stop"
+    assert at_work.http.delete("/api/v1/faults/emergency-stop").status_code == 200
     eventually(lambda: not at_work.state()["stopped"])
 
 
 def test_the_live_stream_shows_the_newest_state(at_work: Served) -> None:
-    with at_work.http.stream("GET", "/api/stream?whole=true") as stream:
+    with at_work.http.stream("GET", "/api/v1/stream?whole=true") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = stream.iter_lines()
         at_work.ask(4, 40)
@@ -228,7 +229,7 @@ def test_a_client_that_does_not_read_delays_nobody(at_work: Served) -> None:
     host, port = at_work.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.send(f"GET /api/stream HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        deaf.send(f"GET /api/v1/stream HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
         before = at_work.state()["scan"]["count"]
         time.sleep(1)
         assert at_work.ask(1, 40).status_code == 200
@@ -238,26 +239,44 @@ def test_a_client_that_does_not_read_delays_nobody(at_work: Served) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "code", "said"),
     [
-        ("PUT", "/api/guns/3/demand", '{"kw": -1}', 422, "kw = -1: input should be greater"),
-        ("PUT", "/api/guns/3/demand", '{"kw": 1e7}', 422, "kw = 10000000.0: input should be less"),
-        ("PUT", "/api/guns/3/demand", '{"kw": NaN}', 422, "kw = nan"),
-        ("PUT", "/api/guns/3/demand", '{"kw": "x"}', 422, "kw = 'x'"),
-        ("PUT", "/api/guns/3/demand", '{"kw": 1, "kW": 2}', 422, "kW = 2: extra inputs"),
-        ("PUT", "/api/guns/3/demand", "{}", 422, "kw"),
-        ("PUT", "/api/guns/3/demand", "{", 400, "JSON"),
-        ("PUT", "/api/guns/3/demand", "[" * 60_000, 400, ""),
-        ("PUT", "/api/guns/3/demand", '"' + "x" * 70_000 + '"', 413, "allowed are 65536 bytes"),
-        ("PUT", "/api/guns/7/demand", '{"kw": 1}', 404, "gun 7: allowed are guns 1 to 6"),
-        ("PUT", "/api/guns/x/demand", '{"kw": 1}', 422, "gun = 'x'"),
-        ("PUT", "/api/modules/10/service", '{"in_service": false}', 404, "modules 1 to 9"),
-        ("PUT", "/api/guns/1/hold", '{"seconds": 601}', 422, "seconds = 601"),
-        ("POST", "/api/guns/1/acknowledgement", '{"offer_kw": 99}', 409, "published last"),
-        ("PUT", "/api/site-limit", '{"limit_kw": -1}', 422, "limit_kw"),
-        ("DELETE", "/api/faults/engine", None, 404, "allowed is the id of a latched fault"),
-        ("POST", "/api/simulation/faults", '{"fault": "weld 9:9"}', 409, "weld 9:9"),
-        ("POST", "/api/simulation/faults", '{"fault": "rust 1:1"}', 409, "there is no kind rust"),
-        ("GET", "/api/nothing", None, 404, "Not Found"),
-        ("POST", "/api/state", None, 405, "Method Not Allowed"),
+        (
+            "PUT",
+            "/api/v1/guns/3/demand",
+            '{"demand_kw": -1}',
+            422,
+            "demand_kw = -1: input should be greater",
+        ),
+        (
+            "PUT",
+            "/api/v1/guns/3/demand",
+            '{"demand_kw": 1e7}',
+            422,
+            "demand_kw = 10000000.0: input should be less",
+        ),
+        ("PUT", "/api/v1/guns/3/demand", '{"demand_kw": NaN}', 422, "demand_kw = nan"),
+        ("PUT", "/api/v1/guns/3/demand", '{"demand_kw": "x"}', 422, "demand_kw = 'x'"),
+        ("PUT", "/api/v1/guns/3/demand", '{"demand_kw": 1, "kW": 2}', 422, "kW = 2: extra inputs"),
+        ("PUT", "/api/v1/guns/3/demand", "{}", 422, "demand_kw"),
+        ("PUT", "/api/v1/guns/3/demand", "{", 400, "JSON"),
+        ("PUT", "/api/v1/guns/3/demand", "[" * 60_000, 400, ""),
+        ("PUT", "/api/v1/guns/3/demand", '"' + "x" * 70_000 + '"', 413, "allowed are 65536 bytes"),
+        ("PUT", "/api/v1/guns/7/demand", '{"demand_kw": 1}', 404, "gun 7: allowed are guns 1 to 6"),
+        ("PUT", "/api/v1/guns/x/demand", '{"demand_kw": 1}', 422, "gun = 'x'"),
+        ("PUT", "/api/v1/modules/10/service", '{"in_service": false}', 404, "modules 1 to 9"),
+        ("PUT", "/api/v1/guns/1/hold", '{"hold_s": 601}', 422, "hold_s = 601"),
+        ("POST", "/api/v1/guns/1/acknowledgement", '{"offer_kw": 99}', 409, "published last"),
+        ("PUT", "/api/v1/site-limit", '{"limit_kw": -1}', 422, "limit_kw"),
+        ("DELETE", "/api/v1/faults/engine", None, 404, "allowed is the id of a latched fault"),
+        ("POST", "/api/v1/simulation/faults", '{"fault": "weld 9:9"}', 409, "weld 9:9"),
+        (
+            "POST",
+            "/api/v1/simulation/faults",
+            '{"fault": "rust 1:1"}',
+            409,
+            "there is no kind rust",
+        ),
+        ("GET", "/api/v1/nothing", None, 404, "Not Found"),
+        ("POST", "/api/v1/state", None, 405, "Method Not Allowed"),
     ],
 )
 def test_what_is_refused_changes_nothing(
@@ -278,11 +297,11 @@ def test_what_is_refused_changes_nothing(
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/api/site-limit", "DELETE, GET, PUT"),
-        ("/api/guns/1/hold", "DELETE, PUT"),
-        ("/api/faults", "GET"),
+        ("/api/v1/site-limit", "DELETE, GET, PUT"),
+        ("/api/v1/guns/1/hold", "DELETE, PUT"),
+        ("/api/v1/faults", "GET"),
         ("/app.js", "GET, HEAD"),
-        ("/api/nothing", None),
+        ("/api/v1/nothing", None),
     ],
 )
 def test_what_else_a_path_answers_to_is_told(
@@ -301,9 +320,11 @@ def test_pages_of_other_sites_are_refused_and_counted_once_logged(at_work: Serve
         {"Origin": "null"},
     ):
         for _ in range(3):
-            assert at_work.http.post("/api/emergency-stop", headers=headers).status_code == 403
+            assert at_work.http.post("/api/v1/emergency-stop", headers=headers).status_code == 403
     assert not at_work.state()["stopped"]
-    own = at_work.http.put("/api/guns/1/demand", json={"kw": 1}, headers={"Origin": at_work.url})
+    own = at_work.http.put(
+        "/api/v1/guns/1/demand", json={"demand_kw": 1}, headers={"Origin": at_work.url}
+    )
     assert own.status_code == 200
     metrics = at_work.http.get("/metrics").text
     assert 'verified_alloc_refused_total{reason="wrong origin"} 6.0' in metrics
@@ -320,7 +341,7 @@ def test_the_page_is_there_and_keeps_to_itself(at_work: Served) -> None:
 
 
 def test_whether_what_runs_was_proved_is_told_to_all(at_work: Served) -> None:
-    assert at_work.http.get("/api/station").json()["proof"] == PROVED
+    assert at_work.http.get("/api/v1/station").json()["proof"] == PROVED
     assert at_work.state()["station"]["proof"] == PROVED
     assert f"Proof: {PROVED}\n" in at_work.said
     written = eventually(lambda: latest(at_work.folder / "journal.db", 1_000))
@@ -333,16 +354,16 @@ def test_a_stop_beside_a_lost_expander_is_no_reason_to_restart(tmp_path: Path) -
             at_work.ask(gun, 60)
         eventually(lambda: sum(gun["offer_kw"] for gun in at_work.state()["guns"]) > 200)
         told = {"fault": "nack 0x21"}
-        assert at_work.http.post("/api/simulation/faults", json=told).status_code == 200
+        assert at_work.http.post("/api/v1/simulation/faults", json=told).status_code == 200
         eventually(lambda: "expander-0x21" in str(at_work.state()["faults"]))
-        assert at_work.http.post("/api/emergency-stop").status_code == 200
+        assert at_work.http.post("/api/v1/emergency-stop").status_code == 200
         eventually(lambda: not any(gun["live"] for gun in at_work.state()["guns"]))
         seen = at_work.state()["scan"]["count"]
         eventually(lambda: at_work.state()["scan"]["count"] > seen + 100)  # long overdue
         health = at_work.http.get("/healthz")
         assert (health.status_code, health.json()["verified"]) == (200, True)
-        assert at_work.http.delete("/api/faults/expander-0x21").status_code == 409
-        assert at_work.http.delete("/api/faults/emergency-stop").status_code == 200
+        assert at_work.http.delete("/api/v1/faults/expander-0x21").status_code == 409
+        assert at_work.http.delete("/api/v1/faults/emergency-stop").status_code == 200
         eventually(lambda: sum(gun["offer_kw"] for gun in at_work.state()["guns"]) == 180)
         assert [fault["id"] for fault in at_work.state()["faults"]] == ["expander-0x21"]
 
@@ -374,7 +395,7 @@ def test_the_shell_talks_to_it(at_work: Served, capsys: pytest.CaptureFixture[st
 def test_what_the_readme_says_to_a_station(at_work: Served) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     (told,) = re.findall(r"^```sh\n(.*?)^```$", readme, flags=re.DOTALL | re.MULTILINE)
-    at_work.http.post("/api/emergency-stop")
+    at_work.http.post("/api/v1/emergency-stop")
     for command in told.splitlines():
         name, *rest = command.replace("http://127.0.0.1:8080", at_work.url).split()
         at = ["--at", at_work.url.removeprefix("http://")]
@@ -408,7 +429,7 @@ def test_a_dead_service_process_comes_back_and_the_station_has_gone_on(at_work: 
     eventually(lambda: at_work.is_healthy() and at_work.service_pid != dead)
     after = at_work.state()
     assert after["scan"]["count"] > before["scan"]["count"] + 20
-    assert after["station"]["started_s"] == before["station"]["started_s"]
+    assert after["station"]["started_at"] == before["station"]["started_at"]
     gun, was = after["guns"][4], before["guns"][4]
     assert gun["energy_kwh"] > was["energy_kwh"]
     assert gun | {"why": None, "energy_kwh": 0} == was | {"why": None, "energy_kwh": 0}
@@ -432,7 +453,7 @@ def test_it_ends_in_good_order_and_says_so(shared: Served) -> None:
     events: list[str] = []
 
     def listen() -> None:
-        with shared.http.stream("GET", "/api/stream?whole=true") as stream:
+        with shared.http.stream("GET", "/api/v1/stream?whole=true") as stream:
             events.extend(line for line in stream.iter_lines() if line)
 
     listening = threading.Thread(target=listen)
@@ -457,7 +478,7 @@ def test_a_killed_scan_is_told_and_ends_the_service(tmp_path: Path) -> None:
         os.kill(at_work.process.pid, signal.SIGKILL)
         answer = eventually(lambda: _unhealthy(at_work))
         assert answer.json()["healthy"] is False
-        assert at_work.http.get("/api/state").status_code == 503
+        assert at_work.http.get("/api/v1/state").status_code == 503
         assert at_work.ask(1, 40).status_code == 503
         eventually(lambda: not Path(f"/proc/{service}").exists())
         assert "the scan is gone" in at_work.said
@@ -475,7 +496,7 @@ def test_a_demand_that_is_not_refreshed_falls_to_0_the_gun_being_told_first(
         eventually(at_work.is_healthy)
         at_work.ask(1, 300)
         seen: list[Any] = []
-        with at_work.http.stream("GET", "/api/stream?whole=true") as stream:
+        with at_work.http.stream("GET", "/api/v1/stream?whole=true") as stream:
             for line in stream.iter_lines():
                 if line.startswith("data: "):
                     seen.append(json.loads(line.removeprefix("data: "))["guns"][0])
@@ -537,14 +558,14 @@ def test_proof_tests_are_shown_with_their_dates(tmp_path: Path) -> None:
     beside(faults).write_text(json.dumps({"version": 1, "tests": tests}))
     timing = "[timing]\nproof_test_interval_h = 24"
     with Served(tmp_path, "--faults", str(faults), change=("[timing]", timing)) as at_work:
-        shown = {test["test"]: test for test in at_work.http.get("/api/proof-tests").json()}
+        shown = {test["test"]: test for test in at_work.http.get("/api/v1/proof-tests").json()}
         assert shown == {test["test"]: test for test in at_work.state()["proof_tests"]}
-        assert shown["RESET"]["due_s"] == pytest.approx(now_s - 60 + 24 * 3600)
+        assert shown["RESET"]["due_at"] == pytest.approx(now_s - 60 + 24 * 3600)
         assert [test for test, view in shown.items() if view["overdue"]] == [
             "relay watchdog",
             "emergency stop",
         ]
-        assert shown["enable lines"]["due_s"] is None
+        assert shown["enable lines"]["due_at"] is None
         metrics = at_work.http.get("/metrics").text
         assert 'verified_alloc_proof_test_failed{test="relay watchdog"} 1.0' in metrics
         assert 'verified_alloc_proof_test_overdue{test="RESET"} 0.0' in metrics
@@ -561,3 +582,22 @@ def test_proof_tests_are_shown_with_their_dates(tmp_path: Path) -> None:
         date = time.strftime("%Y-%m-%d %H:%M", time.localtime(now_s - 60))
         assert f"Proof test of the RESET: passed, {date}.\n" in status
         assert "Proof test of the emergency stop: not tested, OVERDUE.\n" in status
+
+
+def test_for_one_version_the_old_paths_and_names_are_understood(at_work: Served) -> None:
+    moved = at_work.http.put("/api/guns/3/demand?x=1", json={"kw": 80})
+    assert moved.status_code == 308
+    assert moved.headers["Location"] == at_work.url + "/api/v1/guns/3/demand?x=1"
+    told = at_work.http.put("/api/guns/3/demand", json={"kw": 80}, follow_redirects=True)
+    assert told.json() == {"said": "gun 3 asks for 80 kW"}
+    held = at_work.http.put("/api/guns/3/hold", json={"seconds": 9}, follow_redirects=True)
+    assert held.status_code == 200
+    both = at_work.http.put("/api/v1/guns/3/demand", json={"kw": 80, "demand_kw": 90})
+    assert both.status_code == 422
+    at_work.http.delete("/api/v1/guns/3/hold")
+
+
+def test_a_stop_on_the_old_path_is_obeyed_and_not_sent_elsewhere(tmp_path: Path) -> None:
+    with Served(tmp_path) as at_work:
+        assert at_work.http.post("/api/emergency-stop").status_code == 200
+        assert at_work.state()["stopped"]

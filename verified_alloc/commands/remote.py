@@ -74,7 +74,7 @@ def clear(
 
     def each(client: "Client") -> int:
         for fault in faults:
-            print(client.ask("DELETE", f"/api/faults/{_quoted(fault)}")["said"])
+            print(client.ask("DELETE", f"/api/v1/faults/{_quoted(fault)}")["said"])
         return 0
 
     return _talk(at, token_file, each)
@@ -87,7 +87,7 @@ def _talk(at: str, token_file: str | None, say: "Callable[[Client], int]") -> in
 
 
 def _status(client: "Client", as_json: bool) -> int:
-    state = client.ask("GET", "/api/state")
+    state = client.ask("GET", "/api/v1/state")
     print(json.dumps(state) if as_json else "\n".join(_lines(state)))
     return 0
 
@@ -95,7 +95,7 @@ def _status(client: "Client", as_json: bool) -> int:
 def _demand(client: "Client", kw: dict[int, float], keep: bool) -> int:
     def tell(asked: dict[int, float]) -> list[str]:
         return [
-            client.ask("PUT", f"/api/guns/{gun}/demand", {"kw": value})["said"]
+            client.ask("PUT", f"/api/v1/guns/{gun}/demand", {"demand_kw": value})["said"]
             for gun, value in asked.items()
         ]
 
@@ -107,7 +107,7 @@ def _demand(client: "Client", kw: dict[int, float], keep: bool) -> int:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
         print("\n".join(tell(kw)))
-        pause_s = client.ask("GET", "/api/station")["demand_timeout_s"] / 4
+        pause_s = client.ask("GET", "/api/v1/station")["demand_timeout_s"] / 4
         while signal.sigtimedwait(ends, pause_s) is None:
             tell(kw)
         print("\n".join(tell(dict.fromkeys(kw, 0.0))))
@@ -162,8 +162,8 @@ def _proof_tests(tests: Any) -> Iterator[str]:
     for test in tests:
         if test["under_way"]:
             yield f"Proof test of the {test['test']}: under way."
-        elif test["tested_s"] is not None or test["overdue"]:
-            when = [] if test["tested_s"] is None else [_date(test["tested_s"])]
+        elif test["tested_at"] is not None or test["overdue"]:
+            when = [] if test["tested_at"] is None else [_date(test["tested_at"])]
             words = [test["verdict"], *when, *(["OVERDUE"] if test["overdue"] else [])]
             yield f"Proof test of the {test['test']}: {', '.join(words)}."
 

@@ -158,14 +158,14 @@ KINDS: Mapping[str, Kind] = {
         PUT_BACK,
         "gun {gun} is out of service",
         "the gun is given nothing",
-        '`PUT /api/guns/{gun}/service` with `{{"in_service": true}}`',
+        '`PUT /api/v1/guns/{gun}/service` with `{{"in_service": true}}`',
     ),
     "module_out": Kind(
         "module",
         PUT_BACK,
         "module {module} is out of service",
         _MODULE_OUT,
-        '`PUT /api/modules/{module}/service` with `{{"in_service": true}}`',
+        '`PUT /api/v1/modules/{module}/service` with `{{"in_service": true}}`',
     ),
 }
 

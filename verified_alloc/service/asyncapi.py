@@ -13,9 +13,9 @@ from verified_alloc.station.model import Station
 
 SCHEMAS, MESSAGES = "#/components/schemas/", "#/components/messages/"
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "demand": {"kw": 120.0, "sent_s": 1795534856.0, "id": "a1"},
+    "demand": {"demand_kw": 120.0, "sent_at": 1795534856.0, "id": "a1"},
     "acknowledgement": {"offer_kw": 80.0, "id": "a2"},
-    "hold": {"seconds": 60.0, "id": "a3"},
+    "hold": {"hold_s": 60.0, "id": "a3"},
 }
 
 

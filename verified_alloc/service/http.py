@@ -4,7 +4,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from verified_alloc.service.explainer import Explainer
@@ -48,6 +49,15 @@ def application(
     app.include_router(orders_router(station, link, views))
     app.include_router(past_router(station, settings.journal, link, views))
     refuse_in_one_line(app, link)
+
+    @app.api_route(
+        "/api/{path:path}", methods=["GET", "PUT", "POST", "DELETE"], include_in_schema=False
+    )
+    async def moved(path: str, request: Request) -> RedirectResponse:
+        """Where the interface was before it had versions, for one version; but a stop is obeyed."""
+        if path.startswith("v1/"):
+            raise HTTPException(405)
+        return RedirectResponse(request.url.replace(path=f"/api/v1/{path}"), 308)
 
     @app.get("/asyncapi.json", include_in_schema=False)
     async def get_asyncapi() -> Any:

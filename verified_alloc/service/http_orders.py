@@ -57,39 +57,47 @@ def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
     def module_of(number: int) -> int:
         return known("module", number, len(station.modules))
 
-    @router.put("/api/guns/{gun}/demand", responses=NO_SUCH | REFUSED, dependencies=[needs(DEMAND)])
+    @router.put(
+        "/api/v1/guns/{gun}/demand", responses=NO_SUCH | REFUSED, dependencies=[needs(DEMAND)]
+    )
     async def put_demand(gun: Number, demand: Demand) -> Done:
         """What the gun's vehicle could take; to be refreshed within `demand_timeout_s`."""
-        return await order("demand", gun=gun_of(gun), kw=demand.kw)
+        return await order("demand", gun=gun_of(gun), kw=demand.demand_kw)
 
     @router.post(
-        "/api/guns/{gun}/acknowledgement", responses=NO_SUCH | REFUSED, dependencies=[needs(DEMAND)]
+        "/api/v1/guns/{gun}/acknowledgement",
+        responses=NO_SUCH | REFUSED,
+        dependencies=[needs(DEMAND)],
     )
     async def post_acknowledgement(gun: Number, obeyed: Acknowledgement) -> Done:
         """The gun obeys the offer published last, which must be this."""
         return await order("acknowledge", gun=gun_of(gun), offer_kw=obeyed.offer_kw)
 
-    @router.put("/api/guns/{gun}/hold", responses=NO_SUCH | REFUSED, dependencies=[needs(DEMAND)])
+    @router.put(
+        "/api/v1/guns/{gun}/hold", responses=NO_SUCH | REFUSED, dependencies=[needs(DEMAND)]
+    )
     async def put_hold(gun: Number, hold: Hold) -> Done:
         """Nobody else gets the gun's modules, while it needs them, for so long; faults do."""
-        return await order("hold", gun=gun_of(gun), seconds=hold.seconds)
+        return await order("hold", gun=gun_of(gun), seconds=hold.hold_s)
 
     @router.delete(
-        "/api/guns/{gun}/hold", responses=NO_SUCH | REFUSED, dependencies=[needs(DEMAND)]
+        "/api/v1/guns/{gun}/hold", responses=NO_SUCH | REFUSED, dependencies=[needs(DEMAND)]
     )
     async def delete_hold(gun: Number) -> Done:
         """Let the gun's modules go."""
         return await order("hold", gun=gun_of(gun), seconds=0)
 
     @router.put(
-        "/api/guns/{gun}/service", responses=NO_SUCH | REFUSED, dependencies=[needs(OPERATE)]
+        "/api/v1/guns/{gun}/service", responses=NO_SUCH | REFUSED, dependencies=[needs(OPERATE)]
     )
     async def put_gun_service(gun: Number, service: InService) -> Done:
         """Take a gun out of service, its offer first; or back."""
         return await order("take_out", kind="gun", id=gun_of(gun), out=not service.in_service)
 
     @router.put(
-        "/api/modules/{module}/service", responses=NO_SUCH | REFUSED, dependencies=[needs(OPERATE)]
+        "/api/v1/modules/{module}/service",
+        responses=NO_SUCH | REFUSED,
+        dependencies=[needs(OPERATE)],
     )
     async def put_module_service(module: Number, service: InService) -> Done:
         """Take a module out of service, its gun's offer first; or back."""
@@ -97,19 +105,19 @@ def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
             "take_out", kind="module", id=module_of(module), out=not service.in_service
         )
 
-    @router.put("/api/site-limit", responses=REFUSED, dependencies=[needs(OPERATE)])
+    @router.put("/api/v1/site-limit", responses=REFUSED, dependencies=[needs(OPERATE)])
     async def put_site_limit(limit: LimitValue | LimitProfile) -> Done:
         """What all guns together may be given: a value, or an OCPP charging profile. Never more
         than the station's own limit. It replaces what was told before."""
         return await order("site_limit", limit=limit.model_dump(exclude_none=True))
 
-    @router.delete("/api/site-limit", responses=REFUSED, dependencies=[needs(OPERATE)])
+    @router.delete("/api/v1/site-limit", responses=REFUSED, dependencies=[needs(OPERATE)])
     async def delete_site_limit() -> Done:
         """No limit but the station's own."""
         return await order("site_limit", limit=None)
 
     @router.delete(
-        "/api/faults/{fault}", responses=NO_SUCH | REFUSED, dependencies=[needs(OPERATE)]
+        "/api/v1/faults/{fault}", responses=NO_SUCH | REFUSED, dependencies=[needs(OPERATE)]
     )
     async def delete_fault(fault: FaultId) -> Done:
         """Clear a latched fault whose cause is gone: refused while it is visible."""
@@ -118,7 +126,7 @@ def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
         return await order("clear", fault=fault)
 
     @router.post(
-        "/api/faults/{fault}/acknowledgement",
+        "/api/v1/faults/{fault}/acknowledgement",
         responses=NO_SUCH | REFUSED,
         dependencies=[needs(OPERATE)],
     )
@@ -128,13 +136,14 @@ def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
             raise HTTPException(404, f"fault {fault!r}: allowed is the id of a latched fault")
         return await order("acknowledge_fault", fault=fault)
 
-    @router.post("/api/emergency-stop", responses=REFUSED)
+    @router.post("/api/emergency-stop", include_in_schema=False)  # who does not follow a redirect
+    @router.post("/api/v1/emergency-stop", responses=REFUSED)
     async def post_emergency_stop() -> Done:
         """Everything off until it is cleared: offers fall at once, modules go off when the guns
         obey, at most two lead times later, contactors open. It does not replace the button."""
         return await order("emergency_stop")
 
-    @router.post("/api/simulation/faults", responses=REFUSED, dependencies=[needs(ADMIN)])
+    @router.post("/api/v1/simulation/faults", responses=REFUSED, dependencies=[needs(ADMIN)])
     async def post_injection(injection: Injection) -> Done:
         """Play a fault on the simulated cabinet."""
         return await order("inject", fault=injection.fault)

@@ -31,7 +31,7 @@ MOST_EVENTS = 500
 MOST_EXPORTED = 20_000
 
 Severity = Literal["info", "warning", "critical"]
-Seconds = Annotated[float, Query(ge=0, le=1e11, allow_inf_nan=False, description="Unix time")]
+Time = Annotated[float, Query(ge=0, le=1e11, allow_inf_nan=False, description="Unix time")]
 Words = Annotated[str, Query(max_length=100, description="in the text, whichever case")]
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def past_router(station: Station, journal: Path | None, link: ScanLink, views: V
             read_s = time.monotonic()
         return hours, read_all
 
-    @router.get("/api/history")
+    @router.get("/api/v1/history")
     async def get_history(hours: Literal["1", "24", "168"] = "24") -> PowerHistory:
         """The power of each gun over the last hour, day or week."""
         step_s = STEP_S[int(hours)]
@@ -70,44 +70,43 @@ def past_router(station: Station, journal: Path | None, link: ScanLink, views: V
         now_s = time.time()
         past, complete = await ask(up_to_date)
         return PowerHistory(
-            start_s=(now_s // step_s + 1 - steps) * step_s,
+            start_at=(now_s // step_s + 1 - steps) * step_s,
             step_s=step_s,
-            kw=past.power_kw(now_s, steps, step_s),
+            power_kw=past.power_kw(now_s, steps, step_s),
             complete=complete,
         )
 
-    @router.get("/api/energy")
+    @router.get("/api/v1/energy")
     async def get_energy() -> list[DayEnergy]:
         """What each gun was given, by day, of about a week; oldest first."""
         past, _ = await ask(up_to_date)
-        return [DayEnergy(date=day, kwh=kwh) for day, kwh in past.kwh_by_day(zone).items()]
+        return [DayEnergy(date=day, energy_kwh=kwh) for day, kwh in past.kwh_by_day(zone).items()]
 
-    @router.get("/api/sessions")
+    @router.get("/api/v1/sessions")
     async def get_sessions() -> list[SessionView]:
         """The sessions of about a week, newest first."""
         past, _ = await ask(up_to_date)
-        return [SessionView(**one._asdict()) for one in past.sessions()]
+        return [SessionView.of(*one) for one in past.sessions()]
 
-    @router.get("/api/events")
+    @router.get("/api/v1/events")
     async def get_events(
-        from_s: Seconds = 0, to_s: Seconds = 1e11, words: Words = "", severity: Severity = "info"
+        from_at: Time = 0, to_at: Time = 1e11, words: Words = "", severity: Severity = "info"
     ) -> Events:
         """What happened then, of that severity or a greater one; the newest 500."""
-        look = partial(search, from_s=from_s, to_s=to_s, words=words, severity=severity)
+        look = partial(search, from_s=from_at, to_s=to_at, words=words, severity=severity)
         found, complete = await ask(partial(look, most=MOST_EVENTS))
-        events = [EventView.model_validate(one._asdict()) for one in found]
-        return Events(events=events, complete=complete)
+        return Events(events=[EventView.of(*one) for one in found], complete=complete)
 
     @router.get(
-        "/api/events.csv",
+        "/api/v1/events.csv",
         response_class=Response,
         responses={200: {"description": "A table", "content": {"text/csv": {}}}},
     )
     async def get_events_csv(
-        from_s: Seconds = 0, to_s: Seconds = 1e11, words: Words = "", severity: Severity = "info"
+        from_at: Time = 0, to_at: Time = 1e11, words: Words = "", severity: Severity = "info"
     ) -> Response:
         """The same as a table for a spreadsheet, the newest 20,000."""
-        look = partial(search, from_s=from_s, to_s=to_s, words=words, severity=severity)
+        look = partial(search, from_s=from_at, to_s=to_at, words=words, severity=severity)
         found, _ = await ask(partial(look, most=MOST_EXPORTED))
         named = {"Content-Disposition": 'attachment; filename="events.csv"'}
         return Response(_csv(found, zone), headers=named, media_type="text/csv; charset=utf-8")

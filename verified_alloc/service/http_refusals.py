@@ -86,7 +86,7 @@ def refuse_in_one_line(app: FastAPI, link: ScanLink) -> None:
             link.refused["unknown"] += 1
         if error.status_code == 405:
             path = request.url.path
-            methods = _methods(app, path) or ([] if path.startswith("/api/") else PAGE)
+            methods = _methods(app, path) or ([] if path.startswith("/api/v1/") else PAGE)
             if not methods:
                 return JSONResponse({"detail": "Not Found"}, 404)
             return JSONResponse({"detail": error.detail}, 405, {"Allow": ", ".join(methods)})

@@ -18,7 +18,7 @@ STREAM_PAUSE_S = 0.1
 STREAM_SILENCE_S = 1.0
 STREAM_REST_S = 1.0
 """So often at least it is told that nothing but time has passed."""
-RESTLESS, RESTLESS_OF_A_GUN = {"sequence", "at_s", "scan"}, {"energy_kwh"}
+RESTLESS, RESTLESS_OF_A_GUN = {"sequence", "at", "scan"}, {"energy_kwh"}
 """What changes with every scan."""
 PAINTED_KEPT = 100
 """Of the latest states, for those who come back: ten seconds or more."""

@@ -48,58 +48,58 @@ def views_router(
 
     metrics, stream = Metrics(station, link), Stream(link, views)
 
-    @router.get("/api/state")
+    @router.get("/api/v1/state")
     async def get_state() -> StateView:
         """Everything, now."""
         return views.state(await explained(), link.healthy)
 
-    @router.get("/api/station")
+    @router.get("/api/v1/station")
     async def get_station() -> StationView:
         """What does not change while it runs."""
         return views.station(seen(link).started_s)
 
-    @router.get("/api/guns")
+    @router.get("/api/v1/guns")
     async def get_guns() -> list[GunView]:
         """Every gun: demand, capability, offer, modules, and why."""
         return views.guns(await explained())
 
-    @router.get("/api/guns/{gun}", responses=NO_SUCH)
+    @router.get("/api/v1/guns/{gun}", responses=NO_SUCH)
     async def get_gun(gun: Number) -> GunView:
         """One gun."""
         place = known("gun", gun, len(station.guns)) - 1
         return views.guns(await explained())[place]
 
-    @router.get("/api/modules")
+    @router.get("/api/v1/modules")
     async def get_modules() -> list[ModuleView]:
         """Every power module."""
         return views.modules(seen(link))
 
-    @router.get("/api/contactors")
+    @router.get("/api/v1/contactors")
     async def get_contactors() -> list[ContactorView]:
         """Every contactor, in the order of the wiring."""
         return views.contactors(seen(link))
 
-    @router.get("/api/faults")
+    @router.get("/api/v1/faults")
     async def get_faults() -> list[FaultView]:
         """Every latched fault."""
         return views.faults(seen(link))
 
-    @router.get("/api/proof-tests")
+    @router.get("/api/v1/proof-tests")
     async def get_proof_tests() -> list[ProofTestView]:
         """The proof tests of the safety chain: results and dates."""
         return views.proof_tests(seen(link))
 
-    @router.get("/api/offers")
+    @router.get("/api/v1/offers")
     async def get_offers() -> Offers:
         """What the guns may draw now."""
         return views.offers(seen(link))
 
-    @router.get("/api/assignment")
+    @router.get("/api/v1/assignment")
     async def get_assignment() -> Assignment:
         """Which modules are to feed which gun."""
         return views.assignment(seen(link))
 
-    @router.get("/api/decisions")
+    @router.get("/api/v1/decisions")
     async def get_decisions() -> list[Decision]:
         """The latest assignments with their reasons, oldest first."""
         with suppress(TimeoutError):
@@ -108,13 +108,13 @@ def views_router(
                     await explainer.wait(decided)
         return [views.decision(decided) for decided in past.seen]
 
-    @router.get("/api/site-limit")
+    @router.get("/api/v1/site-limit")
     async def get_site_limit() -> SiteLimitView:
         """The site limit in force, and where it comes from."""
         return views.site_limit(seen(link))
 
     @router.get(
-        "/api/stream",
+        "/api/v1/stream",
         response_class=Response,
         responses={
             200: {

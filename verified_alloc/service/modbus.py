@@ -81,7 +81,9 @@ class Registers:
         value = values[0] << 16 | values[1]
         try:
             if gun:
-                await self._link.order("demand", gun=gun, kw=Demand(kw=value / 1000).kw)
+                await self._link.order(
+                    "demand", gun=gun, kw=Demand(demand_kw=value / 1000).demand_kw
+                )
             elif value == NO_LIMIT:
                 await self._link.order("site_limit", limit=None)
             else:

@@ -1,9 +1,9 @@
 """The words of the HTTP interface and of MQTT, as they appear in the OpenAPI document. Powers are
 kW, times at which something was are Unix time in s."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from verified_alloc.errors import shown
 
@@ -20,6 +20,11 @@ def said_of(where: str, value: object, said: str) -> str:
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def of(cls, *values: object) -> Self:
+        """With these values for its fields, in their order."""
+        return cls.model_validate(dict(zip(cls.model_fields, values, strict=True)))
 
 
 # What is asked: no value stands for one of another type, neither true for 1 nor "1" for 1.
@@ -38,7 +43,7 @@ class _Ocpp(BaseModel):
 class Demand(Asked):
     """What a gun's vehicle could take, kW. It holds for `demand_timeout_s` unless refreshed."""
 
-    kw: Kw
+    demand_kw: Kw = Field(validation_alias=AliasChoices("demand_kw", "kw"))
 
 
 class _ByMqtt(Asked):
@@ -49,8 +54,9 @@ class _ByMqtt(Asked):
 class DemandByMqtt(Demand, _ByMqtt):
     """A demand that says when it was made."""
 
-    sent_s: float | None = Field(
+    sent_at: float | None = Field(
         None,
+        validation_alias=AliasChoices("sent_at", "sent_s"),
         ge=0,
         le=10**11,
         allow_inf_nan=False,
@@ -73,7 +79,13 @@ class Hold(Asked):
     """For how long the gun's modules stay, as far as its demand needs them: cable check and
     precharge."""
 
-    seconds: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False, examples=[60.0])]
+    hold_s: float = Field(
+        gt=0,
+        le=600,
+        allow_inf_nan=False,
+        examples=[60.0],
+        validation_alias=AliasChoices("hold_s", "seconds"),
+    )
 
 
 class HoldByMqtt(Hold, _ByMqtt):
@@ -170,7 +182,7 @@ class GunView(_Model):
     drawn_kw: float | None = Field(description="what it draws; null on real wires")
     unmet_kw: float
     energy_kwh: float = Field(
-        description="what it was given since started_s: offered, as far as modules fed it; no meter"
+        description="what it was given since started_at, as far as offered and fed; no meter"
     )
     modules: list[int] = Field(description="assigned")
     live: list[int] = Field(description="feeding it")
@@ -178,7 +190,7 @@ class GunView(_Model):
     locked: bool
     held_s: float = Field(description="how long its modules are still held")
     kept: list[int] = Field(description="modules that it could do without and keeps")
-    kept_until_s: float | None = Field(
+    kept_until_at: float | None = Field(
         description="until then, Unix time, unless somebody needs them after their dwell"
     )
     why: list[str] = Field(description="why it has what it has, in sentences")
@@ -218,7 +230,7 @@ class FaultCost(_Model):
     """What a fault takes from a gun."""
 
     gun: int
-    kw: float = Field(description="of its capability, as if this fault alone were cleared")
+    lost_kw: float = Field(description="of its capability, as if this fault alone were cleared")
 
 
 class FaultView(_Model):
@@ -230,12 +242,12 @@ class FaultView(_Model):
         description="critical: nobody is served; serious: something does not switch as it must;"
         " minor: it only takes power away"
     )
-    since_s: float | None = Field(description="null: it stood before the start")
+    since_at: float | None = Field(description="null: it stood before the start")
     costs: list[FaultCost] = Field(description="the guns that could be given less because of it")
     costs_kw: float = Field(description="of what all modules together could give")
     effect: str
     to_do: str = Field(description="what a person does about it before it is cleared")
-    acknowledged_s: float | None = Field(description="when somebody has seen it; null: nobody yet")
+    acknowledged_at: float | None = Field(description="when somebody has seen it; null: nobody yet")
 
 
 class ProofTestView(_Model):
@@ -244,9 +256,9 @@ class ProofTestView(_Model):
     test: str = Field(examples=["relay watchdog"])
     verdict: Literal["passed", "failed", "not tested"] = Field(description="of the latest run")
     said: str = Field(description="what was seen")
-    tested_s: float | None = Field(description="when it was run last; null: never")
-    passed_s: float | None = Field(description="when it passed last; null: never")
-    due_s: float | None = Field(
+    tested_at: float | None = Field(description="when it was run last; null: never")
+    passed_at: float | None = Field(description="when it passed last; null: never")
+    due_at: float | None = Field(
         description="when it is due next, 0: at once; null: it is not periodic"
     )
     overdue: bool = Field(description="it has never passed, or not within twice the interval")
@@ -264,7 +276,7 @@ class Offers(_Model):
     """What the guns may draw, for `lifetime_ms` from when it was sent; expired means 0."""
 
     sequence: int = Field(description="of the scan; higher is newer")
-    at_s: float
+    at: float
     lifetime_ms: int
     online: bool = Field(description="false: the station is not controlled, all offers are 0")
     offers: list[OfferView]
@@ -282,7 +294,7 @@ class Assignment(_Model):
     """Which modules are to feed which gun."""
 
     sequence: int = Field(description="counts up with every new assignment since the start")
-    since_s: float
+    since_at: float
     policy: str
     fallback_from: str | None
     optimal: bool | None
@@ -311,7 +323,7 @@ class NoteView(_Model):
     """Something that happened."""
 
     number: int
-    at_s: float
+    at: float
     text: str
 
 
@@ -343,7 +355,7 @@ class StationView(_Model):
     scan_ms: int
     offer_lead_ms: int
     demand_timeout_s: int
-    started_s: float
+    started_at: float
     zone: str = Field(description="the time zone of the station's machine", examples=["Etc/UTC"])
     history: bool = Field(description="a journal is kept, so that there are hours to look back on")
 
@@ -352,7 +364,7 @@ class StateView(_Model):
     """Everything, now."""
 
     sequence: int = Field(description="of the scan; higher is newer")
-    at_s: float
+    at: float
     phase: Literal["running", "ending"]
     healthy: bool = Field(description="as /healthz")
     stopped: bool = Field(description="emergency stop: everything is off until it is cleared")
@@ -389,7 +401,7 @@ class Owner(_Model):
     owner: str = Field(description="the process, as its topic begins")
     host: str
     process: int
-    at_s: float
+    at: float
 
 
 class Health(_Model):
@@ -403,9 +415,9 @@ class Health(_Model):
 class PowerHistory(_Model):
     """Mean power of each gun over time: what it was offered, as far as modules fed it."""
 
-    start_s: float = Field(description="of the first step")
+    start_at: float = Field(description="of the first step")
     step_s: int
-    kw: list[list[float]] = Field(description="by step and gun, gun 1 first")
+    power_kw: list[list[float]] = Field(description="by step and gun, gun 1 first")
     complete: bool = Field(description="false: the journal is still being read; ask again")
 
 
@@ -413,23 +425,23 @@ class DayEnergy(_Model):
     """What the guns were given in a day of the station's zone."""
 
     date: str = Field(examples=["2026-11-30"])
-    kwh: list[float] = Field(description="gun 1 first")
+    energy_kwh: list[float] = Field(description="gun 1 first")
 
 
 class SessionView(_Model):
     """From a gun's first demand to its last."""
 
     gun: int
-    start_s: float
-    end_s: float | None = Field(description="null: it is under way")
-    kwh: float
+    start_at: float
+    end_at: float | None = Field(description="null: it is under way")
+    energy_kwh: float
     most_kw: float
 
 
 class EventView(_Model):
     """Something that happened, from the journal."""
 
-    at_s: float
+    at: float
     kind: Literal["decision", "report", "fault", "exposure", "violation"]
     severity: Literal["info", "warning", "critical"]
     text: str

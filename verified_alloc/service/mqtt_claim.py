@@ -95,7 +95,7 @@ class Claim:
             owner=broker.owner,
             host=socket.gethostname(),
             process=os.getppid(),
-            at_s=round(time.time(), 3),
+            at=round(time.time(), 3),
         ).model_dump_json()
         self._stands = False
         self._heard = asyncio.Event()

@@ -144,9 +144,9 @@ class MqttOrders:
                 f" {shown(self._broker.station)}"
             )
         age_s = 0.0
-        if isinstance(request, DemandByMqtt) and request.sent_s is not None:
+        if isinstance(request, DemandByMqtt) and request.sent_at is not None:
             try:
-                age_s = self._clocks[told.gun].age_s(request.sent_s, told.heard_s)
+                age_s = self._clocks[told.gun].age_s(request.sent_at, told.heard_s)
             except BadInput as error:
                 raise BadInput(f"demand of gun {told.gun}: {error}") from None
         return {"request": request, "age_s": age_s}
@@ -174,11 +174,11 @@ class MqttOrders:
         if isinstance(asked, DemandByMqtt):
             age_s = told.age_s + time.monotonic() - told.heard_s
             return await self._link.order(
-                "demand", gun=gun, kw=asked.kw, age_ms=round(age_s * 1000)
+                "demand", gun=gun, kw=asked.demand_kw, age_ms=round(age_s * 1000)
             )
         if isinstance(asked, AcknowledgementByMqtt):
             return await self._link.order("acknowledge", gun=gun, offer_kw=asked.offer_kw)
-        return await self._link.order("hold", gun=gun, seconds=asked.seconds)
+        return await self._link.order("hold", gun=gun, seconds=asked.hold_s)
 
 
 def _id(data: bytes) -> str | None:

@@ -25,7 +25,7 @@ CALLERS_KEPT = 1000
 UNDER_WAY = 192
 """Requests at once; a stop and health always get in."""
 NEEDS_TOKEN = ("/api", "/metrics", "/openapi.json", "/asyncapi.json")
-STOP, HEALTH = ("POST", "/api/emergency-stop"), ("GET", "/healthz")
+STOP, HEALTH = ("POST", "/api/v1/emergency-stop"), ("GET", "/healthz")
 ONCE = (b"host", b"origin", b"authorization")
 PASSED_ON = (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
 """What a proxy adds: whoever asks through one is not on this machine."""
@@ -65,7 +65,7 @@ class RequestGuard:
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
         caller = network((scope.get("client") or ("?",))[0])
-        asked = scope["method"], scope["path"]
+        asked = _asked(scope)
         judged = self._judge(scope, headers, caller)
         # Only who may come in is counted: nobody can use up what others are allowed.
         if isinstance(judged, Grant) and not self._allowance.take(
@@ -130,10 +130,16 @@ class RequestGuard:
             if kind.lower() == b"bearer" and hmac.compare_digest(secret.strip(), right):
                 return grant
         passed_on = any(name in headers for name in PASSED_ON)
-        if (scope["method"], scope["path"]) == STOP and here and is_here(caller) and not passed_on:
+        if _asked(scope) == STOP and here and is_here(caller) and not passed_on:
             return NO_TOKEN
         said = "Authorization: allowed is Bearer and a token of the station"
         return Refused(401, "wrong token", said)
+
+
+def _asked(scope: Scope) -> tuple[str, str]:
+    """The method and the path; a stop also where it was before the interface had versions."""
+    path = "/api/v1/emergency-stop" if scope["path"] == "/api/emergency-stop" else scope["path"]
+    return scope["method"], path
 
 
 class Allowance:

@@ -79,7 +79,7 @@ class Views:
             scan_ms=station.timing.scan_ms,
             offer_lead_ms=station.timing.offer_lead_ms,
             demand_timeout_s=station.timing.demand_timeout_s,
-            started_s=started_s,
+            started_at=started_s,
             zone=self.zone,
             history=self._history,
         )
@@ -90,7 +90,7 @@ class Views:
         alarms = [*state.alarms, *filter(None, (self.mqtt_trouble,))]
         return StateView(
             sequence=seen.scans,
-            at_s=seen.at_s,
+            at=seen.at_s,
             phase="ending" if seen.ending else "running",
             healthy=healthy,
             stopped=state.stopped,
@@ -112,7 +112,7 @@ class Views:
             offer_lifetime_ms=self._station.timing.offer_lead_ms,
             alarms=alarms,
             why=[*alarms, *self._explainer.why(seen).station],
-            notes=[NoteView(**note._asdict()) for note in seen.notes],
+            notes=[NoteView.of(*note) for note in seen.notes],
         )
 
     def guns(self, seen: Snapshot) -> list[GunView]:
@@ -144,7 +144,7 @@ class Views:
                     locked=gun.id in state.locked,
                     held_s=seen.state.held_ms[place] / 1000,
                     kept=[] if kept is None else list(kept.modules),
-                    kept_until_s=None
+                    kept_until_at=None
                     if kept is None
                     else round(seen.at_s + (kept.until_ms - state.at_ms) / 1000),
                     why=list(explained.guns[gun.id]),
@@ -205,10 +205,7 @@ class Views:
     def proof_tests(self, seen: Snapshot) -> list[ProofTestView]:
         """The safety chain: what was tested when, and what is due."""
         state = seen.state
-        return [
-            ProofTestView(**each._asdict(), under_way=each.test == state.testing)
-            for each in state.tests
-        ]
+        return [ProofTestView.of(*each, each.test == state.testing) for each in state.tests]
 
     def faults(self, seen: Snapshot) -> list[FaultView]:
         """Everything latched that is cleared by a name, each name once: not what was taken out of
@@ -227,16 +224,16 @@ class Views:
                     severity=min(
                         (KINDS[fault.kind].severity for fault in faults), key=SEVERITIES.index
                     ),
-                    since_s=None if None in since_s else min(s for s in since_s if s is not None),
+                    since_at=None if None in since_s else min(s for s in since_s if s is not None),
                     costs=[
-                        FaultCost(gun=gun, kw=lost_w / 1000)
+                        FaultCost(gun=gun, lost_kw=lost_w / 1000)
                         for gun, lost_w in enumerate(guns_w, start=1)
                         if lost_w > 0
                     ],
                     costs_kw=all_w / 1000,
                     effect="; ".join(dict.fromkeys(KINDS[fault.kind].effect for fault in faults)),
                     to_do=" ".join(dict.fromkeys(to_do_about(station, fault) for fault in faults)),
-                    acknowledged_s=seen.acknowledged_s.get(name),
+                    acknowledged_at=seen.acknowledged_s.get(name),
                 )
             )
         return views
@@ -254,7 +251,7 @@ class Views:
         allocation = seen.state.allocation
         return Assignment(
             sequence=seen.assignment,
-            since_s=seen.assigned_s,
+            since_at=seen.assigned_s,
             policy=allocation.policy,
             fallback_from=allocation.fallback_from,
             optimal=allocation.optimal,
@@ -282,7 +279,7 @@ class Views:
         offer_w = (0,) * len(self._station.guns) if seen is None else seen.state.offer_w
         return Offers(
             sequence=0 if seen is None else seen.scans,
-            at_s=0 if seen is None else seen.at_s,
+            at=0 if seen is None else seen.at_s,
             lifetime_ms=self._station.timing.offer_lead_ms,
             online=seen is not None,
             offers=[

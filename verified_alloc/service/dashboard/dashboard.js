@@ -15,7 +15,7 @@ const STALE_MS = 2500;
 const TABS = ["guns", "matrix", "faults", "history", "events", "service"];
 
 let latest = null;
-let started_s = null;
+let started_at = null;
 
 function draw_totals(state) {
   const sum = (of) => state.guns.reduce((total, gun) => total + of(gun), 0);
@@ -32,7 +32,7 @@ function draw_totals(state) {
 
 function draw_notes({ notes }) {
   keyed(by("happened"), notes.slice().reverse(), ({ number }) => number, (note) =>
-    el("li", {}, el("time", {}, moment_of(note.at_s)), el("span", { lang: "en" }, note.text)), () => {});
+    el("li", {}, el("time", {}, moment_of(note.at)), el("span", { lang: "en" }, note.text)), () => {});
 }
 
 function prepare(state) {
@@ -49,8 +49,8 @@ function prepare(state) {
 
 function show(state) {
   latest = state;
-  if (started_s !== state.station.started_s) {
-    started_s = state.station.started_s;
+  if (started_at !== state.station.started_at) {
+    started_at = state.station.started_at;
     prepare(state);
     show_tab();
     return;

@@ -27,7 +27,7 @@ export function problems(state) {
 
 /** What the station and its guns could do more without it. */
 function costs_of({ costs, costs_kw }) {
-  const guns = Map.groupBy(costs, (cost) => cost.kw);
+  const guns = Map.groupBy(costs, (cost) => cost.lost_kw);
   const said = [...(costs_kw ? [t("costs", { kw: kw(costs_kw) })] : []), ...[...guns].map(([power, those]) =>
     t("costs-guns", { guns: those.map(({ gun }) => gun).join(", "), kw: kw(power) }))];
   return said.length ? said.join(" ") : t("costs-nothing");
@@ -51,27 +51,27 @@ export function draw_faults(state) {
     const find = (selector) => one.querySelector(selector);
     set(find(".severity"), t(fault.severity), { class: `severity ${fault.severity}` });
     set(find(".text"), fault.text);
-    const seen = fault.acknowledged_s ? `, ${t("acknowledged", { when: date_of(fault.acknowledged_s) })}` : "";
-    set(find(".since"), (fault.since_s ? t("since", { when: moment_of(fault.since_s) }) : t("since-before")) + seen);
+    const seen = fault.acknowledged_at ? `, ${t("acknowledged", { when: date_of(fault.acknowledged_at) })}` : "";
+    set(find(".since"), (fault.since_at ? t("since", { when: moment_of(fault.since_at) }) : t("since-before")) + seen);
     set(find(".costs"), costs_of(fault));
     set(find(".to-do"), fault.to_do);
-    find(".acknowledge").hidden = Boolean(fault.acknowledged_s);
+    find(".acknowledge").hidden = Boolean(fault.acknowledged_at);
   });
   by("no-faults").hidden = faults.length > 0;
   const count = state.faults.length;
   set(by("fault-count"), count ? String(count) : "");
 }
 
-export function draw_chain({ proof_tests, at_s }) {
-  const next = (test) => test.under_way ? t("under-way") : test.due_s == null ? t("by-commission")
-    : test.due_s <= at_s ? t("now") : date_of(test.due_s);
+export function draw_chain({ proof_tests, at }) {
+  const next = (test) => test.under_way ? t("under-way") : test.due_at == null ? t("by-commission")
+    : test.due_at <= at ? t("now") : date_of(test.due_at);
   const shown = proof_tests.map((test) => [test, next(test)]);
   unless_same(by("chain"), shown, () => [
     el("thead", {}, el("tr", {}, ...["test", "result", "last", "next"].map((head) => el("th", { scope: "col" }, t(head))))),
     el("tbody", {}, ...shown.flatMap(([test, due]) => [
       el("tr", {}, el("th", { scope: "row", lang: "en" }, test.test),
         el("td", { class: test.verdict }, t(test.verdict === "failed" ? "verdict.failed" : test.verdict)),
-        el("td", {}, test.tested_s == null ? t("never") : date_of(test.tested_s)),
+        el("td", {}, test.tested_at == null ? t("never") : date_of(test.tested_at)),
         el("td", { class: test.overdue ? "overdue" : null }, due, test.overdue ? ` ${t("overdue-mark")}` : "")),
       test.verdict === "failed" ? el("tr", { class: "why" }, el("td", { colspan: 4, lang: "en" }, test.said)) : null,
     ]).filter((row) => row !== null)),

@@ -50,7 +50,7 @@ function note_of(gun, state) {
   if (!gun.in_service) return [t("gun-out"), true];
   if (gun.stale) return [t("stale"), false];
   if (gun.held_s > 0) return [t("held", { s: Math.ceil(gun.held_s) }), false];
-  if (gun.kept_until_s) return [t("kept", { modules: gun.kept.join(", "), until: time_of(gun.kept_until_s) }), false];
+  if (gun.kept_until_at) return [t("kept", { modules: gun.kept.join(", "), until: time_of(gun.kept_until_at) }), false];
   if (gun.unmet_kw <= 0) return ["", false];
   const short = { kw: kw(gun.unmet_kw), limit: kw(limit_kw) };
   return [given_kw > limit_kw - 1 ? t("short-limit", short) : t("short", short), false];
@@ -92,28 +92,28 @@ export function announce(state) {
 export function remember(state) {
   for (const gun of state.guns) {
     const points = history.get(gun.gun) ?? [];
-    if (points.length > 1 && state.at_s - points.at(-2).at_s < HISTORY_STEP_S) points.pop();
-    points.push({ at_s: state.at_s, asked: gun.demand_kw, offered: gun.offer_kw, fed: delivered(gun) });
-    while (points.length > 2 && points[1].at_s < state.at_s - HISTORY_S) points.shift();
+    if (points.length > 1 && state.at - points.at(-2).at < HISTORY_STEP_S) points.pop();
+    points.push({ at: state.at, asked: gun.demand_kw, offered: gun.offer_kw, fed: delivered(gun) });
+    while (points.length > 2 && points[1].at < state.at - HISTORY_S) points.shift();
     history.set(gun.gun, points);
   }
 }
 
 function draw_history(card, gun) {
   const points = history.get(gun.gun);
-  const now_s = points.at(-1).at_s;
-  const x = (at_s) => (240 * (1 - Math.min(1, (now_s - at_s) / HISTORY_S))).toFixed(1);
+  const now_s = points.at(-1).at;
+  const x = (at) => (240 * (1 - Math.min(1, (now_s - at) / HISTORY_S))).toFixed(1);
   const y = (power_kw) => (44 - 42 * Math.min(1, power_kw / gun.maximum_kw)).toFixed(1);
   // A value holds until the next one: steps, not slopes.
   const steps = (of) => points.flatMap((point, i) => [
-    ...(i ? [`${x(point.at_s)},${y(points[i - 1][of])}`] : []), `${x(point.at_s)},${y(point[of])}`]);
-  card.querySelector(".fed").setAttribute("points", [`${x(points[0].at_s)},44`, ...steps("fed"), "240,44"].join(" "));
+    ...(i ? [`${x(point.at)},${y(points[i - 1][of])}`] : []), `${x(point.at)},${y(point[of])}`]);
+  card.querySelector(".fed").setAttribute("points", [`${x(points[0].at)},44`, ...steps("fed"), "240,44"].join(" "));
   for (const of of ["asked", "offered"]) card.querySelector(`.${of}`).setAttribute("points", steps(of).join(" "));
 }
 
 /** A demand is told, and told again while somebody holds it: it would go stale. */
 function ask(gun, again = false) {
-  if (asking.has(gun)) order("PUT", `/guns/${gun}/demand`, { kw: asking.get(gun) }, { quiet: again });
+  if (asking.has(gun)) order("PUT", `/guns/${gun}/demand`, { demand_kw: asking.get(gun) }, { quiet: again });
 }
 
 export function let_go() {

@@ -19,7 +19,7 @@ const authorization = () => (token === null ? {} : { authorization: `Bearer ${to
 /** Ask for something; its answer, or what went wrong: `ok`, `status` (0: no answer), `said`, `data`. */
 export async function ask(method, path, body) {
   try {
-    const answer = await fetch(`api${path}`, { method, keepalive: method !== "GET", signal: AbortSignal.timeout(ANSWER_MS),
+    const answer = await fetch(`api/v1${path}`, { method, keepalive: method !== "GET", signal: AbortSignal.timeout(ANSWER_MS),
       headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...authorization() },
       body: body === undefined ? undefined : JSON.stringify(body) });
     if (answer.status === 401 && !by("token").open) by("token").showModal();
@@ -69,7 +69,7 @@ export async function listen(show) {
     while (document.hidden) await new Promise((go_on) => document.addEventListener("visibilitychange", go_on, { once: true }));
     let_go = new AbortController();
     try {
-      const answer = await fetch("api/stream", { signal: let_go.signal,
+      const answer = await fetch("api/v1/stream", { signal: let_go.signal,
         headers: { ...authorization(), ...(last_id === null ? {} : { "last-event-id": last_id }) } });
       if (answer.status === 401 && !by("token").open) by("token").showModal();
       else if (answer.ok) await read(answer.body.pipeThrough(new TextDecoderStream()), show);

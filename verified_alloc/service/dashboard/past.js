@@ -41,34 +41,34 @@ function options(Plot, gun, most_kw, width) {
 
 async function draw_curves(history) {
   const Plot = await uplot();
-  const guns = history.kw[0].length;
-  const at_s = history.kw.map((_, step) => history.start_s + step * history.step_s);
-  const most_kw = Math.max(40, ...history.kw.flat()) * 1.05;
+  const guns = history.power_kw[0].length;
+  const times = history.power_kw.map((_, step) => history.start_at + step * history.step_s);
+  const most_kw = Math.max(40, ...history.power_kw.flat()) * 1.05;
   charts.forEach((chart) => chart.destroy());
   by("curves").replaceChildren(...Array.from({ length: guns }, (_, place) => {
-    const powers = history.kw.map((row) => row[place]);
+    const powers = history.power_kw.map((row) => row[place]);
     const energy = powers.reduce((sum, power) => sum + power, 0) * history.step_s / 3600;
     return el("figure", { style: `--colour:${colour(place + 1)}` },
       el("figcaption", {}, el("b", {}, t("Gun", { n: place + 1 })), " ", t("curve-of", { kw: kw(Math.max(...powers)), kwh: kwh(energy) })),
       el("div", { class: "curve", role: "img", "aria-label": t("chart-alt", { n: place + 1 }) }));
   }));
   charts = [...by("curves").querySelectorAll(".curve")].map((place, at) =>
-    new Plot(options(Plot, at + 1, most_kw, place.clientWidth), [at_s, history.kw.map((row) => row[at])], place));
+    new Plot(options(Plot, at + 1, most_kw, place.clientWidth), [times, history.power_kw.map((row) => row[at])], place));
 }
 
 function draw_energy(days) {
-  const guns = days[0]?.kwh.map((_, place) => t("gun", { n: place + 1 })) ?? [];
+  const guns = days[0]?.energy_kwh.map((_, place) => t("gun", { n: place + 1 })) ?? [];
   by("energy").replaceChildren(head(t("day"), ...guns, t("total")), el("tbody", {}, ...days.slice().reverse().map((day) =>
-    el("tr", {}, el("th", { scope: "row" }, day_of(unix_of(`${day.date}T12:00:00`))), ...day.kwh.map((energy) => cell(decimal(energy))),
-      cell(decimal(day.kwh.reduce((sum, energy) => sum + energy, 0)))))));
+    el("tr", {}, el("th", { scope: "row" }, day_of(unix_of(`${day.date}T12:00:00`))), ...day.energy_kwh.map((energy) => cell(decimal(energy))),
+      cell(decimal(day.energy_kwh.reduce((sum, energy) => sum + energy, 0)))))));
 }
 
 function draw_sessions(sessions) {
   by("sessions").replaceChildren(head(t("one-gun"), t("from"), t("until"), t("lasted"), "kWh", t("most")),
     el("tbody", {}, ...sessions.slice(0, SESSIONS_SHOWN).map((one) => el("tr", {},
-      el("th", { scope: "row" }, String(one.gun)), cell(date_of(one.start_s)),
-      cell(one.end_s == null ? t("under-way-still") : date_of(one.end_s)),
-      cell(span_of((one.end_s ?? Date.now() / 1000) - one.start_s)), cell(decimal(one.kwh)), cell(kw(one.most_kw))))));
+      el("th", { scope: "row" }, String(one.gun)), cell(date_of(one.start_at)),
+      cell(one.end_at == null ? t("under-way-still") : date_of(one.end_at)),
+      cell(span_of((one.end_at ?? Date.now() / 1000) - one.start_at)), cell(decimal(one.energy_kwh)), cell(kw(one.most_kw))))));
 }
 
 /** What is shown of the past, again once it is old; never two questions at a time. */
@@ -102,7 +102,7 @@ export function renew_history() {
 
 function asked() {
   const from = by("events-from").value, to = by("events-to").value;
-  return new URLSearchParams({ ...(from ? { from_s: unix_of(from) } : {}), ...(to ? { to_s: unix_of(to) } : {}),
+  return new URLSearchParams({ ...(from ? { from_at: unix_of(from) } : {}), ...(to ? { to_at: unix_of(to) } : {}),
     words: by("events-words").value, severity: by("events-severity").value });
 }
 
@@ -112,7 +112,7 @@ export async function find_events(event) {
   by("events-said").textContent = !ok ? said : data.events.length === 0 ? t("nothing-found") : data.complete ? "" : t("not-all");
   if (!ok) return;
   by("found").replaceChildren(head(t("when"), t("severity"), t("what")), el("tbody", {}, ...data.events.map((one) =>
-    el("tr", {}, cell(moment_of(one.at_s)), cell(t(one.severity), { class: one.severity }), cell(one.text, { lang: "en" })))));
+    el("tr", {}, cell(moment_of(one.at)), cell(t(one.severity), { class: one.severity }), cell(one.text, { lang: "en" })))));
 }
 
 async function save() {

@@ -23,7 +23,7 @@ function draw_service(list, things, of, name, path, hold) {
   keyed(list, things, of, (thing) => {
     const row = row_of(name(thing), [["switch", in_service(path(thing), () => row.dataset.out === "true")],
       ...(hold ? [["hold", (place) => row.dataset.held === "true" ? order("DELETE", `${path(thing)}/hold`, undefined, { place })
-        : order("PUT", `${path(thing)}/hold`, { seconds: HOLD_S }, { place })]] : [])]);
+        : order("PUT", `${path(thing)}/hold`, { hold_s: HOLD_S }, { place })]] : [])]);
     return row;
   }, (row, thing) => {
     const [out, held] = [!thing.in_service, thing.held_s > 0];
