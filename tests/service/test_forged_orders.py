@@ -75,6 +75,7 @@ fields: dict[str, st.SearchStrategy[Any]] = {
     "out": values,
     "limit": values | st.fixed_dictionaries({"profile": profiles}),
     "fault": values | faults,
+    "policy": values | st.sampled_from(["fair", "documented", "fastest"]),
 }
 KINDS = {
     "demand": ("gun", "kw", "age_ms"),
@@ -82,6 +83,7 @@ KINDS = {
     "hold": ("gun", "seconds"),
     "take_out": ("kind", "id", "out"),
     "site_limit": ("limit",),
+    "policy": ("policy",),
     "clear": ("fault",),
     "emergency_stop": (),
     "inject": ("fault",),

@@ -30,6 +30,7 @@ NEEDS = {
     ("put", "/api/v1/modules/{module}/service"): OPERATE,
     ("put", "/api/v1/site-limit"): OPERATE,
     ("delete", "/api/v1/site-limit"): OPERATE,
+    ("put", "/api/v1/policy"): OPERATE,
     ("delete", "/api/v1/faults/{fault}"): OPERATE,
     ("post", "/api/v1/faults/{fault}/acknowledgement"): OPERATE,
     ("post", "/api/v1/emergency-stop"): READ,

@@ -312,6 +312,39 @@ def test_what_else_a_path_answers_to_is_told(
     assert answer.headers.get("allow") == allowed
 
 
+def test_another_policy_shares_power_otherwise_at_once(at_work: Served) -> None:
+    own = at_work.state()["policy"]
+    for gun in (1, 2, 3):
+        at_work.ask(gun, 240)
+    eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
+    assert at_work.gun(3)["granted_kw"] == 0
+    told = at_work.http.put("/api/v1/policy", json={"policy": "fair"})
+    assert told.json() == {"said": "policy: fair"}
+    eventually(lambda: [at_work.gun(gun)["offer_kw"] for gun in (1, 2, 3)] == [120] * 3)
+    state = at_work.state()
+    assert (state["policy"], state["assignment"]["policy"]) == ("fair", "fair")
+    assert "policy: fair, as told" in [note["text"] for note in state["notes"]]
+    refused = at_work.http.put("/api/v1/policy", json={"policy": "fastest"})
+    assert refused.status_code == 409
+    allowed = "allowed is documented, priority, max-power, fair"
+    assert refused.json()["detail"] == f"policy 'fastest': {allowed}"
+    assert at_work.state()["policy"] == "fair"
+    at_work.http.put("/api/v1/policy", json={"policy": own})
+
+
+def test_for_one_version_the_old_paths_and_names_are_understood(at_work: Served) -> None:
+    moved = at_work.http.put("/api/guns/3/demand?x=1", json={"kw": 80})
+    assert moved.status_code == 308
+    assert moved.headers["Location"] == at_work.url + "/api/v1/guns/3/demand?x=1"
+    told = at_work.http.put("/api/guns/3/demand", json={"kw": 80}, follow_redirects=True)
+    assert told.json() == {"said": "gun 3 asks for 80 kW"}
+    held = at_work.http.put("/api/guns/3/hold", json={"seconds": 9}, follow_redirects=True)
+    assert held.status_code == 200
+    both = at_work.http.put("/api/v1/guns/3/demand", json={"kw": 80, "demand_kw": 90})
+    assert both.status_code == 422
+    at_work.http.delete("/api/v1/guns/3/hold")
+
+
 def test_pages_of_other_sites_are_refused_and_counted_once_logged(at_work: Served) -> None:
     port = at_work.url.rpartition(":")[2]
     for headers in (
@@ -582,19 +615,6 @@ def test_proof_tests_are_shown_with_their_dates(tmp_path: Path) -> None:
         date = time.strftime("%Y-%m-%d %H:%M", time.localtime(now_s - 60))
         assert f"Proof test of the RESET: passed, {date}.\n" in status
         assert "Proof test of the emergency stop: not tested, OVERDUE.\n" in status
-
-
-def test_for_one_version_the_old_paths_and_names_are_understood(at_work: Served) -> None:
-    moved = at_work.http.put("/api/guns/3/demand?x=1", json={"kw": 80})
-    assert moved.status_code == 308
-    assert moved.headers["Location"] == at_work.url + "/api/v1/guns/3/demand?x=1"
-    told = at_work.http.put("/api/guns/3/demand", json={"kw": 80}, follow_redirects=True)
-    assert told.json() == {"said": "gun 3 asks for 80 kW"}
-    held = at_work.http.put("/api/guns/3/hold", json={"seconds": 9}, follow_redirects=True)
-    assert held.status_code == 200
-    both = at_work.http.put("/api/v1/guns/3/demand", json={"kw": 80, "demand_kw": 90})
-    assert both.status_code == 422
-    at_work.http.delete("/api/v1/guns/3/hold")
 
 
 def test_a_stop_on_the_old_path_is_obeyed_and_not_sent_elsewhere(tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ class Controller:
             verified=verified,
             as_left=self._as_left,
             quiet_until_ms=quiet_until_ms,
+            policy=self.station.policy.name,
         )
 
     # What persons and guns say, between two scans. `BadInput` changes nothing; what is latched by

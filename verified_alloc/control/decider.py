@@ -101,7 +101,7 @@ class Decider:
             if hold
         }
         situation = faults, reserved, station.site_limit_w, self._holds_w
-        if self._steady.is_new(asked, situation):
+        if self._steady.is_new(asked, (situation, station.policy.name)):
             self._stood, self._worn = self._stand(readings), in_steps(self._wear.operations)
             if self._undecided_ms is None:
                 self._undecided_ms = now_ms

@@ -65,6 +65,8 @@ class State(NamedTuple):
     enable lines are as it left them."""
     quiet_until_ms: int
     """Until then nothing changes by itself; `at_ms` while something is under way."""
+    policy: str = "documented"
+    """In force."""
     tests: tuple[ProofTest, ...] = ()
     """The proof tests of the safety chain,"""
     testing: str = ""

@@ -102,8 +102,7 @@ def allocate(
     contactor, a demand that is not finite or below 0, a policy that is not there, a module on two
     guns.
     """
-    if policy not in POLICIES:
-        raise BadInput(f"policy {shown(policy)}: allowed is {', '.join(POLICIES)}")
+    _check_known(policy)
     if not isinstance(faults, Faults):
         raise BadInput(f"faults = {shown(faults)}: allowed is Faults(...)")
     asked = demand.from_kilowatts(station, demands)
@@ -134,11 +133,7 @@ def decide(
     connect nothing. `solve` answers what needs a constraint solver, by default here and now; its
     `NotYet` goes on to the caller.
     """
-    if policy == "documented" and station.policy.minimum_modules > 0:
-        raise BadInput(
-            f"policy.minimum_modules = {station.policy.minimum_modules} with policy documented:"
-            " allowed is 0"
-        )
+    check_policy(station, policy)
     left = usable_after(station, faults)
     if reserved:
         reserved = _staying(station, left, asked, reserved)
@@ -178,6 +173,21 @@ def keep(
     choice = documented.choose(station, left._replace(usable=usable), kept, NONE_RESERVED)
     answer = Answer(choice if accepted(station, left, kept, choice) else _nothing(station), "rule")
     return _allocation(Problem(station, asked, faults, current=current), answer, KEPT, KEPT, None)
+
+
+def _check_known(policy: str) -> None:
+    if policy not in POLICIES:
+        raise BadInput(f"policy {shown(policy)}: allowed is {', '.join(POLICIES)}")
+
+
+def check_policy(station: Station, policy: str) -> None:
+    """Refuse, as `BadInput`, a policy that there is not, or that this station cannot follow."""
+    _check_known(policy)
+    if policy == "documented" and station.policy.minimum_modules > 0:
+        raise BadInput(
+            f"policy.minimum_modules = {station.policy.minimum_modules} with policy documented:"
+            " allowed is 0"
+        )
 
 
 def _answer(problem: Problem, name: str, solve: Solve | None) -> Answer:

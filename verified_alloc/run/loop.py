@@ -93,7 +93,6 @@ class Run:
             solve = disk = None
             if self._real_time:
                 disk = stack.enter_context(ThreadPoolExecutor(1, "fault file"))
-            if self._real_time and self._station.policy.name != "documented":
                 solve = stack.enter_context(SolverProcess(needs_constraints(self._station)))
             controller = stack.enter_context(
                 controlled(

@@ -15,6 +15,7 @@ from verified_alloc.service.models import (
     InService,
     LimitProfile,
     LimitValue,
+    PolicyAsked,
 )
 from verified_alloc.service.roles import ADMIN, DEMAND, OPERATE
 from verified_alloc.service.scan_link import Busy, ScanLink
@@ -115,6 +116,11 @@ def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
     async def delete_site_limit() -> Done:
         """No limit but the station's own."""
         return await order("site_limit", limit=None)
+
+    @router.put("/api/v1/policy", responses=REFUSED, dependencies=[needs(OPERATE)])
+    async def put_policy(asked: PolicyAsked) -> Done:
+        """Share power by another policy, until the process ends: then the station file's counts."""
+        return await order("policy", policy=asked.policy)
 
     @router.delete(
         "/api/v1/faults/{fault}", responses=NO_SUCH | REFUSED, dependencies=[needs(OPERATE)]

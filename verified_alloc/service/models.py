@@ -98,6 +98,12 @@ class InService(Asked):
     in_service: bool
 
 
+class PolicyAsked(Asked):
+    """How power is shared while guns want more than there is."""
+
+    policy: str = Field(max_length=40, examples=["fair"])
+
+
 class SchedulePeriod(_Ocpp):
     """OCPP ChargingSchedulePeriod."""
 
@@ -377,6 +383,7 @@ class StateView(_Model):
     proof_tests: list[ProofTestView]
     assignment: Assignment
     site_limit: SiteLimitView
+    policy: str = Field(description="in force")
     offer_lifetime_ms: int
     alarms: list[str] = Field(description="what is out of order and ends by itself")
     why: list[str] = Field(description="about the station as a whole")

@@ -59,6 +59,13 @@ class SiteLimitOrder(_Order):
     limit: LimitValue | LimitProfile | None
 
 
+class PolicyOrder(_Order):
+    """Another policy, until the process ends."""
+
+    do: Literal["policy"]
+    policy: Annotated[str, Field(max_length=40)]
+
+
 class ClearOrder(_Order):
     """Clear a latched fault."""
 
@@ -93,6 +100,7 @@ _ORDER: TypeAdapter[_Order] = TypeAdapter(
         | HoldOrder
         | TakeOutOrder
         | SiteLimitOrder
+        | PolicyOrder
         | ClearOrder
         | AcknowledgeFaultOrder
         | StopOrder

@@ -28,6 +28,7 @@ from verified_alloc.control.fault_kinds import (
 )
 from verified_alloc.control.state import State
 from verified_alloc.control.trace_player import Player
+from verified_alloc.decide.allocate import check_policy
 from verified_alloc.decide.demand import check_gun, watts
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.service.fault_history import FaultHistory
@@ -273,6 +274,13 @@ class Orders:
             times_s = (time.monotonic() + self._told_s,)
         return min((w for w in map(self._limit.at, times_s) if w is not None), default=None)
 
+    def _policy(self, order: Mapping[str, Any]) -> str:
+        policy, controller = order["policy"], self._at_work()
+        check_policy(controller.station, policy)
+        controller.station = controller.station.under(policy)
+        controller.report(f"policy: {policy}, as told")
+        return f"policy: {policy}"
+
     def _clear(self, order: Mapping[str, Any]) -> str:
         name, controller = str(order.get("fault")), self._at_work()
         latched = in_order(controller.faults.latched)
@@ -319,6 +327,7 @@ _ORDERS: Mapping[str, Callable[[Orders, Mapping[str, Any]], str]] = {
     "hold": Orders._hold,
     "take_out": Orders._take_out,
     "site_limit": Orders._site_limit,
+    "policy": Orders._policy,
     "clear": Orders._clear,
     "acknowledge_fault": Orders._acknowledge_fault,
     "emergency_stop": Orders._emergency_stop,

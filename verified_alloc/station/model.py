@@ -137,6 +137,10 @@ class Station(StationParts):
             return self
         return replace(self, site_limit_w=site_limit_w)
 
+    def under(self, policy: str) -> "Station":
+        """This station with that policy in place of its own."""
+        return replace(self, policy=replace(self.policy, name=policy))
+
     @cached_property
     def _pairs(self) -> frozenset[Pair]:
         return frozenset(self.contactors)

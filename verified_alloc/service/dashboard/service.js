@@ -36,7 +36,7 @@ function draw_service(list, things, of, name, path, hold) {
   });
 }
 
-function draw_limit({ site_limit, assignment, station }) {
+function draw_limit({ site_limit, assignment, policy }) {
   const power = (value) => (value == null ? t("none") : kw(value));
   set(by("limit-now"), t("limit-now", { now: power(site_limit.limit_kw), own: power(site_limit.own_kw) }));
   const profile = site_limit.told?.profile;
@@ -48,8 +48,8 @@ function draw_limit({ site_limit, assignment, station }) {
     return [el("caption", {}, t("schedule", { kind, start })), ...chargingSchedulePeriod.map((period) =>
       el("tr", {}, el("th", { scope: "row" }, t("schedule-row", { after: span_of(period.startPeriod) })), el("td", {}, kw(period.limit / 1000))))];
   });
-  const policy = station.policy;
-  set(by("policy"), `${t("policy-is", { policy })} ${t(`policy.${policy}`)}${assignment.fallback_from ? ` (${t("standing-in", { policy: assignment.policy, name: assignment.fallback_from })})` : ""}`);
+  if (document.activeElement !== by("policy-choice")) by("policy-choice").value = policy;
+  set(by("policy"), `${t(`policy.${policy}`)}${assignment.fallback_from ? ` (${t("standing-in", { policy: assignment.policy, name: assignment.fallback_from })})` : ""}`);
 }
 
 function draw_wear(state) {
@@ -83,6 +83,9 @@ by("limit-form").addEventListener("submit", (event) => {
   order("PUT", "/site-limit", { limit_kw: +by("limit-kw").value }, { place: by("limit-said") });
 });
 by("limit-remove").addEventListener("click", () => order("DELETE", "/site-limit", undefined, { place: by("limit-said") }));
+by("policy-choice").addEventListener("change", ({ target }) => {
+  order("PUT", "/policy", { policy: target.value }, { place: by("policy-said") });
+});
 by("inject").addEventListener("submit", (event) => {
   event.preventDefault();
   order("POST", "/simulation/faults", { fault: `${by("fault-kind").value} ${by("fault-place").value}` });
