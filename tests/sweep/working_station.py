@@ -119,7 +119,8 @@ class WorkingStation:
         if process is not None:
             # Its objects no longer move or write anything, and the time that it would take does not
             # pass.
-            self.controller.faults._see_to_the_file = lambda: None  # type: ignore[method-assign]
+            for each in (self.controller.faults,):
+                each.on_disk.see_to = lambda _: None  # type: ignore[method-assign]
             sleep_s, clock.sleep_s = clock.sleep_s, lambda _: None
             process.__exit__(None, None, None)
             clock.sleep_s = sleep_s
