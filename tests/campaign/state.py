@@ -105,7 +105,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     SelfTesting: {
         **dict.fromkeys(["_tests", "_latest"], "a campaign's station tests nothing by itself"),
         **dict.fromkeys(["station", "_built", "_guns"], FIXED),
-        "_limit": "nobody tells a campaign's station a limit",
+        **dict.fromkeys(["_limit", "limits"], "nobody tells a campaign's station a limit"),
         **dict.fromkeys(["_wires", "report"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'
         "_lines": PARTS,
@@ -126,6 +126,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     },
     DemandProcessor: {
         **dict.fromkeys(["_station", "_timeout_ms", "_deadband_w", "_rank_delay_ms"], FIXED),
+        "_limit_w": "nobody tells a campaign's station a limit",
         **dict.fromkeys(["_differs_ms", "_most", "_least"], LASTS),
         "_set_ms": PARTS,
     },

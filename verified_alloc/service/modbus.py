@@ -27,7 +27,7 @@ from verified_alloc.service.modbus_map import (
     placed,
     words,
 )
-from verified_alloc.service.models import Demand, LimitValue
+from verified_alloc.service.models import Demand
 from verified_alloc.service.scan_link import Busy, ScanLink
 from verified_alloc.service.views import Views
 from verified_alloc.station.model import Station
@@ -83,10 +83,9 @@ class Registers:
             if gun:
                 await self._link.order("demand", gun=gun, kw=Demand(kw=value / 1000).kw)
             elif value == NO_LIMIT:
-                await self._link.order("site_limit", limit=None)
+                await self._link.order("clear_limits", which={})
             else:
-                limit = LimitValue(limit_kw=value / 1000)
-                await self._link.order("site_limit", limit=limit.model_dump())
+                await self._link.order("put_limit", limit={"limit_kw": Demand(kw=value / 1000).kw})
         except (ValidationError, BadInput):
             return ExcCodes.ILLEGAL_VALUE
         except Busy:
