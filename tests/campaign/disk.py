@@ -31,7 +31,7 @@ class Disk:
         self._left: int | None = None
         self.parent = self
         self.name, self.stem = "faults.json", "faults"
-        self._beside: Disk | None = None
+        self._beside: dict[str, Disk] = {}
         self.stand_still: Callable[[int], None]
         """Called to let the time pass that it takes."""
 
@@ -42,11 +42,9 @@ class Disk:
         """From the next write on; None: it is sound again."""
         self.fault, self._left = fault, fault and fault.count
 
-    def with_name(self, _: str) -> "Disk":
+    def with_name(self, name: str) -> "Disk":
         """A file beside it that is always sound."""
-        if self._beside is None:
-            self._beside = Disk()
-        return self._beside
+        return self._beside.setdefault(name, Disk())
 
     def exists(self) -> bool:
         return self.text is not None

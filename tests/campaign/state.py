@@ -31,7 +31,7 @@ from hardware.simulated.vehicle import Vehicle
 from hardware.simulated.wire_faults import NEVER
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.decider import SOLVER_DEADLINE_MS, Decider
-from verified_alloc.control.latched_faults import AGAIN_S
+from verified_alloc.control.on_disk import AGAIN_S
 from verified_alloc.control.self_testing import SelfTesting
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.kernel.built import Built
@@ -106,7 +106,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     SelfTesting: {
         **dict.fromkeys(["_tests", "_latest"], "a campaign's station tests nothing by itself"),
         **dict.fromkeys(["station", "_built", "_guns"], FIXED),
-        "_limit": "nobody tells a campaign's station a limit",
+        **dict.fromkeys(["_limit", "limits"], "nobody tells a campaign's station a limit"),
         **dict.fromkeys(["_wires", "report"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'
         "_lines": PARTS,
@@ -127,6 +127,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     },
     DemandProcessor: {
         **dict.fromkeys(["_station", "_timeout_ms", "_deadband_w", "_rank_delay_ms"], FIXED),
+        "_limit_w": "nobody tells a campaign's station a limit",
         **dict.fromkeys(["_differs_ms", "_most", "_least"], LASTS),
         "_set_ms": PARTS,
     },
@@ -373,10 +374,11 @@ def _pin(pin: CabinetPin) -> Any:
 def _disk(at_work: WorkingStation, now_ms: int) -> Any:
     """As long as it may refuse what is latched, or has."""
     disk, faults = at_work._faults_path, at_work.controller.faults
-    if not isinstance(disk, Disk) or (disk.fault is None and not faults._refused):
+    on_disk = faults.on_disk
+    if not isinstance(disk, Disk) or (disk.fault is None and not on_disk.refused):
         return None
-    tried_ms = min(now_ms - round(1000 * faults._tried_s), 1000 * AGAIN_S)
-    return disk.text, disk.fault, disk._left, faults._refused, tried_ms, faults._untold
+    tried_ms = min(now_ms - round(1000 * on_disk.tried_s), 1000 * AGAIN_S)
+    return disk.text, disk.fault, disk._left, on_disk.refused, tried_ms, faults._untold
 
 
 # The controller.

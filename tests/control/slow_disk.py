@@ -35,9 +35,9 @@ class SlowDisk:
 
     def lets(self, faults: LatchedFaults) -> None:
         """What it was given is written now."""
-        assert faults._writing is not None
+        assert faults.on_disk.writing is not None
         self._gate.set()
-        wait([faults._writing])
+        wait([faults.on_disk.writing])
         self._gate.clear()
 
     def open(self) -> None:

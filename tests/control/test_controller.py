@@ -1143,7 +1143,7 @@ def test_the_first_act_is_given_what_passed_and_what_was_told_since_the_scan_bef
         begun_ms = at_work.due_ms
         at_work.scan(skip=False)
         assert at_work.controller.acknowledge(2, 0)
-        at_work.controller.limit_site(90_000)
+        at_work.limit(90_000)
         at_work.scan(skip=False)
         at_work.controller.stop()
         at_work.due_ms += 80

@@ -11,7 +11,7 @@ from control.slow_disk import on_a_slow_disk
 from sweep.stations import REFERENCE
 from sweep.working_station import WorkingStation
 
-from verified_alloc.control import latched_faults, proof_dates
+from verified_alloc.control import on_disk, proof_dates
 from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import Fault, bits_of
 from verified_alloc.control.latched_faults import LatchedFaults
@@ -157,7 +157,7 @@ def test_at_the_end_the_disk_has_what_was_latched_last(
     assert len(faults.latched) == 2
 
 
-@pytest.mark.parametrize("room", [latched_faults, proof_dates], ids=["faults", "proof tests"])
+@pytest.mark.parametrize("room", [on_disk, proof_dates], ids=["faults", "proof tests"])
 def test_every_module_is_off_before_a_disk_is_waited_for(
     room: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,14 +167,14 @@ def test_every_module_is_off_before_a_disk_is_waited_for(
         at_work.ask({1: 160})
         at_work.go_on(6)
         assert any(module.wire for module in at_work.cabinet.modules)
-        for writer in (at_work.controller.faults, at_work.controller._tests._dates):
-            writer._writing = Future()
+        at_work.controller.faults.on_disk.writing = Future()
+        at_work.controller._tests._dates._writing = Future()
         monkeypatch.setattr(
             room,
             "wait",
             lambda *_: enabled.append([module.wire for module in at_work.cabinet.modules]),
         )
-        other = proof_dates if room is latched_faults else latched_faults
+        other = proof_dates if room is on_disk else on_disk
         monkeypatch.setattr(other, "wait", lambda *_: None)
         with pytest.raises(ZeroDivisionError):
             at_work.crash(ZeroDivisionError())

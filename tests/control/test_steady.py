@@ -96,7 +96,7 @@ def test_a_taper_with_noise_gives_its_module_back_once() -> None:
 
 def test_a_limit_that_chatters_moves_nothing() -> None:
     with at_work(deciding("priority", 119_000), g1=120, g2=60) as station:
-        limit = station.controller.limit_site
+        limit = station.limit
         assert station.in_turn(60, 4, lambda: limit(121_000), lambda: limit(119_000)) <= 1
 
 

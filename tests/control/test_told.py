@@ -45,10 +45,10 @@ def test_offers_are_within_a_changing_limit_at_once_and_what_is_drawn_after_the_
         for _ in range(6):
             at_work.ask({gun: draw.choice([0, 40, 95, 240]) for gun in range(1, 7)})
             limit_w = draw.choice([0, 40_000, 77_500, 150_000, 300_000])
-            at_work.controller.limit_site(limit_w)
+            at_work.limit(limit_w)
             in_force.append((at_work.due_ms, limit_w))
             at_work.go_on(draw.choice([0.5, 2, 8]), each=within)
-        at_work.controller.limit_site(None)
+        at_work.limit(None)
         in_force.append((at_work.due_ms, 10**9))
         at_work.ask(dict.fromkeys(range(1, 7), 60))
         settle(at_work)
@@ -59,7 +59,7 @@ def test_offers_are_within_a_changing_limit_at_once_and_what_is_drawn_after_the_
 
 def test_the_stations_own_limit_is_never_exceeded() -> None:
     with WorkingStation(replace(DOCUMENTED, site_limit_w=100_000)) as at_work:
-        at_work.controller.limit_site(300_000)
+        at_work.limit(300_000)
         at_work.ask({1: 240})
         settle(at_work)
         assert at_work.state.inputs.site_limit_w == 100_000
@@ -80,9 +80,9 @@ def test_the_lower_of_two_limits_is_in_force_and_a_told_one_can_be_taken_back(
     own_w: int | None, told_w: int | None, in_force_w: int | None
 ) -> None:
     with WorkingStation(replace(DOCUMENTED, site_limit_w=own_w)) as at_work:
-        at_work.controller.limit_site(told_w)
+        at_work.limit(told_w)
         assert at_work.scan().inputs.site_limit_w == in_force_w
-        at_work.controller.limit_site(None)
+        at_work.limit(None)
         assert at_work.scan().inputs.site_limit_w == own_w
 
 

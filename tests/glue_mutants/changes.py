@@ -30,6 +30,7 @@ FILES = (
     "verified_alloc/control/decider.py",
     "verified_alloc/control/clearing.py",
     "verified_alloc/control/latched_faults.py",
+    "verified_alloc/control/on_disk.py",
     "verified_alloc/control/fault_file.py",
     "verified_alloc/control/next_deadline.py",
     "verified_alloc/control/offers.py",

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from verified_alloc.control.standing_limits import Standing
 from verified_alloc.control.state import State
+from verified_alloc.decide.limits.store import Allowed
 from verified_alloc.service.snapshot import Lateness, Snapshot
 
 
@@ -16,7 +18,7 @@ def snapshot_of(state: State, **changed: Any) -> Snapshot:
         state=state,
         assignment=1,
         assigned_s=0,
-        limit_order=None,
+        limits=Standing((), {}, Allowed(None, (None,) * 6)),
         fell_to_0=(0,) * 6,
         operations_an_hour=(0,) * 6,
         energy_wms=(0,) * 6,

@@ -127,6 +127,8 @@ def test_a_record_that_cannot_be_read(site: Path, package: Path) -> None:
 def others(value: object) -> Any:
     """Another value of that kind."""
     match value:
+        case None:
+            return 1
         case bool():
             return not value
         case int():
@@ -146,7 +148,7 @@ def changes() -> Iterator[tuple[str, Station]]:
     yield "station.require_proof", replace(STATION, require_proof=True)
     yield "matrix", replace(STATION, matrix=Matrix.half(6, 9))
     yield "feeders", replace(STATION, feeders=(Feeder((1, 2), 1_000),))
-    for table in ("policy", "timing", "hardware", "service"):
+    for table in ("site", "limits", "policy", "timing", "hardware", "service"):
         part = getattr(STATION, table)
         for field in dataclasses.fields(part):
             changed = replace(part, **{field.name: others(getattr(part, field.name))})

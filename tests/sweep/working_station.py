@@ -15,6 +15,7 @@ from verified_alloc.control.controller import Controller
 from verified_alloc.control.state import State
 from verified_alloc.decide.allocate import Solve
 from verified_alloc.decide.demand import DemandProcessor
+from verified_alloc.decide.limits.profile import always
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
@@ -78,6 +79,7 @@ class WorkingStation:
             solve=self._solve,
             operations=self._operations_before,
             disk=self._disk,
+            synchronised=lambda: True,
         )
         self.controller = self._process.__enter__()
         self._begins()
@@ -119,7 +121,8 @@ class WorkingStation:
         if process is not None:
             # Its objects no longer move or write anything, and the time that it would take does not
             # pass.
-            self.controller.faults._see_to_the_file = lambda: None  # type: ignore[method-assign]
+            for each in (self.controller.faults, self.controller.limits):
+                each.on_disk.see_to = lambda _: None  # type: ignore[method-assign]
             sleep_s, clock.sleep_s = clock.sleep_s, lambda _: None
             process.__exit__(None, None, None)
             clock.sleep_s = sleep_s
@@ -137,6 +140,13 @@ class WorkingStation:
         for gun, kw in demands_kw.items():
             self.asked_kw[gun] = kw
             self.cabinet.vehicle(gun, round(kw * 1000))
+
+    def limit(self, limit_w: int | None) -> None:
+        """All guns together are given no more than that from now on; None: nobody says."""
+        if limit_w is None:
+            self.controller.limits.clear()
+        else:
+            self.controller.limits.tell([always(limit_w)])
 
     def inject(self, *faults: str) -> None:
         for fault in faults:

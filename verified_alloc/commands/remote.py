@@ -163,12 +163,13 @@ def _proof_tests(tests: Any) -> Iterator[str]:
         if test["under_way"]:
             yield f"Proof test of the {test['test']}: under way."
         elif test["tested_at"] is not None or test["overdue"]:
-            when = [] if test["tested_at"] is None else [_date(test["tested_at"])]
+            when = [] if test["tested_at"] is None else [date_of(test["tested_at"])]
             words = [test["verdict"], *when, *(["OVERDUE"] if test["overdue"] else [])]
             yield f"Proof test of the {test['test']}: {', '.join(words)}."
 
 
-def _date(unix_s: float) -> str:
+def date_of(unix_s: float) -> str:
+    """On this machine's clock."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_s))
 
 

@@ -12,11 +12,14 @@ from hardware.modules import PowerModuleController
 from hardware.simulated.charger import SimulatedCharger
 from hardware.simulated.plant_timing import PlantTiming
 from hardware.supervision import Supervision
+from verified_alloc.control import limits_file, proof_dates
 from verified_alloc.control.controller import Controller
 from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.latched_faults import LatchedFaults
-from verified_alloc.control.proof_dates import ProofDates, beside
+from verified_alloc.control.proof_dates import ProofDates
 from verified_alloc.control.self_testing import SelfTesting
+from verified_alloc.control.standing_limits import StandingLimits
+from verified_alloc.control.wall_clock import WallClock, is_synchronised
 from verified_alloc.control.wires import bank_of, layout_of, least_scan_ms
 from verified_alloc.decide.allocate import Solve, prepare
 from verified_alloc.decide.demand import DemandProcessor
@@ -68,16 +71,30 @@ def controlled(
     solve: Solve | None = None,
     operations: Mapping[Pair, int] = NO_WEAR,
     disk: Executor | None = None,
+    synchronised: Callable[[], bool] = is_synchronised,
 ) -> Iterator[Controller]:
     """A controller on whatever the seams lead to, started. Its enable lines are low afterwards.
-    `disk` writes what is to last; without one the scan does. `unix_s` dates its proof tests."""
+    `disk` writes what is to last; without one the scan does. `unix_s` is the time of day, and
+    `synchronised` says whether somebody keeps that right."""
     if solve is None:
         prepare(station)
     with ExitStack() as stack:
         disk = disk or AtOnce()
         faults = LatchedFaults(station, FaultFile(faults_path), report, disk)
         stack.callback(faults.finish)
-        dates = ProofDates(None if faults_path is None else beside(faults_path), report, disk)
+        dates_path = limits_path = None
+        if faults_path is not None:
+            dates_path = proof_dates.beside(faults_path)
+            limits_path = limits_file.beside(faults_path)
+        limits = StandingLimits(
+            station,
+            limits_file.LimitsFile(limits_path, unix_s),
+            report,
+            disk,
+            lambda before_s: WallClock(unix_s, synchronised, before_s=before_s),
+        )
+        stack.callback(limits.finish)
+        dates = ProofDates(dates_path, report, disk)
         stack.callback(dates.close)  # and only after the wires: no module waits for a disk
         bank, lines, supervision = stack.enter_context(wires(station, watchdog_device))
         controller = SelfTesting(
@@ -87,6 +104,7 @@ def controlled(
             supervision,
             demands,
             faults,
+            limits,
             publish,
             report,
             solve,

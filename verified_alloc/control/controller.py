@@ -17,6 +17,7 @@ from verified_alloc.control.latched_faults import LatchedFaults
 from verified_alloc.control.news import News
 from verified_alloc.control.next_deadline import Stillness
 from verified_alloc.control.offers import Offers
+from verified_alloc.control.standing_limits import StandingLimits
 from verified_alloc.control.state import Inputs, State, by_gun
 from verified_alloc.control.wires import Carrier, Wires
 from verified_alloc.decide.allocate import Allocation, Solve
@@ -47,6 +48,7 @@ class Controller:
         supervision: Supervision,
         demands: DemandProcessor,
         faults: LatchedFaults,
+        limits: StandingLimits,
         publish: Callable[[int, int, int], None],
         report: Callable[[str], None],
         solve: Solve | None = None,
@@ -62,6 +64,7 @@ class Controller:
         self._guns = range(1, len(station.guns) + 1)
         self._built = station.built
         self.faults = faults
+        self.limits = limits
         self._memory = scan.restarted(self._built, self.faults.bits)
         others: Mapping[type, Carrier] = {
             scan.Latch: self.faults.latch,
@@ -96,7 +99,7 @@ class Controller:
         now_ms, built, before = self.now_ms(), self._built, self._memory
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         self._offers.skipped(scans - 1, now_ms)
-        self.station = self.station.limited(self._limit.at(now_ms))
+        self.station = self.station.limited(self._limited(now_ms))
         lines = self._lines.read()
         bank = self._bank.read(self.station.timing.scan_ms / 1000, scans)
         pressed = self._supervision.stopped
@@ -128,8 +131,18 @@ class Controller:
         still_ms = self._stillness.until_ms(
             now_ms, observed, switched, allocation, before, memory, oddities, scans, done
         )
-        changes_ms = self._limit.until_ms or still_ms, self._decider.next_change_ms(now_ms)
+        limit_ms = min(self._limit.until_ms or still_ms, self.limits.next_change_ms)
+        changes_ms = limit_ms, self._decider.next_change_ms(now_ms)
         return self._state(now_ms, inputs, allocation, observed, done, min(still_ms, *changes_ms))
+
+    def _limited(self, now_ms: int) -> int | None:
+        """What all guns together may be given now; each is limited where it asks. A lower limit is
+        a planned removal: offers fall in this scan, what they were may still be drawn for
+        `offer_lead_ms`. A higher one of all guns counts after `limit_delay_s`."""
+        allowed = self.limits.at(self.demands.wanted_w(now_ms))
+        self.demands.limit(allowed.gun_w)
+        self._limit.tell(allowed.station_w)
+        return self._limit.at(now_ms)
 
     def _orders(self) -> Orders:
         told, self._acknowledged = self._acknowledged, []
@@ -161,7 +174,7 @@ class Controller:
             faults=self.faults.without(memory),
             held_ms=tuple(self.held_ms(gun) for gun in self._guns),
             kept=kept(self.station, allocation, inputs.asked, self.demands),
-            alarms=alarms(self._built, memory),
+            alarms=(*alarms(self._built, memory), *self.limits.alarms),
             stopped=memory.stop_ms > NOT_SO or memory.latched.stopped,
             idle=not any(memory.enabled) and not any(connected),
             settled=live == tuple(allocation.modules.values()),
@@ -189,12 +202,6 @@ class Controller:
         if is_latest:
             self._acknowledged.append(gun)
         return is_latest
-
-    def limit_site(self, limit_w: int | None) -> None:
-        """All guns together are given no more than that, nor more than the station's own limit;
-        None: only that. A lower one is a planned removal: offers fall in the next scan, what they
-        were may still be drawn for `offer_lead_ms`. A higher one counts after `limit_delay_s`."""
-        self._limit.tell(limit_w)
 
     def hold(self, gun: int, for_ms: int) -> None:
         """For so long the modules live on this gun are reserved for it, as dwelling ones are: as

@@ -105,17 +105,20 @@ class Decider:
             self._stood, self._worn = self._stand(readings), in_steps(self._wear.operations)
             if self._undecided_ms is None:
                 self._undecided_ms = now_ms
-        if self.inputs is None or asked != self.inputs.asked or self._undecided_ms is not None:
-            self.inputs = Inputs(asked, *situation, self._steady.held(asked).demand_w)
-            before = self._allocation
+        limited = () if stopping else self._demands.limited(now_ms)
+        before = None if self.inputs is None else (self.inputs.asked, self.inputs.limited)
+        if before != (asked, limited) or self._undecided_ms is not None:
+            self.inputs = Inputs(asked, *situation, self._steady.held(asked).demand_w, limited)
+            stood = self._allocation
             self._allocation = self._decided(station, self.inputs, now_ms)
             reason = self._allocation.fallback_reason
-            if reason is not None and (before is None or before.fallback_reason != reason):
+            if reason is not None and (stood is None or stood.fallback_reason != reason):
                 self._report(
                     f"policy {self._allocation.fallback_from} had no answer ({reason}):"
                     f" {self._allocation.policy} instead"
                 )
-        assert self._allocation is not None  # the first scan's inputs are new
+        assert self.inputs is not None  # the first scan's are new
+        assert self._allocation is not None
         return self.inputs, granted(station, self._allocation, asked)
 
     def _decided(self, station: Station, inputs: Inputs, now_ms: int) -> Allocation:

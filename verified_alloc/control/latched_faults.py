@@ -2,20 +2,17 @@
 allocation does without."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import Executor
 from functools import lru_cache, partial
 
-from hardware import HardwareError, clock
 from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import Fault, bits_of, describe, faults_of
+from verified_alloc.control.on_disk import OnDisk
 from verified_alloc.kernel import ops
 from verified_alloc.kernel.latched import Latched, excluded
 from verified_alloc.kernel.scan import Memory
 from verified_alloc.station.faults import Faults, out_of_order
 from verified_alloc.station.model import Station
-
-AGAIN_S = 1.0
-"""A disk that did not take a fault is tried again after so long; one that takes longer is told."""
 
 
 class LatchedFaults:
@@ -29,25 +26,26 @@ class LatchedFaults:
     def __init__(
         self, station: Station, file: FaultFile, report: Callable[[str], None], disk: Executor
     ) -> None:
-        self._file = file
         self._report = report
         self._station = station
-        self._disk = disk
         self._without = lru_cache(1)(partial(_without, station))
         self._untold: list[str] = []
-        self._writing: Future[None] | None = None
-        self._tried_s = 0.0
-        self._refused = False
         self._note(Latched(**bits_of(file.take_over(), station)))
-        self._handed = self.latched
-        self._kept = None if file.lost else self.latched
+        self.on_disk = OnDisk(
+            f"fault file {file.path}",
+            "what is latched",
+            file.save,
+            report,
+            disk,
+            None if file.lost else self.latched,
+        )
         if file.lost:
             report(file.lost)
 
     @property
     def settled(self) -> bool:
         """All that is latched is in the file, or it has been told that it is not."""
-        return self._kept == self.latched or self._refused
+        return self.on_disk.settled(self.latched)
 
     def latch(self, bits: Latched) -> None:
         """What a scan has latched."""
@@ -69,45 +67,18 @@ class LatchedFaults:
 
     def finish(self) -> None:
         """At the end: nothing that was latched is left out, however long the disk takes."""
-        if self._writing is not None:
-            wait([self._writing])
-        self._tried_s = 0.0
-        self._see_to_the_file()
+        self.on_disk.finish(self.latched)
+        self._tell()
 
     def _see_to_the_file(self) -> None:
-        self._take_answer()
-        waited = clock.now_s() >= self._tried_s + AGAIN_S
-        if self._writing is not None:
-            if waited:
-                self._refuse(f"fault file {self._file.path}: does not answer")
-        elif self._kept != self.latched and (waited or not self._refused):
-            self._handed, self._tried_s = self.latched, clock.now_s()
-            self._writing = self._disk.submit(self._file.save, self._handed)
-            self._take_answer()
+        self.on_disk.see_to(self.latched)
+        self._tell()
+
+    def _tell(self) -> None:
         if self.settled:
             untold, self._untold = self._untold, []
             for sentence in untold:
                 self._report(sentence)
-
-    def _take_answer(self) -> None:
-        writing = self._writing
-        if writing is None or not writing.done():
-            return
-        self._writing = None
-        try:
-            writing.result()
-        except HardwareError as error:
-            self._refuse(str(error))
-            return
-        self._kept = self._handed
-        if self._refused:
-            self._report(f"fault file {self._file.path}: takes what is latched again")
-        self._refused = False
-
-    def _refuse(self, why: str) -> None:
-        if not self._refused:
-            self._report(f"{why}; what is latched is in memory only until it takes it")
-        self._refused = True
 
     def _note(self, bits: Latched) -> None:
         self.latched = faults_of(bits)

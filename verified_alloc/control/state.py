@@ -26,6 +26,8 @@ class Inputs(NamedTuple):
     """Guns that are held, with the most power of modules that each has held."""
     held_w: tuple[int, ...] = ()
     """By gun, the demand that counts for the number of its modules."""
+    limited: tuple[int, ...] = ()
+    """Guns that ask for more than the limit of their own, which counts."""
 
 
 class State(NamedTuple):

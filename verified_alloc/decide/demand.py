@@ -110,6 +110,7 @@ class DemandProcessor:
         self._most = [Lasting(policy.release_delay_s * 1000) for _ in guns]
         self._least = [Lasting(policy.release_delay_s * 1000) for _ in guns]
         """Of less than nothing."""
+        self._limit_w: tuple[int | None, ...] = (None,) * len(guns)
 
     def set(self, gun: int, kw: float | Decimal, now_ms: int) -> None:
         """A gun asks for that many kW from now on. `BadInput` changes nothing."""
@@ -126,12 +127,32 @@ class DemandProcessor:
         self._demand_w[gun - 1] = demand_w
         self._set_ms[gun - 1] = now_ms
 
-    def asked(self, now_ms: int) -> Asked:
-        """What is asked now. Ranks, and what is held, follow what this is called with: once a
-        scan."""
-        demand_w = tuple(
+    def limit(self, limit_w: Sequence[int | None]) -> None:
+        """From now on no more than that is asked for, gun 1 first; None: there is no limit."""
+        self._limit_w = tuple(limit_w)
+
+    def wanted_w(self, now_ms: int) -> tuple[int, ...]:
+        """What guns ask for now, whatever their limits."""
+        return tuple(
             0 if self._is_stale(place, now_ms) else demand
             for place, demand in enumerate(self._demand_w)
+        )
+
+    def limited(self, now_ms: int) -> tuple[int, ...]:
+        """Guns that ask for more than their limit."""
+        pairs = zip(self.wanted_w(now_ms), self._limit_w, strict=True)
+        return tuple(
+            gun
+            for gun, (demand_w, limit_w) in enumerate(pairs, start=1)
+            if limit_w is not None and demand_w > limit_w
+        )
+
+    def asked(self, now_ms: int) -> Asked:
+        """What is asked now, within the limits. Ranks, and what is held, follow what this is called
+        with: once a scan."""
+        demand_w = tuple(
+            demand if limit is None else min(demand, limit)
+            for demand, limit in zip(self.wanted_w(now_ms), self._limit_w, strict=True)
         )
         for place, demand in enumerate(demand_w):
             self._rank(place, demand, now_ms)

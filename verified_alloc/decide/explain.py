@@ -74,13 +74,17 @@ def reasons(
     faults: Faults,
     allocation: Allocation,
     out_of_service: Collection[int] = (),
+    limited: Collection[int] = (),
 ) -> Explanation:
     """Why this allocation came out, for what was asked with these faults; modules that somebody
-    has taken out of service are among the faults, and said to be that."""
+    has taken out of service are among the faults, and said to be that. `limited` guns ask for more,
+    and what is asked is the limit of their own."""
     guns: dict[int, Reason] = {}
     before: list[int] = []
     for gun in asked.order:
-        guns[gun] = _reason(station, asked, faults, allocation, gun, before, out_of_service)
+        guns[gun] = _reason(
+            station, asked, faults, allocation, gun, before, out_of_service, gun in limited
+        )
         if guns[gun].served is not None:
             before.append(gun)
     ordered = {gun.id: guns[gun.id] for gun in station.guns}
@@ -95,6 +99,7 @@ def _reason(
     gun: int,
     before: Sequence[int],
     out_of_service: Collection[int],
+    limited: bool,
 ) -> Reason:
     left = usable_after(station, faults)
     demand_w, maximum_w = asked.demand_w[gun - 1], station.gun_max_w[gun - 1]
@@ -107,7 +112,7 @@ def _reason(
     needs = rule.need(ops, grant_w, [station.module_power_w[module - 1] for module in usable])
     held, delivered_w = allocation.modules[gun], allocation.delivered_w[gun]
 
-    sentences = [_asks(gun, demand_w, maximum_w)]
+    sentences = [_asks(gun, demand_w, maximum_w, limited)]
     if demand_w > 0 and not left.in_service[gun - 1]:
         sentences += [*_out(station, faults, gun), "It gets nothing."]
     elif demand_w > 0 and allocation.policy in PREFERS:
@@ -198,7 +203,12 @@ def _has(guns: Sequence[int]) -> str:
     return "has" if len(guns) == 1 else "have"
 
 
-def _asks(gun: int, demand_w: int, maximum_w: int) -> str:
+def _asks(gun: int, demand_w: int, maximum_w: int, limited: bool) -> str:
+    if limited:
+        counts = f"of {kilowatts(demand_w)}, and that is what counts"
+        if demand_w == 0:
+            counts = "of 0 kW, and gets nothing"
+        return f"Gun {gun} asks for more than its own limit {counts}."
     if demand_w == 0:
         return f"Gun {gun} asks for nothing and gets nothing."
     if demand_w > maximum_w:

@@ -13,10 +13,11 @@ from verified_alloc.errors import BadInput
 
 APPLICATION_ID = 0x56414A4C
 """In the header of the SQLite file: it is a journal ("VAJL")."""
-VERSION = 3
+VERSION = 4
 """Of the tables, as `PRAGMA user_version`."""
-READABLE = (2, VERSION)
-"""What is read, too: a decision of version 2 says nothing of what was held."""
+READABLE = (2, 3, VERSION)
+"""What is read, too: a decision of version 2 says nothing of what was held, one of 3 nothing of
+guns with a limit of their own."""
 
 TABLES = {
     "run": "run INTEGER, version TEXT, simulated INTEGER, station TEXT",
@@ -25,7 +26,7 @@ TABLES = {
     "decision": "run INTEGER, at_ms INTEGER, why TEXT, policy TEXT, fallback_from TEXT,"
     " fallback_reason TEXT, method TEXT, optimal INTEGER, operations INTEGER, modules TEXT,"
     " delivered_w TEXT, demand_w TEXT, rank_w TEXT, faults TEXT, reserved TEXT,"
-    " site_limit_w INTEGER, held_w TEXT",
+    " site_limit_w INTEGER, held_w TEXT, limited TEXT",
     "offer": "run INTEGER, at_ms INTEGER, gun INTEGER, offer_w INTEGER, live TEXT",
     "operation": "run INTEGER, at_ms INTEGER, gun INTEGER, module INTEGER, closed INTEGER",
     "wear": "run INTEGER, at_ms INTEGER, gun INTEGER, module INTEGER, operations INTEGER",

@@ -46,7 +46,8 @@ class RecordedDecision(NamedTuple):
     def explained(self, station: Station) -> Explanation:
         """Why every gun got what it got."""
         station = replace(station, site_limit_w=self.inputs.site_limit_w)
-        return reasons(station, self.inputs.asked, self.inputs.faults, self.allocation)
+        inputs = self.inputs
+        return reasons(station, inputs.asked, inputs.faults, self.allocation, (), inputs.limited)
 
 
 class Happening(NamedTuple):
@@ -256,6 +257,7 @@ def _decision(station: Station, run: _Run, row: Values) -> RecordedDecision:
         {int(module): gun for module, gun in reserved.items()},
         row[15],
         held_w=tuple(json.loads(row[16])) if len(row) > 16 else tuple(demand_w),
+        limited=tuple(json.loads(row[17])) if len(row) > 17 else (),
     )
     held = {gun: tuple(row) for gun, row in enumerate(modules, start=1)}
     busy = {module for row in modules for module in row}

@@ -170,7 +170,13 @@ class Journal:
         yield from self._kept_news(at_ms, state)
         inputs, allocation = state.inputs, state.allocation
         counts = (inputs.held_w, inputs.faults, inputs.site_limit_w, inputs.holds_w)
-        decided = (counts, inputs.asked.order, allocation.modules, allocation.policy)
+        decided = (
+            counts,
+            inputs.limited,
+            inputs.asked.order,
+            allocation.modules,
+            allocation.policy,
+        )
         if decided != self._decided:
             yield self._decision(at_ms, state)
             self._inputs = state.inputs
@@ -232,6 +238,7 @@ class Journal:
             _json(inputs.reserved),
             inputs.site_limit_w,
             _json(inputs.held_w),
+            _json(inputs.limited),
         )
 
 
@@ -240,7 +247,8 @@ def why(before: Inputs, now: Inputs, stale: Collection[int]) -> list[str]:
     reasons = []
     for gun, demand_w in _changed(before.asked.demand_w, now.asked.demand_w):
         silent = ", for it has not told its demand in time" if gun in stale else ""
-        reasons.append(f"gun {gun} asks for {kilowatts(demand_w)}{silent}")
+        more = "more than its own limit of " if gun in now.limited else ""
+        reasons.append(f"gun {gun} asks for {more}{kilowatts(demand_w)}{silent}")
     was, stands = _standing(before.faults), _standing(now.faults)
     reasons += sorted(map(str, stands - was))
     reasons += [f"no longer: {fault}" for fault in sorted(map(str, was - stands))]

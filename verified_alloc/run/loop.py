@@ -16,6 +16,7 @@ from verified_alloc.control.controller import Controller
 from verified_alloc.control.fault_kinds import describe
 from verified_alloc.control.state import State
 from verified_alloc.control.trace_player import Player
+from verified_alloc.control.wall_clock import is_synchronised
 from verified_alloc.decide.allocate import needs_constraints
 from verified_alloc.decide.demand import DemandProcessor
 from verified_alloc.decide.policies.problem import NO_WEAR
@@ -106,6 +107,7 @@ class Run:
                     solve,
                     NO_WEAR if self._journal is None else self._journal.operations,
                     disk,
+                    is_synchronised if charger is None else lambda: True,
                 )
             )
             self._started_ms = _now_ms()

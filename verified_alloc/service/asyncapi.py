@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from verified_alloc.service.models import Answer, Assignment, GunView, Offers, Owner, StateView
-from verified_alloc.service.mqtt_orders import KINDS
+from verified_alloc.service.mqtt_orders import KINDS, OF_STATION
 from verified_alloc.service.settings import Broker
 from verified_alloc.station.model import Station
 
@@ -16,6 +16,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "demand": {"demand_kw": 120.0, "sent_at": 1795534856.0, "id": "a1"},
     "acknowledgement": {"offer_kw": 80.0, "id": "a2"},
     "hold": {"hold_s": 60.0, "id": "a3"},
+    "limit": {"limit_kw": 100.0, "id": "a4"},
+    "clear_limits": {"purpose": "external", "id": "a5"},
+    "heartbeat": {"id": "a6"},
 }
 
 
@@ -41,7 +44,10 @@ def topics() -> Iterator[Topic]:
     """All of them."""
     for kind, model in KINDS.items():
         yield Topic(kind, f"set/gun/{{gun}}/{kind}", model, told=False)
+    for kind, about in OF_STATION.items():
+        yield Topic(kind, f"set/{kind}", about, told=False)
     yield Topic("answer", "gun/{gun}/answer", Answer, told=True)
+    yield Topic("station_answer", "answer", Answer, told=True)
     yield Topic("offers", "offers", Offers, told=True, retained=True, named=False)
     yield Topic("assignment", "assignment", Assignment, told=True, retained=True, named=False)
     yield Topic("gun_state", "gun/{gun}/state", GunView, told=True, retained=True, named=False)
@@ -116,7 +122,8 @@ def _operation(topic: Topic) -> dict[str, Any]:
         "bindings": {"mqtt": {"qos": 1, "retain": topic.retained, "bindingVersion": "0.2.0"}},
     }
     if not topic.told:
-        operation["reply"] = {"channel": {"$ref": "#/channels/answer"}}
+        answer = "station_answer" if topic.name in OF_STATION else "answer"
+        operation["reply"] = {"channel": {"$ref": f"#/channels/{answer}"}}
     return operation
 
 

@@ -34,6 +34,8 @@ class Decision(NamedTuple):
     allocation: Allocation
     out_of_service: frozenset[int] = frozenset()
     """Modules that somebody has taken out."""
+    limited: tuple[int, ...] = ()
+    """Guns that ask for more than the limit of their own."""
 
 
 class Why(NamedTuple):
@@ -134,4 +136,5 @@ def _decision(seen: Snapshot) -> Decision:
         fault.module or 0 for fault in state.latched if fault.kind == "module_out"
     )
     inputs = state.inputs
-    return Decision(inputs.asked, inputs.faults, inputs.site_limit_w, state.allocation, taken_out)
+    of_station = inputs.faults, inputs.site_limit_w, state.allocation
+    return Decision(inputs.asked, *of_station, taken_out, inputs.limited)

@@ -38,9 +38,16 @@ def main() -> int:
 
 def explained(station: Station, decision: Decision) -> Why:
     """Why it came out, or why nobody knows."""
-    asked, faults, site_limit_w, allocation, taken_out = decision
+    limited = station.limited(decision.site_limit_w)
     try:
-        found = explain.reasons(station.limited(site_limit_w), asked, faults, allocation, taken_out)
+        found = explain.reasons(
+            limited,
+            decision.asked,
+            decision.faults,
+            decision.allocation,
+            decision.out_of_service,
+            decision.limited,
+        )
     except NoAnswer as error:
         return Why.of_all(station, f"Why was not found out: {error}.")
     return Why({gun: reason.sentences for gun, reason in found.guns.items()}, found.station)

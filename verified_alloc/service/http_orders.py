@@ -1,11 +1,12 @@
 """What can be ordered over HTTP."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
 from verified_alloc.errors import BadInput
 from verified_alloc.service.http_refusals import NO_SUCH, REFUSED, FaultId, Number, known, seen
+from verified_alloc.service.limit_models import ClearLimits, Limit
 from verified_alloc.service.models import (
     Acknowledgement,
     Demand,
@@ -13,8 +14,6 @@ from verified_alloc.service.models import (
     Hold,
     Injection,
     InService,
-    LimitProfile,
-    LimitValue,
     PolicyAsked,
 )
 from verified_alloc.service.roles import ADMIN, DEMAND, OPERATE
@@ -106,16 +105,22 @@ def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
             "take_out", kind="module", id=module_of(module), out=not service.in_service
         )
 
-    @router.put("/api/v1/site-limit", responses=REFUSED, dependencies=[needs(OPERATE)])
-    async def put_site_limit(limit: LimitValue | LimitProfile) -> Done:
-        """What all guns together may be given: a value, or an OCPP charging profile. Never more
-        than the station's own limit. It replaces what was told before."""
-        return await order("site_limit", limit=limit.model_dump(exclude_none=True))
+    @router.put("/api/v1/limits", responses=REFUSED, dependencies=[needs(OPERATE)])
+    async def put_limit(limit: Limit) -> Done:
+        """A limit for all guns together or for one, beside those that stand; in place of the one of
+        its id, or of its purpose, gun, transaction and stack level. Never more than the station's
+        own. It is kept, also through a restart, when this is answered."""
+        return await order("put_limit", limit=limit.model_dump(mode="json", exclude_none=True))
 
-    @router.delete("/api/v1/site-limit", responses=REFUSED, dependencies=[needs(OPERATE)])
-    async def delete_site_limit() -> Done:
-        """No limit but the station's own."""
-        return await order("site_limit", limit=None)
+    @router.delete("/api/v1/limits", responses=REFUSED, dependencies=[needs(OPERATE)])
+    async def delete_limits(which: Annotated[ClearLimits, Query()]) -> Done:
+        """Take limits back: those that have all of what is named, or all."""
+        return await order("clear_limits", which=which.model_dump(exclude_none=True))
+
+    @router.post("/api/v1/limits/heartbeat", responses=REFUSED, dependencies=[needs(OPERATE)])
+    async def post_heartbeat() -> Done:
+        """Who tells limits is there: what he told counts on."""
+        return await order("heartbeat")
 
     @router.put("/api/v1/policy", responses=REFUSED, dependencies=[needs(OPERATE)])
     async def put_policy(asked: PolicyAsked) -> Done:

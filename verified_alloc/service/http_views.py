@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException
+from fastapi import APIRouter, Header, HTTPException, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from verified_alloc.service.explainer import Explainer
@@ -21,7 +21,8 @@ from verified_alloc.service.models import (
     ModuleView,
     Offers,
     ProofTestView,
-    SiteLimitView,
+    Schedule,
+    StandingLimit,
     StateView,
     StationView,
 )
@@ -33,6 +34,8 @@ from verified_alloc.station.model import Station
 STREAMS = 32
 EXPLAINED_WITHIN_S = 1.0
 """The latest decisions; the rest when they are asked for again."""
+
+Hours = Annotated[float, Query(gt=0, le=168, allow_inf_nan=False)]
 
 
 def views_router(
@@ -108,10 +111,17 @@ def views_router(
                     await explainer.wait(decided)
         return [views.decision(decided) for decided in past.seen]
 
-    @router.get("/api/v1/site-limit")
-    async def get_site_limit() -> SiteLimitView:
-        """The site limit in force, and where it comes from."""
-        return views.site_limit(seen(link))
+    @router.get("/api/v1/limits")
+    async def get_limits() -> list[StandingLimit]:
+        """All limits that stand, with all that they say."""
+        now = seen(link)
+        return views.limits.standing(now.limits, now.at_s)
+
+    @router.get("/api/v1/limits/schedule")
+    async def get_schedule(hours: Hours = 24) -> Schedule:
+        """What will be allowed, all guns together and each: the composite schedule."""
+        now = seen(link)
+        return await asyncio.to_thread(views.limits.schedule, now.limits, now.at_s, hours)
 
     @router.get(
         "/api/v1/stream",

@@ -27,7 +27,7 @@ from verified_alloc.service.modbus_map import (
     placed,
     words,
 )
-from verified_alloc.service.models import Demand, LimitValue
+from verified_alloc.service.models import Demand
 from verified_alloc.service.scan_link import Busy, ScanLink
 from verified_alloc.service.views import Views
 from verified_alloc.station.model import Station
@@ -85,10 +85,11 @@ class Registers:
                     "demand", gun=gun, kw=Demand(demand_kw=value / 1000).demand_kw
                 )
             elif value == NO_LIMIT:
-                await self._link.order("site_limit", limit=None)
+                await self._link.order("clear_limits", which={})
             else:
-                limit = LimitValue(limit_kw=value / 1000)
-                await self._link.order("site_limit", limit=limit.model_dump())
+                await self._link.order(
+                    "put_limit", limit={"limit_kw": Demand(demand_kw=value / 1000).demand_kw}
+                )
         except (ValidationError, BadInput):
             return ExcCodes.ILLEGAL_VALUE
         except Busy:

@@ -1,10 +1,11 @@
 """The words of the HTTP interface and of MQTT, as they appear in the OpenAPI document. Powers are
 kW, times at which something was are Unix time in s."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from verified_alloc.decide.limits.profile import Purpose
 from verified_alloc.errors import shown
 
 MOST_KW = 1_000_000
@@ -36,22 +37,20 @@ class Asked(_Model):
     model_config = ConfigDict(strict=True)
 
 
-class _Ocpp(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-
 class Demand(Asked):
     """What a gun's vehicle could take, kW. It holds for `demand_timeout_s` unless refreshed."""
 
     demand_kw: Kw = Field(validation_alias=AliasChoices("demand_kw", "kw"))
 
 
-class _ByMqtt(Asked):
+class ByMqtt(Asked):
+    """What comes by MQTT."""
+
     id: str | None = Field(None, max_length=64, description="comes back in the answer")
     station: str | None = Field(None, description="whom it is for; refused by every other")
 
 
-class DemandByMqtt(Demand, _ByMqtt):
+class DemandByMqtt(Demand, ByMqtt):
     """A demand that says when it was made."""
 
     sent_at: float | None = Field(
@@ -71,7 +70,7 @@ class Acknowledgement(Asked):
     offer_kw: Kw
 
 
-class AcknowledgementByMqtt(Acknowledgement, _ByMqtt):
+class AcknowledgementByMqtt(Acknowledgement, ByMqtt):
     """The same by MQTT."""
 
 
@@ -88,7 +87,7 @@ class Hold(Asked):
     )
 
 
-class HoldByMqtt(Hold, _ByMqtt):
+class HoldByMqtt(Hold, ByMqtt):
     """The same by MQTT."""
 
 
@@ -102,53 +101,6 @@ class PolicyAsked(Asked):
     """How power is shared while guns want more than there is."""
 
     policy: str = Field(max_length=40, examples=["fair"])
-
-
-class SchedulePeriod(_Ocpp):
-    """OCPP ChargingSchedulePeriod."""
-
-    startPeriod: int = Field(ge=0, le=10**9, description="s after the start; 0 in the first")  # noqa: N815
-    limit: float = Field(ge=0, le=10**9, allow_inf_nan=False, description="W")
-    numberPhases: int | None = None  # noqa: N815
-
-
-class ChargingSchedule(_Ocpp):
-    """OCPP ChargingSchedule; only in W."""
-
-    chargingRateUnit: Literal["W"]  # noqa: N815
-    chargingSchedulePeriod: list[SchedulePeriod] = Field(min_length=1, max_length=1000)  # noqa: N815
-    duration: int | None = Field(None, gt=0, le=10**9, description="s; none: for good")
-    startSchedule: str | None = Field(None, description="RFC 3339; none: from now on")  # noqa: N815
-    minChargingRate: float | None = Field(None, allow_inf_nan=False, description="ignored")  # noqa: N815
-
-
-class ChargingProfile(_Ocpp):
-    """OCPP ChargingProfile that limits the whole station. Other keys of OCPP are ignored."""
-
-    chargingProfilePurpose: Literal[  # noqa: N815
-        "ChargePointMaxProfile",
-        "ChargingStationMaxProfile",
-        "ChargingStationExternalConstraints",
-    ]
-    chargingProfileKind: Literal["Absolute", "Recurring"]  # noqa: N815
-    recurrencyKind: Literal["Daily", "Weekly"] | None = None  # noqa: N815
-    chargingSchedule: ChargingSchedule  # noqa: N815
-    chargingProfileId: int | None = None  # noqa: N815
-    stackLevel: int | None = None  # noqa: N815
-    validFrom: str | None = None  # noqa: N815
-    validTo: str | None = None  # noqa: N815
-
-
-class LimitValue(Asked):
-    """A limit until it is told otherwise."""
-
-    limit_kw: Kw
-
-
-class LimitProfile(Asked):
-    """A limit over time."""
-
-    profile: ChargingProfile
 
 
 class Injection(Asked):
@@ -177,7 +129,7 @@ class GunView(_Model):
 
     gun: int
     maximum_kw: float
-    demand_kw: float = Field(description="what counts; 0 once it is stale")
+    demand_kw: float = Field(description="what counts, within its limit; 0 once it is stale")
     stale: bool = Field(description="its demand was not refreshed in time")
     capability_kw: float = Field(
         description="the most that it could be given as things are, were nobody else there"
@@ -186,6 +138,7 @@ class GunView(_Model):
     offer_kw: float = Field(description="what it may draw now, for lifetime_ms")
     live_kw: float = Field(description="the power of the modules that feed it")
     drawn_kw: float | None = Field(description="what it draws; null on real wires")
+    limit_kw: float | None = Field(description="of its own, in force; null: none")
     unmet_kw: float
     energy_kwh: float = Field(
         description="what it was given since started_at, as far as offered and fed; no meter"
@@ -322,7 +275,82 @@ class SiteLimitView(_Model):
 
     limit_kw: float | None = Field(description="in force; null: none")
     own_kw: float | None = Field(description="the station file's, never exceeded")
-    told: dict[str, Any] | None = Field(description="as it was told")
+
+
+class PeriodView(_Model):
+    """What is allowed from then on."""
+
+    at: float
+    limit_kw: float | None = Field(description="null: nobody says")
+
+
+class LimitView(_Model):
+    """A limit that stands."""
+
+    gun: int | None = Field(description="null: all together; of a default: every gun")
+    purpose: Purpose = Field(
+        description="external: of the grid; station: the charging station's maximum; default: of"
+        " each session of a gun; session: of one"
+    )
+    stack_level: int = Field(description="of those of a purpose the highest that is valid counts")
+    profile_id: int | None
+    transaction: str | None
+    allows_kw: float | None = Field(description="now; null: it says nothing now")
+    changes_at: float | None = Field(description="when it may say something else; null: never")
+
+
+class ProfilePeriod(_Model):
+    """What a limit allows, that long after its start."""
+
+    after_s: float
+    limit_kw: float
+
+
+class StandingLimit(LimitView):
+    """The same, with all that it says."""
+
+    start_at: float | None = Field(description="of the schedule; null: with the gun's session")
+    duration_s: float | None = Field(description="from the start; null: for good")
+    every_s: float | None = Field(description="it starts again each time; null: it does not")
+    valid_from_at: float | None
+    valid_to_at: float | None
+    periods: list[ProfilePeriod]
+
+
+class GunLimit(_Model):
+    """What a gun may be given by its limits."""
+
+    gun: int
+    limit_kw: float
+
+
+class LimitsView(_Model):
+    """What is allowed now, until the lead time of an offer is over."""
+
+    limit_kw: float | None = Field(description="all guns together; null: nobody says")
+    guns: list[GunLimit] = Field(description="those that have one")
+    failsafe: str = Field(description="why the failsafe value counts, or nothing")
+    clock_is_set: bool = Field(
+        description="false: nobody keeps the clock right yet, and of limits with a date the lowest"
+        " value counts"
+    )
+    changes_at: float | None = Field(description="when something else may be allowed; null: never")
+    standing: list[LimitView]
+
+
+class GunSchedule(_Model):
+    """A gun's composite schedule."""
+
+    gun: int
+    periods: list[PeriodView]
+
+
+class Schedule(_Model):
+    """The composite schedule, as things are."""
+
+    periods: list[PeriodView] = Field(description="all guns together")
+    guns: list[GunSchedule]
+    until_at: float = Field(description="what comes later is not told")
 
 
 class NoteView(_Model):
@@ -384,6 +412,7 @@ class StateView(_Model):
     assignment: Assignment
     site_limit: SiteLimitView
     policy: str = Field(description="in force")
+    limits: LimitsView
     offer_lifetime_ms: int
     alarms: list[str] = Field(description="what is out of order and ends by itself")
     why: list[str] = Field(description="about the station as a whole")

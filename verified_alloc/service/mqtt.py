@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from verified_alloc.service.home_assistant import discovery
 from verified_alloc.service.models import Answer
 from verified_alloc.service.mqtt_claim import Claim, Claimed, connection, until_broken
-from verified_alloc.service.mqtt_orders import MqttOrders, Told
+from verified_alloc.service.mqtt_orders import OF_STATION, MqttOrders, Told
 from verified_alloc.service.scan_link import ScanLink
 from verified_alloc.service.settings import Broker
 from verified_alloc.service.snapshot import Snapshot
@@ -88,6 +88,9 @@ class _Talk:
             stack.callback(self._orders.cancel)
             for ear, guns in self._ears.items():
                 await stack.enter_async_context(ear)
+                if guns[0] == self._station.guns[0].id:
+                    for kind in OF_STATION:
+                        await ear.subscribe(f"{self._broker.topic}/set/{kind}", qos=1)
                 for gun in guns:
                     await ear.subscribe(f"{self._broker.topic}/set/gun/{gun}/+", qos=1)
             self.connected_s = time.monotonic()
@@ -121,8 +124,9 @@ class _Talk:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         if told.correlation is not None:
             properties.CorrelationData = told.correlation
+        place = f"gun/{told.gun}/answer" if told.gun else "answer"
         await self._client.publish(
-            told.reply_to or f"{self._broker.topic}/gun/{told.gun}/answer",
+            told.reply_to or f"{self._broker.topic}/{place}",
             answer.model_dump_json(),
             qos=1,
             properties=properties,

@@ -1,5 +1,5 @@
 """What guns tell by MQTT: of each kind and gun the latest, one at a time, so that none waits behind
-another's flood."""
+another's flood; and limits, of each place the latest."""
 
 import asyncio
 import json
@@ -12,6 +12,11 @@ import aiomqtt
 from pydantic import ValidationError
 
 from verified_alloc.errors import BadInput, shown
+from verified_alloc.service.limit_models import (
+    ClearLimitsByMqtt,
+    HeartbeatByMqtt,
+    LimitByMqtt,
+)
 from verified_alloc.service.models import (
     AcknowledgementByMqtt,
     DemandByMqtt,
@@ -29,6 +34,12 @@ KINDS: Mapping[str, type[DemandByMqtt | AcknowledgementByMqtt | HoldByMqtt]] = {
     "acknowledgement": AcknowledgementByMqtt,
     "hold": HoldByMqtt,
 }
+OF_STATION: Mapping[str, type[LimitByMqtt | ClearLimitsByMqtt | HeartbeatByMqtt]] = {
+    "limit": LimitByMqtt,
+    "clear_limits": ClearLimitsByMqtt,
+    "heartbeat": HeartbeatByMqtt,
+}
+ALL_KINDS: Mapping[str, Any] = {**KINDS, **OF_STATION}
 LONGEST_ID = 64
 
 log = logging.getLogger("verified_alloc.door")
@@ -38,7 +49,7 @@ class Told(NamedTuple):
     """A message, looked at."""
 
     gun: int
-    """0: nobody knows."""
+    """0: it is about the station, or nobody knows."""
     kind: str
     id: str | None
     reply_to: str | None
@@ -50,6 +61,27 @@ class Told(NamedTuple):
     """When it was heard."""
     refusal: str = ""
 
+    @property
+    def which(self) -> tuple[object, ...]:
+        """What it displaces if that was told before and nobody has passed it on."""
+        place: object = None
+        if isinstance(self.request, LimitByMqtt):
+            profile = self.request.told
+            place = (
+                self.request.whose,
+                profile
+                and (
+                    profile.chargingProfilePurpose,
+                    profile.stackLevel,
+                ),
+            )
+        return self.gun, self.kind, bool(self.refusal), place
+
+    @property
+    def topic(self) -> str:
+        """As it is told to the station."""
+        return f"gun/{self.gun}/{self.kind}" if self.gun else self.kind
+
 
 class MqttOrders:
     """Those by one broker; `answer` is set by whoever is connected to it."""
@@ -60,9 +92,8 @@ class MqttOrders:
         self._link = link
         timeout_s = station.timing.demand_timeout_s
         self._clocks = {gun.id: SenderClock(timeout_s) for gun in station.guns}
-        self._waiting: dict[tuple[int, str, bool], Told | None] = {}
-        """By gun, kind and whether it is refused: what comes next; None: nothing, but one is under
-        way."""
+        self._waiting: dict[tuple[object, ...], Told | None] = {}
+        """What comes next of each; None: nothing, but one is under way."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.answer: Callable[[Told, bool, str], Awaitable[None]]
 
@@ -72,9 +103,9 @@ class MqttOrders:
         if told.refusal:
             self._link.refused["mqtt"] += 1
             log.warning("refused: mqtt: %s", told.refusal)
-            if told.reply_to is None and (told.id is None or not told.gun):
+            if told.reply_to is None and (told.id is None or not told.kind):
                 return
-        which = (told.gun, told.kind, bool(told.refusal))
+        which = told.which
         idle = which not in self._waiting
         if self._waiting.get(which) is not None:
             self._link.refused["superseded"] += 1
@@ -116,23 +147,28 @@ class MqttOrders:
 
     def _addressed(self, full: str) -> dict[str, Any]:
         topic = full.removeprefix(f"{self._broker.topic}/set/")
+        if topic in OF_STATION:
+            return {"kind": topic}
         gun_text, _, kind = topic.removeprefix("gun/").partition("/")
         is_gun = topic.startswith("gun/") and gun_text.isascii() and gun_text.isdigit()
         if kind not in KINDS or not is_gun or len(gun_text) > 4:
-            raise BadInput(f"topic {shown(topic)}: allowed is gun/NUMBER/{', '.join(KINDS)}")
+            raise BadInput(
+                f"topic {shown(topic)}: allowed is gun/NUMBER/{', '.join(KINDS)},"
+                f" {', '.join(OF_STATION)}"
+            )
         gun = int(gun_text)
         if not 1 <= gun <= self._guns:
             raise BadInput(f"gun {gun}: allowed are guns 1 to {self._guns}")
         return {"gun": gun, "kind": kind}
 
     def _asked(self, told: Told, data: bytes, retained: bool) -> dict[str, Any]:
-        topic = f"gun/{told.gun}/{told.kind}"
+        topic = told.topic
         if retained:
             raise BadInput(f"topic {topic}: retained; allowed is only what is sent now")
         if not 0 < len(data) <= MOST_PAYLOAD_BYTES:
             raise BadInput(f"topic {topic}: allowed are 1 to {MOST_PAYLOAD_BYTES} bytes of JSON")
         try:
-            request = KINDS[told.kind].model_validate_json(data)
+            request = ALL_KINDS[told.kind].model_validate_json(data)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "payload"
@@ -151,7 +187,7 @@ class MqttOrders:
                 raise BadInput(f"demand of gun {told.gun}: {error}") from None
         return {"request": request, "age_s": age_s}
 
-    async def _work(self, which: tuple[int, str, bool]) -> None:
+    async def _work(self, which: tuple[object, ...]) -> None:
         while (told := self._waiting.get(which)) is not None:
             self._waiting[which] = None
             accepted, said = False, told.refusal
@@ -178,7 +214,14 @@ class MqttOrders:
             )
         if isinstance(asked, AcknowledgementByMqtt):
             return await self._link.order("acknowledge", gun=gun, offer_kw=asked.offer_kw)
-        return await self._link.order("hold", gun=gun, seconds=asked.hold_s)
+        if isinstance(asked, HoldByMqtt):
+            return await self._link.order("hold", gun=gun, seconds=asked.hold_s)
+        what = asked.model_dump(mode="json", exclude_none=True, exclude={"id", "station"})
+        if isinstance(asked, LimitByMqtt):
+            return await self._link.order("put_limit", limit=what)
+        if isinstance(asked, ClearLimitsByMqtt):
+            return await self._link.order("clear_limits", which=what)
+        return await self._link.order("heartbeat")
 
 
 def _id(data: bytes) -> str | None:

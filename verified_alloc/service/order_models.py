@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from verified_alloc.errors import BadInput
-from verified_alloc.service.models import Asked, Kw, LimitProfile, LimitValue, said_of
+from verified_alloc.service.limit_models import ClearLimits, Limit
+from verified_alloc.service.models import Asked, Kw, said_of
 
 ALIVE = b"alive"
 """What it says by itself, every so often."""
@@ -52,11 +53,24 @@ class TakeOutOrder(_Order):
     out: bool
 
 
-class SiteLimitOrder(_Order):
-    """A limit for all guns; None: only the station's own."""
+class PutLimitOrder(_Order):
+    """A limit that stands from now on."""
 
-    do: Literal["site_limit"]
-    limit: LimitValue | LimitProfile | None
+    do: Literal["put_limit"]
+    limit: Limit
+
+
+class ClearLimitsOrder(_Order):
+    """Limits taken back."""
+
+    do: Literal["clear_limits"]
+    which: ClearLimits
+
+
+class HeartbeatOrder(_Order):
+    """Who tells limits is there."""
+
+    do: Literal["heartbeat"]
 
 
 class PolicyOrder(_Order):
@@ -99,7 +113,9 @@ _ORDER: TypeAdapter[_Order] = TypeAdapter(
         | AcknowledgeOrder
         | HoldOrder
         | TakeOutOrder
-        | SiteLimitOrder
+        | PutLimitOrder
+        | ClearLimitsOrder
+        | HeartbeatOrder
         | PolicyOrder
         | ClearOrder
         | AcknowledgeFaultOrder

@@ -33,12 +33,11 @@ from verified_alloc.decide.demand import check_gun, watts
 from verified_alloc.errors import BadInput, shown
 from verified_alloc.service.fault_history import FaultHistory
 from verified_alloc.service.felt import Felt
+from verified_alloc.service.limit_models import ClearLimits, Limit, profiles
 from verified_alloc.service.log import OncePerKind
 from verified_alloc.service.order_models import ALIVE, read
 from verified_alloc.service.service_process import ServiceProcess
-from verified_alloc.service.site_limit import SiteLimit, site_limit
 from verified_alloc.service.snapshot import LATENESS_BOUNDS_MS, Lateness, Note, Snapshot
-from verified_alloc.service.wall_clock import WallClock
 from verified_alloc.station.model import Station
 from verified_alloc.words import kilowatts
 
@@ -63,11 +62,6 @@ class Orders:
         self._player: Player | None = None
         self._answers: deque[tuple[str, int, bool, str]] = deque()
         self._unkept: list[tuple[str, int, bool, str]] = []  # until what they did is on disk
-        self._limit: SiteLimit | None = None
-        self._limit_order: dict[str, Any] | None = None
-        self._told_s = 0.0
-        """When it was told, by the wall clock, ahead of the monotonic one."""
-        self._clock = WallClock()
         self._started_s = time.time()
         self._ending = False
         self._scans = self._unverified = 0
@@ -92,9 +86,6 @@ class Orders:
         """Take the orders that have come; before each scan, which began so late."""
         self._controller, self._player, self._ending = controller, player, ending
         self._count_lateness(late_s * 1000)
-        limit_w = self._limit_w()  # the clock is watched, whether there is a limit or not
-        if self._limit is not None:
-            controller.limit_site(limit_w)
         taken = 0
         for _ in range(ORDERS_PER_SCAN if not self._answers else 0):
             data = self._child.receive()
@@ -118,7 +109,7 @@ class Orders:
         self._felt.watch(state)
         self._fault_history.watch(state.latched, time.time())
         self._give_back(state)
-        if self._at_work().faults.settled:
+        if self._at_work().faults.settled and self._at_work().limits.settled:
             self._answers.extend(self._unkept)
             self._unkept.clear()
         while self._answers and self._child.send(self._answers[0]):
@@ -153,7 +144,7 @@ class Orders:
             state=state,
             assignment=self._assignment,
             assigned_s=self._assigned_s,
-            limit_order=self._limit_order,
+            limits=self._at_work().limits.standing(),
             fell_to_0=tuple(self._felt.fell_to_0),
             operations_an_hour=self._felt.operations_an_hour(state),
             energy_wms=tuple(self._felt.energy_wms),
@@ -194,15 +185,16 @@ class Orders:
             log.error("dropped from the service process: %s", error)
             return
         number = order["number"]
-        before = self._at_work().faults.latched
+        at_work = self._at_work()
+        before = at_work.faults.latched, at_work.limits.profiles
         try:
             if self._ending:
                 raise BadInput("the station is ending; allowed is nothing any more")
             said, accepted = _ORDERS[order["do"]](self, order), True
         except BadInput as error:
             said, accepted = str(error), False
-        latches = self._at_work().faults.latched != before
-        (self._unkept if latches else self._answers).append(("answer", number, accepted, said))
+        to_keep = before != (at_work.faults.latched, at_work.limits.profiles)
+        (self._unkept if to_keep else self._answers).append(("answer", number, accepted, said))
 
     def _at_work(self) -> Controller:
         assert self._controller is not None
@@ -249,30 +241,30 @@ class Orders:
         self._at_work().report(f"{kind} {number} is {'out of' if out else 'in'} service, as told")
         return f"{kind} {number} is {'out of' if out else 'in'} service"
 
-    def _site_limit(self, order: Mapping[str, Any]) -> str:
-        limit_order = order.get("limit")
-        if limit_order is None:
-            limit, said = None, "no site limit but the station's own"
-        else:
-            told_s = time.time()
-            limit = site_limit(limit_order, told_s)
-            self._told_s = told_s - time.monotonic()
-            limit_w = limit.at(told_s)
-            said = "none now" if limit_w is None else f"{kilowatts(limit_w)} now"
-            said = f"site limit: {said}"
-        self._limit, self._limit_order = limit, limit_order
-        self._at_work().limit_site(self._limit_w())
+    def _put_limit(self, order: Mapping[str, Any]) -> str:
+        limits, limit = self._at_work().limits, Limit.model_validate(order["limit"])
+        limits.heard()
+        told = profiles(limit, self._station, limits.now_s())
+        limits.tell(told)
+        limit_w = told[0].at(limits.now_s())
+        said = "none now" if limit_w is None else f"{kilowatts(limit_w)} now"
+        said = f"{'site limit' if limit.whose is None else f'limit of gun {limit.whose}'}: {said}"
         self._at_work().report(f"{said}, as told")
         return said
 
-    def _limit_w(self) -> int | None:
-        """What is in force; the lower where nobody knows what time it is."""
-        times_s = self._clock.times_s()
-        if self._limit is None:
-            return None
-        if self._limit.from_told:
-            times_s = (time.monotonic() + self._told_s,)
-        return min((w for w in map(self._limit.at, times_s) if w is not None), default=None)
+    def _clear_limits(self, order: Mapping[str, Any]) -> str:
+        limits, which = self._at_work().limits, ClearLimits.model_validate(order["which"])
+        gone = limits.clear(**which.named)
+        if not gone and any(each is not None for each in which.named.values()):
+            raise BadInput("no limit has all of that: allowed is one that stands")
+        left = len(limits.profiles)
+        said = f"{left} left" if left else "no limit but the station's own"
+        self._at_work().report(f"limits taken back: {said}, as told")
+        return said
+
+    def _heartbeat(self, _: Mapping[str, Any]) -> str:
+        self._at_work().limits.heard()
+        return "heard"
 
     def _policy(self, order: Mapping[str, Any]) -> str:
         policy, controller = order["policy"], self._at_work()
@@ -326,7 +318,9 @@ _ORDERS: Mapping[str, Callable[[Orders, Mapping[str, Any]], str]] = {
     "acknowledge": Orders._acknowledge,
     "hold": Orders._hold,
     "take_out": Orders._take_out,
-    "site_limit": Orders._site_limit,
+    "put_limit": Orders._put_limit,
+    "clear_limits": Orders._clear_limits,
+    "heartbeat": Orders._heartbeat,
     "policy": Orders._policy,
     "clear": Orders._clear,
     "acknowledge_fault": Orders._acknowledge_fault,

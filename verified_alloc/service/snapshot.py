@@ -1,9 +1,10 @@
 """What the scan shows to the service process."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from verified_alloc.control.fault_kinds import Fault
+from verified_alloc.control.standing_limits import Standing
 from verified_alloc.control.state import State
 
 LATENESS_BOUNDS_MS = tuple(round(0.05 * 1.4**step, 3) for step in range(30))
@@ -45,8 +46,7 @@ class Snapshot(NamedTuple):
     """Counts up with every new assignment of modules to guns, from 1."""
     assigned_s: float
     """Unix time of the latest."""
-    limit_order: dict[str, Any] | None
-    """The site limit as it was told, JSON."""
+    limits: Standing
     fell_to_0: tuple[int, ...]
     """By gun, how often its offer has fallen to 0 while it asked,"""
     operations_an_hour: tuple[int, ...]

@@ -14,6 +14,7 @@ from verified_alloc.control.fault_kinds import (
 )
 from verified_alloc.service.explainer import Explainer
 from verified_alloc.service.fault_costs import capability_w, cost_w, lost_modules
+from verified_alloc.service.limit_views import LimitViews
 from verified_alloc.service.models import (
     AssignedGun,
     Assignment,
@@ -58,6 +59,7 @@ class Views:
         self._proof = proof
         self._simulated = simulated
         self._history = history
+        self.limits = LimitViews(station)
         self.zone = zone()
         self.version = version("verified-alloc")
         self.mqtt_trouble = ""
@@ -110,6 +112,7 @@ class Views:
             assignment=self.assignment(seen),
             site_limit=self.site_limit(seen),
             policy=state.policy,
+            limits=self.limits.now(seen.limits, seen.at_s),
             offer_lifetime_ms=self._station.timing.offer_lead_ms,
             alarms=alarms,
             why=[*alarms, *self._explainer.why(seen).station],
@@ -137,6 +140,7 @@ class Views:
                     offer_kw=state.offer_w[place] / 1000,
                     live_kw=self._power_w(live) / 1000,
                     drawn_kw=drawn,
+                    limit_kw=_kw(seen.limits.allowed.gun_w[place]),
                     unmet_kw=state.allocation.unmet_w[gun.id] / 1000,
                     energy_kwh=round(seen.energy_wms[place] / WMS_PER_KWH, 3),
                     modules=list(state.allocation.modules[gun.id]),
@@ -294,16 +298,20 @@ class Views:
         return SiteLimitView(
             limit_kw=_kw(seen.state.inputs.site_limit_w),
             own_kw=_kw(self._station.site_limit_w),
-            told=seen.limit_order,
         )
 
     def _capability_w(self, seen: Snapshot) -> list[int]:
         """By gun, what it could be given as things are, were nobody else there."""
         state = seen.state
         alone_w = capability_w(self._station, state.faults, state.inputs.site_limit_w)
+        pairs = zip(alone_w, seen.limits.allowed.gun_w, strict=True)
         return [
-            0 if state.stopped or gun in state.locked else power_w
-            for gun, power_w in enumerate(alone_w, start=1)
+            0
+            if state.stopped or gun in state.locked
+            else power_w
+            if limit_w is None
+            else min(power_w, limit_w)
+            for gun, (power_w, limit_w) in enumerate(pairs, start=1)
         ]
 
     def _power_w(self, modules: "list[int] | tuple[int, ...]") -> int:

@@ -19,10 +19,12 @@ from verified_alloc.station.parts import (
     Feeder,
     Gun,
     Hardware,
+    LimitsConfig,
     Matrix,
     Policy,
     PowerModule,
     ServiceConfig,
+    Site,
     StationParts,
     Timing,
     TokenConfig,
@@ -169,6 +171,21 @@ class MatrixTable(_Table):
     reach: Any = None
 
 
+class SiteTable(_Table):
+    """[site]"""
+
+    voltage_v: Annotated[int, _whole(50, 1000, " of V")] | None = None
+    phases: Annotated[int, _whole(1, 3)] = Site.phases
+
+
+class LimitsTable(_Table):
+    """[limits]"""
+
+    failsafe_w: PowerOrZeroW | None = Field(None, alias="failsafe_kw")
+    failsafe_after_s: Annotated[int, _whole(1, 86_400, " of s")] = LimitsConfig.failsafe_after_s
+    failsafe_for_s: SecondsOrZero = LimitsConfig.failsafe_for_s
+
+
 class PolicyTable(_Table):
     """[policy]"""
 
@@ -250,6 +267,8 @@ class Document(_Table):
     module: tuple[ModuleTable, ...] = ()
     feeder: tuple[FeederTable, ...] = ()
     matrix: MatrixTable = MatrixTable()
+    site: SiteTable = SiteTable()
+    limits: LimitsTable = LimitsTable.model_validate({})
     policy: PolicyTable = PolicyTable.model_validate({})
     timing: TimingTable = TimingTable()
     hardware: HardwareTable = HardwareTable()
@@ -262,6 +281,8 @@ TABLES: dict[str, type[_Table]] = {
     "module": ModuleTable,
     "feeder": FeederTable,
     "matrix": MatrixTable,
+    "site": SiteTable,
+    "limits": LimitsTable,
     "policy": PolicyTable,
     "timing": TimingTable,
     "hardware": HardwareTable,
@@ -304,6 +325,8 @@ def parts(tables: Mapping[str, Any]) -> StationParts:
         site_limit_w=about.site_limit_w,
         feeders=tuple(_feeders(document.feeder, about.modules)),
         require_proof=about.require_proof,
+        site=Site(**document.site.model_dump()),
+        limits=LimitsConfig(**document.limits.model_dump()),
         policy=Policy(**document.policy.model_dump()),
         timing=_timing(document.timing),
         hardware=_hardware(document.hardware, about.modules),
@@ -331,6 +354,8 @@ def tables(station: StationParts) -> dict[str, Any]:
     policy = asdict(station.policy)
     for power in ("minimum_power", "priority_deadband"):
         policy[f"{power}_kw"] = _kw(policy.pop(f"{power}_w"))
+    limits = asdict(station.limits)
+    failsafe_w = limits.pop("failsafe_w")
     lists = expander_lists.written(station.hardware)
     hardware = lists | asdict(station.hardware) | lists
     del hardware["i2c_buses"]
@@ -354,6 +379,8 @@ def tables(station: StationParts) -> dict[str, Any]:
             for each in station.feeders
         ],
         "matrix": matrix,
+        "site": {key: value for key, value in asdict(station.site).items() if value is not None},
+        "limits": limits if failsafe_w is None else {**limits, "failsafe_kw": _kw(failsafe_w)},
         "policy": policy,
         "timing": asdict(station.timing),
         "hardware": hardware,

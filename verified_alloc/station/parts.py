@@ -141,6 +141,25 @@ class Timing:
     proof_test_interval_h: int = 0
 
 
+@dataclass(frozen=True)
+class Site:
+    """The grid's side: volts of a phase to neutral (None: it is not said, and no limit in A is
+    taken) and the number of phases."""
+
+    voltage_v: int | None = None
+    phases: int = 3
+
+
+@dataclass(frozen=True)
+class LimitsConfig:
+    """What counts when nobody has told a limit, nor shown that he is there, for so long; and for
+    how long at least, unless a limit is told. None: what was told counts until told otherwise."""
+
+    failsafe_w: int | None = None
+    failsafe_after_s: int = 120
+    failsafe_for_s: int = 7200
+
+
 class Expander(NamedTuple):
     """Where an expander is: N of its bus /dev/i2c-N, and its address there."""
 
@@ -240,6 +259,8 @@ class StationParts:
     feeders: tuple[Feeder, ...] = ()
     require_proof: bool = False
     """On a Pi it runs only as it was proved."""
+    site: Site = field(default_factory=Site)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
     policy: Policy = field(default_factory=Policy)
     timing: Timing = field(default_factory=Timing)
     hardware: Hardware = field(default_factory=Hardware)

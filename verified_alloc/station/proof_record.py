@@ -21,9 +21,10 @@ from verified_alloc.station.model import Station
 PACKAGE = Path(__file__).parents[1]
 IN_THE_PACKAGE = Path(__file__).with_name("reference.proof.json")
 
-LEFT_OUT = ("station.name", "station.require_proof", "hardware", "service")
+LEFT_OUT = ("station.name", "station.require_proof", "site", "limits", "hardware", "service")
 """What may differ from the station that was proved, since no obligation depends on it: a label, the
-wish for a record, pins and addresses, and where the service listens. `proved_part` sees to it."""
+wish for a record, volts of the grid, what counts when nobody tells a limit, pins and addresses, and
+where the service listens. `proved_part` sees to it."""
 
 
 class Attested(BaseModel):
@@ -101,7 +102,7 @@ def beside(station_file: str | Path) -> Path:
 def proved_part(station: Station) -> Station:
     """What theorems are given of a station: one that reads what the record leaves out fails."""
     nothing: Any = None
-    return replace(station, hardware=nothing, service=nothing)
+    return replace(station, site=nothing, limits=nothing, hardware=nothing, service=nothing)
 
 
 def station_record(station: Station) -> StationRecord:

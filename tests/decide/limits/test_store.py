@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verified_alloc.decide.limits.profile import Profile
+from verified_alloc.decide.limits.profile import Profile, always
 from verified_alloc.decide.limits.store import Allowed, Limits, Session, Sessions
 
 GUNS = 2
@@ -123,7 +123,7 @@ def agrees(told: list[Profile], sessions: Sessions) -> None:
     """Second by second: what is allowed now, what the schedule says, and the lowest of them all."""
     limits = Limits(GUNS)
     for profile in told:
-        limits = limits.told(profile)
+        limits = limits.told(profile, NOW_S)
     schedule = dict(limits.schedule(NOW_S, END_S, sessions))
     lowest = limits.at_any_time()
     standing = schedule[NOW_S]
@@ -151,19 +151,24 @@ def test_a_hundred_thousand_stacks(told: list[Profile], sessions: Sessions) -> N
     agrees(told, sessions)
 
 
-def always(limit_w: int, **what: object) -> Profile:
-    return Profile("external", (0,), (limit_w,), 0)._replace(**what)
+def limit(limit_w: int, **what: object) -> Profile:
+    return always(limit_w)._replace(**what)
+
+
+def stack(*told: Profile) -> Limits:
+    limits = Limits(GUNS)
+    for profile in told:
+        limits = limits.told(profile, 0)
+    return limits
 
 
 def test_a_higher_stack_level_that_is_over_leaves_the_lower_one() -> None:
-    limits = (
-        Limits(GUNS).told(always(120)).told(always(60, stack_level=1, start_s=50, duration_s=8))
-    )
+    limits = stack(limit(120), limit(60, stack_level=1, start_s=50, duration_s=8))
     assert [limits.at(at_s, {}).station_w for at_s in (49, 50, 57, 58)] == [120, 60, 60, 120]
 
 
 def test_one_that_starts_later_leaves_what_is_there_until_then() -> None:
-    limits = Limits(GUNS).told(always(100)).told(always(70, stack_level=1, start_s=10))
+    limits = stack(limit(100), limit(70, start_s=10))
     assert limits.schedule(0, 20, {}) == [
         (0, Allowed(100, (None, None))),
         (10, Allowed(70, (None, None))),
@@ -173,14 +178,26 @@ def test_one_that_starts_later_leaves_what_is_there_until_then() -> None:
 
 
 def test_the_same_place_or_id_is_replaced() -> None:
-    limits = Limits(GUNS).told(always(1, id=7)).told(always(2, id=7, stack_level=3))
+    limits = stack(limit(1, id=7), limit(2, id=7, stack_level=3))
     assert [each.limits_w for each in limits.profiles] == [(2,)]
-    assert len(limits.told(always(3, stack_level=3)).profiles) == 1
-    assert len(limits.told(always(3, stack_level=3, gun=1)).profiles) == 2
+    assert len(limits.told(limit(3, stack_level=3), 0).profiles) == 1
+    assert len(limits.told(limit(3, stack_level=3, gun=1), 0).profiles) == 2
+
+
+def test_the_latest_of_those_to_come_is_the_one_that_comes() -> None:
+    """And one that comes to nothing is not kept."""
+    limits = stack(limit(1), limit(2, start_s=20), limit(3, start_s=10))
+    assert limits.profiles == (limit(1, to_s=10), limit(3, start_s=10))
+    assert len(limits.told(limit(4), 5).profiles) == 1
+
+
+def test_a_clock_that_is_set_moves_what_began_when_it_was_told() -> None:
+    limits = stack(limit(1, from_told=True, duration_s=60), limit(2, id=1, stack_level=1))
+    assert [each.start_s for each in limits.shifted(3600).profiles] == [3600, 0]
 
 
 def test_what_is_taken_back() -> None:
-    limits = Limits(GUNS).told(always(1, id=1)).told(always(2, id=2, stack_level=1))
+    limits = stack(limit(1, id=1), limit(2, id=2, stack_level=1))
     assert [each.id for each in limits.without(id=1).profiles] == [2]
     assert [each.id for each in limits.without(purpose="external", stack_level=1).profiles] == [1]
     assert limits.without(purpose="station").profiles == limits.profiles

@@ -36,6 +36,8 @@ class Profile(NamedTuple):
     has it."""
     from_s: float = -math.inf
     to_s: float = math.inf
+    from_told: bool = False
+    """It starts when it was told, whatever a clock is set to since."""
 
     def at(self, now_s: float, session_s: int | None = None) -> int | None:
         """What it allows then, W, the gun's session having begun at `session_s`; None: nothing is
@@ -55,13 +57,11 @@ class Profile(NamedTuple):
         start_s = session_s if self.start_s is None else self.start_s
         if start_s is None:
             return math.inf
-        edges_s = [self.from_s, self.to_s]
-        for edge_s in (*self.starts_s, self.duration_s):
-            at_s = start_s + edge_s
-            if self.every_s < math.inf:
-                at_s = now_s + (at_s - now_s) % self.every_s
-                at_s += self.every_s if at_s <= now_s else 0
-            edges_s.append(at_s)
+        if self.every_s < math.inf:
+            start_s += math.floor((now_s - start_s) / self.every_s) * int(self.every_s)
+        next_period = bisect_right(self.starts_s, now_s - start_s)
+        edges_s = [self.from_s, self.to_s, start_s + self.duration_s, start_s + self.every_s]
+        edges_s += [start_s + after_s for after_s in self.starts_s[next_period : next_period + 1]]
         return min((each for each in edges_s if each > now_s), default=math.inf)
 
     def is_over(self, now_s: float) -> bool:
@@ -72,6 +72,25 @@ class Profile(NamedTuple):
         return ends_s <= now_s
 
     @property
+    def begins_s(self) -> float:
+        """Before that it says nothing, whatever the session."""
+        if self.start_s is None or self.every_s < math.inf:
+            return self.from_s
+        return max(self.from_s, self.start_s)
+
+    @property
+    def is_dated(self) -> bool:
+        """What it says depends on what a clock shows."""
+        always = (self.start_s, self.starts_s, self.duration_s) == (0, (0,), math.inf)
+        starts = not (self.from_told or self.start_s is None or always)
+        return starts or self.from_s > -math.inf or self.to_s < math.inf
+
+    @property
     def least_w(self) -> int:
         """The lowest of its limits."""
         return min(self.limits_w)
+
+
+def always(limit_w: int, gun: int | None = None) -> Profile:
+    """A limit until it is told otherwise."""
+    return Profile("external", (0,), (limit_w,), 0, gun=gun)

@@ -1,6 +1,6 @@
 """All charging profiles that stand, and what they allow together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from verified_alloc.decide.limits.profile import OF_GUN, OF_STATION, Profile, Purpose
@@ -33,25 +33,21 @@ class Limits(NamedTuple):
     guns: int
     profiles: tuple[Profile, ...] = ()
 
-    def told(self, profile: Profile) -> "Limits":
+    def told(self, profile: Profile, now_s: float) -> "Limits":
         """With this one: in place of the one of its id, or of its purpose, gun, transaction and
-        stack level."""
-        kept = [
-            each
-            for each in self.profiles
-            if _place(each) != _place(profile) and (each.id is None or each.id != profile.id)
-        ]
+        stack level, which stands until this one begins."""
+        kept = []
+        for each in self.profiles:
+            same_id = each.id is not None and each.id == profile.id
+            if same_id or _place(each) == _place(profile):
+                each = each._replace(to_s=min(each.to_s, profile.begins_s))
+                if each.is_over(now_s) or each.to_s <= each.begins_s:
+                    continue
+            kept.append(each)
         return self._replace(profiles=(*kept, profile))
 
-    def without(
-        self,
-        id: int | None = None,
-        gun: int | None = None,
-        purpose: Purpose | None = None,
-        stack_level: int | None = None,
-    ) -> "Limits":
+    def without(self, **named: object) -> "Limits":
         """Without those that have all of what is named."""
-        named = {"id": id, "gun": gun, "purpose": purpose, "stack_level": stack_level}
         asked = {key: value for key, value in named.items() if value is not None}
         return self._replace(
             profiles=tuple(
@@ -65,6 +61,17 @@ class Limits(NamedTuple):
         """Without those that are over."""
         return self._replace(
             profiles=tuple(each for each in self.profiles if not each.is_over(now_s))
+        )
+
+    def shifted(self, by_s: int) -> "Limits":
+        """The clock by which they were told was set by that much."""
+        return self._replace(
+            profiles=tuple(
+                each._replace(start_s=each.start_s + by_s)
+                if each.from_told and each.start_s is not None
+                else each
+                for each in self.profiles
+            )
         )
 
     def at(self, now_s: float, sessions: Sessions) -> Allowed:
@@ -95,20 +102,14 @@ class Limits(NamedTuple):
     def within(self, now_s: float, for_s: float, sessions: Sessions) -> Allowed:
         """The lowest that they allow from then on for so long: what is offered now may be drawn
         until its lead time is over."""
-        every = [allowed for _, allowed in self.schedule(now_s, now_s + for_s, sessions)]
-        return Allowed(
-            _least(each.station_w for each in every),
-            tuple(
-                _least(limits_w) for limits_w in zip(*(each.gun_w for each in every), strict=True)
-            ),
-        )
+        return least([allowed for _, allowed in self.schedule(now_s, now_s + for_s, sessions)])
 
     def schedule(
-        self, from_s: float, to_s: float, sessions: Sessions
+        self, from_s: float, to_s: float, sessions: Sessions, most: float = float("inf")
     ) -> list[tuple[float, Allowed]]:
-        """The composite schedule: from when on what is allowed, until `to_s`."""
+        """The composite schedule: from when on what is allowed, until `to_s`; `most` entries."""
         at_s, found = from_s, [(from_s, self.at(from_s, sessions))]
-        while (at_s := self.next_change_s(at_s, sessions)) < to_s:
+        while (at_s := self.next_change_s(at_s, sessions)) < to_s and len(found) < most:
             allowed = self.at(at_s, sessions)
             if allowed != found[-1][1]:
                 found.append((at_s, allowed))
@@ -150,6 +151,14 @@ class Limits(NamedTuple):
             and (limit_w := each.at(now_s, session and session.began_s)) is not None
         ]
         return -max(valid)[2] if valid else None
+
+
+def least(every: Sequence[Allowed]) -> Allowed:
+    """What all of them allow."""
+    return Allowed(
+        _least(each.station_w for each in every),
+        tuple(_least(limits_w) for limits_w in zip(*(each.gun_w for each in every), strict=True)),
+    )
 
 
 def _place(profile: Profile) -> tuple[object, ...]:

@@ -51,7 +51,7 @@ function note_of(gun, state) {
   if (gun.stale) return [t("stale"), false];
   if (gun.held_s > 0) return [t("held", { s: Math.ceil(gun.held_s) }), false];
   if (gun.kept_until_at) return [t("kept", { modules: gun.kept.join(", "), until: time_of(gun.kept_until_at) }), false];
-  if (gun.unmet_kw <= 0) return ["", false];
+  if (gun.unmet_kw <= 0) return [gun.limit_kw != null && gun.demand_kw >= gun.limit_kw ? t("own-limit", { limit: kw(gun.limit_kw) }) : "", false];
   const short = { kw: kw(gun.unmet_kw), limit: kw(limit_kw) };
   return [given_kw > limit_kw - 1 ? t("short-limit", short) : t("short", short), false];
 }
@@ -67,7 +67,9 @@ export function draw_guns(state) {
     set(find(".may b"), kw(gun.offer_kw));
     set(find(".could b"), kw(gun.capability_kw));
     const by_limit = gun.capability_kw > 0 && gun.capability_kw < gun.maximum_kw && gun.capability_kw === state.site_limit.limit_kw;
-    set(find(".could .how"), ` ${t("alone")}${by_limit ? ` (${t("by-limit")})` : ""}`);
+    const by_own = gun.capability_kw < gun.maximum_kw && gun.capability_kw === gun.limit_kw;
+    const why = by_own ? t("by-own-limit") : by_limit ? t("by-limit") : "";
+    set(find(".could .how"), ` ${t("alone")}${why && ` (${why})`}`);
     set(find("details p"), gun.why.join(" "));
     draw_history(card, gun);
     const slider = find("input");

@@ -5,7 +5,7 @@ import { by, el, keyed, set, unless_same } from "./elements.js";
 import { let_go } from "./guns.js";
 import { order } from "./link.js";
 import { table } from "./matrix.js";
-import { kw, moment_of, span_of, t } from "./messages.js";
+import { kw, moment_of, t } from "./messages.js";
 
 const HOLD_S = 60;
 const BREAKS = ["weld", "failed-open", "late-release", "aux-stuck-closed", "aux-broken-wire", "module-dead", "module-stuck-on"];
@@ -36,18 +36,17 @@ function draw_service(list, things, of, name, path, hold) {
   });
 }
 
-function draw_limit({ site_limit, assignment, policy }) {
+function draw_limit({ site_limit, limits, assignment, policy }) {
   const power = (value) => (value == null ? t("none") : kw(value));
   set(by("limit-now"), t("limit-now", { now: power(site_limit.limit_kw), own: power(site_limit.own_kw) }));
-  const profile = site_limit.told?.profile;
-  unless_same(by("schedule"), profile ?? null, () => {
-    if (!profile) return [];
-    const { startSchedule, chargingSchedulePeriod } = profile.chargingSchedule;
-    const kind = profile.recurrencyKind ?? profile.chargingProfileKind;
-    const start = startSchedule ? moment_of(Date.parse(startSchedule) / 1000) : t("now");
-    return [el("caption", {}, t("schedule", { kind, start })), ...chargingSchedulePeriod.map((period) =>
-      el("tr", {}, el("th", { scope: "row" }, t("schedule-row", { after: span_of(period.startPeriod) })), el("td", {}, kw(period.limit / 1000))))];
-  });
+  set(by("limit-next"), limits.changes_at ? t("limit-next", { at: moment_of(limits.changes_at) }) : "");
+  unless_same(by("limits"), limits.standing, () => limits.standing.length ? [
+    el("tr", {}, ...["of", "purpose", "level", "now", "until"].map((name) => el("th", { scope: "col" }, t(`limits.${name}`)))),
+    ...limits.standing.map((one) => el("tr", {},
+      el("th", { scope: "row" }, one.gun != null ? t("Gun", { n: one.gun }) : t(["default", "session"].includes(one.purpose) ? "limits.every" : "limits.all")),
+      el("td", {}, t(`purpose.${one.purpose}`)), el("td", {}, String(one.stack_level)),
+      el("td", {}, one.allows_kw == null ? t("none") : kw(one.allows_kw)), el("td", {}, one.changes_at ? moment_of(one.changes_at) : ""))),
+  ] : []);
   if (document.activeElement !== by("policy-choice")) by("policy-choice").value = policy;
   set(by("policy"), `${t(`policy.${policy}`)}${assignment.fallback_from ? ` (${t("standing-in", { policy: assignment.policy, name: assignment.fallback_from })})` : ""}`);
 }
@@ -80,9 +79,9 @@ export function prepare_controls(state) {
 
 by("limit-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  order("PUT", "/site-limit", { limit_kw: +by("limit-kw").value }, { place: by("limit-said") });
+  order("PUT", "/limits", { limit_kw: +by("limit-kw").value }, { place: by("limit-said") });
 });
-by("limit-remove").addEventListener("click", () => order("DELETE", "/site-limit", undefined, { place: by("limit-said") }));
+by("limit-remove").addEventListener("click", () => order("DELETE", "/limits", undefined, { place: by("limit-said") }));
 by("policy-choice").addEventListener("change", ({ target }) => {
   order("PUT", "/policy", { policy: target.value }, { place: by("policy-said") });
 });
