@@ -57,7 +57,8 @@ def application(
         """Where the interface was before it had versions, for one version; but a stop is obeyed."""
         if path.startswith("v1/"):
             raise HTTPException(405)
-        return RedirectResponse(request.url.replace(path=f"/api/v1/{path}"), 308)
+        now = "limits" if path == "site-limit" else path
+        return RedirectResponse(request.url.replace(path=f"/api/v1/{now}"), 308)
 
     @app.get("/asyncapi.json", include_in_schema=False)
     async def get_asyncapi() -> Any:
