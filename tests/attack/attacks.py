@@ -112,8 +112,8 @@ WRONG_TYPES = (
     ("PUT", "/api/guns/1/hold", '{"seconds": true}'),
     ("PUT", "/api/guns/1/service", '{"in_service": 1}'),
     ("PUT", "/api/guns/1/service", '{"in_service": "yes"}'),
-    ("PUT", "/api/site-limit", '{"limit_kw": true}'),
-    ("PUT", "/api/site-limit", '{"limit_kw": "1_0"}'),
+    ("PUT", "/api/limits", '{"limit_kw": true}'),
+    ("PUT", "/api/limits", '{"limit_kw": "1_0"}'),
     ("POST", "/api/guns/1/acknowledgement", '{"offer_kw": false}'),
 )
 
@@ -206,7 +206,7 @@ ATTACKS = (
     Attack(
         "half a body",
         lambda at: silence(
-            at, b"PUT /api/site-limit HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+            at, b"PUT /api/limits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
         ),
         "one of two answers is 503, 3.8 MB of log",
     ),

@@ -74,6 +74,7 @@ fields: dict[str, st.SearchStrategy[Any]] = {
     "id": values,
     "out": values,
     "limit": values | st.fixed_dictionaries({"profile": profiles}),
+    "which": values | st.fixed_dictionaries({}, optional={"purpose": values, "gun": values}),
     "fault": values | faults,
 }
 KINDS = {
@@ -81,7 +82,9 @@ KINDS = {
     "acknowledge": ("gun", "offer_kw"),
     "hold": ("gun", "seconds"),
     "take_out": ("kind", "id", "out"),
-    "site_limit": ("limit",),
+    "put_limit": ("limit",),
+    "clear_limits": ("which",),
+    "heartbeat": (),
     "clear": ("fault",),
     "emergency_stop": (),
     "inject": ("fault",),

@@ -81,7 +81,6 @@ def test_the_parts_are_as_in_the_whole(at_work: Served) -> None:
     for part in ("station", "guns", "modules", "contactors", "faults", "assignment"):
         assert at_work.http.get(f"/api/{part}").json() == state[part]
     assert at_work.http.get("/api/guns/2").json() == state["guns"][1]
-    assert at_work.http.get("/api/site-limit").json() == state["site_limit"]
     offers = at_work.http.get("/api/offers").json()
     assert offers["online"] is True
     assert offers["lifetime_ms"] == 400
@@ -99,16 +98,12 @@ def test_alerts_and_dashboard_name_metrics_that_there_are(at_work: Served, name:
 def test_a_site_limit_told_and_taken_back(at_work: Served) -> None:
     at_work.ask(1, 240)
     eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
-    assert at_work.http.put("/api/site-limit", json={"limit_kw": 75.5}).status_code == 200
+    assert at_work.http.put("/api/limits", json={"limit_kw": 75.5}).status_code == 200
     eventually(lambda: at_work.gun(1)["live"] == [1, 2])
     assert at_work.gun(1)["offer_kw"] == at_work.gun(1)["capability_kw"] == 75.5
-    assert at_work.state()["site_limit"] == {
-        "limit_kw": 75.5,
-        "own_kw": None,
-        "told": {"limit_kw": 75.5},
-    }
+    assert at_work.state()["site_limit"] == {"limit_kw": 75.5, "own_kw": None}
     assert "verified_alloc_site_limit_watts 75500.0" in at_work.http.get("/metrics").text
-    at_work.http.delete("/api/site-limit")
+    at_work.http.delete("/api/limits")
     eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
 
 
@@ -128,11 +123,11 @@ def test_a_site_limit_that_changes_by_itself(at_work: Served) -> None:
             ],
         },
     }
-    at_work.http.put("/api/site-limit", json={"profile": profile})
+    at_work.http.put("/api/limits", json={"profile": profile})
     for limit_kw in (80, 40, None):
         eventually(lambda kw=limit_kw: at_work.state()["site_limit"]["limit_kw"] == kw)
     eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
-    at_work.http.delete("/api/site-limit")
+    at_work.http.delete("/api/limits")
 
 
 def test_held_modules_are_not_given_to_another_gun(at_work: Served) -> None:
@@ -166,12 +161,12 @@ def test_out_of_service_and_back(at_work: Served) -> None:
 
 def test_orders_are_in_the_journal(shared: Served) -> None:
     shared.http.put("/api/modules/9/service", json={"in_service": False})
-    shared.http.put("/api/site-limit", json={"limit_kw": 75.5})
-    shared.http.delete("/api/site-limit")
+    shared.http.put("/api/limits", json={"limit_kw": 75.5})
+    shared.http.delete("/api/limits")
     shared.http.put("/api/modules/9/service", json={"in_service": True})
     told = [
         "module 9 is in service, as told",
-        "no site limit but the station's own, as told",
+        "limits taken back: no limit but the station's own, as told",
         "site limit: 75.5 kW now, as told",
         "module 9 is out of service, as told",
     ]
@@ -252,7 +247,7 @@ def test_a_client_that_does_not_read_delays_nobody(at_work: Served) -> None:
         ("PUT", "/api/modules/10/service", '{"in_service": false}', 404, "modules 1 to 9"),
         ("PUT", "/api/guns/1/hold", '{"seconds": 601}', 422, "seconds = 601"),
         ("POST", "/api/guns/1/acknowledgement", '{"offer_kw": 99}', 409, "published last"),
-        ("PUT", "/api/site-limit", '{"limit_kw": -1}', 422, "limit_kw"),
+        ("PUT", "/api/limits", '{"limit_kw": -1}', 422, "limit_kw"),
         ("DELETE", "/api/faults/engine", None, 404, "allowed is the id of a latched fault"),
         ("POST", "/api/simulation/faults", '{"fault": "weld 9:9"}', 409, "weld 9:9"),
         ("POST", "/api/simulation/faults", '{"fault": "rust 1:1"}', 409, "there is no kind rust"),
@@ -278,7 +273,7 @@ def test_what_is_refused_changes_nothing(
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/api/site-limit", "DELETE, GET, PUT"),
+        ("/api/limits", "DELETE, GET, PUT"),
         ("/api/guns/1/hold", "DELETE, PUT"),
         ("/api/faults", "GET"),
         ("/app.js", "GET, HEAD"),
