@@ -112,8 +112,8 @@ WRONG_TYPES = (
     ("PUT", "/api/v1/guns/1/hold", '{"seconds": true}'),
     ("PUT", "/api/v1/guns/1/service", '{"in_service": 1}'),
     ("PUT", "/api/v1/guns/1/service", '{"in_service": "yes"}'),
-    ("PUT", "/api/v1/site-limit", '{"limit_kw": true}'),
-    ("PUT", "/api/v1/site-limit", '{"limit_kw": "1_0"}'),
+    ("PUT", "/api/v1/limits", '{"limit_kw": true}'),
+    ("PUT", "/api/v1/limits", '{"limit_kw": "1_0"}'),
     ("POST", "/api/v1/guns/1/acknowledgement", '{"offer_kw": false}'),
 )
 
@@ -208,7 +208,7 @@ ATTACKS = (
     Attack(
         "half a body",
         lambda at: silence(
-            at, b"PUT /api/v1/site-limit HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+            at, b"PUT /api/v1/limits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
         ),
         "one of two answers is 503, 3.8 MB of log",
     ),

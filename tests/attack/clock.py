@@ -3,10 +3,11 @@
 import time
 from typing import Any
 
+from verified_alloc.control.wall_clock import BELIEVED_AFTER_S, WallClock
 from verified_alloc.errors import BadInput
+from verified_alloc.service.limit_models import Limit, profiles
 from verified_alloc.service.sender_clock import SenderClock
-from verified_alloc.service.site_limit import site_limit
-from verified_alloc.service.wall_clock import BELIEVED_AFTER_S, WallClock
+from verified_alloc.station.model import Station
 
 HOUR_S, EVERY_S, TIMEOUT_S = 3600.0, 3.0, 10.0
 
@@ -39,14 +40,13 @@ def main() -> None:
         "chargingProfileKind": "Absolute",
         "chargingSchedule": schedule,
     }
-    limit, really = site_limit({"profile": profile}, time.time()), time.time
+    told = Limit.model_validate({"profile": profile})
+    [limit] = profiles(told, Station.reference(), int(time.time()))
     for set_s in (HOUR_S, -HOUR_S, 24 * HOUR_S):
-        wall = WallClock()
-        try:
-            time.time = lambda by=set_s: really() + by
-            found = [limit.at(at_s) for at_s in wall.times_s()]
-        finally:
-            time.time = really
+        ahead_s = [0.0]
+        wall = WallClock(lambda by=ahead_s: time.time() + by[0], lambda: True)
+        ahead_s[0] = set_s
+        found = [limit.at(at_s) for at_s in wall.times_s()]
         lowest = min(w for w in found if w is not None)
         print(
             f"our clock set by {set_s:+.0f} s: the limit of 100 kW is {lowest / 1000:g} kW, for"

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count, pairwise
 from pathlib import Path
@@ -17,27 +17,29 @@ from service.served import Served, eventually
 from verified_alloc import whole_file
 from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import Fault
+from verified_alloc.control.limits_file import Kept, LimitsFile
+from verified_alloc.decide.limits.profile import always
 
 WELD, STOP = Fault("welded", 1, 2), Fault("stopped")
-LIFE = [frozenset[Fault](), frozenset([WELD]), frozenset([WELD, STOP]), frozenset([STOP])]
+FAULTS = [frozenset[Fault](), frozenset([WELD]), frozenset([WELD, STOP]), frozenset([STOP])]
+LIMITS = [Kept(), Kept((always(80_000),)), Kept((always(60_000), always(9_000, 2))), Kept()]
 """What is in the file, one after the other."""
 SMALL = "size=256k"
 ENOUGH_KW = 200
 
 
-def killed(folder: Path) -> Iterator[tuple[frozenset[Fault], frozenset[Fault], frozenset[Fault]]]:
+def killed(file: Any, life: Sequence[Any]) -> Iterator[tuple[Any, Any, Any]]:
     """SIGKILL before every line that writes: what was kept, what was to be, what is found."""
-    path = folder / "faults.json"
-    for before, after in pairwise(LIFE):
+    for before, after in pairwise(life):
         for step in count(1):
-            FaultFile(path).save(before)
+            file.save(before)
             child = os.fork()
             if not child:
                 _die_before(step)
-                FaultFile(path).save(after)
+                file.save(after)
                 os._exit(0)
             _, status = os.waitpid(child, 0)
-            yield before, after, FaultFile(path).load()
+            yield before, after, file.load()
             if os.WIFEXITED(status):
                 break
 
@@ -115,9 +117,13 @@ def stopped_on_a_full_disk(folder: Path) -> tuple[float, int, float]:
 def main() -> None:
     """Try it, and say what came of it."""
     with tempfile.TemporaryDirectory() as name:
-        found = list(killed(Path(name)))
-        lost = sum(kept not in (before, after) for before, after, kept in found)
-        print(f"fault file: kill -9 before each of {len(found)} steps: {lost} losses")
+        for what, file, life in (
+            ("fault", FaultFile(Path(name) / "faults.json"), FAULTS),
+            ("limits", LimitsFile(Path(name) / "limits.json"), LIMITS),
+        ):
+            found = list(killed(file, life))
+            lost = sum(kept not in (before, after) for before, after, kept in found)
+            print(f"{what} file: kill -9 before each of {len(found)} steps: {lost} losses")
         try:
             before_kw, answer, after_kw = stopped_on_a_full_disk(Path(name))
         except PermissionError as error:

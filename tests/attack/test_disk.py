@@ -1,13 +1,24 @@
 """What is kept outlives a death at any step, and a full disk."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attack import disk
 
+from verified_alloc.control.fault_file import FaultFile
+from verified_alloc.control.limits_file import LimitsFile
 
-def test_whatever_step_it_is_killed_at_the_file_is_the_old_or_the_new(tmp_path: Path) -> None:
-    found = list(disk.killed(tmp_path))
+
+@pytest.mark.parametrize(
+    ("kind", "life"),
+    [(FaultFile, disk.FAULTS), (LimitsFile, disk.LIMITS)],
+    ids=["faults", "limits"],
+)
+def test_whatever_step_it_is_killed_at_the_file_is_the_old_or_the_new(
+    tmp_path: Path, kind: type[FaultFile | LimitsFile], life: list[Any]
+) -> None:
+    found = list(disk.killed(kind(tmp_path / "file.json"), life))
     assert len(found) > 3 * 15
     for before, after, kept in found:
         assert kept in (before, after)

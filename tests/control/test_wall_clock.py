@@ -1,16 +1,11 @@
-"""What time it is while somebody sets the clock, and what that does to a site limit."""
+"""What time it is while somebody sets the clock, or before anybody has."""
 
 import time
-from typing import Any, cast
 
 import pytest
-from service.test_orders import Line
-from sweep.stations import REFERENCE
-from sweep.working_station import WorkingStation
 
-from verified_alloc.service.orders import Orders
-from verified_alloc.service.service_process import ServiceProcess
-from verified_alloc.service.wall_clock import WallClock
+from hardware import clock
+from verified_alloc.control.wall_clock import WallClock, is_synchronised
 
 HOUR_S = 3600.0
 NOON_S = 1_795_521_600.0  # 2026-11-24T12:00:00Z
@@ -20,9 +15,14 @@ class Clocks:
     """The two of a machine, in a test's hand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now_s, self.set_s = 1000.0, 0.0
-        monkeypatch.setattr(time, "monotonic", lambda: self.now_s)
-        monkeypatch.setattr(time, "time", lambda: NOON_S + self.now_s - 1000 + self.set_s)
+        self.now_s, self.set_s, self.synchronised, self.battery = 1000.0, 0.0, True, False
+        monkeypatch.setattr(clock, "now_s", lambda: self.now_s)
+
+    def unix_s(self) -> float:
+        return NOON_S + self.now_s - 1000 + self.set_s
+
+    def wall(self, before_s: float = 0.0) -> WallClock:
+        return WallClock(self.unix_s, lambda: self.synchronised, lambda: self.battery, before_s)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
 
 @pytest.mark.parametrize("by_s", [HOUR_S, -HOUR_S])
 def test_a_clock_that_was_set_is_believed_an_hour_later(clocks: Clocks, by_s: float) -> None:
-    wall = WallClock()
+    wall = clocks.wall()
     assert wall.times_s() == (NOON_S,)
     clocks.set_s = by_s
     assert wall.times_s() == (NOON_S, NOON_S + by_s)
@@ -43,7 +43,7 @@ def test_a_clock_that_was_set_is_believed_an_hour_later(clocks: Clocks, by_s: fl
 
 
 def test_one_that_is_set_back_is_believed_at_once(clocks: Clocks) -> None:
-    wall = WallClock()
+    wall = clocks.wall()
     clocks.set_s = HOUR_S
     wall.times_s()
     clocks.set_s = 0.0
@@ -51,51 +51,36 @@ def test_one_that_is_set_back_is_believed_at_once(clocks: Clocks) -> None:
 
 
 def test_one_that_is_slewed_is_followed(clocks: Clocks) -> None:
-    wall = WallClock()
+    wall = clocks.wall()
     for _ in range(100):
         clocks.set_s -= 1
-        assert wall.times_s() == (time.time(),)
+        assert wall.times_s() == (clocks.unix_s(),)
 
 
-DAILY = {
-    "profile": {
-        "chargingProfilePurpose": "ChargePointMaxProfile",
-        "chargingProfileKind": "Absolute",
-        "chargingSchedule": {
-            "chargingRateUnit": "W",
-            "duration": 7200,
-            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 100_000}],
-        },
-    }
-}
+def test_one_that_nobody_has_set_yet_is_followed_at_once_and_trusted_once_it_is_set(
+    clocks: Clocks,
+) -> None:
+    clocks.synchronised = False
+    wall = clocks.wall()
+    assert not wall.trusted
+    clocks.set_s, clocks.synchronised = 10 * HOUR_S, True
+    clocks.now_s += 1
+    assert wall.times_s() == (clocks.unix_s(),)
+    assert wall.trusted
+    clocks.synchronised = False  # it goes on right
+    clocks.now_s += 10 * HOUR_S
+    wall.times_s()
+    assert wall.trusted
 
 
-def starting(start: str | None) -> Any:
-    profile = DAILY["profile"]
-    schedule = cast(dict[str, Any], profile["chargingSchedule"])
-    begins = {} if start is None else {"startSchedule": start}
-    return {"profile": profile | {"chargingSchedule": schedule | begins}}
+@pytest.mark.parametrize(("before_s", "trusted"), [(NOON_S, True), (NOON_S + HOUR_S, False)])
+def test_one_with_a_battery_is_trusted_unless_it_was_later_before(
+    clocks: Clocks, before_s: float, trusted: bool
+) -> None:
+    clocks.synchronised, clocks.battery = False, True
+    assert clocks.wall(before_s).trusted == trusted
 
 
-@pytest.mark.parametrize("start", [None, "2026-11-24T11:59:00Z"])
-@pytest.mark.parametrize("by_s", [HOUR_S, -HOUR_S, 10 * HOUR_S, -10 * HOUR_S])
-def test_a_jump_drops_no_limit(clocks: Clocks, by_s: float, start: str | None) -> None:
-    with WorkingStation(REFERENCE) as at_work:
-        line = Line()
-        orders = Orders(REFERENCE, cast(ServiceProcess, line), None)
-
-        def limit_w() -> int | None:
-            orders.serve(at_work.controller, cast(Any, None), 0.0, False)
-            return orders._limit_w()
-
-        line.ask(1, "site_limit", limit=starting(start))
-        assert limit_w() == 100_000
-        clocks.set_s = by_s
-        assert limit_w() == 100_000
-        clocks.now_s += HOUR_S - 2
-        assert limit_w() == 100_000
-        if start is None:  # for its two hours, whatever the clock shows
-            clocks.now_s += HOUR_S
-            assert limit_w() == 100_000
-            clocks.now_s += 3
-            assert limit_w() is None
+def test_the_kernel_says_whether_it_is_synchronised() -> None:
+    assert is_synchronised() in (True, False)
+    assert abs(WallClock(synchronised=lambda: True).times_s()[0] - time.time()) < 60

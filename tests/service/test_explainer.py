@@ -24,7 +24,10 @@ def seen(kw: float) -> Snapshot:
     """A scan that has decided by priority what every gun gets that asks for so much."""
     demands = dict.fromkeys(range(1, 7), kw)
     inputs = SimpleNamespace(
-        asked=demand.from_kilowatts(REFERENCE, demands), faults=NO_FAULTS, site_limit_w=None
+        asked=demand.from_kilowatts(REFERENCE, demands),
+        faults=NO_FAULTS,
+        site_limit_w=None,
+        limited=(),
     )
     allocation = allocate(REFERENCE, demands, policy="priority")
     state = SimpleNamespace(inputs=inputs, allocation=allocation, latched=frozenset())

@@ -74,6 +74,7 @@ fields: dict[str, st.SearchStrategy[Any]] = {
     "id": values,
     "out": values,
     "limit": values | st.fixed_dictionaries({"profile": profiles}),
+    "which": values | st.fixed_dictionaries({}, optional={"purpose": values, "gun": values}),
     "fault": values | faults,
     "policy": values | st.sampled_from(["fair", "documented", "fastest"]),
 }
@@ -82,7 +83,9 @@ KINDS = {
     "acknowledge": ("gun", "offer_kw"),
     "hold": ("gun", "seconds"),
     "take_out": ("kind", "id", "out"),
-    "site_limit": ("limit",),
+    "put_limit": ("limit",),
+    "clear_limits": ("which",),
+    "heartbeat": (),
     "policy": ("policy",),
     "clear": ("fault",),
     "emergency_stop": (),

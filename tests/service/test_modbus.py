@@ -121,7 +121,7 @@ def test_what_is_refused_changes_nothing(
 ) -> None:
     assert ask(client).exception_code == exception
     assert [gun["demand_kw"] for gun in served.state()["guns"]] == [0] * 6
-    assert served.state()["site_limit"]["told"] is None
+    assert served.state()["limits"]["standing"] == []
     assert 'refused_total{reason="modbus"}' in served.http.get("/metrics").text
 
 

@@ -129,12 +129,12 @@ def test_a_whole_session_by_mosquitto_and_curl(shared: Served, broker: Mosquitto
         eventually(lambda: listener.last("assignment")["guns"][2]["modules"] == [1, 2, 3])
         # The site has less; the gun acknowledges.
         put = ["-X", "PUT", "-H", "Content-Type: application/json", "-d"]
-        assert "said" in curl(*put, '{"limit_kw": 80}', f"{shared.url}/api/v1/site-limit")
+        assert "said" in curl(*put, '{"limit_kw": 80}', f"{shared.url}/api/v1/limits")
         keep(120, lambda: offer_kw(listener, 3) == 80)
         publish(broker.port, "set/gun/3/acknowledgement", '{"offer_kw": 80, "id": "seen"}')
         eventually(lambda: (listener.last("gun/3/answer") or {}).get("id") == "seen")
         assert listener.last("gun/3/answer")["accepted"] is True
-        assert "said" in curl("-X", "DELETE", f"{shared.url}/api/v1/site-limit")
+        assert "said" in curl("-X", "DELETE", f"{shared.url}/api/v1/limits")
         # It is full.
         keep(0, lambda: offer_kw(listener, 3) == 0)
         eventually(lambda: not curl(f"{shared.url}/api/v1/guns/3")["live"])
@@ -264,8 +264,12 @@ def test_what_is_told_and_heard_is_as_its_document_says(shared: Served, broker: 
             ("hold", "hold_s"),
         ):
             publish(broker.port, f"set/gun/4/{kind}", json.dumps({asked: 0.5, "id": kind}))
-        answered = ("demand", "acknowledgement", "hold")
-        eventually(lambda: {said["to"] for said in listener.on("gun/4/answer")} >= set(answered))
+        for kind, what in (("limit", {"limit_kw": 9}), ("clear_limits", {}), ("heartbeat", {})):
+            publish(broker.port, f"set/{kind}", json.dumps({**what, "id": kind}))
+        of_gun = {"demand", "acknowledgement", "hold"}
+        of_station = {"limit", "clear_limits", "heartbeat"}
+        eventually(lambda: {said["to"] for said in listener.on("gun/4/answer")} >= of_gun)
+        eventually(lambda: {said["to"] for said in listener.on("answer")} >= of_station)
         eventually(lambda: listener.last("state") and listener.last("gun/6/state"))
         publish(broker.port, "set/gun/4/demand", '{"demand_kw": 0}')
         heard = [(f"{ROOT}/{topic}", told) for topic, told, _ in listener.heard if told]
@@ -281,7 +285,7 @@ def test_what_is_told_and_heard_is_as_its_document_says(shared: Served, broker: 
             jsonschema_rs.validator_for(schema, registry=registry).validate(example["payload"])
     assert told == set(channels.values())
     listened = {name for name, op in document["operations"].items() if op["action"] == "receive"}
-    assert listened == set(answered)
+    assert listened == of_gun | of_station
     assert document["servers"]["broker"]["host"] == f"127.0.0.1:{broker.port}"
 
 

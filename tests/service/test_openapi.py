@@ -44,7 +44,7 @@ def test_schemathesis_finds_nothing_and_leaves_the_station_unharmed(tmp_path: Pa
             at_work.http.delete(f"/api/v1/guns/{gun}/hold")
         for module in range(1, 10):
             at_work.http.put(f"/api/v1/modules/{module}/service", json={"in_service": True})
-        at_work.http.delete("/api/v1/site-limit")
+        at_work.http.delete("/api/v1/limits")
         at_work.to_rest()
         at_work.ask(1, 240)
         eventually(lambda: at_work.gun(1)["offer_kw"] == 240)

@@ -55,10 +55,10 @@ def test_nine_states(browser: Browser) -> None:
     seen(browser, lambda state: all(module["feeds"] for module in state["modules"]))
     looked_at(browser, "2-shortage", "guns")
 
-    browser.ask("PUT", "/site-limit", {"limit_kw": 200})
+    browser.ask("PUT", "/limits", {"limit_kw": 200})
     seen(browser, lambda state: sum(gun["offer_kw"] for gun in state["guns"]) <= 200)
     looked_at(browser, "3-site-limit", "guns", "service")
-    browser.ask("DELETE", "/site-limit")
+    browser.ask("DELETE", "/limits")
 
     browser.ask("PUT", "/modules/9/service", {"in_service": False})
     browser.ask("PUT", "/guns/6/service", {"in_service": False})

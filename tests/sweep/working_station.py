@@ -74,7 +74,7 @@ class WorkingStation:
             self.demands,
             self._tell,
             self.reported.append,
-            lambda: NOON_S + clock.now_s(),
+            self.unix_s,
             self._faults_path,
             solve=self._solve,
             operations=self._operations_before,
@@ -130,6 +130,10 @@ class WorkingStation:
     @property
     def bus(self) -> SimulatedBus:
         return self.charger.bus
+
+    def unix_s(self) -> float:
+        """The time of day."""
+        return NOON_S + clock.now_s()
 
     @property
     def now_ms(self) -> int:

@@ -51,8 +51,9 @@ class StandingLimits:
         self._config = station.limits
         self._guns = len(station.guns)
         timing = station.timing
-        self._lead_s = (timing.offer_lead_ms + 2 * timing.scan_ms) / 1000
-        """From the scan that sees a change coming until the offer that is lower binds."""
+        self._lead_s = 2 * (timing.offer_lead_ms + timing.scan_ms) / 1000
+        """From the scan that sees a change coming until a lower offer binds, also where the process
+        dies before it tells that: the old offer then expires, or the next process lowers it."""
         self._report = report
         kept = file.load()
         self._clock = wall(file.written_s)
@@ -73,8 +74,10 @@ class StandingLimits:
             f"limits file {file.path}", "what is told", file.save, report, disk, unchanged
         )
         self._allowed = Allowed(None, (None,) * self._guns)
+        self._at_s = now_s
+        """When what counts was looked at last,"""
         self._until_s = self._change_s = -math.inf
-        """When what is allowed is worked out again, and when it may change."""
+        """when what is allowed is worked out again, and when it may change."""
         self._worked_out: object = None
         if file.lost:
             report(f"{file.lost}; {self._counts}")
@@ -167,6 +170,7 @@ class StandingLimits:
     def at(self, asked_w: Sequence[int]) -> Allowed:
         """What all guns together and each may be given, now that these ask for that much."""
         now_s, times_s = clock.now_s(), self._clock.times_s()
+        self._at_s = now_s
         self._follow_clock()
         self._follow_sessions(asked_w, now_s)
         self._follow_sender(now_s)
@@ -207,10 +211,9 @@ class StandingLimits:
             ends_s.append(self._heard_s + self._config.failsafe_after_s)
             if self._failsafe:
                 ends_s.append(self._failsafe_s + self._config.failsafe_for_s)
-        now_s = clock.now_s()
         ends_s += [asked_s + PAUSE_S for asked_s in self._asked_s.values()]
-        latest_s = now_s + LONG_MS / 1000
-        return math.floor(1000 * min([latest_s, *(each for each in ends_s if each > now_s)]))
+        latest_s = self._at_s + LONG_MS / 1000
+        return math.floor(1000 * min([latest_s, *(each for each in ends_s if each > self._at_s)]))
 
     def finish(self) -> None:
         """At the end: what was told is on disk, however long that takes."""

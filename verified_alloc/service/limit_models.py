@@ -4,7 +4,7 @@ what is allowed."""
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -72,6 +72,17 @@ Time = Annotated[
 ]
 
 
+def _spelled(told: Mapping[Any, Any], name_of: Callable[[Any], Any]) -> dict[Any, Any]:
+    """By the names of the keys; those without a value are left out."""
+    spelled: dict[Any, Any] = {}
+    for key, value in told.items():
+        if value is not None:
+            known = spelled.setdefault(name_of(key), value)
+            if known is not value and known != value:
+                raise _refused(f"one {name_of(key)}")
+    return spelled
+
+
 class _Ocpp(BaseModel):
     """Keys in camel or in snake case; those that are not known are ignored."""
 
@@ -79,14 +90,8 @@ class _Ocpp(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _spelled(cls, told: object) -> object:
-        if not isinstance(told, Mapping):
-            return told
-        spelled: dict[object, object] = {}
-        for key, value in told.items():
-            if value is not None and spelled.setdefault(_camel(key), value) != value:
-                raise _refused(f"one {_camel(key)}")
-        return spelled
+    def _in_camel_case(cls, told: object) -> object:
+        return _spelled(told, _camel) if isinstance(told, Mapping) else told
 
 
 class SchedulePeriod(_Ocpp):
@@ -199,16 +204,11 @@ class Limit(Asked):
 
     @model_validator(mode="before")
     @classmethod
-    def _spelled(cls, told: object) -> object:
-        if not isinstance(told, Mapping):
-            return told
-        known = {key for key in cls.model_fields if "_" not in key}
-        spelled: dict[object, object] = {}
-        for key, value in told.items():
-            name = _camel(key) if _camel(key) in known else key
-            if spelled.setdefault(name, value) != value:
-                raise _refused(f"one {name}")
-        return spelled
+    def _in_camel_case(cls, told: object) -> object:
+        def name_of(key: object) -> object:
+            return _camel(key) if _camel(key) in cls.model_fields else key
+
+        return _spelled(told, name_of) if isinstance(told, Mapping) else told
 
     @model_validator(mode="after")
     def _one_way(self) -> "Limit":
