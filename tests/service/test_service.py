@@ -79,16 +79,9 @@ def test_a_demand_becomes_power_and_is_explained(at_work: Served) -> None:
 def test_the_parts_are_as_in_the_whole(at_work: Served) -> None:
     state = at_work.state()
     for part in ("station", "guns", "modules", "contactors", "faults", "assignment"):
-<<<<<<< HEAD
         assert at_work.http.get(f"/api/v1/{part}").json() == state[part]
     assert at_work.http.get("/api/v1/guns/2").json() == state["guns"][1]
-    assert at_work.http.get("/api/v1/site-limit").json() == state["site_limit"]
     offers = at_work.http.get("/api/v1/offers").json()
-=======
-        assert at_work.http.get(f"/api/{part}").json() == state[part]
-    assert at_work.http.get("/api/guns/2").json() == state["guns"][1]
-    offers = at_work.http.get("/api/offers").json()
->>>>>>> b01d4664b936d6fc12892635741b705c1abd13a3
     assert offers["online"] is True
     assert offers["lifetime_ms"] == 400
     assert offers["offers"] == [{"gun": gun, "offer_kw": 0} for gun in range(1, 7)]
@@ -105,20 +98,12 @@ def test_alerts_and_dashboard_name_metrics_that_there_are(at_work: Served, name:
 def test_a_site_limit_told_and_taken_back(at_work: Served) -> None:
     at_work.ask(1, 240)
     eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
-<<<<<<< HEAD
-    assert at_work.http.put("/api/v1/site-limit", json={"limit_kw": 75.5}).status_code == 200
-=======
     assert at_work.http.put("/api/v1/limits", json={"limit_kw": 75.5}).status_code == 200
->>>>>>> b01d4664b936d6fc12892635741b705c1abd13a3
     eventually(lambda: at_work.gun(1)["live"] == [1, 2])
     assert at_work.gun(1)["offer_kw"] == at_work.gun(1)["capability_kw"] == 75.5
     assert at_work.state()["site_limit"] == {"limit_kw": 75.5, "own_kw": None}
     assert "verified_alloc_site_limit_watts 75500.0" in at_work.http.get("/metrics").text
-<<<<<<< HEAD
-    at_work.http.delete("/api/v1/site-limit")
-=======
     at_work.http.delete("/api/v1/limits")
->>>>>>> b01d4664b936d6fc12892635741b705c1abd13a3
     eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
 
 
@@ -138,19 +123,11 @@ def test_a_site_limit_that_changes_by_itself(at_work: Served) -> None:
             ],
         },
     }
-<<<<<<< HEAD
-    at_work.http.put("/api/v1/site-limit", json={"profile": profile})
-    for limit_kw in (80, 40, None):
-        eventually(lambda kw=limit_kw: at_work.state()["site_limit"]["limit_kw"] == kw)
-    eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
-    at_work.http.delete("/api/v1/site-limit")
-=======
     at_work.http.put("/api/v1/limits", json={"profile": profile})
     for limit_kw in (80, 40, None):
         eventually(lambda kw=limit_kw: at_work.state()["site_limit"]["limit_kw"] == kw)
     eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
     at_work.http.delete("/api/v1/limits")
->>>>>>> b01d4664b936d6fc12892635741b705c1abd13a3
 
 
 def test_held_modules_are_not_given_to_another_gun(at_work: Served) -> None:
@@ -182,19 +159,11 @@ def test_out_of_service_and_back(at_work: Served) -> None:
     eventually(lambda: at_work.gun(2)["live"])
 
 
-<<<<<<< HEAD
 def test_orders_are_in_the_journal(at_work: Served) -> None:
     at_work.http.put("/api/v1/modules/9/service", json={"in_service": False})
-    at_work.http.put("/api/v1/site-limit", json={"limit_kw": 75.5})
-    at_work.http.delete("/api/v1/site-limit")
+    at_work.http.put("/api/v1/limits", json={"limit_kw": 75.5})
+    at_work.http.delete("/api/v1/limits")
     at_work.http.put("/api/v1/modules/9/service", json={"in_service": True})
-=======
-def test_orders_are_in_the_journal(shared: Served) -> None:
-    shared.http.put("/api/modules/9/service", json={"in_service": False})
-    shared.http.put("/api/v1/limits", json={"limit_kw": 75.5})
-    shared.http.delete("/api/v1/limits")
-    shared.http.put("/api/modules/9/service", json={"in_service": True})
->>>>>>> b01d4664b936d6fc12892635741b705c1abd13a3
     told = [
         "module 9 is in service, as told",
         "limits taken back: no limit but the station's own, as told",
@@ -265,7 +234,6 @@ def test_a_client_that_does_not_read_delays_nobody(at_work: Served) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "code", "said"),
     [
-<<<<<<< HEAD
         (
             "PUT",
             "/api/v1/guns/3/demand",
@@ -292,7 +260,7 @@ def test_a_client_that_does_not_read_delays_nobody(at_work: Served) -> None:
         ("PUT", "/api/v1/modules/10/service", '{"in_service": false}', 404, "modules 1 to 9"),
         ("PUT", "/api/v1/guns/1/hold", '{"hold_s": 601}', 422, "hold_s = 601"),
         ("POST", "/api/v1/guns/1/acknowledgement", '{"offer_kw": 99}', 409, "published last"),
-        ("PUT", "/api/v1/site-limit", '{"limit_kw": -1}', 422, "limit_kw"),
+        ("PUT", "/api/v1/limits", '{"limit_kw": -1}', 422, "limit_kw"),
         ("DELETE", "/api/v1/faults/engine", None, 404, "allowed is the id of a latched fault"),
         ("POST", "/api/v1/simulation/faults", '{"fault": "weld 9:9"}', 409, "weld 9:9"),
         (
@@ -304,28 +272,6 @@ def test_a_client_that_does_not_read_delays_nobody(at_work: Served) -> None:
         ),
         ("GET", "/api/v1/nothing", None, 404, "Not Found"),
         ("POST", "/api/v1/state", None, 405, "Method Not Allowed"),
-=======
-        ("PUT", "/api/guns/3/demand", '{"kw": -1}', 422, "kw = -1: input should be greater"),
-        ("PUT", "/api/guns/3/demand", '{"kw": 1e7}', 422, "kw = 10000000.0: input should be less"),
-        ("PUT", "/api/guns/3/demand", '{"kw": NaN}', 422, "kw = nan"),
-        ("PUT", "/api/guns/3/demand", '{"kw": "x"}', 422, "kw = 'x'"),
-        ("PUT", "/api/guns/3/demand", '{"kw": 1, "kW": 2}', 422, "kW = 2: extra inputs"),
-        ("PUT", "/api/guns/3/demand", "{}", 422, "kw"),
-        ("PUT", "/api/guns/3/demand", "{", 400, "JSON"),
-        ("PUT", "/api/guns/3/demand", "[" * 60_000, 400, ""),
-        ("PUT", "/api/guns/3/demand", '"' + "x" * 70_000 + '"', 413, "allowed are 65536 bytes"),
-        ("PUT", "/api/guns/7/demand", '{"kw": 1}', 404, "gun 7: allowed are guns 1 to 6"),
-        ("PUT", "/api/guns/x/demand", '{"kw": 1}', 422, "gun = 'x'"),
-        ("PUT", "/api/modules/10/service", '{"in_service": false}', 404, "modules 1 to 9"),
-        ("PUT", "/api/guns/1/hold", '{"seconds": 601}', 422, "seconds = 601"),
-        ("POST", "/api/guns/1/acknowledgement", '{"offer_kw": 99}', 409, "published last"),
-        ("PUT", "/api/v1/limits", '{"limit_kw": -1}', 422, "limit_kw"),
-        ("DELETE", "/api/faults/engine", None, 404, "allowed is the id of a latched fault"),
-        ("POST", "/api/simulation/faults", '{"fault": "weld 9:9"}', 409, "weld 9:9"),
-        ("POST", "/api/simulation/faults", '{"fault": "rust 1:1"}', 409, "there is no kind rust"),
-        ("GET", "/api/nothing", None, 404, "Not Found"),
-        ("POST", "/api/state", None, 405, "Method Not Allowed"),
->>>>>>> b01d4664b936d6fc12892635741b705c1abd13a3
     ],
 )
 def test_what_is_refused_changes_nothing(
@@ -346,15 +292,9 @@ def test_what_is_refused_changes_nothing(
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-<<<<<<< HEAD
-        ("/api/v1/site-limit", "DELETE, GET, PUT"),
+        ("/api/v1/limits", "DELETE, GET, PUT"),
         ("/api/v1/guns/1/hold", "DELETE, PUT"),
         ("/api/v1/faults", "GET"),
-=======
-        ("/api/v1/limits", "DELETE, GET, PUT"),
-        ("/api/guns/1/hold", "DELETE, PUT"),
-        ("/api/faults", "GET"),
->>>>>>> b01d4664b936d6fc12892635741b705c1abd13a3
         ("/app.js", "GET, HEAD"),
         ("/api/v1/nothing", None),
     ],
