@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow prove wheel prove-stations certificates mutants glue-mutants sweep campaign faults coverage soak noisy-day bench load attack virtual-pi aarch64 lint
+.PHONY: help run test slow prove wheel prove-stations certificates mutants glue-mutants sweep campaign faults coverage soak noisy-day bench load long-day attack virtual-pi aarch64 lint
 
 help:
 	@echo "make run           a simulated station lives through a day; Ctrl-C ends it"
@@ -26,6 +26,7 @@ help:
 	@echo "make noisy-day     24 hours of demands and limits that wobble, under every policy (10 minutes)"
 	@echo "make bench         the benchmarks; each one asserts its ratio"
 	@echo "make load          the scan's lateness while the service is under load (mosquitto)"
+	@echo "make long-day      24 simulated hours at 100 times the speed: memory, descriptors (15 minutes)"
 	@echo "make attack        attacks on the service over loopback, and what comes of them (a minute)"
 	@echo "make virtual-pi    the program on a real kernel: a Raspberry Pi in QEMU (12 minutes, root)"
 	@echo "make aarch64       the wheel on an emulated aarch64 (root)"
@@ -86,6 +87,9 @@ bench: $(INSTALLED)
 
 load: $(INSTALLED)
 	PYTHONPATH=tests $(VENV)/bin/python -m service.load
+
+long-day: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m service.long_day
 
 attack: $(INSTALLED)
 	PYTHONPATH=tests $(VENV)/bin/python -m attack

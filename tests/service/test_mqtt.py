@@ -264,10 +264,21 @@ def test_what_is_told_and_heard_is_as_its_document_says(shared: Served, broker: 
             ("hold", "hold_s"),
         ):
             publish(broker.port, f"set/gun/4/{kind}", json.dumps({asked: 0.5, "id": kind}))
-        for kind, what in (("limit", {"limit_kw": 9}), ("clear_limits", {}), ("heartbeat", {})):
+        ordered: dict[str, dict[str, object]] = {
+            "limit": {"limit_kw": 9},
+            "clear_limits": {},
+            "heartbeat": {},
+            "policy": {"policy": "priority"},
+            "gun_service": {"gun": 6, "in_service": True},
+            "module_service": {"module": 9, "in_service": True},
+            "clear_fault": {"fault": "module-9"},
+            "acknowledge_fault": {"fault": "module-9"},
+            "inject": {"fault": "rust 1:1"},
+        }
+        for kind, what in ordered.items():
             publish(broker.port, f"set/{kind}", json.dumps({**what, "id": kind}))
         of_gun = {"demand", "acknowledgement", "hold"}
-        of_station = {"limit", "clear_limits", "heartbeat"}
+        of_station = ordered.keys()
         eventually(lambda: {said["to"] for said in listener.on("gun/4/answer")} >= of_gun)
         eventually(lambda: {said["to"] for said in listener.on("answer")} >= of_station)
         eventually(lambda: listener.last("state") and listener.last("gun/6/state"))

@@ -19,6 +19,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "limit": {"limit_kw": 100.0, "id": "a4"},
     "clear_limits": {"purpose": "external", "id": "a5"},
     "heartbeat": {"id": "a6"},
+    "policy": {"policy": "fair", "id": "a7"},
+    "gun_service": {"gun": 3, "in_service": False, "id": "a8"},
+    "module_service": {"module": 4, "in_service": False, "id": "a9"},
+    "clear_fault": {"fault": "module-4", "id": "a10"},
+    "acknowledge_fault": {"fault": "module-4", "id": "a11"},
+    "stop": {"id": "a12"},
 }
 
 

@@ -97,16 +97,46 @@ class InService(Asked):
     in_service: bool
 
 
+class GunInServiceByMqtt(InService, ByMqtt):
+    """Of a gun, by MQTT."""
+
+    gun: int = Field(ge=1, le=10_000)
+
+
+class ModuleInServiceByMqtt(InService, ByMqtt):
+    """Of a module, by MQTT."""
+
+    module: int = Field(ge=1, le=10_000)
+
+
+class FaultByMqtt(ByMqtt):
+    """A latched fault that is cleared, or was seen."""
+
+    fault: str = Field(max_length=40, description="its id")
+
+
+class StopByMqtt(ByMqtt):
+    """Everything off until it is cleared. It does not replace the button."""
+
+
 class PolicyAsked(Asked):
     """How power is shared while guns want more than there is."""
 
     policy: str = Field(max_length=40, examples=["fair"])
 
 
+class PolicyByMqtt(PolicyAsked, ByMqtt):
+    """The same by MQTT."""
+
+
 class Injection(Asked):
     """A fault for the simulated cabinet, as `run --inject` takes it."""
 
     fault: str = Field(min_length=1, max_length=200, examples=["weld 2:1", "nack 0x21 for 500ms"])
+
+
+class InjectionByMqtt(Injection, ByMqtt):
+    """The same by MQTT."""
 
 
 # What is answered.

@@ -1,5 +1,5 @@
 """What guns tell by MQTT: of each kind and gun the latest, one at a time, so that none waits behind
-another's flood; and limits, of each place the latest."""
+another's flood; and what is told of the station, of each thing the latest."""
 
 import asyncio
 import json
@@ -19,25 +19,39 @@ from verified_alloc.service.limit_models import (
 )
 from verified_alloc.service.models import (
     AcknowledgementByMqtt,
+    ByMqtt,
     DemandByMqtt,
+    FaultByMqtt,
+    GunInServiceByMqtt,
     HoldByMqtt,
+    InjectionByMqtt,
+    ModuleInServiceByMqtt,
+    PolicyByMqtt,
+    StopByMqtt,
     said_of,
 )
 from verified_alloc.service.mqtt_claim import MOST_PAYLOAD_BYTES
-from verified_alloc.service.scan_link import Busy, ScanLink
+from verified_alloc.service.scan_link import STOP, Busy, ScanLink
 from verified_alloc.service.sender_clock import SenderClock
 from verified_alloc.service.settings import Broker
 from verified_alloc.station.model import Station
 
-KINDS: Mapping[str, type[DemandByMqtt | AcknowledgementByMqtt | HoldByMqtt]] = {
+KINDS: Mapping[str, type[ByMqtt]] = {
     "demand": DemandByMqtt,
     "acknowledgement": AcknowledgementByMqtt,
     "hold": HoldByMqtt,
 }
-OF_STATION: Mapping[str, type[LimitByMqtt | ClearLimitsByMqtt | HeartbeatByMqtt]] = {
+OF_STATION: Mapping[str, type[ByMqtt]] = {
+    "stop": StopByMqtt,
     "limit": LimitByMqtt,
     "clear_limits": ClearLimitsByMqtt,
     "heartbeat": HeartbeatByMqtt,
+    "policy": PolicyByMqtt,
+    "gun_service": GunInServiceByMqtt,
+    "module_service": ModuleInServiceByMqtt,
+    "clear_fault": FaultByMqtt,
+    "acknowledge_fault": FaultByMqtt,
+    "inject": InjectionByMqtt,
 }
 ALL_KINDS: Mapping[str, Any] = {**KINDS, **OF_STATION}
 LONGEST_ID = 64
@@ -75,6 +89,9 @@ class Told(NamedTuple):
                     profile.stackLevel,
                 ),
             )
+        else:
+            about = (getattr(self.request, part, None) for part in ("gun", "module", "fault"))
+            place = next(filter(None, about), None)
         return self.gun, self.kind, bool(self.refusal), place
 
     @property
@@ -216,12 +233,31 @@ class MqttOrders:
             return await self._link.order("acknowledge", gun=gun, offer_kw=asked.offer_kw)
         if isinstance(asked, HoldByMqtt):
             return await self._link.order("hold", gun=gun, seconds=asked.hold_s)
-        what = asked.model_dump(mode="json", exclude_none=True, exclude={"id", "station"})
-        if isinstance(asked, LimitByMqtt):
-            return await self._link.order("put_limit", limit=what)
-        if isinstance(asked, ClearLimitsByMqtt):
-            return await self._link.order("clear_limits", which=what)
-        return await self._link.order("heartbeat")
+        do, what = _ORDERS[told.kind](asked)
+        return await self._link.order(do, **what)
+
+
+_ORDERS: Mapping[str, Callable[[Any], tuple[str, dict[str, Any]]]] = {
+    "stop": lambda _: (STOP, {}),
+    "limit": lambda asked: ("put_limit", {"limit": _plain(asked)}),
+    "clear_limits": lambda asked: ("clear_limits", {"which": _plain(asked)}),
+    "heartbeat": lambda _: ("heartbeat", {}),
+    "policy": lambda asked: ("policy", {"policy": asked.policy}),
+    "gun_service": lambda asked: _take_out("gun", asked.gun, asked.in_service),
+    "module_service": lambda asked: _take_out("module", asked.module, asked.in_service),
+    "clear_fault": lambda asked: ("clear", {"fault": asked.fault}),
+    "acknowledge_fault": lambda asked: ("acknowledge_fault", {"fault": asked.fault}),
+    "inject": lambda asked: ("inject", {"fault": asked.fault}),
+}
+"""How the scan is asked what is about the station."""
+
+
+def _take_out(kind: str, number: int, in_service: bool) -> tuple[str, dict[str, Any]]:
+    return "take_out", {"kind": kind, "id": number, "out": not in_service}
+
+
+def _plain(asked: ByMqtt) -> dict[str, Any]:
+    return asked.model_dump(mode="json", exclude_none=True, exclude={"id", "station"})
 
 
 def _id(data: bytes) -> str | None:

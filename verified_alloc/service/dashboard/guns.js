@@ -49,7 +49,8 @@ function note_of(gun, state) {
   if (gun.locked) return [t("locked"), true];
   if (!gun.in_service) return [t("gun-out"), true];
   if (gun.stale) return [t("stale"), false];
-  if (gun.held_s > 0) return [t("held", { s: Math.ceil(gun.held_s) }), false];
+  if (state.stopped) return [t("stopped"), true];
+  if (gun.held_s > 0 && gun.unmet_kw <= 0) return [t("held", { s: Math.ceil(gun.held_s) }), false];
   if (gun.kept_until_at) return [t("kept", { modules: gun.kept.join(", "), until: time_of(gun.kept_until_at) }), false];
   if (gun.unmet_kw <= 0) return [gun.limit_kw != null && gun.demand_kw >= gun.limit_kw ? t("own-limit", { limit: kw(gun.limit_kw) }) : "", false];
   const short = { kw: kw(gun.unmet_kw), limit: kw(limit_kw) };

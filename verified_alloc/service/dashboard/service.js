@@ -29,7 +29,8 @@ function draw_service(list, things, of, name, path, hold) {
     const [out, held] = [!thing.in_service, thing.held_s > 0];
     row.dataset.out = out;
     row.dataset.held = held;
-    set(row.querySelector(".how"), t(out ? "out-of-service" : "in-service"), { class: `how${out ? " bad" : ""}` });
+    const failed = { failed: "module.failed", "expander lost": "module.lost" }[thing.condition];
+    set(row.querySelector(".how"), t(out ? "out-of-service" : failed ?? "in-service"), { class: `how${out || failed ? " bad" : ""}` });
     const label = (button, words) => set(row.querySelector(button), words, { "aria-label": `${words}: ${name(thing)}` });
     label(".switch", t(out ? "put-back" : "take-out"));
     if (hold) label(".hold", t(held ? "let-go" : "hold"));
