@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count, pairwise
@@ -119,7 +120,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for what, file, life in (
             ("fault", FaultFile(Path(name) / "faults.json"), FAULTS),
-            ("limits", LimitsFile(Path(name) / "limits.json"), LIMITS),
+            ("limits", LimitsFile(Path(name) / "limits.json", time.time), LIMITS),
         ):
             found = list(killed(file, life))
             lost = sum(kept not in (before, after) for before, after, kept in found)

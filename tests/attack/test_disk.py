@@ -1,5 +1,8 @@
 """What is kept outlives a death at any step, and a full disk."""
 
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,11 @@ from verified_alloc.control.limits_file import LimitsFile
 
 @pytest.mark.parametrize(
     ("kind", "life"),
-    [(FaultFile, disk.FAULTS), (LimitsFile, disk.LIMITS)],
+    [(FaultFile, disk.FAULTS), (partial(LimitsFile, unix_s=time.time), disk.LIMITS)],
     ids=["faults", "limits"],
 )
 def test_whatever_step_it_is_killed_at_the_file_is_the_old_or_the_new(
-    tmp_path: Path, kind: type[FaultFile | LimitsFile], life: list[Any]
+    tmp_path: Path, kind: Callable[[Path], FaultFile | LimitsFile], life: list[Any]
 ) -> None:
     found = list(disk.killed(kind(tmp_path / "file.json"), life))
     assert len(found) > 3 * 15

@@ -106,7 +106,7 @@ NOT_TOLD: dict[type, dict[str, str]] = {
     SelfTesting: {
         **dict.fromkeys(["_tests", "_latest"], "a campaign's station tests nothing by itself"),
         **dict.fromkeys(["station", "_built", "_guns"], FIXED),
-        **dict.fromkeys(["_limit", "limits"], "nobody tells a campaign's station a limit"),
+        "limits": "nobody tells a campaign's station a limit",
         **dict.fromkeys(["_wires", "report"], FIXED),
         "_supervision": FIXED,  # its lines are the pins'
         "_lines": PARTS,

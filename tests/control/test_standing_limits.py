@@ -13,7 +13,6 @@ from sweep.working_station import WorkingStation
 
 from verified_alloc.control.limits_file import LimitsFile, beside
 from verified_alloc.control.standing_limits import StandingLimits
-from verified_alloc.control.wall_clock import WallClock
 from verified_alloc.decide.limits.profile import Profile, always
 from verified_alloc.decide.limits.store import Session
 from verified_alloc.errors import BadInput
@@ -266,7 +265,7 @@ def test_every_single_wrong_field_of_the_file_is_damage(desk: Desk) -> None:
     ):
         profile = sound["profiles"][0] | change
         desk.path.write_text(json.dumps(sound | {"profiles": [profile]}))
-        assert LimitsFile(desk.path).load().failsafe == "damaged", change
+        assert LimitsFile(desk.path, desk.clocks.unix_s).load().failsafe == "damaged", change
 
 
 @pytest.mark.parametrize("lost", ["file", "folder"])
@@ -444,4 +443,3 @@ def test_quiet_time_ends_with_the_next_change() -> None:
 
 def test_where_it_is_kept() -> None:
     assert beside(Path("/var/lib/faults.json")) == Path("/var/lib/faults.limits.json")
-    assert isinstance(WallClock(), WallClock)

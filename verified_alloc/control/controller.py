@@ -22,7 +22,6 @@ from verified_alloc.control.state import Inputs, State, by_gun
 from verified_alloc.control.wires import Carrier, Wires
 from verified_alloc.decide.allocate import Allocation, Solve
 from verified_alloc.decide.demand import DemandProcessor, check_gun
-from verified_alloc.decide.lasting import LastingLimit
 from verified_alloc.decide.policies.problem import NO_WEAR
 from verified_alloc.decide.steady import kept
 from verified_alloc.errors import BadInput
@@ -72,7 +71,6 @@ class Controller:
             scan.Publish: self._offers.publish,
         }
         self._wires = Wires(station, bank, lines, supervision, others)
-        self._limit = LastingLimit(station)
         self._decider = Decider(station, demands, solve, operations, report)
         self._acknowledged: list[int] = []
         self._stillness = Stillness(self._built, bank.scrub_scans)
@@ -99,7 +97,7 @@ class Controller:
         now_ms, built, before = self.now_ms(), self._built, self._memory
         elapsed_ms, self._last_ms = now_ms - self._last_ms, now_ms
         self._offers.skipped(scans - 1, now_ms)
-        self.station = self.station.limited(self._limited(now_ms))
+        self._limit(now_ms)
         lines = self._lines.read()
         bank = self._bank.read(self.station.timing.scan_ms / 1000, scans)
         pressed = self._supervision.stopped
@@ -131,18 +129,13 @@ class Controller:
         still_ms = self._stillness.until_ms(
             now_ms, observed, switched, allocation, before, memory, oddities, scans, done
         )
-        limit_ms = min(self._limit.until_ms or still_ms, self.limits.next_change_ms)
-        changes_ms = limit_ms, self._decider.next_change_ms(now_ms)
+        changes_ms = self.limits.next_change_ms, self._decider.next_change_ms(now_ms)
         return self._state(now_ms, inputs, allocation, observed, done, min(still_ms, *changes_ms))
 
-    def _limited(self, now_ms: int) -> int | None:
-        """What all guns together may be given now; each is limited where it asks. A lower limit is
-        a planned removal: offers fall in this scan, what they were may still be drawn for
-        `offer_lead_ms`. A higher one of all guns counts after `limit_delay_s`."""
+    def _limit(self, now_ms: int) -> None:
         allowed = self.limits.at(self.demands.wanted_w(now_ms))
         self.demands.limit(allowed.gun_w)
-        self._limit.tell(allowed.station_w)
-        return self._limit.at(now_ms)
+        self.station = self.station.limited(allowed.station_w)
 
     def _orders(self) -> Orders:
         told, self._acknowledged = self._acknowledged, []

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -55,7 +54,7 @@ class LimitsFile:
     """Without a path they last as long as the process. `lost` says why what was kept is not known,
     `written_s` when the file was written, if there is one."""
 
-    def __init__(self, path: Path | None = None, unix_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path | None, unix_s: Callable[[], float]) -> None:
         self.path = path
         self._unix_s = unix_s
         self.lost = ""

@@ -9,6 +9,7 @@ from hardware import clock
 from verified_alloc.control.limits_file import Kept, LimitsFile
 from verified_alloc.control.on_disk import OnDisk
 from verified_alloc.control.wall_clock import SET_S, WallClock
+from verified_alloc.decide.lasting import LastingLimit
 from verified_alloc.decide.limits.profile import OF_STATION, Profile
 from verified_alloc.decide.limits.store import Allowed, Limits, Session, Sessions, least
 from verified_alloc.errors import BadInput
@@ -20,6 +21,8 @@ PAUSE_S = 60.0
 """A gun that asks again within so long goes on with its session."""
 MOST_PERIODS = 5000
 """Of all profiles together."""
+ROUNDING_S = 1e-3
+"""A change counts at the scan for which it is due, however Unix time as a float rounds."""
 LOOK_EVERY_S = 1.0
 """What a clock shows may drift: what counts is worked out anew at least so often."""
 
@@ -49,6 +52,7 @@ class StandingLimits:
         wall: Callable[[float], WallClock],
     ) -> None:
         self._config = station.limits
+        self._lasting = LastingLimit(station)
         self._guns = len(station.guns)
         timing = station.timing
         self._lead_s = 2 * (timing.offer_lead_ms + timing.scan_ms) / 1000
@@ -168,7 +172,9 @@ class StandingLimits:
     # What counts.
 
     def at(self, asked_w: Sequence[int]) -> Allowed:
-        """What all guns together and each may be given, now that these ask for that much."""
+        """What all guns together and each may be given, now that these ask for that much. A lower
+        limit is a planned removal: offers fall in this scan, what they were may still be drawn for
+        `offer_lead_ms`. A higher one of all guns counts after `limit_delay_s`."""
         now_s, times_s = clock.now_s(), self._clock.times_s()
         self._at_s = now_s
         self._follow_clock()
@@ -178,17 +184,20 @@ class StandingLimits:
             self._work_out(now_s, times_s)
             self._worked_out = self._basis(times_s)
         self.on_disk.see_to(self._kept)
-        if not self._failsafe:
-            return self._allowed
-        return self._allowed._replace(station_w=self._config.failsafe_w or 0)
+        self._lasting.tell(self._together_w)
+        return self._allowed._replace(station_w=self._lasting.at(round(now_s * 1000)))
+
+    @property
+    def _together_w(self) -> int | None:
+        """Of what was told, or instead of it."""
+        return (self._config.failsafe_w or 0) if self._failsafe else self._allowed.station_w
 
     def standing(self) -> Standing:
         """What there is to see."""
-        counts = self._config.failsafe_w or 0
         return Standing(
             self._limits.profiles,
             dict(self._sessions),
-            self._allowed._replace(station_w=counts) if self._failsafe else self._allowed,
+            self._allowed._replace(station_w=self._together_w),
             self._counts,
             self._clock.trusted,
         )
@@ -207,6 +216,8 @@ class StandingLimits:
     def next_change_ms(self) -> int:
         """By the controller's clock, when something else may count; in a day if never."""
         ends_s = [self._change_s]
+        if self._lasting.until_ms is not None:
+            ends_s.append(self._lasting.until_ms / 1000)
         if self._config.failsafe_w is not None:
             ends_s.append(self._heard_s + self._config.failsafe_after_s)
             if self._failsafe:
@@ -286,7 +297,7 @@ class StandingLimits:
             allowed.append(limits._replace(profiles=dated).at_any_time())
             limits = limits._replace(profiles=undated)
         self._keep()
-        allowed += [limits.within(at_s, lead_s, sessions) for at_s in times_s]
+        allowed += [limits.within(at_s, lead_s + ROUNDING_S, sessions) for at_s in times_s]
         self._allowed = least(allowed)
         changes_s = [
             change_s

@@ -1,7 +1,6 @@
 """The time of day, from a clock that may be set on the way, or not have been set yet."""
 
 import ctypes
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +27,7 @@ class WallClock:
 
     def __init__(
         self,
-        unix_s: Callable[[], float] = time.time,
+        unix_s: Callable[[], float],
         synchronised: Callable[[], bool] = is_synchronised,
         has_battery: Callable[[], bool] = RTC.exists,
         before_s: float = 0.0,
