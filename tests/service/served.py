@@ -96,6 +96,7 @@ class Served:
         was taken back."""
         for gun in range(1, 7):
             assert self.ask(gun, 0).status_code == 200
+        self.http.delete("/api/v1/limits")
         eventually(lambda: self._rests(self.state()))
 
     @staticmethod

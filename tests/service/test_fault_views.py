@@ -1,5 +1,9 @@
 """A fault as a person needs it: since when, what it costs, what to do, who has seen it."""
 
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
 import pytest
 from service.snapshots import snapshot_of
 from sweep.stations import REFERENCE
@@ -114,3 +118,48 @@ def test_what_was_acknowledged_and_gets_worse_is_to_be_acknowledged_again() -> N
     assert history.acknowledged_s == {}
     with pytest.raises(BadInput, match="allowed is the id of a latched fault"):
         history.acknowledge("module-3", 40)
+
+
+class AtOnce(Executor):
+    """A disk that has written when it is asked."""
+
+    def submit(self, function: Any, /, *given: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(function(*given, **named))
+        except BaseException as error:
+            done.set_exception(error)
+        return done
+
+
+def test_since_when_and_who_saw_it_outlive_the_process(tmp_path: Path) -> None:
+    path, old, new = tmp_path / "seen.json", Fault("dead", module=1), Fault("welded", 1, 2)
+    said: list[str] = []
+    first = FaultHistory(REFERENCE)
+    first.keep(path, said.append, AtOnce())
+    first.watch(frozenset(), 5)
+    first.watch(frozenset([old]), 10)
+    first.acknowledge("module-1", 15)
+    first.watch(frozenset([old]), 16)
+    again = FaultHistory(REFERENCE)
+    again.keep(path, said.append, AtOnce())
+    again.watch(frozenset([old, new]), 30)
+    assert again.since_s == {old: 10, new: None}
+    assert again.acknowledged_s == {"module-1": 15}
+    assert said == []
+    path.write_text('{"since_s": 3}')
+    damaged = FaultHistory(REFERENCE)
+    damaged.keep(path, said.append, AtOnce())
+    damaged.watch(frozenset([old]), 40)
+    assert damaged.since_s == {old: None}
+    assert said == [f"{path}: cannot be read (it is damaged): since when faults stand is not known"]
+    path.unlink()
+    path.mkdir()
+    unwritable = FaultHistory(REFERENCE)
+    unwritable.keep(path, said.append, AtOnce())
+    unwritable.watch(frozenset([new]), 50)
+    assert unwritable.since_s == {new: None}
+    assert [text.removeprefix(str(path)) for text in said[1:]] == [
+        ": cannot be read (is a directory): since when faults stand is not known",
+        ": is a directory; since when faults stand is in memory only until it takes it",
+    ]

@@ -274,6 +274,7 @@ def test_what_is_told_and_heard_is_as_its_document_says(shared: Served, broker: 
             "clear_fault": {"fault": "module-9"},
             "acknowledge_fault": {"fault": "module-9"},
             "inject": {"fault": "rust 1:1"},
+            "stop": {},
         }
         for kind, what in ordered.items():
             publish(broker.port, f"set/{kind}", json.dumps({**what, "id": kind}))
@@ -281,6 +282,16 @@ def test_what_is_told_and_heard_is_as_its_document_says(shared: Served, broker: 
         of_station = ordered.keys()
         eventually(lambda: {said["to"] for said in listener.on("gun/4/answer")} >= of_gun)
         eventually(lambda: {said["to"] for said in listener.on("answer")} >= of_station)
+        accepted = {said["to"]: said["accepted"] for said in listener.on("answer")}
+        refused = {"clear_fault", "acknowledge_fault", "inject"}
+        assert accepted == {kind: kind not in refused for kind in of_station}
+        assert shared.state()["stopped"]
+
+        def goes_on() -> bool:
+            publish(broker.port, "set/clear_fault", '{"fault": "emergency-stop"}')
+            return not shared.state()["stopped"]
+
+        eventually(goes_on)
         eventually(lambda: listener.last("state") and listener.last("gun/6/state"))
         publish(broker.port, "set/gun/4/demand", '{"demand_kw": 0}')
         heard = [(f"{ROOT}/{topic}", told) for topic, told, _ in listener.heard if told]

@@ -110,6 +110,8 @@ class Run:
                     is_synchronised if charger is None else lambda: True,
                 )
             )
+            if self._orders is not None and disk is not None and self._faults_path is not None:
+                self._orders.remember(self._faults_path, self._report, disk)
             self._started_ms = _now_ms()
             if self._journal is not None:
                 self._journal.begin(self._started_ms, self._report)

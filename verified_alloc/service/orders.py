@@ -11,7 +11,9 @@ import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hardware.simulated import faults as simulated_faults
@@ -31,7 +33,7 @@ from verified_alloc.control.trace_player import Player
 from verified_alloc.decide.allocate import check_policy
 from verified_alloc.decide.demand import check_gun, watts
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.service.fault_history import FaultHistory
+from verified_alloc.service.fault_history import FaultHistory, beside
 from verified_alloc.service.felt import Felt
 from verified_alloc.service.limit_models import ClearLimits, Limit, profiles
 from verified_alloc.service.log import OncePerKind
@@ -76,6 +78,10 @@ class Orders:
         self._noted = 0
         self._shown: object = None
         self._shown_s = 0.0
+
+    def remember(self, faults: Path, report: Callable[[str], None], disk: Executor) -> None:
+        """Since when faults stand, and who saw them, beside the latched faults."""
+        self._fault_history.keep(beside(faults), report, disk)
 
     def note(self, sentence: str) -> None:
         """Something happened."""
