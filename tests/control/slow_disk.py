@@ -14,6 +14,7 @@ from verified_alloc import whole_file
 from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import Fault
 from verified_alloc.control.latched_faults import LatchedFaults
+from verified_alloc.control.standing_limits import StandingLimits
 
 
 class SlowDisk:
@@ -33,11 +34,11 @@ class SlowDisk:
             raise OSError(self.error, "as if")
         self.write(path, text, room_bytes)
 
-    def lets(self, faults: LatchedFaults) -> None:
-        """What it was given is written now."""
-        assert faults.on_disk.writing is not None
+    def lets(self, kept: LatchedFaults | StandingLimits) -> None:
+        """What it was given of that is written now."""
+        assert kept.on_disk.writing is not None
         self._gate.set()
-        wait([faults.on_disk.writing])
+        wait([kept.on_disk.writing])
         self._gate.clear()
 
     def open(self) -> None:

@@ -122,6 +122,18 @@ def test_the_gap_in_the_matrix() -> None:
     assert "It needs 4 modules of 40 kW for 160 kW." in exact
 
 
+def test_a_limit_of_its_own() -> None:
+    for demand_w, said in (
+        (50_000, "Gun 1 asks for more than its own limit of 50 kW, and that is what counts."),
+        (0, "Gun 1 asks for more than its own limit of 0 kW, and gets nothing."),
+    ):
+        asked = demand.strictly([demand_w, 40_000, 0, 0, 0, 0])
+        decided = decide(REFERENCE, asked, policy="documented")
+        found = reasons(REFERENCE, asked, NO_FAULTS, decided, limited=(1,)).guns
+        assert found[1].sentences[0] == said
+        assert found[2].sentences[0] == "Gun 2 asks for 40 kW."
+
+
 def test_the_site_limit() -> None:
     limited = Station.from_tables(tables(station={"site_limit_kw": 190}))
     demands = {1: 150.0, 2: 100.0, 3: 80.0}

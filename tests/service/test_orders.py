@@ -63,3 +63,29 @@ def test_what_latches_is_done_at_once_and_answered_when_it_is_on_disk(
         disk.lets(faults)
         assert scan() == [(2, True), (1, True), (3, True)]
         assert disk.faults == faults.latched
+
+
+def test_a_limit_is_in_force_at_once_and_answered_when_it_is_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with on_a_slow_disk(monkeypatch, tmp_path / "faults") as (at_work, disk, _):
+        line, limits = Line(), at_work.controller.limits
+        orders = Orders(REFERENCE, cast(ServiceProcess, line), None)
+
+        def scan() -> list[tuple[int, bool]]:
+            orders.serve(at_work.controller, cast(Any, None), 0.0, False)
+            orders.watch(at_work.scan(skip=False))
+            return line.answered
+
+        line.ask(1, "put_limit", limit={"limit_kw": 50})
+        line.ask(2, "put_limit", limit={"limit_kw": 50, "gun": 7})
+        line.ask(3, "heartbeat")
+        assert scan() == [(2, False), (3, True)]
+        assert at_work.state.inputs.site_limit_w == 50_000
+        assert sum(at_work.offers_kw().values()) == 50
+        disk.lets(limits)
+        assert scan()[2:] == [(1, True)]
+        line.ask(4, "clear_limits", which={})
+        assert len(scan()) == 3
+        disk.lets(limits)
+        assert scan()[3:] == [(4, True)]

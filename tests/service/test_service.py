@@ -432,6 +432,7 @@ def test_what_the_readme_says_to_a_station(at_work: Served) -> None:
         assert done.returncode == 0, done.stderr
         assert done.stdout
     assert not at_work.state()["stopped"]
+    assert at_work.http.delete("/api/limits").status_code == 200
 
 
 def test_a_demand_kept_from_the_shell_ends_with_it(at_work: Served) -> None:

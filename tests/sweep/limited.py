@@ -39,20 +39,24 @@ class Judged(NamedTuple):
 
 
 class Judge:
-    """What was told to one station, and when."""
+    """What was told to one station, and what it may still draw by what was told before."""
 
     def __init__(self, at_work: WorkingStation) -> None:
         self._at_work = at_work
-        self._stacks: list[tuple[float, Limits]] = [(0.0, Limits(GUNS))]
+        self.stack = Limits(GUNS)
+        self._before: list[tuple[float, Limits]] = []
+        """Until when a gun may not have obeyed yet what came after."""
         self._grace_s = (STATION.timing.offer_lead_ms + 2 * STATION.timing.scan_ms) / 1000
         self.wrong: list[str] = []
 
-    @property
-    def stack(self) -> Limits:
-        return self._stacks[-1][1]
-
     def told(self, stack: Limits) -> None:
-        self._stacks.append((self._at_work.unix_s(), stack))
+        self._before.append((self._at_work.unix_s() + self._grace_s, self.stack))
+        self.stack = stack
+
+    def restarted(self, killed_s: float) -> None:
+        """A gun that was about to obey is told anew, and has its time for that."""
+        until_s = self._at_work.unix_s() + self._grace_s
+        self._before = [(until_s, stack) for end_s, stack in self._before if end_s >= killed_s]
 
     def look(self) -> None:
         """No more is offered than is in force, nor drawn than was within the lead time."""
@@ -60,13 +64,7 @@ class Judge:
         offer_w = [vehicle.offer_w for vehicle in at_work.cabinet.vehicles]
         draw_w = [at_work.cabinet.draw_w(gun.id) for gun in STATION.guns]
         self._within(offer_w, [allowed(self.stack, {}, now_s)], "offered", now_s)
-        standing = [
-            stack
-            for (_, stack), (until_s, _) in zip(
-                self._stacks, [*self._stacks[1:], (now_s + 1, self.stack)], strict=True
-            )
-            if until_s >= now_s - self._grace_s
-        ]
+        standing = [self.stack, *(stack for end_s, stack in self._before if end_s >= now_s)]
         self._within(draw_w, [allowed(stack, {}, now_s) for stack in standing], "drawn", now_s)
 
     def _within(self, power_w: list[int], every: list[Allowed], what: str, now_s: float) -> None:
@@ -118,8 +116,10 @@ def play(seed: int, folder: Path, changes: int = 12) -> Judged:
                 judge.told(judge.stack.without(**named))
             elif what < 0.8:
                 at_work.scan()  # so that it is on disk
+                killed_s = at_work.unix_s()
                 at_work.kill()
                 at_work.start()
+                judge.restarted(killed_s)
             else:
                 at_work.ask({draw.randint(1, GUNS): draw.randint(0, 160)})
             at_work.go_on(

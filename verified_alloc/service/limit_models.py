@@ -230,13 +230,20 @@ class Limit(Asked):
         return self.gun or self.connectorId or self.evseId or None
 
 
+def _number(value: object) -> object:
+    """A query has only text."""
+    return int(value) if isinstance(value, str) and re.fullmatch("-?[0-9]{1,9}", value) else value
+
+
 class ClearLimits(Asked):
     """Take back what has all of what is named; everything, if nothing is."""
 
-    profile_id: Id | None = None
+    profile_id: Annotated[Id, BeforeValidator(_number)] | None = None
     purpose: OcppPurpose | Purpose | None = None
-    stack_level: Annotated[int, Field(ge=0, le=MOST_STACKED)] | None = None
-    gun: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    stack_level: Annotated[int, BeforeValidator(_number), Field(ge=0, le=MOST_STACKED)] | None = (
+        None
+    )
+    gun: Annotated[int, BeforeValidator(_number), Field(ge=1, le=10_000)] | None = None
 
     @property
     def named(self) -> dict[str, Any]:

@@ -252,7 +252,8 @@ class Orders:
         limits.heard()
         told = profiles(limit, self._station, limits.now_s())
         limits.tell(told)
-        limit_w = told[0].at(limits.now_s())
+        session = limits.standing().sessions.get(limit.whose or 0)
+        limit_w = told[0].at(limits.now_s(), session and session.began_s)
         said = "none now" if limit_w is None else f"{kilowatts(limit_w)} now"
         said = f"{'site limit' if limit.whose is None else f'limit of gun {limit.whose}'}: {said}"
         self._at_work().report(f"{said}, as told")
