@@ -23,6 +23,7 @@ MOST_PERIODS = 5000
 """Of all profiles together."""
 ROUNDING_S = 1e-3
 """A change counts at the scan for which it is due, however Unix time as a float rounds."""
+OTHER_STEP_W = 10_000
 LOOK_EVERY_S = 1.0
 """What a clock shows may drift: what counts is worked out anew at least so often."""
 
@@ -37,6 +38,8 @@ class Standing(NamedTuple):
     failsafe: str = ""
     """Why the failsafe value counts, in a sentence."""
     on_set_clock: bool = True
+    other_w: int = 0
+    """What others draw behind the same connection."""
 
 
 class StandingLimits:
@@ -65,6 +68,7 @@ class StandingLimits:
         self._pinned: set[int] = set()
         """Guns whose session began by a clock that was right."""
         self._limits = Limits(self._guns, kept.profiles)
+        self._other_w = kept.other_w
         self._sessions = dict(kept.sessions)
         self._taken_over(kept, file.written_s)
         with_value = self._config.failsafe_w is not None
@@ -160,9 +164,13 @@ class StandingLimits:
             self._listen_again(gone or [_OF_STATION])
         return len(gone)
 
-    def heard(self) -> None:
-        """Who tells limits is there."""
+    def heard(self, other_w: int | None = None) -> None:
+        """Who tells limits is there, and knows perhaps what others draw behind the same connection.
+        The file has that rounded up: it is not written at every heartbeat."""
         self._heard_s = clock.now_s()
+        if other_w is not None:
+            self._other_w = other_w
+            self._keep()
 
     def _listen_again(self, about: Sequence[Profile]) -> None:
         if self._failsafe and any(e.gun is None and e.purpose in OF_STATION for e in about):
@@ -184,7 +192,7 @@ class StandingLimits:
             self._work_out(now_s, times_s)
             self._worked_out = self._basis(times_s)
         self.on_disk.see_to(self._kept)
-        self._lasting.tell(self._together_w)
+        self._lasting.tell(self._together_w, self._other_w)
         return self._allowed._replace(station_w=self._lasting.at(round(now_s * 1000)))
 
     @property
@@ -200,6 +208,7 @@ class StandingLimits:
             self._allowed._replace(station_w=self._together_w),
             self._counts,
             self._clock.trusted,
+            self._other_w,
         )
 
     @property
@@ -320,6 +329,7 @@ class StandingLimits:
             tuple(sorted(self._sessions.items())) if depends else (),
             self._failsafe,
             self._clock.trusted or not self._limits.profiles,
+            -(-self._other_w // OTHER_STEP_W) * OTHER_STEP_W,
         )
 
     def _keep(self) -> None:

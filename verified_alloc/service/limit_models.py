@@ -264,8 +264,18 @@ class ClearLimitsByMqtt(ClearLimits, ByMqtt):
     """The same by MQTT."""
 
 
-class HeartbeatByMqtt(ByMqtt):
+class Heartbeat(Asked):
     """Who tells limits is there."""
+
+    other_load_kw: Kw | None = Field(
+        None,
+        description="what others draw behind the same connection, until told otherwise: the limits"
+        " leave less by it",
+    )
+
+
+class HeartbeatByMqtt(Heartbeat, ByMqtt):
+    """The same by MQTT."""
 
 
 def profiles(limit: Limit, station: Station, told_s: int) -> Sequence[Profile]:

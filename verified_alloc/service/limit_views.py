@@ -45,6 +45,7 @@ class LimitViews:
             ],
             failsafe=standing.failsafe,
             clock_is_set=standing.on_set_clock,
+            other_load_kw=standing.other_w / 1000,
             changes_at=_finite(change_s),
             standing=[
                 LimitView(**_about(standing, profile, now_s)) for profile in standing.profiles

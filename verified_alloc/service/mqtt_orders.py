@@ -241,7 +241,7 @@ _ORDERS: Mapping[str, Callable[[Any], tuple[str, dict[str, Any]]]] = {
     "stop": lambda _: (STOP, {}),
     "limit": lambda asked: ("put_limit", {"limit": _plain(asked)}),
     "clear_limits": lambda asked: ("clear_limits", {"which": _plain(asked)}),
-    "heartbeat": lambda _: ("heartbeat", {}),
+    "heartbeat": lambda asked: ("heartbeat", _plain(asked)),
     "policy": lambda asked: ("policy", {"policy": asked.policy}),
     "gun_service": lambda asked: _take_out("gun", asked.gun, asked.in_service),
     "module_service": lambda asked: _take_out("module", asked.module, asked.in_service),

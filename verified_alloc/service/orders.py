@@ -269,9 +269,11 @@ class Orders:
         self._at_work().report(f"limits taken back: {said}, as told")
         return said
 
-    def _heartbeat(self, _: Mapping[str, Any]) -> str:
-        self._at_work().limits.heard()
-        return "heard"
+    def _heartbeat(self, order: Mapping[str, Any]) -> str:
+        load_kw = order.get("other_load_kw")
+        other_w = None if load_kw is None else watts(load_kw, "others")
+        self._at_work().limits.heard(other_w)
+        return "heard" if other_w is None else f"heard: others draw {kilowatts(other_w)}"
 
     def _policy(self, order: Mapping[str, Any]) -> str:
         policy, controller = order["policy"], self._at_work()
