@@ -186,7 +186,10 @@ def test_the_shell_tells_shows_and_takes_back(
     assert "Schedule of gun 3:" in shown
     whole = json.loads(said("--json"))
     assert len(whole["standing"]) == 4
-    assert whole["schedule"]["guns"][2]["periods"][0]["limit_kw"] == 50
+    of_the_day = next(each for each in whole["standing"] if each["purpose"] == "default")
+    assert whole["schedule"]["guns"][2]["periods"][0]["limit_kw"] == min(
+        50, of_the_day["allows_kw"]
+    )
     assert said("--clear", "--gun", "3") == "2 left"
     assert said("--clear", "--profile-id", "158798", "--purpose", "station") == "1 left"
     assert said("--clear") == "no limit but the station's own"
