@@ -163,6 +163,7 @@ def test_orders_are_in_the_journal(shared: Served) -> None:
     shared.http.put("/api/modules/9/service", json={"in_service": False})
     shared.http.put("/api/limits", json={"limit_kw": 75.5})
     shared.http.delete("/api/limits")
+    eventually(lambda: shared.state()["site_limit"]["limit_kw"] is None)
     shared.http.put("/api/modules/9/service", json={"in_service": True})
     told = [
         "module 9 is in service, as told",

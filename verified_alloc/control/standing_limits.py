@@ -30,6 +30,8 @@ LOOK_EVERY_S = 1.0
 class Standing(NamedTuple):
     """What there is to see."""
 
+    at_s: float
+    """Unix time, as the scan has it."""
     profiles: tuple[Profile, ...]
     sessions: Sessions
     allowed: Allowed
@@ -195,6 +197,7 @@ class StandingLimits:
     def standing(self) -> Standing:
         """What there is to see."""
         return Standing(
+            self._unix_s(),
             self._limits.profiles,
             dict(self._sessions),
             self._allowed._replace(station_w=self._together_w),
