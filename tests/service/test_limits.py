@@ -88,7 +88,7 @@ def test_a_stack_is_told_shown_ahead_of_time_and_taken_back(at_work: Served) -> 
     assert standing[2]["periods"] == [{"after_s": 0, "limit_kw": 60}]
     assert at_work.http.delete(f"{LIMITS}?profile_id=8").status_code == 409
     assert at_work.http.delete(f"{LIMITS}?profile_id=7").json() == {"said": "2 left"}
-    assert at_work.http.delete(f"{LIMITS}?purpose=external&gun=2").json() == {"said": "1 left"}
+    assert at_work.http.delete(f"{LIMITS}?purpose=external&gun=0").json() == {"said": "1 left"}
     said = {"said": "no limit but the station's own"}
     assert at_work.http.delete(LIMITS).json() == said
     assert at_work.http.delete(LIMITS).json() == said
@@ -171,7 +171,7 @@ def test_the_shell_tells_shows_and_takes_back(
 
     assert said() == "no limit but the station's own"
     assert said("200") == "site limit: 200 kW now"
-    assert said("50", "--gun", "3") == "limit of gun 3: 50 kW now"
+    assert said("30", "--gun", "3") == "limit of gun 3: 30 kW now"
     profile.write_text(json.dumps(OF_2_0_1["chargingProfile"]))
     assert said("--profile", str(profile), "--gun", "3").startswith("limit of gun 3: ")
     profile.write_text(json.dumps(OF_1_6))
@@ -180,16 +180,13 @@ def test_the_shell_tells_shows_and_takes_back(
     shown = said().splitlines()
     assert shown[:2] == [
         "all guns together (external, level 0): 200 kW now",
-        "gun 3 (external, level 0): 50 kW now",
+        "gun 3 (external, level 0): 30 kW now",
     ]
     assert shown[2].startswith("gun 3 (default, level 1, profile 7): ")
     assert "Schedule of gun 3:" in shown
     whole = json.loads(said("--json"))
     assert len(whole["standing"]) == 4
-    of_the_day = next(each for each in whole["standing"] if each["purpose"] == "default")
-    assert whole["schedule"]["guns"][2]["periods"][0]["limit_kw"] == min(
-        50, of_the_day["allows_kw"]
-    )
+    assert whole["schedule"]["guns"][2]["periods"][0]["limit_kw"] == 30
     assert said("--clear", "--gun", "3") == "2 left"
     assert said("--clear", "--profile-id", "158798", "--purpose", "station") == "1 left"
     assert said("--clear") == "no limit but the station's own"

@@ -169,6 +169,7 @@ def test_orders_are_in_the_journal(at_work: Served) -> None:
     at_work.http.put("/api/v1/modules/9/service", json={"in_service": False})
     at_work.http.put("/api/v1/limits", json={"limit_kw": 75.5})
     at_work.http.delete("/api/v1/limits")
+    eventually(lambda: at_work.state()["site_limit"]["limit_kw"] is None)
     at_work.http.put("/api/v1/modules/9/service", json={"in_service": True})
     told = [
         "module 9 is in service, as told",

@@ -192,14 +192,14 @@ class Orders:
             return
         number = order["number"]
         at_work = self._at_work()
-        before = at_work.faults.latched, at_work.limits.profiles
+        before = at_work.faults.latched, at_work.limits.kept
         try:
             if self._ending:
                 raise BadInput("the station is ending; allowed is nothing any more")
             said, accepted = _ORDERS[order["do"]](self, order), True
         except BadInput as error:
             said, accepted = str(error), False
-        to_keep = before != (at_work.faults.latched, at_work.limits.profiles)
+        to_keep = before != (at_work.faults.latched, at_work.limits.kept)
         (self._unkept if to_keep else self._answers).append(("answer", number, accepted, said))
 
     def _at_work(self) -> Controller:

@@ -112,7 +112,7 @@ class Views:
             assignment=self.assignment(seen),
             site_limit=self.site_limit(seen),
             policy=state.policy,
-            limits=self.limits.now(seen.limits, seen.at_s),
+            limits=self.limits.now(seen.limits),
             offer_lifetime_ms=self._station.timing.offer_lead_ms,
             alarms=alarms,
             why=[*alarms, *self._explainer.why(seen).station],
