@@ -323,12 +323,12 @@ def test_limits_are_taken_in_turn(shared: Served, broker: Mosquitto) -> None:
         eventually(lambda: len(listener.on("answer")) == 9)
         accepted = {each["id"]: each["accepted"] for each in listener.on("answer")}
         assert accepted == {str(number): number != 8 for number in range(9)}
-        [standing] = shared.http.get("/api/limits").json()
+        [standing] = shared.http.get("/api/v1/limits").json()
         assert (standing["gun"], standing["allows_kw"]) == (None, 90)
         [refused] = [each["said"] for each in listener.on("answer") if not each["accepted"]]
         assert refused.startswith("topic limit: limit_kw = -1: input should be greater")
         publish(broker.port, "set/clear_limits", "{}")
-        eventually(lambda: shared.http.get("/api/limits").json() == [])
+        eventually(lambda: shared.http.get("/api/v1/limits").json() == [])
 
 
 def test_home_assistant_finds_the_station_and_its_guns(shared: Served, broker: Mosquitto) -> None:
