@@ -23,6 +23,7 @@ from campaign.disk import Disk, DiskFault
 from hardware.simulated import miswiring
 from hardware.simulated.bus import BusFault
 from hardware.simulated.mcp23017_model import IOCON, OLAT
+from verified_alloc.control.fault_file import FaultFile
 from verified_alloc.control.fault_kinds import CONTACTOR, EXPANDER, KINDS, MODULE, STOP
 
 OUTPUT, FEEDBACK = "0x20", "0x24"
@@ -167,7 +168,8 @@ def on_a_disk(fault: DiskFault) -> Callable[[Trial], object]:
     def happens(t: Trial) -> None:
         disk = Disk()
         disk.stand_still = t.at_work.charger.stand_still
-        t.at_work.controller.faults._file.path = disk  # type: ignore[assignment]
+        file = FaultFile(disk)  # type: ignore[arg-type]
+        t.at_work.controller.faults.on_disk._save = file.save
         t.at_work._seams.enter_context(disk.installed())
         disk.inject(fault)
         t.strike("spontaneous-open 1:1")

@@ -296,13 +296,19 @@ def test_a_disk_that_refuses_is_told_and_tried_again(
     assert desk.in_force() == 100_000
 
 
-def test_too_many_periods_are_refused(desk: Desk) -> None:
+def test_too_many_are_refused(desk: Desk) -> None:
     most = absolute(*range(1000), each_s=1)
     for level in range(5):
         desk.tell(most._replace(stack_level=level))
-    with pytest.raises(BadInput, match="more periods than allowed, 5000"):
+    with pytest.raises(BadInput, match="6 limits with 6000 periods: allowed are 200 and 5000"):
         desk.limits.tell([most._replace(stack_level=5)])
     assert len(desk.limits.profiles) == 5
+    desk.limits.clear()
+    for level in range(200):
+        desk.tell(absolute(5, stack_level=level))
+    with pytest.raises(BadInput, match="201 limits with 201 periods: allowed are 200 and 5000"):
+        desk.limits.tell([absolute(5, stack_level=200)])
+    assert len(desk.limits.profiles) == 200
 
 
 # Clocks.

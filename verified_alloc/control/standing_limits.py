@@ -19,8 +19,8 @@ from verified_alloc.words import kilowatts
 
 PAUSE_S = 60.0
 """A gun that asks again within so long goes on with its session."""
-MOST_PERIODS = 5000
-"""Of all profiles together."""
+MOST_PROFILES, MOST_PERIODS = 200, 5000
+"""What counts is worked out within a scan; periods are those of all profiles together."""
 ROUNDING_S = 1e-3
 """A change counts at the scan for which it is due, however Unix time as a float rounds."""
 OTHER_STEP_W = 10_000
@@ -134,10 +134,11 @@ class StandingLimits:
             trusted = self._clock.trusted
             now_s = self._unix_s() if trusted else -math.inf if profile.is_dated else math.inf
             limits = limits.told(profile, now_s)
-        if sum(len(each.starts_s) for each in limits.profiles) > MOST_PERIODS:
+        periods = sum(len(each.starts_s) for each in limits.profiles)
+        if len(limits.profiles) > MOST_PROFILES or periods > MOST_PERIODS:
             raise BadInput(
-                f"with this there would be more periods than allowed, {MOST_PERIODS} of all"
-                " profiles together"
+                f"with this there would be {len(limits.profiles)} limits with {periods} periods:"
+                f" allowed are {MOST_PROFILES} and {MOST_PERIODS}"
             )
         self._limits, self._sessions = limits, sessions
         self._listen_again(profiles)
