@@ -165,10 +165,10 @@ def test_orders_are_in_the_journal(at_work: Served) -> None:
     at_work.http.delete("/api/v1/limits")
     at_work.http.put("/api/v1/modules/9/service", json={"in_service": True})
     told = [
-        "module 9 is in service, as told",
+        "PM9 is in service, as told",
         "limits taken back: no limit but the station's own, as told",
         "site limit: 75.5 kW now, as told",
-        "module 9 is out of service, as told",
+        "PM9 is out of service, as told",
     ]
 
     def written() -> list[str]:

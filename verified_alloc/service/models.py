@@ -159,7 +159,7 @@ class GunView(_Model):
 
     gun: int
     maximum_kw: float
-    demand_kw: float = Field(description="what counts, within its limit; 0 once it is stale")
+    demand_kw: float = Field(description="within its limit; 0 once it is stale")
     stale: bool = Field(description="its demand was not refreshed in time")
     capability_kw: float = Field(
         description="the most that it could be given as things are, were nobody else there"
@@ -169,7 +169,7 @@ class GunView(_Model):
     live_kw: float = Field(description="the power of the modules that feed it")
     drawn_kw: float | None = Field(description="what it draws; null on real wires")
     limit_kw: float | None = Field(description="of its own, in force; null: none")
-    unmet_kw: float
+    unmet_kw: float = Field(description="of its demand, at most its maximum, not granted")
     energy_kwh: float = Field(
         description="what it was given since started_at, as far as offered and fed; no meter"
     )

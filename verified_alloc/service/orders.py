@@ -244,8 +244,10 @@ class Orders:
     def _take_out(self, order: Mapping[str, Any]) -> str:
         kind, number, out = order["kind"], order["id"], order["out"]
         self._at_work().take_out(kind, number, out)
-        self._at_work().report(f"{kind} {number} is {'out of' if out else 'in'} service, as told")
-        return f"{kind} {number} is {'out of' if out else 'in'} service"
+        part = f"PM{number}" if kind == "module" else f"{kind} {number}"
+        said = f"{part} is {'out of' if out else 'in'} service"
+        self._at_work().report(f"{said}, as told")
+        return said
 
     def _put_limit(self, order: Mapping[str, Any]) -> str:
         limits, limit = self._at_work().limits, Limit.model_validate(order["limit"])

@@ -128,20 +128,20 @@ class Views:
             place = gun.id - 1
             live = state.live[place]
             drawn = None if seen.drawn_w is None else seen.drawn_w[place] / 1000
-            kept = state.kept.get(gun.id)
+            kept, granted_w = state.kept.get(gun.id), state.allocation.delivered_w[gun.id]
             views.append(
                 GunView(
                     gun=gun.id,
                     maximum_kw=gun.max_power_w / 1000,
-                    demand_kw=state.demand_w[place] / 1000,
+                    demand_kw=state.asks_w[place] / 1000,
                     stale=gun.id in state.stale,
                     capability_kw=capable_w[place] / 1000,
-                    granted_kw=state.allocation.delivered_w[gun.id] / 1000,
+                    granted_kw=granted_w / 1000,
                     offer_kw=state.offer_w[place] / 1000,
                     live_kw=self._power_w(live) / 1000,
                     drawn_kw=drawn,
                     limit_kw=_kw(seen.limits.allowed.gun_w[place]),
-                    unmet_kw=state.allocation.unmet_w[gun.id] / 1000,
+                    unmet_kw=(min(state.asks_w[place], gun.max_power_w) - granted_w) / 1000,
                     energy_kwh=round(seen.energy_wms[place] / WMS_PER_KWH, 3),
                     modules=list(state.allocation.modules[gun.id]),
                     live=list(live),
