@@ -131,6 +131,9 @@ def test_a_site_limit_that_changes_by_itself(at_work: Served) -> None:
 
 
 def test_held_modules_are_not_given_to_another_gun(at_work: Served) -> None:
+    nothing = at_work.http.put("/api/v1/guns/2/hold", json={"hold_s": 60})
+    assert nothing.status_code == 409
+    assert nothing.json()["detail"] == "gun 2 has no modules to hold; allowed once it has"
     at_work.ask(2, 40)
     eventually(lambda: at_work.gun(2)["live"] == [1])
     assert at_work.http.put("/api/v1/guns/2/hold", json={"hold_s": 60}).status_code == 200
@@ -200,6 +203,11 @@ def test_a_weld_shows_is_refused_to_be_cleared_and_an_emergency_stop_goes_on(
     assert at_work.http.post("/api/v1/emergency-stop").status_code == 200
     eventually(lambda: at_work.state()["stopped"])
     assert at_work.http.get("/api/v1/faults").json()[-1]["id"] == "emergency-stop"
+    at_work.ask(2, 300)
+    eventually(lambda: at_work.gun(2)["demand_kw"] == 300)
+    stopped = at_work.gun(2)
+    assert (stopped["granted_kw"], stopped["unmet_kw"]) == (0, 240)
+    assert stopped["why"] == ["The station is stopped: no demand counts."]
     assert at_work.http.delete("/api/v1/faults/emergency-stop").status_code == 200
     eventually(lambda: not at_work.state()["stopped"])
 

@@ -222,6 +222,13 @@ class FaultCost(_Model):
     lost_kw: float = Field(description="of its capability, as if this fault alone were cleared")
 
 
+class KeptModule(_Model):
+    """A module that cannot serve some guns because of a fault."""
+
+    module: int
+    guns: list[int]
+
+
 class FaultView(_Model):
     """A latched fault; it is cleared by its id."""
 
@@ -234,6 +241,7 @@ class FaultView(_Model):
     since_at: float | None = Field(description="null: it stood before the start")
     costs: list[FaultCost] = Field(description="the guns that could be given less because of it")
     costs_kw: float = Field(description="of what all modules together could give")
+    keeps: list[KeptModule] = Field(description="modules, and the guns that it keeps them from")
     effect: str
     to_do: str = Field(description="what a person does about it before it is cleared")
     acknowledged_at: float | None = Field(description="when somebody has seen it; null: nobody yet")
@@ -305,6 +313,9 @@ class SiteLimitView(_Model):
 
     limit_kw: float | None = Field(description="in force; null: none")
     own_kw: float | None = Field(description="the station file's, never exceeded")
+    rises_at: float | None = Field(
+        description="when a higher one counts that is allowed already; null: none is"
+    )
 
 
 class PeriodView(_Model):

@@ -13,7 +13,7 @@ from verified_alloc.control.fault_kinds import (
     to_do_about,
 )
 from verified_alloc.service.explainer import Explainer
-from verified_alloc.service.fault_costs import capability_w, cost_w, lost_modules
+from verified_alloc.service.fault_costs import capability_w, cost_of, lost_modules
 from verified_alloc.service.limit_views import LimitViews
 from verified_alloc.service.models import (
     AssignedGun,
@@ -23,6 +23,7 @@ from verified_alloc.service.models import (
     FaultCost,
     FaultView,
     GunView,
+    KeptModule,
     ModuleView,
     NoteView,
     Offers,
@@ -218,9 +219,7 @@ class Views:
         station, state = self._station, seen.state
         views = []
         for name, faults in self.latched_by_name(state.latched).items():
-            guns_w, all_w = cost_w(
-                station, state.latched, frozenset(faults), state.inputs.site_limit_w
-            )
+            cost = cost_of(station, state.latched, frozenset(faults), state.inputs.site_limit_w)
             since_s = [seen.fault_since_s.get(fault) for fault in faults]
             views.append(
                 FaultView(
@@ -232,10 +231,15 @@ class Views:
                     since_at=None if None in since_s else min(s for s in since_s if s is not None),
                     costs=[
                         FaultCost(gun=gun, lost_kw=lost_w / 1000)
-                        for gun, lost_w in enumerate(guns_w, start=1)
+                        for gun, lost_w in enumerate(cost.guns_w, start=1)
                         if lost_w > 0
                     ],
-                    costs_kw=all_w / 1000,
+                    costs_kw=cost.all_w / 1000,
+                    keeps=[
+                        KeptModule(module=module, guns=list(guns))
+                        for module, guns in enumerate(cost.kept_from, start=1)
+                        if guns
+                    ],
                     effect="; ".join(dict.fromkeys(KINDS[fault.kind].effect for fault in faults)),
                     to_do=" ".join(dict.fromkeys(to_do_about(station, fault) for fault in faults)),
                     acknowledged_at=seen.acknowledged_s.get(name),
@@ -298,6 +302,7 @@ class Views:
         return SiteLimitView(
             limit_kw=_kw(seen.state.inputs.site_limit_w),
             own_kw=_kw(self._station.site_limit_w),
+            rises_at=seen.limit_rises_s,
         )
 
     def _capability_w(self, seen: Snapshot) -> list[int]:
