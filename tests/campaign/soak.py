@@ -157,7 +157,7 @@ def main() -> int:
         began_s = time.process_time()
         summary = soak.live(disturbed, watch)
     spent_s, growth_kb = time.process_time() - began_s, memory_kb() - first_day_kb
-    latched = [text for text in summary.faults if f"module {MODULE} is out" not in text]
+    latched = [text for text in summary.faults if f"PM{MODULE} is out" not in text]
     energy_kwh, sound_kwh = (sum(each.energy_kwh.values()) for each in (summary, sound))
     told = Counter(sentence.partition(": ")[2].split(" ")[0] for sentence in summary.reported)
     refused, healed = (

@@ -155,7 +155,7 @@ def test_a_module_is_not_cleared_while_it_is_on(
 ) -> None:
     for module in MODULES:
         here = [module == each for each in MODULES]
-        with pytest.raises(BadInput, match=f"module {module}: .*{said}"):
+        with pytest.raises(BadInput, match=f"PM{module}: .*{said}"):
             clearing.module(seen(here), module)
         after = clearing.module(seen([not its for its in here]), module)
         assert Fault("dead", module=module) not in faults_of(after.latched)
@@ -188,7 +188,7 @@ def test_an_expander_is_not_configured_while_a_module_on_it_is_not_off(what: str
         )
         for position, carried in enumerate(CARRIED):
             if module in carried:
-                with pytest.raises(BadInput, match=f"^expander x: module {module} on it is not"):
+                with pytest.raises(BadInput, match=f"^expander x: PM{module} on it is not"):
                     clearing.check_at_rest(BUILT, memory, lines, position, "expander x")
             else:
                 clearing.check_at_rest(BUILT, memory, lines, position, "expander x")

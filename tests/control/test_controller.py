@@ -132,9 +132,7 @@ def test_a_start_tells_which_module_is_on_all_the_same(module: int) -> None:
         at_work.reported.clear()
         at_work.kill()
         at_work.start()
-        assert at_work.reported == [
-            f"module {module} reports on at start although its enable is low"
-        ]
+        assert at_work.reported == [f"PM{module} reports on at start although its enable is low"]
 
 
 def test_nothing_is_asked_of_the_coils_of_an_expander_that_was_lost_before(
@@ -377,7 +375,7 @@ def test_a_dead_module_is_replaced() -> None:
         at_work.inject("module-dead 1")
         assert at_work.go_on(0.2, until=lambda: at_work.offers_kw()[1] == 40, skip=False)
         settle(at_work, 12)
-        assert "module 1 does not report on" in reported(at_work)
+        assert "PM1 does not report on" in reported(at_work)
         assert len(at_work.live[1]) == 2
         assert 1 not in at_work.live[1]
         assert at_work.live[2] == (3,)
@@ -394,7 +392,7 @@ def test_a_module_that_does_not_switch_off_locks_its_gun_and_keeps_its_contactor
         assert not at_work.reported
         at_work.ask({1: 0})
         at_work.go_on(5)
-        assert "module 1 does not switch off; gun 1 is locked" in reported(at_work)
+        assert "PM1 does not switch off; gun 1 is locked" in reported(at_work)
         assert at_work.state.locked == (1,)
         assert (1, 1) in at_work.closed
         at_work.ask({1: 240})
@@ -402,7 +400,7 @@ def test_a_module_that_does_not_switch_off_locks_its_gun_and_keeps_its_contactor
         assert at_work.offers_kw()[1] == 0
         assert {pair for pair in at_work.closed if pair[0] == 1} == {(1, 1)}
         assert len(at_work.live[2]) == 1
-        with pytest.raises(BadInput, match="module 1"):
+        with pytest.raises(BadInput, match="PM1"):
             at_work.controller.clear_module(1)
         assert not at_work.bad()
 
@@ -416,7 +414,7 @@ def test_a_stop_that_opens_a_contactor_with_its_module_on_says_so() -> None:
         at_work.controller.stop()
         assert at_work.go_on(10, until=lambda: not at_work.closed, skip=False)
         (said,) = [each for each in at_work.reported if "is opened although" in each]
-        assert said.startswith(f"contactor 1:{module} is opened although module {module} is on: ")
+        assert said.startswith(f"contactor 1:{module} is opened although PM{module} is on: ")
         assert [e.cause for e in at_work.monitor.exposures].count("timed opening") == 1
         assert not at_work.bad()
 
@@ -941,10 +939,10 @@ def test_an_enable_line_held_high_takes_everything_off_and_is_told() -> None:
         free_module_9 = REFERENCE.hardware.enable_pins[8]
         at_work.inject(f"line-high {free_module_9} for 2s")
         at_work.go_on(0.5, skip=False)
-        assert "the enable line of module 9 is held high" in reported(at_work)
+        assert "the enable line of PM9 is held high" in reported(at_work)
         assert not at_work.closed
         assert not any(at_work.offers_kw().values())
-        with pytest.raises(BadInput, match="module 9: its enable line is still high"):
+        with pytest.raises(BadInput, match="PM9: its enable line is still high"):
             at_work.controller.clear_module(9)
         at_work.go_on(2)
         at_work.controller.clear_module(9)
@@ -971,9 +969,9 @@ def test_a_module_on_no_gun_that_runs_on_its_own_is_told_and_left_out() -> None:
         at_work.inject("module-stuck-on 1")
         at_work.ask({1: 40})
         at_work.go_on(5)
-        assert reported(at_work) == "module 1 reports on although it is disabled"
+        assert reported(at_work) == "PM1 reports on although it is disabled"
         assert at_work.live[1] == (2,)
-        with pytest.raises(BadInput, match="module 1"):
+        with pytest.raises(BadInput, match="PM1"):
             at_work.controller.clear_module(1)
         assert not at_work.bad()
 

@@ -50,15 +50,15 @@ def test_every_fault_has_a_sentence_of_its_own() -> None:
         "contactor 1:2 is welded",
         "contactor 3:1 is welded",
         "contactor 3:4 failed open",
-        "module 5 does not report on",
-        "module 7 does not switch off; gun 6 is locked",
+        "PM5 does not report on",
+        "PM7 does not switch off; gun 6 is locked",
         "expanders 0x21 and 0x25 are lost; their modules are out until that is cleared",
-        "module 8 reports on although it is disabled",
-        "the enable line of module 9 is held high; everything is off until that is cleared",
+        "PM8 reports on although it is disabled",
+        "the enable line of PM9 is held high; everything is off until that is cleared",
         "emergency stop; everything is off until that is cleared",
         "stopped as told; everything is off until that is cleared",
         "gun 2 is out of service",
-        "module 3 is out of service",
+        "PM3 is out of service",
     ]
 
 
@@ -89,16 +89,16 @@ def test_a_kind_is_a_line_in_the_table(tmp_path: Path, monkeypatch: pytest.Monke
     the kernel's `Latched` that finds it."""
     with WorkingStation(REFERENCE) as at_work:
         state = at_work.scan()
-    hot = Kind("module", MODULE, "module {module} is hot", "nothing", "let it cool")
+    hot = Kind("module", MODULE, "PM{module} is hot", "nothing", "let it cool")
     monkeypatch.setitem(KINDS, "hot", hot)
     fault, latch = Fault("hot", module=3), FaultFile(tmp_path / "faults")
     faults = frozenset([fault, Fault("welded", 1, 2)])
     latch.save(faults)
     assert latch.load() == faults
-    assert describe(REFERENCE, faults) == ["contactor 1:2 is welded", "module 3 is hot"]
+    assert describe(REFERENCE, faults) == ["contactor 1:2 is welded", "PM3 is hot"]
     seen = snapshot_of(state._replace(latched=faults))
     shown = Views(REFERENCE, "not proved", True, Explainer(REFERENCE)).faults(seen)[1]
-    assert (shown.id, shown.text, shown.effect) == ("module-3", "module 3 is hot", "nothing")
+    assert (shown.id, shown.text, shown.effect) == ("module-3", "PM3 is hot", "nothing")
     assert asyncio.run(_metrics(seen)).count("verified_alloc_faults 2.0") == 1
 
 

@@ -68,7 +68,7 @@ def test_each_fault_is_told_once_when_it_is_on_disk_and_none_that_a_person_tells
     faults.keep(bits(both))
     assert heard == [
         ("contactor 1:2 is welded", frozenset([WELD])),
-        ("module 5 does not report on", both),
+        ("PM5 does not report on", both),
     ]
 
 

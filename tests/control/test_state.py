@@ -28,7 +28,7 @@ def test_from_a_demand_to_the_end() -> None:
         at_work.ask({2: 60, 3: 300})
         state = at_work.scan(skip=False)
         assert state.demand_w == (0, 60_000, 300_000, 0, 0, 0)
-        assert state.inputs.asked.demand_w == state.demand_w
+        assert state.inputs.asked.demand_w == state.demand_w == state.asks_w
         assert (state.settled, state.idle) == (False, True)
         assert at_work.go_on(10, until=lambda: at_work.state.settled, skip=False)
         state = at_work.state
@@ -47,6 +47,7 @@ def test_from_a_demand_to_the_end() -> None:
         state = at_work.scan(skip=False)
         assert not state.stopped  # it ends in good order
         assert state.demand_w == (0,) * 6
+        assert state.asks_w == (0, 60_000, 0, 0, 0, 0)
         off_but_connected = []
         while not state.idle:
             if state.connected[1] and not any(at_work.live.values()):

@@ -122,14 +122,17 @@ def test_quiet_time_ends_with_a_hold_and_one_that_is_refused_changes_nothing() -
         for gun in (0, 7):
             with pytest.raises(BadInput, match=f"gun {gun}: allowed are guns 1 to 6"):
                 at_work.controller.hold(gun, 4000)
+        with pytest.raises(BadInput, match=r"^gun 3 has no modules to hold; allowed once it has$"):
+            at_work.controller.hold(3, 4000)
+        at_work.controller.hold(3, 0)
         state = at_work.scan(skip=False)
         assert state.quiet_until_ms > at_work.now_ms + 4000
         assert state.held_ms == (0,) * 6
-        at_work.controller.hold(3, 4000)
+        at_work.controller.hold(2, 4000)
         held_until_ms = at_work.now_ms + 4000
         at_work.scan(skip=False)
         state = at_work.scan(skip=False)
-        assert state.held_ms == (0, 0, held_until_ms - at_work.now_ms, 0, 0, 0)
+        assert state.held_ms == (0, held_until_ms - at_work.now_ms, 0, 0, 0, 0)
         assert state.quiet_until_ms == held_until_ms
 
 
@@ -293,7 +296,7 @@ def test_an_expander_is_not_touched_while_a_module_on_it_is_on() -> None:
         at_work.ask({1: 80})
         settle(at_work)
         transfers = at_work.bus.transactions
-        with pytest.raises(BadInput, match=r"^expander 0x20: module 1 on it is not off; allowed"):
+        with pytest.raises(BadInput, match=r"^expander 0x20: PM1 on it is not off; allowed"):
             at_work.controller.clear_expander(0)
         assert at_work.bus.transactions == transfers
         assert at_work.cabinet.closed_contactors() == {(1, 1), (1, 2)}

@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from sweep.stations import REFERENCE
 
+from verified_alloc.control.alarms import ALARMS
+from verified_alloc.control.fault_kinds import KINDS, Fault, sentence_of
 from verified_alloc.errors import BadInput
 from verified_alloc.journal.database import JournalFile, Row, older_parts
 from verified_alloc.journal.hours import Hours, Session
@@ -181,6 +183,27 @@ def test_events_are_found_by_time_words_and_severity(path: Path) -> None:
     assert texts(path, words="WELD", severity="warning") == ["contactor 2:1 is welded"]
     assert texts(path, severity="critical") == ["two at once", "stopped, as told"]
     assert texts(path, words="' OR 1=1 --") == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_latched_fault_is_a_warning_or_critical_and_what_was_taken_out_is_not(
+    path: Path, kind: str
+) -> None:
+    numbers = {"gun": 2, "module": 3, "expander": None}
+    if KINDS[kind].of == "expander":
+        numbers = {"gun": None, "module": None, "expander": 1}
+    written(path, *run(1), ("report", (1, 1, sentence_of(REFERENCE, Fault(kind, **numbers)))))
+    ((event,), _) = search(path, from_s=0, to_s=2e9)
+    taken_out = kind.endswith("_out")
+    critical = KINDS[kind].severity == "critical"
+    assert event.severity == ("info" if taken_out else "critical" if critical else "warning")
+
+
+def test_what_is_out_of_order_is_a_warning(path: Path) -> None:
+    sentences = [*(alarm.sentence for alarm in ALARMS), "WARNING: proof test overdue: RESET"]
+    written(path, *run(1), *(("report", (1, 1, sentence)) for sentence in sentences))
+    assert sorted(texts(path, severity="warning")) == sorted(sentences)
+    assert texts(path, severity="critical") == []
 
 
 def test_a_search_is_bounded_by_count_and_by_time(path: Path) -> None:

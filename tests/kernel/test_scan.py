@@ -187,7 +187,7 @@ def test_a_module_that_is_told_on_and_is_silent_is_dead() -> None:
     patient = Patient()
     silent = OFF._replace(enabled=True, latch=only(2), closed=only(2), closed_again=only(2))
     assert not patient.shows(silent, 50)
-    assert patient.shows(silent, 2) == ["module 1 does not report on"]
+    assert patient.shows(silent, 2) == ["PM1 does not report on"]
     assert patient.faults.modules == {1}
 
 
@@ -195,7 +195,7 @@ def test_a_module_that_reports_on_unasked_locks_the_gun_it_is_on() -> None:
     patient = Patient()
     stuck = OFF._replace(reports_on=True, latch=only(2), closed=only(2), closed_again=only(2))
     assert not patient.shows(stuck, 50)
-    assert patient.shows(stuck, 2) == ["module 1 does not switch off; gun 2 is locked"]
+    assert patient.shows(stuck, 2) == ["PM1 does not switch off; gun 2 is locked"]
     assert patient.faults.modules == {1}
     assert patient.faults.guns == {2}
     assert patient.locked == [False, True, False, False, False, False]
@@ -264,7 +264,7 @@ def test_a_module_is_cleared_only_when_it_is_off() -> None:
     patient = Patient()
     stuck = OFF._replace(reports_on=True, latch=only(2), closed=only(2), closed_again=only(2))
     patient.shows(stuck, 60)
-    with pytest.raises(BadInput, match="module 1"):
+    with pytest.raises(BadInput, match="PM1"):
         patient.memory = clearing.module(patient.memory, 1)
     patient.shows(OFF, 1)
     patient.memory = clearing.module(patient.memory, 1)

@@ -19,6 +19,7 @@ def snapshot_of(state: State, **changed: Any) -> Snapshot:
         assignment=1,
         assigned_s=0,
         limits=Standing(0, (), {}, Allowed(None, (None,) * 6)),
+        limit_rises_s=None,
         fell_to_0=(0,) * 6,
         operations_an_hour=(0,) * 6,
         energy_wms=(0,) * 6,

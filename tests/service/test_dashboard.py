@@ -81,13 +81,13 @@ def test_a_fault_says_what_it_costs_is_acknowledged_and_cleared(browser: Browser
     browser.tab("guns")
     for gun in (1, 2):  # together they need every module
         browser.find(f"#gun-{gun} input").send_keys(Keys.END)
-    browser.wait(lambda: "1 fault: module 3 does not report on" in browser.text("#status"))
+    browser.wait(lambda: "1 fault: PM3 does not report on" in browser.text("#status"))
     assert "bad" in browser.find("p.status").get_attribute("class").split()
     browser.touch("#status")
     card = browser.find("[data-id='module-3']")
     assert "minor" in card.text
     assert "Costs the station 40 kW." in card.text
-    assert "Check the supply, the enable line and the status line of module 3" in card.text
+    assert "Check the supply, the enable line and the status line of PM3" in card.text
     assert re.search(r"since .+:\d\d:\d\d", card.text)
     browser.touch("[data-id='module-3'] .acknowledge")
     browser.wait(lambda: ", seen " in card.text)

@@ -30,8 +30,10 @@ def seen(kw: float) -> Snapshot:
         limited=(),
     )
     allocation = allocate(REFERENCE, demands, policy="priority")
-    state = SimpleNamespace(inputs=inputs, allocation=allocation, latched=frozenset())
-    return cast(Snapshot, SimpleNamespace(state=state))
+    state = SimpleNamespace(
+        inputs=inputs, allocation=allocation, latched=frozenset(), stopped=False
+    )
+    return cast(Snapshot, SimpleNamespace(state=state, ending=False))
 
 
 @pytest.fixture

@@ -39,6 +39,15 @@ def test_one_dead_module_costs_its_power_and_no_gun_anything() -> None:
     assert (fault.costs_kw, fault.costs, fault.severity) == (40, [], "minor")
 
 
+def test_a_weld_says_what_it_keeps_from_whom() -> None:
+    (fault,) = shown(Fault("welded", 4, 1))
+    assert (fault.costs_kw, fault.costs) == (0, [])
+    assert [(kept.module, kept.guns) for kept in fault.keeps] == [(1, [1, 2, 3, 5, 6])]
+    (fault,) = shown(Fault("failed_open", 4, 1))
+    assert [(kept.module, kept.guns) for kept in fault.keeps] == [(1, [4])]
+    assert shown(Fault("stopped"))[0].keeps == []
+
+
 def test_what_guns_lose_is_told_by_gun() -> None:
     """Two welds on a module take it out, and both guns that it joins."""
     (first, second) = shown(Fault("welded", 1, 4), Fault("welded", 2, 4))

@@ -55,6 +55,20 @@ def test_a_limit_holds_through_kill_9(tmp_path: Path) -> None:
     assert (tmp_path / "faults.limits.json").exists()
 
 
+def test_one_that_has_risen_says_when_it_counts(at_work: Served) -> None:
+    put(at_work, limit_kw=50)
+    eventually(lambda: at_work.state()["site_limit"]["limit_kw"] == 50)
+    assert at_work.state()["site_limit"]["rises_at"] is None
+    told_s = time.time()
+    put(at_work, limit_kw=90)
+    limit = eventually(lambda: (found := at_work.state()["site_limit"])["rises_at"] and found)
+    assert limit["limit_kw"] == 50
+    assert told_s + 4 < limit["rises_at"] <= time.time() + 6
+    eventually(lambda: at_work.state()["site_limit"]["limit_kw"] == 90)
+    assert at_work.state()["site_limit"]["rises_at"] is None
+    at_work.to_rest()
+
+
 def test_a_stack_is_told_shown_ahead_of_time_and_taken_back(at_work: Served) -> None:
     before_s = time.time()
     start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(before_s + 3600))

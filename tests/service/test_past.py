@@ -44,9 +44,9 @@ def test_power_energy_and_session_of_a_gun(served: Served) -> None:
 def test_events_are_searched_and_exported(served: Served) -> None:
     served.http.put("/api/v1/modules/5/service", json={"in_service": False})
     served.http.put("/api/v1/modules/5/service", json={"in_service": True})
-    words = {"words": "module 5 is out of"}
+    words = {"words": "PM5 is out of"}
     found = eventually(lambda: got(served, "events", **words)["events"])
-    assert [one["text"] for one in found] == ["module 5 is out of service, as told"]
+    assert [one["text"] for one in found] == ["PM5 is out of service, as told"]
     assert got(served, "events", severity="critical", **words)["events"] == []
     assert got(served, "events", to_at=1, **words) == {"events": [], "complete": True}
     answer = served.http.get("/api/v1/events.csv", params=words)

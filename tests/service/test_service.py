@@ -107,6 +107,7 @@ def test_a_site_limit_told_and_taken_back(at_work: Served) -> None:
         "dc_kw": 75.5,
         "offered_kw": 75.5,
         "grid_kw": 75.5,
+        "rises_at": None,
     }
     assert "verified_alloc_site_limit_watts 75500.0" in at_work.http.get("/metrics").text
     at_work.http.delete("/api/v1/limits")
@@ -137,6 +138,9 @@ def test_a_site_limit_that_changes_by_itself(at_work: Served) -> None:
 
 
 def test_held_modules_are_not_given_to_another_gun(at_work: Served) -> None:
+    nothing = at_work.http.put("/api/v1/guns/2/hold", json={"hold_s": 60})
+    assert nothing.status_code == 409
+    assert nothing.json()["detail"] == "gun 2 has no modules to hold; allowed once it has"
     at_work.ask(2, 40)
     eventually(lambda: at_work.gun(2)["live"] == [1])
     assert at_work.http.put("/api/v1/guns/2/hold", json={"hold_s": 60}).status_code == 200
@@ -172,10 +176,10 @@ def test_orders_are_in_the_journal(at_work: Served) -> None:
     eventually(lambda: at_work.state()["site_limit"]["limit_kw"] is None)
     at_work.http.put("/api/v1/modules/9/service", json={"in_service": True})
     told = [
-        "module 9 is in service, as told",
+        "PM9 is in service, as told",
         "limits taken back: no limit but the station's own, as told",
         "site limit: 75.5 kW now, as told",
-        "module 9 is out of service, as told",
+        "PM9 is out of service, as told",
     ]
 
     def written() -> list[str]:
@@ -207,6 +211,11 @@ def test_a_weld_shows_is_refused_to_be_cleared_and_an_emergency_stop_goes_on(
     assert at_work.http.post("/api/v1/emergency-stop").status_code == 200
     eventually(lambda: at_work.state()["stopped"])
     assert at_work.http.get("/api/v1/faults").json()[-1]["id"] == "emergency-stop"
+    at_work.ask(2, 300)
+    eventually(lambda: at_work.gun(2)["demand_kw"] == 300)
+    stopped = at_work.gun(2)
+    assert (stopped["granted_kw"], stopped["unmet_kw"]) == (0, 240)
+    assert stopped["why"] == ["The station is stopped: no demand counts."]
     assert at_work.http.delete("/api/v1/faults/emergency-stop").status_code == 200
     eventually(lambda: not at_work.state()["stopped"])
 

@@ -54,9 +54,9 @@ def module(memory: Memory, number: int) -> Memory:
     """A module is used again that was dead or stuck on, or whose enable line was held high."""
     place, latched = number - 1, memory.latched
     if not kernel.line_obeys(memory.stray[place]):
-        raise BadInput(f"module {number}: its enable line is still high although told low")
+        raise BadInput(f"PM{number}: its enable line is still high although told low")
     if not kernel.reports_off(memory.ages[place]):
-        raise BadInput(f"module {number}: it still reports on although its enable is low")
+        raise BadInput(f"PM{number}: it still reports on although its enable is low")
     return memory._replace(
         latched=latched._replace(
             dead=_set(latched.dead, place, False),
@@ -82,7 +82,7 @@ def check_at_rest(
             lines.reports_on[at],
             memory.lines_off_ms[at],
         ):
-            raise BadInput(f"{name}: module {at + 1} on it is not off; allowed once it is")
+            raise BadInput(f"{name}: PM{at + 1} on it is not off; allowed once it is")
 
 
 def expander(memory: Memory, position: int) -> Memory:

@@ -84,7 +84,7 @@ class Controller:
         on_still = self._wires.wait_until_off(self._built.timing, self.station.timing.scan_ms)
         for module, on in enumerate(on_still, start=1):
             if on:
-                self.report(f"module {module} reports on at start although its enable is low")
+                self.report(f"PM{module} reports on at start although its enable is low")
         self._supervision.reset(False)
         self._bank.start()
         self._wires.carry([scan.Abandon(self._memory.latched.expander_lost)])
@@ -155,6 +155,7 @@ class Controller:
         return State(
             at_ms=now_ms,
             demand_w=inputs.asked.demand_w,
+            asks_w=self.demands.asks_w(now_ms),
             stale=self.demands.stale(now_ms),
             allocation=allocation,
             inputs=inputs,
@@ -200,6 +201,8 @@ class Controller:
         """For so long the modules live on this gun are reserved for it, as dwelling ones are: as
         far as its demand needs them, and not against faults. 0 ends it."""
         check_gun(self.station, gun)
+        if for_ms and not self._decider.has_to_hold(gun):
+            raise BadInput(f"gun {gun} has no modules to hold; allowed once it has")
         self._decider.hold(gun, self.now_ms() + for_ms)
 
     def held_ms(self, gun: int) -> int:

@@ -88,21 +88,21 @@ KINDS: Mapping[str, Kind] = {
     "dead": Kind(
         "module",
         MODULE,
-        "module {module} does not report on",
+        "PM{module} does not report on",
         _MODULE_OUT,
         _CLEAR_MODULE,
         "minor",
-        "Check the supply, the enable line and the status line of module {module}, or replace it."
+        "Check the supply, the enable line and the status line of PM{module}, or replace it."
         f" {_AFTER}.",
     ),
     "stuck_on": Kind(
         "contactor",
         MODULE,
-        "module {module} does not switch off; gun {gun} is locked",
+        "PM{module} does not switch off; gun {gun} is locked",
         "the module serves nobody, and the gun is out",
         _CLEAR_MODULE,
         "serious",
-        "Switch off the supply of module {module}: it feeds gun {gun} though told not to. Check its"
+        "Switch off the supply of PM{module}: it feeds gun {gun} though told not to. Check its"
         f" enable and status lines. {_AFTER}, once it reads off.",
     ),
     "expander_lost": Kind(
@@ -118,21 +118,21 @@ KINDS: Mapping[str, Kind] = {
     "runs_on": Kind(
         "module",
         MODULE,
-        "module {module} reports on although it is disabled",
+        "PM{module} reports on although it is disabled",
         _MODULE_OUT,
         f"once it reads off: `verified-alloc clear {MODULE}`",
         "serious",
-        "Switch off the supply of module {module} and check its enable and status lines."
+        "Switch off the supply of PM{module} and check its enable and status lines."
         f" {_AFTER}, once it reads off.",
     ),
     "enable_high": Kind(
         "module",
         MODULE,
-        "the enable line of module {module} is held high; everything is off until that is cleared",
+        "the enable line of PM{module} is held high; everything is off until that is cleared",
         _ALL_OFF,
         f"once the line is free: `verified-alloc clear {MODULE}`",
         "critical",
-        "Find what holds the enable line of module {module} high: its wire, its driver, a jumper."
+        "Find what holds the enable line of PM{module} high: its wire, its driver, a jumper."
         f" {_AFTER}.",
     ),
     "emergency_stop": Kind(
@@ -163,7 +163,7 @@ KINDS: Mapping[str, Kind] = {
     "module_out": Kind(
         "module",
         PUT_BACK,
-        "module {module} is out of service",
+        "PM{module} is out of service",
         _MODULE_OUT,
         '`PUT /api/v1/modules/{module}/service` with `{{"in_service": true}}`',
     ),

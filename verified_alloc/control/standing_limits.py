@@ -241,6 +241,11 @@ class StandingLimits:
         latest_s = self._at_s + LONG_MS / 1000
         return math.floor(1000 * min([latest_s, *(each for each in ends_s if each > self._at_s)]))
 
+    @property
+    def rises_ms(self) -> int | None:
+        """By the controller's clock, when a limit of all guns counts that has risen."""
+        return self._lasting.until_ms
+
     def finish(self) -> None:
         """At the end: what was told is on disk, however long that takes."""
         self.on_disk.finish(self.kept)

@@ -35,6 +35,9 @@ class State(NamedTuple):
 
     at_ms: int
     demand_w: tuple[int, ...]
+    """What counts: nothing does on the way out and while everything is stopped,"""
+    asks_w: tuple[int, ...]
+    """and what is asked for all the same, within each gun's limit."""
     stale: tuple[int, ...]
     """Guns whose demand is too old to count."""
     allocation: Allocation

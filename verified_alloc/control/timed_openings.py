@@ -27,7 +27,7 @@ class TimedOpenings:
         )
         for gun, number in sorted(opened - self._before):
             yield (
-                f"contactor {gun}:{number} is opened although module {number} is on: the stop has"
+                f"contactor {gun}:{number} is opened although PM{number} is on: the stop has"
                 " waited as long as it may; inspect the contactor"
             )
         self._before = opened

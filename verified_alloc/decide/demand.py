@@ -138,6 +138,13 @@ class DemandProcessor:
             for place, demand in enumerate(self._demand_w)
         )
 
+    def asks_w(self, now_ms: int) -> tuple[int, ...]:
+        """The same within their limits."""
+        return tuple(
+            demand if limit is None else min(demand, limit)
+            for demand, limit in zip(self.wanted_w(now_ms), self._limit_w, strict=True)
+        )
+
     def limited(self, now_ms: int) -> tuple[int, ...]:
         """Guns that ask for more than their limit."""
         pairs = zip(self.wanted_w(now_ms), self._limit_w, strict=True)
@@ -150,10 +157,7 @@ class DemandProcessor:
     def asked(self, now_ms: int) -> Asked:
         """What is asked now, within the limits. Ranks, and what is held, follow what this is called
         with: once a scan."""
-        demand_w = tuple(
-            demand if limit is None else min(demand, limit)
-            for demand, limit in zip(self.wanted_w(now_ms), self._limit_w, strict=True)
-        )
+        demand_w = self.asks_w(now_ms)
         for place, demand in enumerate(demand_w):
             self._rank(place, demand, now_ms)
             comes_or_goes = not demand or not self._most[place].counts

@@ -1,11 +1,14 @@
 """Looks for entries of a journal: by time, words and weight, newest first, within bounds."""
 
+import re
 import sqlite3
 import time
 from heapq import nlargest
 from pathlib import Path
 from typing import NamedTuple
 
+from verified_alloc.control.alarms import ALARMS
+from verified_alloc.control.fault_kinds import KINDS, PUT_BACK
 from verified_alloc.journal.reader import opened, parts_of
 
 SEVERITIES = ("info", "warning", "critical")
@@ -17,9 +20,42 @@ _FAULT = (
     " 'gun ' || gun || ' is locked' WHEN 'welded' THEN 'contactor ' || gun || ':' || module ||"
     " ' is welded' ELSE 'contactor ' || gun || ':' || module || ' has ' || kind END"
 )
+_LATCHED = [
+    (re.sub(r"\{\w+\}", "%", kind.sentence), kind.severity == "critical")
+    for kind in KINDS.values()
+    if kind.name != PUT_BACK
+]
+CRITICAL = ("stop", *(sentence for sentence, critical in _LATCHED if critical))
+WARNING = (
+    *(sentence for sentence, critical in _LATCHED if not critical),
+    *(alarm.sentence for alarm in ALARMS),
+    "WARNING:",
+    "are out of order",
+    "nobody knows which contactors",
+    "reports on at start",
+    "the I2C bus is disturbed",
+    "had no answer",
+    "limits: nobody has told any",
+    "is not known",
+    "cannot be read",
+    "in memory only",
+    "waits like other programs",
+)
+"""Words by which a report is known as that, as LIKE has them: each latched fault's, and others."""
+
+
+def _any(words: tuple[str, ...]) -> str:
+    return " OR ".join(f"text LIKE '%{each}%'" for each in words)
+
+
 ENTRIES = (
     ("decision", "'decision'", "0", "why"),
-    ("report", "'report'", "CASE WHEN text LIKE '%stop%' THEN 2 ELSE 0 END", "text"),
+    (
+        "report",
+        "'report'",
+        f"CASE WHEN {_any(CRITICAL)} THEN 2 WHEN {_any(WARNING)} THEN 1 ELSE 0 END",
+        "text",
+    ),
     ("fault", "'fault'", "stands", _FAULT),
     ("incident", "kind", "CASE kind WHEN 'violation' THEN 2 ELSE 1 END", "text"),
 )

@@ -65,6 +65,8 @@ class Explainer:
 
     def why(self, seen: Snapshot) -> Why:
         """As far as it is known; what is not is worked out from now on."""
+        if nothing_counts := "stopped" if seen.state.stopped else "ending" if seen.ending else "":
+            return Why.of_all(self._station, f"The station is {nothing_counts}: no demand counts.")
         decision = _decision(seen)
         for known, why in self._known:
             if known == decision:

@@ -1,6 +1,7 @@
 """What each latched fault costs: what the station could do without it, and cannot do with it."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from verified_alloc.control.fault_kinds import Fault, bits_of
 from verified_alloc.kernel import ops, wiring
@@ -11,6 +12,17 @@ from verified_alloc.station.model import Station
 ALL_OFF = ("emergency_stop", "stopped", "enable_high")
 
 Powers = tuple[int, ...]
+
+
+class Cost(NamedTuple):
+    """What faults take away."""
+
+    guns_w: Powers
+    """Of what each gun could get alone,"""
+    all_w: int
+    """and of what all modules could give."""
+    kept_from: tuple[tuple[int, ...], ...] = ()
+    """By module, the guns that it cannot serve because of them."""
 
 
 def capability_w(station: Station, faults: Faults, limit_w: int | None) -> Powers:
@@ -26,18 +38,23 @@ def capability_w(station: Station, faults: Faults, limit_w: int | None) -> Power
 
 
 @lru_cache(maxsize=64)
-def cost_w(
+def cost_of(
     station: Station,
     latched: frozenset[Fault],
     fault: frozenset[Fault],
     limit_w: int | None,
-) -> tuple[Powers, int]:
-    """What those of the latched faults take away that are cleared together: of what each gun could
-    get alone, by gun, and of what all modules could give."""
-    guns_w, all_w = _able_w(station, latched, limit_w)
-    guns_without_w, all_without_w = _able_w(station, latched - fault, limit_w)
-    lost = zip(guns_w, guns_without_w, strict=True)
-    return tuple(without_w - with_w for with_w, without_w in lost), all_without_w - all_w
+) -> Cost:
+    """What those of the latched faults take away that are cleared together."""
+    now, without = (_able(station, each, limit_w) for each in (latched, latched - fault))
+    lost = zip(now.guns_w, without.guns_w, strict=True)
+    return Cost(
+        tuple(without_w - with_w for with_w, without_w in lost),
+        without.all_w - now.all_w,
+        tuple(
+            tuple(gun for gun, (can, could) in enumerate(zip(*row, strict=True), 1) if could > can)
+            for row in zip(now.serves, without.serves, strict=True)
+        ),
+    )
 
 
 def lost_modules(station: Station, latched: frozenset[Fault]) -> tuple[bool, ...]:
@@ -46,17 +63,25 @@ def lost_modules(station: Station, latched: frozenset[Fault]) -> tuple[bool, ...
     return tuple(any(lost[at] for at in carriers) for carriers in station.built.carriers)
 
 
-def _able_w(station: Station, latched: frozenset[Fault], limit_w: int | None) -> tuple[Powers, int]:
-    if any(fault.kind in ALL_OFF for fault in latched):
-        return (0,) * len(station.guns), 0
+class _Able(NamedTuple):
+    guns_w: Powers
+    all_w: int
+    serves: tuple[tuple[bool, ...], ...]
+    """By module and gun."""
+
+
+def _able(station: Station, latched: frozenset[Fault], limit_w: int | None) -> _Able:
     bits = bits_of(latched, station)
     known = Latched(**{kind: bits[kind] for kind in Latched._fields})
     carriers = station.built.carriers
     faults = out_of_order(excluded(ops, carriers, known, _lost(station, latched)))
     left = usable_after(station, faults)
-    anybody = [any(column) for column in zip(*left.usable, strict=True)]
-    all_w = min(_sum_w(station, anybody), *([] if limit_w is None else [limit_w]), 10**12)
-    return capability_w(station, faults, limit_w), all_w
+    serves = tuple(zip(*left.usable, strict=True))
+    if any(fault.kind in ALL_OFF for fault in latched):
+        return _Able((0,) * len(station.guns), 0, serves)
+    all_w = _sum_w(station, [any(row) for row in serves])
+    limited_w = all_w if limit_w is None else min(all_w, limit_w)
+    return _Able(capability_w(station, faults, limit_w), limited_w, serves)
 
 
 def _lost(station: Station, latched: frozenset[Fault]) -> tuple[bool, ...]:

@@ -67,7 +67,7 @@ class Metrics:
         yield from _proof_tests(state.tests)
         guns = [str(gun.id) for gun in self._station.guns]
         by_gun = {
-            "demand_watts": ("What the gun asks for; 0 once stale", state.demand_w),
+            "demand_watts": ("What the gun asks for; 0 once stale", state.asks_w),
             "granted_watts": (
                 "What the assignment gives it",
                 tuple(state.allocation.delivered_w.values()),

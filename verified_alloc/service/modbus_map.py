@@ -46,7 +46,7 @@ def _gun_state(at: Look) -> int:
         return 3
     if gun in state.locked:
         return 4
-    return 2 if state.offer_w[at.place] else int(state.demand_w[at.place] > 0)
+    return 2 if state.offer_w[at.place] else int(state.asks_w[at.place] > 0)
 
 
 def _given_w(at: Look) -> tuple[int, ...]:
@@ -98,8 +98,8 @@ GUN: Sequence[Register] = (
     Register(
         "demand_w",
         2,
-        lambda at: at.seen.state.demand_w[at.place],
-        "what counts. Written: what its vehicle could take",
+        lambda at: at.seen.state.asks_w[at.place],
+        "what it asks for, within its limit. Written: what its vehicle could take",
         writable=True,
     ),
     Register("offer_w", 2, lambda at: at.seen.state.offer_w[at.place], "what it may draw now"),

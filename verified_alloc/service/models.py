@@ -159,7 +159,7 @@ class GunView(_Model):
 
     gun: int
     maximum_kw: float
-    demand_kw: float = Field(description="what counts, within its limit; 0 once it is stale")
+    demand_kw: float = Field(description="within its limit; 0 once it is stale")
     stale: bool = Field(description="its demand was not refreshed in time")
     capability_kw: float = Field(
         description="the most that it could be given as things are, were nobody else there"
@@ -169,7 +169,7 @@ class GunView(_Model):
     live_kw: float = Field(description="the power of the modules that feed it")
     drawn_kw: float | None = Field(description="what it draws; null on real wires")
     limit_kw: float | None = Field(description="of its own, in force; null: none")
-    unmet_kw: float
+    unmet_kw: float = Field(description="of its demand, at most its maximum, not granted")
     energy_kwh: float = Field(
         description="what it was given since started_at, as far as offered and fed; no meter"
     )
@@ -222,6 +222,13 @@ class FaultCost(_Model):
     lost_kw: float = Field(description="of its capability, as if this fault alone were cleared")
 
 
+class KeptModule(_Model):
+    """A module that cannot serve some guns because of a fault."""
+
+    module: int
+    guns: list[int]
+
+
 class FaultView(_Model):
     """A latched fault; it is cleared by its id."""
 
@@ -234,6 +241,7 @@ class FaultView(_Model):
     since_at: float | None = Field(description="null: it stood before the start")
     costs: list[FaultCost] = Field(description="the guns that could be given less because of it")
     costs_kw: float = Field(description="of what all modules together could give")
+    keeps: list[KeptModule] = Field(description="modules, and the guns that it keeps them from")
     effect: str
     to_do: str = Field(description="what a person does about it before it is cleared")
     acknowledged_at: float | None = Field(description="when somebody has seen it; null: nobody yet")
@@ -308,6 +316,9 @@ class SiteLimitView(_Model):
     dc_kw: float | None = Field(description="what the one in force lets the guns have together")
     offered_kw: float = Field(description="what all offers are where it is measured")
     grid_kw: float = Field(description="what all offers take from the grid")
+    rises_at: float | None = Field(
+        description="when a higher one counts that is allowed already; null: none is"
+    )
 
 
 class PeriodView(_Model):

@@ -140,9 +140,10 @@ class Orders:
             self._shown, self._shown_s = showing, now_s
 
     def _seen(self, state: State) -> Snapshot:
+        at_s, rises_ms = time.time(), self._at_work().limits.rises_ms
         guns = [gun.id for gun in self._station.guns]
         return Snapshot(
-            at_s=time.time(),
+            at_s=at_s,
             started_s=self._started_s,
             scans=self._scans,
             unverified=self._unverified,
@@ -151,6 +152,9 @@ class Orders:
             assignment=self._assignment,
             assigned_s=self._assigned_s,
             limits=self._at_work().limits.standing(),
+            limit_rises_s=None
+            if rises_ms is None
+            else round(at_s + (rises_ms - state.at_ms) / 1000),
             fell_to_0=tuple(self._felt.fell_to_0),
             operations_an_hour=self._felt.operations_an_hour(state),
             energy_wms=tuple(self._felt.energy_wms),
@@ -244,8 +248,10 @@ class Orders:
     def _take_out(self, order: Mapping[str, Any]) -> str:
         kind, number, out = order["kind"], order["id"], order["out"]
         self._at_work().take_out(kind, number, out)
-        self._at_work().report(f"{kind} {number} is {'out of' if out else 'in'} service, as told")
-        return f"{kind} {number} is {'out of' if out else 'in'} service"
+        part = f"PM{number}" if kind == "module" else f"{kind} {number}"
+        said = f"{part} is {'out of' if out else 'in'} service"
+        self._at_work().report(f"{said}, as told")
+        return said
 
     def _put_limit(self, order: Mapping[str, Any]) -> str:
         limits, limit = self._at_work().limits, Limit.model_validate(order["limit"])

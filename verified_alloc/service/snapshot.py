@@ -47,6 +47,8 @@ class Snapshot(NamedTuple):
     assigned_s: float
     """Unix time of the latest."""
     limits: Standing
+    limit_rises_s: int | None
+    """Unix time when a site limit counts that is higher than the one in force."""
     fell_to_0: tuple[int, ...]
     """By gun, how often its offer has fallen to 0 while it asked,"""
     operations_an_hour: tuple[int, ...]

@@ -13,7 +13,7 @@ from verified_alloc.control.fault_kinds import (
     to_do_about,
 )
 from verified_alloc.service.explainer import Explainer
-from verified_alloc.service.fault_costs import capability_w, cost_w, lost_modules
+from verified_alloc.service.fault_costs import capability_w, cost_of, lost_modules
 from verified_alloc.service.limit_views import LimitViews
 from verified_alloc.service.models import (
     AssignedGun,
@@ -23,6 +23,7 @@ from verified_alloc.service.models import (
     FaultCost,
     FaultView,
     GunView,
+    KeptModule,
     ModuleView,
     NoteView,
     Offers,
@@ -128,20 +129,20 @@ class Views:
             place = gun.id - 1
             live = state.live[place]
             drawn = None if seen.drawn_w is None else seen.drawn_w[place] / 1000
-            kept = state.kept.get(gun.id)
+            kept, granted_w = state.kept.get(gun.id), state.allocation.delivered_w[gun.id]
             views.append(
                 GunView(
                     gun=gun.id,
                     maximum_kw=gun.max_power_w / 1000,
-                    demand_kw=state.demand_w[place] / 1000,
+                    demand_kw=state.asks_w[place] / 1000,
                     stale=gun.id in state.stale,
                     capability_kw=capable_w[place] / 1000,
-                    granted_kw=state.allocation.delivered_w[gun.id] / 1000,
+                    granted_kw=granted_w / 1000,
                     offer_kw=state.offer_w[place] / 1000,
                     live_kw=self._power_w(live) / 1000,
                     drawn_kw=drawn,
                     limit_kw=_kw(seen.limits.allowed.gun_w[place]),
-                    unmet_kw=state.allocation.unmet_w[gun.id] / 1000,
+                    unmet_kw=(min(state.asks_w[place], gun.max_power_w) - granted_w) / 1000,
                     energy_kwh=round(seen.energy_wms[place] / WMS_PER_KWH, 3),
                     modules=list(state.allocation.modules[gun.id]),
                     live=list(live),
@@ -218,7 +219,7 @@ class Views:
         station, state = self._station, seen.state
         views = []
         for name, faults in self.latched_by_name(state.latched).items():
-            guns_w, all_w = cost_w(station, state.latched, frozenset(faults), self._limit_w(seen))
+            cost = cost_of(station, state.latched, frozenset(faults), self._limit_w(seen))
             since_s = [seen.fault_since_s.get(fault) for fault in faults]
             views.append(
                 FaultView(
@@ -230,10 +231,15 @@ class Views:
                     since_at=None if None in since_s else min(s for s in since_s if s is not None),
                     costs=[
                         FaultCost(gun=gun, lost_kw=lost_w / 1000)
-                        for gun, lost_w in enumerate(guns_w, start=1)
+                        for gun, lost_w in enumerate(cost.guns_w, start=1)
                         if lost_w > 0
                     ],
-                    costs_kw=all_w / 1000,
+                    costs_kw=cost.all_w / 1000,
+                    keeps=[
+                        KeptModule(module=module, guns=list(guns))
+                        for module, guns in enumerate(cost.kept_from, start=1)
+                        if guns
+                    ],
                     effect="; ".join(dict.fromkeys(KINDS[fault.kind].effect for fault in faults)),
                     to_do=" ".join(dict.fromkeys(to_do_about(station, fault) for fault in faults)),
                     acknowledged_at=seen.acknowledged_s.get(name),
@@ -299,6 +305,7 @@ class Views:
             dc_kw=_kw(self._limit_w(seen)),
             offered_kw=self._station.counted_w(sum(seen.state.offer_w)) / 1000,
             grid_kw=self._station.grid_w(sum(seen.state.offer_w)) / 1000,
+            rises_at=seen.limit_rises_s,
         )
 
     def _limit_w(self, seen: Snapshot) -> int | None:
