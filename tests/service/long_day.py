@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 from service.served import Served
 
 DAY_S, SPEED, EVERY_S = 86_400, 100, 10
@@ -49,7 +50,7 @@ def main() -> int:
                         ("the service's", at_work.service_pid),
                     ):
                         samples[name].append((resident_mb(pid), descriptors(pid)))
-                except (OSError, IndexError):
+                except (OSError, IndexError, httpx.TransportError):
                     break
                 done = (time.monotonic() - began_s) * SPEED / DAY_S
                 print(f"\r{min(done, 1):4.0%}, scan {state['scan']['count']}", end="", flush=True)

@@ -18,7 +18,7 @@ def snapshot_of(state: State, **changed: Any) -> Snapshot:
         state=state,
         assignment=1,
         assigned_s=0,
-        limits=Standing((), {}, Allowed(None, (None,) * 6)),
+        limits=Standing(0, (), {}, Allowed(None, (None,) * 6)),
         limit_rises_s=None,
         fell_to_0=(0,) * 6,
         operations_an_hour=(0,) * 6,

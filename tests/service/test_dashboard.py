@@ -161,6 +161,36 @@ def test_the_site_limit_is_set_removed_and_named_where_it_is_why(browser: Browse
     browser.find("#let-go").click()
 
 
+def test_the_limits_that_stand_and_their_next_change_are_a_table(browser: Browser) -> None:
+    start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    profile = {
+        "chargingProfilePurpose": "ChargePointMaxProfile",
+        "chargingProfileKind": "Absolute",
+        "stackLevel": 3,
+        "chargingSchedule": {
+            "chargingRateUnit": "W",
+            "startSchedule": start,
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 60_000}],
+        },
+    }
+    browser.ask("PUT", "/limits", {"limit_kw": 30, "gun": 2})
+    browser.ask("PUT", "/limits", {"profile": profile})
+    browser.open("desk", tab="service")
+    browser.wait(lambda: len(browser.text("#limits").splitlines()) == 3)
+    heads, of_gun, to_come = browser.text("#limits").splitlines()
+    assert heads == "of purpose level now until"
+    assert of_gun == "Gun 2 grid 0 30 kW"
+    assert to_come.startswith("all together station 3 none ")
+    assert browser.text("#limit-next").startswith("Next change: ")
+    browser.tab("guns")
+    browser.find("#gun-2 input").send_keys(Keys.END)
+    browser.wait(lambda: "could get 30 kW alone (its own limit)" in browser.text("#gun-2 .figures"))
+    browser.tab("service")
+    browser.touch("#limit-remove")
+    browser.wait(lambda: browser.text("#limits") == "")
+    browser.find("#let-go").click()
+
+
 def test_modules_and_guns_go_out_of_service_and_are_held(browser: Browser) -> None:
     browser.open("phone", tab="service")
     browser.touch("#module-controls [data-id='4'] .switch")

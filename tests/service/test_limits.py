@@ -13,7 +13,7 @@ from service.test_limit_models import OF_1_6, OF_2_0_1, everest, snake
 
 from verified_alloc import cli
 
-LIMITS = "/api/limits"
+LIMITS = "/api/v1/limits"
 
 
 @pytest.fixture(scope="module")
@@ -90,19 +90,19 @@ def test_a_stack_is_told_shown_ahead_of_time_and_taken_back(at_work: Served) -> 
     assert put(at_work, profile=profile) == "site limit: none now"
     ahead = at_work.http.get(f"{LIMITS}/schedule?hours=2").json()
     assert [each["limit_kw"] for each in ahead["periods"]] == [120, 60, 120]
-    begins_s, ends_s = (each["at_s"] for each in ahead["periods"][1:])
+    begins_s, ends_s = (each["at"] for each in ahead["periods"][1:])
     assert (begins_s, ends_s - begins_s) == (int(before_s + 3600), 1800)
     assert [each["limit_kw"] for each in ahead["guns"][1]["periods"]] == [50]
     assert ahead["guns"][0]["periods"][0]["limit_kw"] is None
     limits = eventually(lambda: (found := at_work.state()["limits"])["limit_kw"] == 120 and found)
     assert limits["guns"] == [{"gun": 2, "limit_kw": 50}]
-    assert limits["changes_s"] == begins_s
+    assert limits["changes_at"] == begins_s
     assert [each["stack_level"] for each in limits["standing"]] == [0, 0, 1]
     standing = at_work.http.get(LIMITS).json()
-    assert standing[2]["periods"] == [{"at_s": 0, "limit_kw": 60}]
+    assert standing[2]["periods"] == [{"after_s": 0, "limit_kw": 60}]
     assert at_work.http.delete(f"{LIMITS}?profile_id=8").status_code == 409
     assert at_work.http.delete(f"{LIMITS}?profile_id=7").json() == {"said": "2 left"}
-    assert at_work.http.delete(f"{LIMITS}?purpose=external&gun=2").json() == {"said": "1 left"}
+    assert at_work.http.delete(f"{LIMITS}?purpose=external&gun=0").json() == {"said": "1 left"}
     said = {"said": "no limit but the station's own"}
     assert at_work.http.delete(LIMITS).json() == said
     assert at_work.http.delete(LIMITS).json() == said
@@ -185,7 +185,7 @@ def test_the_shell_tells_shows_and_takes_back(
 
     assert said() == "no limit but the station's own"
     assert said("200") == "site limit: 200 kW now"
-    assert said("50", "--gun", "3") == "limit of gun 3: 50 kW now"
+    assert said("30", "--gun", "3") == "limit of gun 3: 30 kW now"
     profile.write_text(json.dumps(OF_2_0_1["chargingProfile"]))
     assert said("--profile", str(profile), "--gun", "3").startswith("limit of gun 3: ")
     profile.write_text(json.dumps(OF_1_6))
@@ -194,13 +194,13 @@ def test_the_shell_tells_shows_and_takes_back(
     shown = said().splitlines()
     assert shown[:2] == [
         "all guns together (external, level 0): 200 kW now",
-        "gun 3 (external, level 0): 50 kW now",
+        "gun 3 (external, level 0): 30 kW now",
     ]
     assert shown[2].startswith("gun 3 (default, level 1, profile 7): ")
     assert "Schedule of gun 3:" in shown
     whole = json.loads(said("--json"))
     assert len(whole["standing"]) == 4
-    assert whole["schedule"]["guns"][2]["periods"][0]["limit_kw"] == 50
+    assert whole["schedule"]["guns"][2]["periods"][0]["limit_kw"] == 30
     assert said("--clear", "--gun", "3") == "2 left"
     assert said("--clear", "--profile-id", "158798", "--purpose", "station") == "1 left"
     assert said("--clear") == "no limit but the station's own"
@@ -216,3 +216,44 @@ def test_the_shell_tells_shows_and_takes_back(
     for text in ("{", "[]", "x" * 9):
         profile.write_text(text)
         assert f"--profile {profile}: " in said("--profile", str(profile), code=2)
+
+
+def test_limits_are_of_the_grid_and_leave_less_by_what_others_draw(tmp_path: Path) -> None:
+    """300 kW of the grid are 285 of DC at 95 %; with a house of 40 kW behind the same connection,
+    247; also after `kill -9`, and never more than that is offered."""
+    faults = ("--faults", str(tmp_path / "faults.json"))
+    efficient = ("module_power_kw = 40", "module_power_kw = 40\nconversion_efficiency = 0.95")
+
+    def offered_kw(at_work: Served) -> float:
+        state = at_work.state()
+        offered = sum(gun["offer_kw"] for gun in state["guns"])
+        assert state["site_limit"]["grid_kw"] == pytest.approx(offered / 0.95, abs=0.001)
+        return float(offered)
+
+    with Served(tmp_path, *faults, change=efficient) as at_work:
+        assert at_work.http.put(LIMITS, json={"limit_kw": 300}).status_code == 200
+        for gun in (1, 2):
+            at_work.ask(gun, 240)
+        eventually(lambda: offered_kw(at_work) == 285)
+        assert at_work.state()["site_limit"]["dc_kw"] == 285
+        told = at_work.http.post(f"{LIMITS}/heartbeat", json={"other_load_kw": 40})
+        assert told.json() == {"said": "heard: others draw 40 kW"}
+        eventually(lambda: offered_kw(at_work) == 247)
+        assert at_work.state()["limits"]["other_load_kw"] == 40
+        wrong = at_work.http.post(f"{LIMITS}/heartbeat", json={"other_load_kw": -1})
+        assert wrong.status_code == 422
+        assert wrong.json()["detail"].startswith("other_load_kw = -1: ")
+        at_work.process.kill()
+        at_work.process.wait()
+    with Served(tmp_path, *faults, change=efficient, ready=False) as again:
+        eventually(again.is_healthy)
+        for gun in (1, 2):
+            again.ask(gun, 240)
+        most = 0.0
+
+        def is_there() -> bool:
+            nonlocal most
+            most = max(most, offered_kw(again))
+            return most == 247
+
+        eventually(is_there)

@@ -311,6 +311,26 @@ def test_what_is_told_and_heard_is_as_its_document_says(shared: Served, broker: 
     assert document["servers"]["broker"]["host"] == f"127.0.0.1:{broker.port}"
 
 
+def test_limits_are_taken_in_turn(shared: Served, broker: Mosquitto) -> None:
+    """None displaces another, and what takes back does so before what comes after it."""
+    with Listener(broker.port) as listener:
+        eventually(lambda: listener.last("offers"))
+        told = [{"limit_kw": 40 + gun, "gun": gun} for gun in range(1, 7)]
+        messages = [("limit", each) for each in told]
+        messages += [("clear_limits", {}), ("limit", {"limit_kw": 90}), ("limit", {"limit_kw": -1})]
+        for number, (kind, what) in enumerate(messages):
+            publish(broker.port, f"set/{kind}", json.dumps({**what, "id": str(number)}))
+        eventually(lambda: len(listener.on("answer")) == 9)
+        accepted = {each["id"]: each["accepted"] for each in listener.on("answer")}
+        assert accepted == {str(number): number != 8 for number in range(9)}
+        [standing] = shared.http.get("/api/limits").json()
+        assert (standing["gun"], standing["allows_kw"]) == (None, 90)
+        [refused] = [each["said"] for each in listener.on("answer") if not each["accepted"]]
+        assert refused.startswith("topic limit: limit_kw = -1: input should be greater")
+        publish(broker.port, "set/clear_limits", "{}")
+        eventually(lambda: shared.http.get("/api/limits").json() == [])
+
+
 def test_home_assistant_finds_the_station_and_its_guns(shared: Served, broker: Mosquitto) -> None:
     """Its templates are Jinja's; what they make of our messages is what it shows."""
     told = subprocess.run(

@@ -101,7 +101,13 @@ def test_a_site_limit_told_and_taken_back(at_work: Served) -> None:
     assert at_work.http.put("/api/v1/limits", json={"limit_kw": 75.5}).status_code == 200
     eventually(lambda: at_work.gun(1)["live"] == [1, 2])
     assert at_work.gun(1)["offer_kw"] == at_work.gun(1)["capability_kw"] == 75.5
-    assert at_work.state()["site_limit"] == {"limit_kw": 75.5, "own_kw": None}
+    assert at_work.state()["site_limit"] == {
+        "limit_kw": 75.5,
+        "own_kw": None,
+        "dc_kw": 75.5,
+        "offered_kw": 75.5,
+        "grid_kw": 75.5,
+    }
     assert "verified_alloc_site_limit_watts 75500.0" in at_work.http.get("/metrics").text
     at_work.http.delete("/api/v1/limits")
     eventually(lambda: at_work.gun(1)["offer_kw"] == 240)
@@ -166,6 +172,7 @@ def test_orders_are_in_the_journal(at_work: Served) -> None:
     at_work.http.put("/api/v1/modules/9/service", json={"in_service": False})
     at_work.http.put("/api/v1/limits", json={"limit_kw": 75.5})
     at_work.http.delete("/api/v1/limits")
+    eventually(lambda: at_work.state()["site_limit"]["limit_kw"] is None)
     at_work.http.put("/api/v1/modules/9/service", json={"in_service": True})
     told = [
         "PM9 is in service, as told",
@@ -440,7 +447,7 @@ def test_what_the_readme_says_to_a_station(at_work: Served) -> None:
         assert done.returncode == 0, done.stderr
         assert done.stdout
     assert not at_work.state()["stopped"]
-    assert at_work.http.delete("/api/limits").status_code == 200
+    assert at_work.http.delete("/api/v1/limits").status_code == 200
 
 
 def test_a_demand_kept_from_the_shell_ends_with_it(at_work: Served) -> None:

@@ -114,10 +114,14 @@ def play(station: Station, seed: int, changes: int) -> Played:
         def within_the_limit() -> None:
             offered_w = sum(v.offer_w for v in at_work.cabinet.vehicles)
             drawn_w = sum(at_work.cabinet.draw_w(gun.id) for gun in station.guns)
-            if max(offered_w, drawn_w) > station.limit_w:
+            for _, efficiency in station.conversion_efficiency:
+                drawn_w = -(-max(offered_w, drawn_w) * 10**6 // efficiency)  # at the grid
+            if max(offered_w, drawn_w) > (station.site_limit_w or sum(station.gun_max_w) * 2):
                 wrong.append(f"seed {seed}: {offered_w} W offered and {drawn_w} W drawn together")
             for feeder in station.feeders:
                 given_w = most_given_w(at_work, feeder)
+                for _, efficiency in station.conversion_efficiency:
+                    given_w = -(-given_w * 10**6 // efficiency)
                 if given_w > feeder.limit_w:
                     wrong.append(f"seed {seed}: {given_w} W of {feeder}")
 

@@ -116,6 +116,8 @@ def some_station(seed: int) -> Station:
         tables["policy"]["minimum_modules"] = draw.choice([0, 0, 1, 2])
     tables["policy"]["minimum_power_kw"] = draw.choice([0, 1, 1, 20])
     tables["feeder"] = some_feeders(seed, modules)
+    efficiency = random.Random(f"efficiency {seed}").choice([1, 1, 0.95, 0.87])
+    tables["station"]["conversion_efficiency"] = efficiency
     return Station.from_tables(tables)
 
 

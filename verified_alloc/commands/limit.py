@@ -41,6 +41,12 @@ def limit(
     heartbeat: Annotated[
         bool, typer.Option("--heartbeat", help="Whoever tells limits is there.")
     ] = False,
+    other_load: Annotated[
+        float | None,
+        typer.Option(
+            "--other-load", metavar="KW", help="With --heartbeat: what others draw of the limit."
+        ),
+    ] = None,
     hours: Annotated[
         float, typer.Option("--hours", help="How far ahead the schedule is shown.")
     ] = 24,
@@ -66,13 +72,16 @@ def limit(
     which = {key: value for key, value in named.items() if value is not None}
     if sum((kw is not None, profile is not None, clear, heartbeat)) > 1:
         raise BadInput("limit: allowed is one of KW, --profile, --clear and --heartbeat")
+    if other_load is not None and not heartbeat:
+        raise BadInput("limit: --other-load: allowed only with --heartbeat")
     if which and not clear:
         raise BadInput(f"limit: {', '.join(which)}: allowed only with --clear")
     if clear:
         query = urlencode(which | ({} if gun is None else {"gun": gun}))
         print(client.ask("DELETE", "/api/v1/limits" + (f"?{query}" if query else ""))["said"])
     elif heartbeat:
-        print(client.ask("POST", "/api/v1/limits/heartbeat")["said"])
+        body = None if other_load is None else {"other_load_kw": other_load}
+        print(client.ask("POST", "/api/v1/limits/heartbeat", body)["said"])
     elif kw is not None or profile is not None:
         told = _profile(profile) if profile is not None else {"limit_kw": _kw(str(kw))}
         print(

@@ -152,6 +152,7 @@ def _lines(state: Any) -> Sequence[str]:
     lines.append(f"Proof: {state['station']['proof']}.")
     limit_kw = state["site_limit"]["limit_kw"]
     lines += [] if limit_kw is None else [f"Site limit: {limit_kw:g} kW."]
+    lines += [f"{text[0].upper()}{text[1:]}." for text in state["alarms"]]
     lines += list(_proof_tests(state["proof_tests"]))
     lines += [f"Fault {fault['id']}: {fault['text']}." for fault in state["faults"]]
     return lines

@@ -32,6 +32,8 @@ class Kept(NamedTuple):
     failsafe: Reason = ""
     on_set_clock: bool = True
     """Unix times in it are true: the clock was trusted."""
+    other_w: int = 0
+    """What others draw behind the same connection."""
 
 
 class _File(BaseModel):
@@ -43,6 +45,7 @@ class _File(BaseModel):
     failsafe: Reason
     profiles: tuple[dict[str, Any], ...]
     sessions: tuple[tuple[int, int, str | None], ...]
+    other_w: Annotated[int, Field(ge=0)] = 0
 
 
 def beside(faults: Path) -> Path:
@@ -72,6 +75,7 @@ class LimitsFile:
                 tuple((gun, Session(at_s, whose)) for gun, at_s, whose in stored.sessions),
                 stored.failsafe,
                 stored.on_set_clock,
+                stored.other_w,
             )
             self.written_s = stored.written_s
             return kept
@@ -99,6 +103,7 @@ class LimitsFile:
                 "on_set_clock": kept.on_set_clock,
                 "failsafe": kept.failsafe,
                 "profiles": [_told(profile) for profile in kept.profiles],
+                "other_w": kept.other_w,
                 "sessions": [(gun, *session) for gun, session in kept.sessions],
             }
         )

@@ -23,6 +23,7 @@ MOST_PERIODS = 5000
 """Of all profiles together."""
 ROUNDING_S = 1e-3
 """A change counts at the scan for which it is due, however Unix time as a float rounds."""
+OTHER_STEP_W = 10_000
 LOOK_EVERY_S = 1.0
 """What a clock shows may drift: what counts is worked out anew at least so often."""
 
@@ -30,6 +31,8 @@ LOOK_EVERY_S = 1.0
 class Standing(NamedTuple):
     """What there is to see."""
 
+    at_s: float
+    """Unix time, as the scan has it."""
     profiles: tuple[Profile, ...]
     sessions: Sessions
     allowed: Allowed
@@ -37,6 +40,8 @@ class Standing(NamedTuple):
     failsafe: str = ""
     """Why the failsafe value counts, in a sentence."""
     on_set_clock: bool = True
+    other_w: int = 0
+    """What others draw behind the same connection."""
 
 
 class StandingLimits:
@@ -65,6 +70,7 @@ class StandingLimits:
         self._pinned: set[int] = set()
         """Guns whose session began by a clock that was right."""
         self._limits = Limits(self._guns, kept.profiles)
+        self._other_w = kept.other_w
         self._sessions = dict(kept.sessions)
         self._taken_over(kept, file.written_s)
         with_value = self._config.failsafe_w is not None
@@ -72,8 +78,9 @@ class StandingLimits:
         now_s = self._failsafe_s = clock.now_s()
         self._heard_s = now_s - (self._config.failsafe_after_s if self._failsafe else 0)
         self._asked_s = dict.fromkeys(self._sessions, now_s)
-        self._kept = self._to_keep()
-        unchanged = None if file.lost or self._kept != kept else kept
+        self.kept = self._to_keep()
+        """What is in the file, or on its way there."""
+        unchanged = None if file.lost or self.kept != kept else kept
         self.on_disk = OnDisk(
             f"limits file {file.path}", "what is told", file.save, report, disk, unchanged
         )
@@ -101,7 +108,7 @@ class StandingLimits:
     @property
     def settled(self) -> bool:
         """What was told is in the file, or it has been told that it is not."""
-        return self.on_disk.settled(self._kept)
+        return self.on_disk.settled(self.kept)
 
     @property
     def profiles(self) -> tuple[Profile, ...]:
@@ -156,13 +163,17 @@ class StandingLimits:
         left = self._limits.without(**named)
         gone = [each for each in self._limits.profiles if each not in left.profiles]
         self._limits = left
-        if gone or not any(named.values()):
+        if gone or all(value is None for value in named.values()):
             self._listen_again(gone or [_OF_STATION])
         return len(gone)
 
-    def heard(self) -> None:
-        """Who tells limits is there."""
+    def heard(self, other_w: int | None = None) -> None:
+        """Who tells limits is there, and knows perhaps what others draw behind the same connection.
+        The file has that rounded up: it is not written at every heartbeat."""
         self._heard_s = clock.now_s()
+        if other_w is not None:
+            self._other_w = other_w
+            self._keep()
 
     def _listen_again(self, about: Sequence[Profile]) -> None:
         if self._failsafe and any(e.gun is None and e.purpose in OF_STATION for e in about):
@@ -183,8 +194,8 @@ class StandingLimits:
         if now_s >= self._until_s or self._basis(times_s) != self._worked_out:
             self._work_out(now_s, times_s)
             self._worked_out = self._basis(times_s)
-        self.on_disk.see_to(self._kept)
-        self._lasting.tell(self._together_w)
+        self.on_disk.see_to(self.kept)
+        self._lasting.tell(self._together_w, self._other_w)
         return self._allowed._replace(station_w=self._lasting.at(round(now_s * 1000)))
 
     @property
@@ -195,11 +206,13 @@ class StandingLimits:
     def standing(self) -> Standing:
         """What there is to see."""
         return Standing(
+            self._unix_s(),
             self._limits.profiles,
             dict(self._sessions),
             self._allowed._replace(station_w=self._together_w),
             self._counts,
             self._clock.trusted,
+            self._other_w,
         )
 
     @property
@@ -222,7 +235,8 @@ class StandingLimits:
             ends_s.append(self._heard_s + self._config.failsafe_after_s)
             if self._failsafe:
                 ends_s.append(self._failsafe_s + self._config.failsafe_for_s)
-        ends_s += [asked_s + PAUSE_S for asked_s in self._asked_s.values()]
+        pausing_s = [asked_s for asked_s in self._asked_s.values() if asked_s < self._at_s]
+        ends_s += [asked_s + PAUSE_S for asked_s in pausing_s]
         latest_s = self._at_s + LONG_MS / 1000
         return math.floor(1000 * min([latest_s, *(each for each in ends_s if each > self._at_s)]))
 
@@ -233,7 +247,7 @@ class StandingLimits:
 
     def finish(self) -> None:
         """At the end: what was told is on disk, however long that takes."""
-        self.on_disk.finish(self._kept)
+        self.on_disk.finish(self.kept)
 
     @property
     def _counts(self) -> str:
@@ -325,10 +339,11 @@ class StandingLimits:
             tuple(sorted(self._sessions.items())) if depends else (),
             self._failsafe,
             self._clock.trusted or not self._limits.profiles,
+            -(-self._other_w // OTHER_STEP_W) * OTHER_STEP_W,
         )
 
     def _keep(self) -> None:
-        self._kept = self._to_keep()
+        self.kept = self._to_keep()
 
 
 _OF_STATION = Profile("external", (0,), (0,), 0)

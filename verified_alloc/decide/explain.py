@@ -186,7 +186,7 @@ def _conflict(
     guns = [gun, *(other + 1 for other in against.guns)]
     rows = [usable_after(problem.station, problem.faults).usable[other - 1] for other in guns]
     usable = [m for m, can in enumerate(zip(*rows, strict=True), start=1) if any(can)]
-    limits = [f"the site limit of {kilowatts(problem.limit_w)}"] if against.within_limit else []
+    limits = [_site_limit(problem.station)] if against.within_limit else []
     limits += map(_feeder, problem.station.feeders) if against.within_feeders else []
     limit = listed(limits) if limits else ""
     if not against.guns:
@@ -249,8 +249,8 @@ def _served_after(before: Sequence[int], allocation: Allocation) -> str:
 def _limit_leaves(station: Station, left_w: int, wanted_w: int) -> str:
     useful_w = min(wanted_w, station.policy.minimum_power_w)
     useless = f", less than is of use, {kilowatts(useful_w)}" if 0 < left_w < useful_w else ""
-    limit = f"The site limit of {kilowatts(station.limit_w)}"
-    return f"{limit} leaves {kilowatts(left_w)} for it{useless}."
+    limit = _site_limit(station)
+    return f"{limit[0].upper()}{limit[1:]} leaves {kilowatts(left_w)} for it{useless}."
 
 
 def _feeders_leave(
@@ -271,6 +271,14 @@ def _feeders_leave(
             left = kilowatts(feeder.limit_w - given_w)
             sentences.append(f"Of {_feeder(feeder)} {left} is left for it.")
     return sentences
+
+
+def _site_limit(station: Station) -> str:
+    """Of the grid, and what that is for the guns."""
+    assert station.site_limit_w is not None  # there is one to be spoken of
+    limit = f"the site limit of {kilowatts(station.site_limit_w)}"
+    of_dc = f", {kilowatts(station.limit_w)} of DC,"
+    return limit if station.limit_w == station.site_limit_w else limit + of_dc
 
 
 def _feeder(feeder: Feeder) -> str:
@@ -345,9 +353,7 @@ def _about_station(station: Station, faults: Faults, allocation: Allocation) -> 
     sentences = []
     if station.site_limit_w is not None:
         total_w = sum(allocation.delivered_w.values())
-        sentences.append(
-            f"{kilowatts(total_w)} of the site limit of {kilowatts(station.site_limit_w)} is given."
-        )
+        sentences.append(f"{kilowatts(total_w)} of {_site_limit(station)} is given.")
     if allocation.policy == KEPT:
         sentences.append("A solver is at work; until it answers no module comes to a gun.")
     elif allocation.idle_modules:

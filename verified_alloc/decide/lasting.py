@@ -45,13 +45,14 @@ class LastingLimit:
 
     def __init__(self, station: Station) -> None:
         self._own_w = station.site_limit_w
-        self._most_w = sum(station.gun_max_w)
+        self._most_w = station.counted_w(sum(station.gun_max_w))
         self._spared = Lasting(station.policy.limit_delay_s * 1000)
         self.tell(None)
 
-    def tell(self, limit_w: int | None) -> None:
-        """A limit besides the station's own; None: there is none."""
-        told_w = [each for each in (self._own_w, limit_w) if each is not None]
+    def tell(self, limit_w: int | None, other_w: int = 0) -> None:
+        """A limit besides the station's own, None: there is none; and what others draw behind the
+        same connection, which the limits leave less by."""
+        told_w = [max(0, each - other_w) for each in (self._own_w, limit_w) if each is not None]
         self._told_w = min(told_w, default=None)
 
     def at(self, now_ms: int) -> int | None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
 from verified_alloc.errors import BadInput
 from verified_alloc.service.http_refusals import NO_SUCH, REFUSED, FaultId, Number, known, seen
-from verified_alloc.service.limit_models import ClearLimits, Limit
+from verified_alloc.service.limit_models import ClearLimits, Heartbeat, Limit
 from verified_alloc.service.models import (
     Acknowledgement,
     Demand,
@@ -118,9 +118,11 @@ def orders_router(station: Station, link: ScanLink, views: Views) -> APIRouter:
         return await order("clear_limits", which=which.model_dump(exclude_none=True))
 
     @router.post("/api/v1/limits/heartbeat", responses=REFUSED, dependencies=[needs(OPERATE)])
-    async def post_heartbeat() -> Done:
-        """Who tells limits is there: what he told counts on."""
-        return await order("heartbeat")
+    async def post_heartbeat(heartbeat: Heartbeat | None = None) -> Done:
+        """Who tells limits is there: what he told counts on. He may say what others draw behind the
+        same connection."""
+        told = {} if heartbeat is None else heartbeat.model_dump(exclude_none=True)
+        return await order("heartbeat", **told)
 
     @router.put("/api/v1/policy", responses=REFUSED, dependencies=[needs(OPERATE)])
     async def put_policy(asked: PolicyAsked) -> Done:

@@ -114,14 +114,12 @@ def views_router(
     @router.get("/api/v1/limits")
     async def get_limits() -> list[StandingLimit]:
         """All limits that stand, with all that they say."""
-        now = seen(link)
-        return views.limits.standing(now.limits, now.at_s)
+        return views.limits.standing(seen(link).limits)
 
     @router.get("/api/v1/limits/schedule")
     async def get_schedule(hours: Hours = 24) -> Schedule:
         """What will be allowed, all guns together and each: the composite schedule."""
-        now = seen(link)
-        return await asyncio.to_thread(views.limits.schedule, now.limits, now.at_s, hours)
+        return await asyncio.to_thread(views.limits.schedule, seen(link).limits, hours)
 
     @router.get(
         "/api/v1/stream",

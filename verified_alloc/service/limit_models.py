@@ -239,11 +239,13 @@ class ClearLimits(Asked):
     """Take back what has all of what is named; everything, if nothing is."""
 
     profile_id: Annotated[Id, BeforeValidator(_number)] | None = None
-    purpose: OcppPurpose | Purpose | None = None
+    purpose: Literal[OcppPurpose, Purpose] | None = None
     stack_level: Annotated[int, BeforeValidator(_number), Field(ge=0, le=MOST_STACKED)] | None = (
         None
     )
-    gun: Annotated[int, BeforeValidator(_number), Field(ge=1, le=10_000)] | None = None
+    gun: Annotated[Place, BeforeValidator(_number)] | None = Field(
+        None, description="0: only those of no single gun"
+    )
 
     @property
     def named(self) -> dict[str, Any]:
@@ -264,8 +266,18 @@ class ClearLimitsByMqtt(ClearLimits, ByMqtt):
     """The same by MQTT."""
 
 
-class HeartbeatByMqtt(ByMqtt):
+class Heartbeat(Asked):
     """Who tells limits is there."""
+
+    other_load_kw: Kw | None = Field(
+        None,
+        description="what others draw behind the same connection, until told otherwise: the limits"
+        " leave less by it",
+    )
+
+
+class HeartbeatByMqtt(Heartbeat, ByMqtt):
+    """The same by MQTT."""
 
 
 def profiles(limit: Limit, station: Station, told_s: int) -> Sequence[Profile]:

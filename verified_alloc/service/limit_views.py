@@ -28,11 +28,12 @@ class LimitViews:
         self._station = station
         self._latest: tuple[Standing, float, LimitsView] | None = None
 
-    def now(self, standing: Standing, now_s: float) -> LimitsView:
+    def now(self, standing: Standing) -> LimitsView:
         """What is allowed, and by what."""
+        now_s, told = standing.at_s, standing._replace(at_s=0.0)
         if self._latest is not None:
             before, until_s, view = self._latest
-            if standing == before and now_s < until_s:
+            if told == before and now_s < until_s:
                 return view
         limits = Limits(len(self._station.guns), standing.profiles)
         change_s = limits.next_change_s(now_s, standing.sessions)
@@ -45,19 +46,18 @@ class LimitViews:
             ],
             failsafe=standing.failsafe,
             clock_is_set=standing.on_set_clock,
+            other_load_kw=standing.other_w / 1000,
             changes_at=_finite(change_s),
-            standing=[
-                LimitView(**_about(standing, profile, now_s)) for profile in standing.profiles
-            ],
+            standing=[LimitView(**_about(standing, profile)) for profile in standing.profiles],
         )
-        self._latest = standing, change_s, view
+        self._latest = told, change_s, view
         return view
 
-    def standing(self, standing: Standing, now_s: float) -> list[StandingLimit]:
+    def standing(self, standing: Standing) -> list[StandingLimit]:
         """All of them, with all that they say."""
         return [
             StandingLimit(
-                **_about(standing, profile, now_s),
+                **_about(standing, profile),
                 start_at=profile.start_s,
                 duration_s=_finite(profile.duration_s),
                 every_s=_finite(profile.every_s),
@@ -71,9 +71,10 @@ class LimitViews:
             for profile in standing.profiles
         ]
 
-    def schedule(self, standing: Standing, now_s: float, hours: float) -> Schedule:
+    def schedule(self, standing: Standing, hours: float) -> Schedule:
         """What will be allowed, as far as anybody knows now; within the station's own limit."""
         limits = Limits(len(self._station.guns), standing.profiles)
+        now_s = standing.at_s
         until_s = now_s + hours * 3600
         found = limits.schedule(now_s, until_s, standing.sessions, MOST_CHANGES)
         if len(found) == MOST_CHANGES:
@@ -102,9 +103,9 @@ class LimitViews:
         )
 
 
-def _about(standing: Standing, profile: Profile, now_s: float) -> dict[str, Any]:
+def _about(standing: Standing, profile: Profile) -> dict[str, Any]:
     session = standing.sessions.get(profile.gun or 0)
-    began_s = session and session.began_s
+    now_s, began_s = standing.at_s, session and session.began_s
     return {
         "gun": profile.gun,
         "purpose": profile.purpose,

@@ -85,7 +85,7 @@ class Registers:
                     "demand", gun=gun, kw=Demand(demand_kw=value / 1000).demand_kw
                 )
             elif value == NO_LIMIT:
-                await self._link.order("clear_limits", which={})
+                await self._take_back()
             else:
                 await self._link.order(
                     "put_limit", limit={"limit_kw": Demand(demand_kw=value / 1000).demand_kw}
@@ -95,6 +95,12 @@ class Registers:
         except Busy:
             return ExcCodes.DEVICE_BUSY
         return None
+
+    async def _take_back(self) -> None:
+        """The value that was written here, if it stands."""
+        standing = () if self._link.seen is None else self._link.seen.limits.profiles
+        if any(each.gun is None and each.purpose == "external" for each in standing):
+            await self._link.order("clear_limits", which={"purpose": "external", "gun": 0})
 
 
 class ModbusDoor:

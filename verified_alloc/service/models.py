@@ -316,6 +316,9 @@ class SiteLimitView(_Model):
     rises_at: float | None = Field(
         description="when a higher one counts that is allowed already; null: none is"
     )
+    dc_kw: float | None = Field(description="what the one in force lets the guns have together")
+    offered_kw: float = Field(description="what all offers are where it is measured")
+    grid_kw: float = Field(description="what all offers take from the grid")
 
 
 class PeriodView(_Model):
@@ -374,6 +377,9 @@ class LimitsView(_Model):
     clock_is_set: bool = Field(
         description="false: nobody keeps the clock right yet, and of limits with a date the lowest"
         " value counts"
+    )
+    other_load_kw: float = Field(
+        description="what others draw behind the same connection: the limits leave less by it"
     )
     changes_at: float | None = Field(description="when something else may be allowed; null: never")
     standing: list[LimitView]

@@ -74,25 +74,24 @@ class _Talk:
         will = aiomqtt.Will(f"{broker.topic}/offers", nothing, qos=1, retain=True)
         self._client = connection(broker, will)
         guns = [gun.id for gun in station.guns]
+        heard = [f"gun/{gun}/+" for gun in guns]
         self._ears = {
-            connection(broker, None, orders.look): guns[ear::MOST_EARS]
-            for ear in range(min(len(guns), MOST_EARS))
+            connection(broker, None, orders.look): topics
+            for topics in ([*OF_STATION], *(heard[ear::MOST_EARS] for ear in range(MOST_EARS)))
+            if topics
         }
-        """Each with its guns: what one of them floods, the others do not wait behind, and nobody
-        speaks through it."""
+        """Each with its topics: what a gun floods, the others do not wait behind, nor does who
+        tells limits, and nobody speaks through it."""
 
     async def run(self) -> None:
         """Until the connection breaks."""
         async with self._claim.made(), self._client, AsyncExitStack() as stack:
             self._orders.answer = self._answer
             stack.callback(self._orders.cancel)
-            for ear, guns in self._ears.items():
+            for ear, topics in self._ears.items():
                 await stack.enter_async_context(ear)
-                if guns[0] == self._station.guns[0].id:
-                    for kind in OF_STATION:
-                        await ear.subscribe(f"{self._broker.topic}/set/{kind}", qos=1)
-                for gun in guns:
-                    await ear.subscribe(f"{self._broker.topic}/set/gun/{gun}/+", qos=1)
+                for topic in topics:
+                    await ear.subscribe(f"{self._broker.topic}/set/{topic}", qos=1)
             self.connected_s = time.monotonic()
             self._link.connected = True
             self._link.connects += 1

@@ -5,7 +5,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, NamedTuple
 
 import aiomqtt
@@ -41,8 +42,10 @@ KINDS: Mapping[str, type[ByMqtt]] = {
     "acknowledgement": AcknowledgementByMqtt,
     "hold": HoldByMqtt,
 }
+STOPS = "stop"
+"""It waits for nothing else."""
 OF_STATION: Mapping[str, type[ByMqtt]] = {
-    "stop": StopByMqtt,
+    STOPS: StopByMqtt,
     "limit": LimitByMqtt,
     "clear_limits": ClearLimitsByMqtt,
     "heartbeat": HeartbeatByMqtt,
@@ -55,6 +58,7 @@ OF_STATION: Mapping[str, type[ByMqtt]] = {
 }
 ALL_KINDS: Mapping[str, Any] = {**KINDS, **OF_STATION}
 LONGEST_ID = 64
+MOST_IN_TURN = 64
 
 log = logging.getLogger("verified_alloc.door")
 
@@ -76,25 +80,6 @@ class Told(NamedTuple):
     refusal: str = ""
 
     @property
-    def which(self) -> tuple[object, ...]:
-        """What it displaces if that was told before and nobody has passed it on."""
-        place: object = None
-        if isinstance(self.request, LimitByMqtt):
-            profile = self.request.told
-            place = (
-                self.request.whose,
-                profile
-                and (
-                    profile.chargingProfilePurpose,
-                    profile.stackLevel,
-                ),
-            )
-        else:
-            about = (getattr(self.request, part, None) for part in ("gun", "module", "fault"))
-            place = next(filter(None, about), None)
-        return self.gun, self.kind, bool(self.refusal), place
-
-    @property
     def topic(self) -> str:
         """As it is told to the station."""
         return f"gun/{self.gun}/{self.kind}" if self.gun else self.kind
@@ -109,8 +94,11 @@ class MqttOrders:
         self._link = link
         timeout_s = station.timing.demand_timeout_s
         self._clocks = {gun.id: SenderClock(timeout_s) for gun in station.guns}
-        self._waiting: dict[tuple[object, ...], Told | None] = {}
-        """What comes next of each; None: nothing, but one is under way."""
+        self._waiting: dict[tuple[int, str, bool], Told | None] = {}
+        """By gun, kind and whether it is refused: what comes next; None: nothing, but one is under
+        way."""
+        self._in_turn: deque[Told] = deque()
+        """About the station: the first is under way."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.answer: Callable[[Told, bool, str], Awaitable[None]]
 
@@ -122,21 +110,33 @@ class MqttOrders:
             log.warning("refused: mqtt: %s", told.refusal)
             if told.reply_to is None and (told.id is None or not told.kind):
                 return
-        which = told.which
+        if told.kind in OF_STATION and told.kind != STOPS and not told.refusal:
+            if len(self._in_turn) >= MOST_IN_TURN:
+                self._link.refused["superseded"] += 1
+                return
+            self._in_turn.append(told)
+            if len(self._in_turn) == 1:
+                self._begin(self._work_in_turn())
+            return
+        which = (told.gun, told.kind, bool(told.refusal))
         idle = which not in self._waiting
         if self._waiting.get(which) is not None:
             self._link.refused["superseded"] += 1
         self._waiting[which] = told
         if idle:
-            task = asyncio.create_task(self._work(which))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._work(which))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def cancel(self) -> None:
         """The connection is gone: what was not answered is told again."""
         for task in self._tasks:
             task.cancel()
         self._waiting.clear()
+        self._in_turn.clear()
 
     def _read(self, message: aiomqtt.Message) -> Told:
         payload, now_s = message.payload, time.monotonic()
@@ -204,22 +204,33 @@ class MqttOrders:
                 raise BadInput(f"demand of gun {told.gun}: {error}") from None
         return {"request": request, "age_s": age_s}
 
-    async def _work(self, which: tuple[object, ...]) -> None:
+    async def _work(self, which: tuple[int, str, bool]) -> None:
         while (told := self._waiting.get(which)) is not None:
             self._waiting[which] = None
-            accepted, said = False, told.refusal
-            if not said:
-                try:
-                    accepted, said = True, await self._pass_on(told)
-                except (BadInput, Busy) as error:
-                    reason = "busy" if isinstance(error, Busy) else "by the scan"
-                    self._link.refused[reason] += 1
-                    accepted, said = False, str(error)
-            try:
-                await self.answer(told, accepted, said)
-            except aiomqtt.MqttError:
+            if not await self._see_to(told):
                 break
         self._waiting.pop(which, None)
+
+    async def _work_in_turn(self) -> None:
+        while self._in_turn and await self._see_to(self._in_turn[0]):
+            self._in_turn.popleft()
+        self._in_turn.clear()
+
+    async def _see_to(self, told: Told) -> bool:
+        """Have it done and answer; whether there is still somebody to answer to."""
+        accepted, said = False, told.refusal
+        if not said:
+            try:
+                accepted, said = True, await self._pass_on(told)
+            except (BadInput, Busy) as error:
+                reason = "busy" if isinstance(error, Busy) else "by the scan"
+                self._link.refused[reason] += 1
+                accepted, said = False, str(error)
+        try:
+            await self.answer(told, accepted, said)
+        except aiomqtt.MqttError:
+            return False
+        return True
 
     async def _pass_on(self, told: Told) -> str:
         """To the scan; what it says."""
@@ -238,10 +249,10 @@ class MqttOrders:
 
 
 _ORDERS: Mapping[str, Callable[[Any], tuple[str, dict[str, Any]]]] = {
-    "stop": lambda _: (STOP, {}),
+    STOPS: lambda _: (STOP, {}),
     "limit": lambda asked: ("put_limit", {"limit": _plain(asked)}),
     "clear_limits": lambda asked: ("clear_limits", {"which": _plain(asked)}),
-    "heartbeat": lambda _: ("heartbeat", {}),
+    "heartbeat": lambda asked: ("heartbeat", _plain(asked)),
     "policy": lambda asked: ("policy", {"policy": asked.policy}),
     "gun_service": lambda asked: _take_out("gun", asked.gun, asked.in_service),
     "module_service": lambda asked: _take_out("module", asked.module, asked.in_service),

@@ -71,6 +71,7 @@ class HeartbeatOrder(_Order):
     """Who tells limits is there."""
 
     do: Literal["heartbeat"]
+    other_load_kw: Kw | None = None
 
 
 class PolicyOrder(_Order):

@@ -69,7 +69,7 @@ class Orders:
         self._scans = self._unverified = 0
         self._assignment = 0
         self._assigned_s = self._started_s
-        self._modules: object = None
+        self._modules: Mapping[int, tuple[int, ...]] = {}
         self._felt = Felt(len(station.guns), station.module_power_w)
         self._fault_history = FaultHistory(station)
         self._late_counts = [0] * (len(LATENESS_BOUNDS_MS) + 1)
@@ -196,14 +196,14 @@ class Orders:
             return
         number = order["number"]
         at_work = self._at_work()
-        before = at_work.faults.latched, at_work.limits.profiles
+        before = at_work.faults.latched, at_work.limits.kept
         try:
             if self._ending:
                 raise BadInput("the station is ending; allowed is nothing any more")
             said, accepted = _ORDERS[order["do"]](self, order), True
         except BadInput as error:
             said, accepted = str(error), False
-        to_keep = before != (at_work.faults.latched, at_work.limits.profiles)
+        to_keep = before != (at_work.faults.latched, at_work.limits.kept)
         (self._unkept if to_keep else self._answers).append(("answer", number, accepted, said))
 
     def _at_work(self) -> Controller:
@@ -242,6 +242,8 @@ class Orders:
 
     def _hold(self, order: Mapping[str, Any]) -> str:
         gun, seconds = self._gun(order), order["seconds"]
+        if seconds and not self._modules.get(gun) and not self._at_work().held_ms(gun):
+            raise BadInput(f"gun {gun} has no modules to hold; allowed once it has")
         self._at_work().hold(gun, round(seconds * 1000))
         return f"gun {gun} keeps its modules for {seconds:g} s" if seconds else f"gun {gun} let go"
 
@@ -275,9 +277,11 @@ class Orders:
         self._at_work().report(f"limits taken back: {said}, as told")
         return said
 
-    def _heartbeat(self, _: Mapping[str, Any]) -> str:
-        self._at_work().limits.heard()
-        return "heard"
+    def _heartbeat(self, order: Mapping[str, Any]) -> str:
+        load_kw = order.get("other_load_kw")
+        other_w = None if load_kw is None else watts(load_kw, "others")
+        self._at_work().limits.heard(other_w)
+        return "heard" if other_w is None else f"heard: others draw {kilowatts(other_w)}"
 
     def _policy(self, order: Mapping[str, Any]) -> str:
         policy, controller = order["policy"], self._at_work()

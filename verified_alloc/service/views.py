@@ -113,7 +113,7 @@ class Views:
             assignment=self.assignment(seen),
             site_limit=self.site_limit(seen),
             policy=state.policy,
-            limits=self.limits.now(seen.limits, seen.at_s),
+            limits=self.limits.now(seen.limits),
             offer_lifetime_ms=self._station.timing.offer_lead_ms,
             alarms=alarms,
             why=[*alarms, *self._explainer.why(seen).station],
@@ -219,7 +219,7 @@ class Views:
         station, state = self._station, seen.state
         views = []
         for name, faults in self.latched_by_name(state.latched).items():
-            cost = cost_of(station, state.latched, frozenset(faults), state.inputs.site_limit_w)
+            cost = cost_of(station, state.latched, frozenset(faults), self._limit_w(seen))
             since_s = [seen.fault_since_s.get(fault) for fault in faults]
             views.append(
                 FaultView(
@@ -303,12 +303,20 @@ class Views:
             limit_kw=_kw(seen.state.inputs.site_limit_w),
             own_kw=_kw(self._station.site_limit_w),
             rises_at=seen.limit_rises_s,
+            dc_kw=_kw(self._limit_w(seen)),
+            offered_kw=self._station.counted_w(sum(seen.state.offer_w)) / 1000,
+            grid_kw=self._station.grid_w(sum(seen.state.offer_w)) / 1000,
         )
+
+    def _limit_w(self, seen: Snapshot) -> int | None:
+        """What the site limit leaves the guns."""
+        limit_w = seen.state.inputs.site_limit_w
+        return None if limit_w is None else self._station.dc_w(limit_w)
 
     def _capability_w(self, seen: Snapshot) -> list[int]:
         """By gun, what it could be given as things are, were nobody else there."""
         state = seen.state
-        alone_w = capability_w(self._station, state.faults, state.inputs.site_limit_w)
+        alone_w = capability_w(self._station, state.faults, self._limit_w(seen))
         pairs = zip(alone_w, seen.limits.allowed.gun_w, strict=True)
         return [
             0

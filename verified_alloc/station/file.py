@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from verified_alloc.errors import BadInput, shown
-from verified_alloc.station import expander_lists
+from verified_alloc.station import expander_lists, grid_side
 from verified_alloc.station.parts import (
     POLICIES,
     TOKEN_ROLES,
@@ -102,6 +102,13 @@ def _list(value: object) -> object:
     raise _refused("a list")
 
 
+def _curve(value: object) -> grid_side.Curve:
+    curve = grid_side.read(value)
+    if curve is None:
+        raise _refused(grid_side.ALLOWED)
+    return curve
+
+
 def _pin(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value in PINS:
         return value
@@ -140,6 +147,7 @@ class StationTable(_Table):
     module_power_w: PowerW = Field(alias="module_power_kw")
     gun_max_power_w: PowerW = Field(alias="gun_max_power_kw")
     site_limit_w: PowerW | None = Field(None, alias="site_limit_kw")
+    conversion_efficiency: Annotated[grid_side.Curve, BeforeValidator(_curve)] = ()
     require_proof: Annotated[bool, BeforeValidator(_yes_or_no)] = False
 
 
@@ -181,6 +189,7 @@ class SiteTable(_Table):
 class LimitsTable(_Table):
     """[limits]"""
 
+    side: Annotated[str, _one_of("ac", "dc")] = LimitsConfig.side
     failsafe_w: PowerOrZeroW | None = Field(None, alias="failsafe_kw")
     failsafe_after_s: Annotated[int, _whole(1, 86_400, " of s")] = LimitsConfig.failsafe_after_s
     failsafe_for_s: SecondsOrZero = LimitsConfig.failsafe_for_s
@@ -323,6 +332,7 @@ def parts(tables: Mapping[str, Any]) -> StationParts:
         modules=tuple(_modules(document)),
         matrix=_matrix(document.matrix, about.guns, about.modules),
         site_limit_w=about.site_limit_w,
+        conversion_efficiency=about.conversion_efficiency,
         feeders=tuple(_feeders(document.feeder, about.modules)),
         require_proof=about.require_proof,
         site=Site(**document.site.model_dump()),
@@ -348,6 +358,10 @@ def tables(station: StationParts) -> dict[str, Any]:
     }
     if station.site_limit_w is not None:
         about["site_limit_kw"] = _kw(station.site_limit_w)
+    if station.conversion_efficiency:
+        about["conversion_efficiency"] = [
+            [each / grid_side.WHOLE for each in point] for point in station.conversion_efficiency
+        ]
     matrix: dict[str, Any] = {"kind": station.matrix.kind}
     if station.matrix.kind == "list":
         matrix["reach"] = {str(gun): row for gun, row in enumerate(station.matrix.reach, start=1)}

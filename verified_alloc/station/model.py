@@ -14,6 +14,7 @@ from verified_alloc.errors import BadInput
 from verified_alloc.kernel import wiring
 from verified_alloc.kernel.diagnosis import Timing, explained_mismatch
 from verified_alloc.kernel.feeder import Feeder as Supply
+from verified_alloc.station import grid_side
 from verified_alloc.station.parts import Gun, Matrix, Pair, PowerModule, StationParts
 
 if TYPE_CHECKING:
@@ -84,22 +85,38 @@ class Station(StationParts):
 
     @cached_property
     def limit_w(self) -> int:
-        """The site limit, or where there is none what it can never reach: all guns' maxima."""
-        return sum(self.gun_max_w) if self.site_limit_w is None else self.site_limit_w
+        """What the site limit leaves the guns, or where there is none what they can never reach:
+        all their maxima."""
+        return sum(self.gun_max_w) if self.site_limit_w is None else self.dc_w(self.site_limit_w)
+
+    def dc_w(self, limit_w: int) -> int:
+        """What a limit for the station lets the guns have together, W."""
+        return grid_side.dc_w(self._limit_curve, sum(self.module_power_w), limit_w)
+
+    def counted_w(self, dc_w: int) -> int:
+        """What the guns have together where a limit for the station is measured, W."""
+        return grid_side.grid_w(self._limit_curve, sum(self.module_power_w), dc_w)
+
+    def grid_w(self, dc_w: int) -> int:
+        """What is taken from the grid for what the guns have together, W."""
+        return grid_side.grid_w(self.conversion_efficiency, sum(self.module_power_w), dc_w)
+
+    @property
+    def _limit_curve(self) -> grid_side.Curve:
+        return self.conversion_efficiency if self.limits.side == "ac" else ()
 
     @cached_property
     def kernel_feeders(self) -> tuple[Supply, ...]:
         """The feeders that can be short, as the kernel takes them: not those that bear all their
         modules."""
-        supplies = (
-            Supply(tuple(module.id in each.modules for module in self.modules), each.limit_w)
-            for each in self.feeders
-        )
-        return tuple(
-            each
-            for each in supplies
-            if sum(compress(self.module_power_w, each.modules)) > each.limit_w
-        )
+        supplies = []
+        for each in self.feeders:
+            modules = tuple(module.id in each.modules for module in self.modules)
+            rated_w = sum(compress(self.module_power_w, modules))
+            limit_w = grid_side.dc_w(self._limit_curve, rated_w, each.limit_w)
+            if rated_w > limit_w:
+                supplies.append(Supply(modules, limit_w))
+        return tuple(supplies)
 
     @cached_property
     def kernel_timing(self) -> Timing:

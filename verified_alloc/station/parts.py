@@ -29,7 +29,7 @@ class PowerModule:
 
 @dataclass(frozen=True)
 class Feeder:
-    """A supply that some of the modules hang on, and the most that it may give, W."""
+    """A supply that some of the modules hang on, and the most that may be taken from it, W."""
 
     modules: tuple[int, ...]
     limit_w: int
@@ -155,6 +155,8 @@ class LimitsConfig:
     """What counts when nobody has told a limit, nor shown that he is there, for so long; and for
     how long at least, unless a limit is told. None: what was told counts until told otherwise."""
 
+    side: str = "ac"
+    """Where they are measured: `ac` at the grid, or `dc`, what the guns are given."""
     failsafe_w: int | None = None
     failsafe_after_s: int = 120
     failsafe_for_s: int = 7200
@@ -256,6 +258,9 @@ class StationParts:
     modules: tuple[PowerModule, ...]
     matrix: Matrix
     site_limit_w: int | None = None
+    """At the grid, as every limit of the station's, unless `LimitsConfig.side` is `dc`."""
+    conversion_efficiency: tuple[tuple[int, int], ...] = ()
+    """`grid_side.Curve`."""
     feeders: tuple[Feeder, ...] = ()
     require_proof: bool = False
     """On a Pi it runs only as it was proved."""

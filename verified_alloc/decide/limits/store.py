@@ -47,8 +47,10 @@ class Limits(NamedTuple):
         return self._replace(profiles=(*kept, profile))
 
     def without(self, **named: object) -> "Limits":
-        """Without those that have all of what is named."""
+        """Without those that have all of what is named; gun 0 is all guns together, or each."""
         asked = {key: value for key, value in named.items() if value is not None}
+        if asked.get("gun") == 0:
+            asked["gun"] = None
         return self._replace(
             profiles=tuple(
                 each

@@ -25,6 +25,7 @@ function draw_totals(state) {
     ["asked", kw(sum((gun) => gun.demand_kw))],
     ["feeding", t("of", { n: state.modules.filter((module) => module.feeds != null).length, all: state.modules.length })],
     ["limit", state.site_limit.limit_kw == null ? t("none") : kw(state.site_limit.limit_kw)],
+    ["at-grid", kw(state.site_limit.grid_kw)],
     ["policy", fallback_from ? t("standing-in", { policy, name: fallback_from }) : policy],
     ["assignment", t("number", { n: state.assignment.sequence })],
   ], ([name]) => name, ([name]) => el("div", {}, el("dt", {}, t(name)), el("dd")), (one, [, value]) => set(one.lastChild, value));

@@ -44,7 +44,7 @@ const told = (slider) => set(slider.nextElementSibling, kw(+slider.value));
 
 /** What is to be said of a gun before anything else, and whether it is bad. */
 function note_of(gun, state) {
-  const limit_kw = state.site_limit.limit_kw ?? Infinity;
+  const { limit_kw, dc_kw } = state.site_limit;
   const given_kw = state.guns.reduce((sum, one) => sum + one.granted_kw, 0);
   if (gun.locked) return [t("locked"), true];
   if (!gun.in_service) return [t("gun-out"), true];
@@ -53,8 +53,8 @@ function note_of(gun, state) {
   if (gun.held_s > 0 && gun.unmet_kw <= 0) return [t("held", { s: Math.ceil(gun.held_s) }), false];
   if (gun.kept_until_at) return [t("kept", { modules: gun.kept.join(", "), until: time_of(gun.kept_until_at) }), false];
   if (gun.unmet_kw <= 0) return [gun.limit_kw != null && gun.demand_kw >= gun.limit_kw ? t("own-limit", { limit: kw(gun.limit_kw) }) : "", false];
-  const short = { kw: kw(gun.unmet_kw), limit: kw(limit_kw) };
-  return [given_kw > limit_kw - 1 ? t("short-limit", short) : t("short", short), false];
+  const short = { kw: kw(gun.unmet_kw), limit: kw(limit_kw ?? 0) };
+  return [given_kw > (dc_kw ?? Infinity) - 1 ? t("short-limit", short) : t("short", short), false];
 }
 
 export function draw_guns(state) {
@@ -67,7 +67,7 @@ export function draw_guns(state) {
     set(find(".asks b"), kw(gun.demand_kw));
     set(find(".may b"), kw(gun.offer_kw));
     set(find(".could b"), kw(gun.capability_kw));
-    const by_limit = gun.capability_kw > 0 && gun.capability_kw < gun.maximum_kw && gun.capability_kw === state.site_limit.limit_kw;
+    const by_limit = gun.capability_kw > 0 && gun.capability_kw < gun.maximum_kw && gun.capability_kw === state.site_limit.dc_kw;
     const by_own = gun.capability_kw < gun.maximum_kw && gun.capability_kw === gun.limit_kw;
     const why = by_own ? t("by-own-limit") : by_limit ? t("by-limit") : "";
     set(find(".could .how"), ` ${t("alone")}${why && ` (${why})`}`);
