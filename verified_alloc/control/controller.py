@@ -208,8 +208,8 @@ class Controller:
         return self._decider.held_ms(gun, self.now_ms())
 
     def stop_all(self) -> None:
-        """Everything off until `clear_stop`, also after a restart, in the order of a planned removal
-        or after twice the lead time. The button is for what cannot wait."""
+        """Everything off until `clear_stop`, also after a restart, as in a planned removal or
+        after twice the lead time. The button is for what cannot wait."""
         self._keep(clearing.stopped(self._memory))
 
     def take_out(self, kind: str, number: int, out: bool) -> None:
