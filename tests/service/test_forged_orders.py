@@ -20,7 +20,7 @@ from verified_alloc.service.orders import ORDER_BYTES_PER_SCAN, ORDERS_PER_SCAN,
 
 @pytest.mark.parametrize("packet", FORGED, ids=lambda packet: str(packet[:60]))
 def test_a_forged_packet_does_nothing_and_the_next_order_is_taken(packet: bytes) -> None:
-    told = answers(packet, order(2, "hold", gun=1, seconds=1))
+    told = answers(packet, order(2, "demand", gun=1, kw=1))
     assert (2, True) in told
     assert all(not accepted for number, accepted in told if number == 1)
 
@@ -105,7 +105,7 @@ def near_orders(draw: st.DrawFn) -> bytes:
 @settings(deadline=None, max_examples=150)
 @given(st.lists(near_orders() | st.binary(max_size=200), min_size=1, max_size=8))
 def test_no_packet_ends_the_scan(packets: list[bytes]) -> None:
-    assert (2, True) in answers(*packets, order(2, "hold", gun=1, seconds=1), scans=5)
+    assert (2, True) in answers(*packets, order(2, "demand", gun=1, kw=1), scans=5)
 
 
 def test_a_flood_of_large_packets_takes_no_more_of_a_scan_than_that() -> None:

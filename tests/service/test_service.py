@@ -104,6 +104,7 @@ def test_a_site_limit_told_and_taken_back(at_work: Served) -> None:
     assert at_work.state()["site_limit"] == {
         "limit_kw": 75.5,
         "own_kw": None,
+        "rises_at": None,
         "dc_kw": 75.5,
         "offered_kw": 75.5,
         "grid_kw": 75.5,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from verified_alloc import Station, allocate
 from verified_alloc.errors import BadInput
 from verified_alloc.station import grid_side
-from verified_alloc.station.parts import Feeder, LimitsConfig
+from verified_alloc.station.parts import Feeder
 
 SHARES = st.integers(1, 100).map(lambda each: each / 100)
 CURVES = (
@@ -59,7 +59,7 @@ def test_two_guns_at_240_within_300_of_the_grid() -> None:
     answer = allocate(station, {1: 240, 2: 240})
     assert sum(answer.delivered_w.values()) == 285_000
     assert station.grid_w(285_000) == 300_000
-    of_dc = replace(station, limits=LimitsConfig(side="dc"))
+    of_dc = replace(station, limit_side="dc")
     assert sum(allocate(of_dc, {1: 240, 2: 240}).delivered_w.values()) == 300_000
     assert of_dc.grid_w(300_000) == 315_790
     assert of_dc.counted_w(300_000) == 300_000

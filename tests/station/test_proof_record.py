@@ -147,6 +147,7 @@ def changes() -> Iterator[tuple[str, Station]]:
     yield "station.site_limit_kw", replace(STATION, site_limit_w=1_000)
     yield "station.require_proof", replace(STATION, require_proof=True)
     yield "matrix", replace(STATION, matrix=Matrix.half(6, 9))
+    yield "limit_side", replace(STATION, limit_side="dc")
     yield "conversion_efficiency", replace(STATION, conversion_efficiency=((500_000, 950_000),))
     yield "feeders", replace(STATION, feeders=(Feeder((1, 2), 1_000),))
     for table in ("site", "limits", "policy", "timing", "hardware", "service"):

@@ -201,8 +201,6 @@ class Controller:
         """For so long the modules live on this gun are reserved for it, as dwelling ones are: as
         far as its demand needs them, and not against faults. 0 ends it."""
         check_gun(self.station, gun)
-        if for_ms and not self._decider.has_to_hold(gun):
-            raise BadInput(f"gun {gun} has no modules to hold; allowed once it has")
         self._decider.hold(gun, self.now_ms() + for_ms)
 
     def held_ms(self, gun: int) -> int:
@@ -210,9 +208,8 @@ class Controller:
         return self._decider.held_ms(gun, self.now_ms())
 
     def stop_all(self) -> None:
-        """Everything off until `clear_stop`, also after a restart: offers fall in the next scan,
-        modules go off when they are obeyed, or after twice the lead time, contactors open. The
-        button is for what cannot wait."""
+        """Everything off until `clear_stop`, also after a restart, as in a planned removal or
+        after twice the lead time. The button is for what cannot wait."""
         self._keep(clearing.stopped(self._memory))
 
     def take_out(self, kind: str, number: int, out: bool) -> None:

@@ -73,10 +73,6 @@ class Decider:
         """Until then the modules live on this gun are reserved for it."""
         self._held_until_ms[gun] = until_ms
 
-    def has_to_hold(self, gun: int) -> bool:
-        """Whether it has been given modules, or a hold keeps the power of some for it."""
-        return bool(self._steady.power_w[gun - 1] or self._holds_w.get(gun))
-
     def held_ms(self, gun: int, now_ms: int) -> int:
         """How long they still are."""
         return max(0, self._held_until_ms.get(gun, now_ms) - now_ms)

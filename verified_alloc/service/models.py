@@ -313,12 +313,12 @@ class SiteLimitView(_Model):
 
     limit_kw: float | None = Field(description="in force; null: none")
     own_kw: float | None = Field(description="the station file's, never exceeded")
-    dc_kw: float | None = Field(description="what the one in force lets the guns have together")
-    offered_kw: float = Field(description="what all offers are where it is measured")
-    grid_kw: float = Field(description="what all offers take from the grid")
     rises_at: float | None = Field(
         description="when a higher one counts that is allowed already; null: none is"
     )
+    dc_kw: float | None = Field(description="what the one in force lets the guns have together")
+    offered_kw: float = Field(description="what all offers are where it is measured")
+    grid_kw: float = Field(description="what all offers take from the grid")
 
 
 class PeriodView(_Model):

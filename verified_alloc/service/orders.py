@@ -69,7 +69,7 @@ class Orders:
         self._scans = self._unverified = 0
         self._assignment = 0
         self._assigned_s = self._started_s
-        self._modules: object = None
+        self._modules: Mapping[int, tuple[int, ...]] = {}
         self._felt = Felt(len(station.guns), station.module_power_w)
         self._fault_history = FaultHistory(station)
         self._late_counts = [0] * (len(LATENESS_BOUNDS_MS) + 1)
@@ -242,6 +242,8 @@ class Orders:
 
     def _hold(self, order: Mapping[str, Any]) -> str:
         gun, seconds = self._gun(order), order["seconds"]
+        if seconds and not self._modules.get(gun) and not self._at_work().held_ms(gun):
+            raise BadInput(f"gun {gun} has no modules to hold; allowed once it has")
         self._at_work().hold(gun, round(seconds * 1000))
         return f"gun {gun} keeps its modules for {seconds:g} s" if seconds else f"gun {gun} let go"
 

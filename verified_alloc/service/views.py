@@ -302,10 +302,10 @@ class Views:
         return SiteLimitView(
             limit_kw=_kw(seen.state.inputs.site_limit_w),
             own_kw=_kw(self._station.site_limit_w),
+            rises_at=seen.limit_rises_s,
             dc_kw=_kw(self._limit_w(seen)),
             offered_kw=self._station.counted_w(sum(seen.state.offer_w)) / 1000,
             grid_kw=self._station.grid_w(sum(seen.state.offer_w)) / 1000,
-            rises_at=seen.limit_rises_s,
         )
 
     def _limit_w(self, seen: Snapshot) -> int | None:

@@ -147,6 +147,7 @@ class StationTable(_Table):
     module_power_w: PowerW = Field(alias="module_power_kw")
     gun_max_power_w: PowerW = Field(alias="gun_max_power_kw")
     site_limit_w: PowerW | None = Field(None, alias="site_limit_kw")
+    limit_side: Annotated[str, _one_of("ac", "dc")] = "ac"
     conversion_efficiency: Annotated[grid_side.Curve, BeforeValidator(_curve)] = ()
     require_proof: Annotated[bool, BeforeValidator(_yes_or_no)] = False
 
@@ -189,7 +190,6 @@ class SiteTable(_Table):
 class LimitsTable(_Table):
     """[limits]"""
 
-    side: Annotated[str, _one_of("ac", "dc")] = LimitsConfig.side
     failsafe_w: PowerOrZeroW | None = Field(None, alias="failsafe_kw")
     failsafe_after_s: Annotated[int, _whole(1, 86_400, " of s")] = LimitsConfig.failsafe_after_s
     failsafe_for_s: SecondsOrZero = LimitsConfig.failsafe_for_s
@@ -332,6 +332,7 @@ def parts(tables: Mapping[str, Any]) -> StationParts:
         modules=tuple(_modules(document)),
         matrix=_matrix(document.matrix, about.guns, about.modules),
         site_limit_w=about.site_limit_w,
+        limit_side=about.limit_side,
         conversion_efficiency=about.conversion_efficiency,
         feeders=tuple(_feeders(document.feeder, about.modules)),
         require_proof=about.require_proof,
@@ -354,6 +355,7 @@ def tables(station: StationParts) -> dict[str, Any]:
         "modules": len(station.modules),
         "module_power_kw": _kw(power_w),
         "gun_max_power_kw": _kw(max_w),
+        "limit_side": station.limit_side,
         "require_proof": station.require_proof,
     }
     if station.site_limit_w is not None:

@@ -103,7 +103,7 @@ class Station(StationParts):
 
     @property
     def _limit_curve(self) -> grid_side.Curve:
-        return self.conversion_efficiency if self.limits.side == "ac" else ()
+        return self.conversion_efficiency if self.limit_side == "ac" else ()
 
     @cached_property
     def kernel_feeders(self) -> tuple[Supply, ...]:

@@ -155,8 +155,6 @@ class LimitsConfig:
     """What counts when nobody has told a limit, nor shown that he is there, for so long; and for
     how long at least, unless a limit is told. None: what was told counts until told otherwise."""
 
-    side: str = "ac"
-    """Where they are measured: `ac` at the grid, or `dc`, what the guns are given."""
     failsafe_w: int | None = None
     failsafe_after_s: int = 120
     failsafe_for_s: int = 7200
@@ -258,7 +256,9 @@ class StationParts:
     modules: tuple[PowerModule, ...]
     matrix: Matrix
     site_limit_w: int | None = None
-    """At the grid, as every limit of the station's, unless `LimitsConfig.side` is `dc`."""
+    limit_side: str = "ac"
+    """Where limits of the station and of feeders are measured: `ac` at the grid, or `dc`, what the
+    guns are given."""
     conversion_efficiency: tuple[tuple[int, int], ...] = ()
     """`grid_side.Curve`."""
     feeders: tuple[Feeder, ...] = ()
