@@ -31,13 +31,22 @@ T = TypeVar("T")
 
 def _short(record: logging.LogRecord) -> bool:
     """What the library says of a frame: one line, without its traceback."""
-    record.msg, record.args, record.exc_info = record.getMessage()[:LONGEST_LINE], (), None
+    why = f"{record.exc_info[1]!r:.200}: " if record.exc_info else ""
+    record.msg, record.args, record.exc_info = why + record.getMessage(), (), None
+    record.msg = record.msg[:LONGEST_LINE]
     return True
 
 
 _library = logging.getLogger("verified_alloc.ocpp.library")
 _library.setLevel(logging.WARNING)  # below that, every frame
 _library.addFilter(_short)
+
+
+def end_if_cancelled() -> None:
+    """What came at the same moment, an answer or an error, must not hide that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class SmartCharging(ChargePoint):
@@ -100,12 +109,14 @@ class SmartCharging(ChargePoint):
         """The answer; None if there is none that means anything. Without one in time the
         connection is given up."""
         try:
-            return await self.call(message)
+            answer = await self.call(message)
         except (OCPPError, TypeError) as error:
-            log.warning(
-                "%s: no answer of OCPP: %s", type(message).__name__, str(error)[:LONGEST_LINE]
-            )
+            said = str(error)[:LONGEST_LINE]
+            log.warning("%s: no answer of OCPP: %s", type(message).__name__, said)
             return None
+        finally:
+            end_if_cancelled()
+        return answer
 
     async def _accepted(self) -> int:
         """How often the CSMS wants to hear of us, once it has accepted us."""

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake
 
 from verified_alloc.errors import BadInput, reason, shown
-from verified_alloc.ocpp.charge_point import SmartCharging
+from verified_alloc.ocpp.charge_point import SmartCharging, end_if_cancelled
 from verified_alloc.ocpp.station import StationDoor
 from verified_alloc.ocpp.v16 import SmartCharging16
 from verified_alloc.ocpp.v201 import SmartCharging201
@@ -96,6 +96,7 @@ async def stay_connected(csms: Csms, station: StationDoor) -> None:
         try:
             await _talk(csms, station)
         except Exception as error:  # whatever a CSMS does to us, the next connection is tried
+            end_if_cancelled()
             said = _words(error)
         if time.monotonic() > began_s + LONGEST_PAUSE_S:
             pause_s = FIRST_PAUSE_S
