@@ -5,7 +5,7 @@ import contextlib
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -78,6 +78,7 @@ class Csms:
         *,
         tls: ssl.SSLContext | None = None,
         password: str | None = None,
+        user: str = "CP1",
         verdicts: tuple[str, ...] = (),
         interval_s: int = 300,
         speaks: bool = True,
@@ -85,7 +86,8 @@ class Csms:
         self.version = version
         self.heard: dict[str, list[dict[str, Any]]] = {}
         self.paths: list[str] = []
-        self._tls, self._password, self._speaks = tls, password, speaks
+        self._tls, self._speaks = tls, speaks
+        self._login = None if password is None else basic_auth(credentials=(user, password))
         self._verdicts, self._interval_s = list(verdicts), interval_s
         self._port = 0
         self._loop = asyncio.new_event_loop()
@@ -135,16 +137,13 @@ class Csms:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     async def _serve(self) -> Any:
-        login: Callable[..., Any] | None = None
-        if self._password is not None:
-            login = basic_auth(credentials=("CP1", self._password))
         return await serve(
             self._talk,
             "127.0.0.1",
             self._port,
             subprotocols=[f"ocpp{self.version}"] if self._speaks else None,  # type: ignore[list-item]
             ssl=self._tls,
-            process_request=login,
+            process_request=self._login,
         )
 
     async def _talk(self, connection: ServerConnection) -> None:
@@ -172,6 +171,7 @@ class Half:
             self.process = subprocess.Popen(
                 [*PROGRAM, *self._command],
                 stderr=log,
+                cwd=self._log.parent,
                 env=ENVIRONMENT | {"no_proxy": "127.0.0.1"},
             )
         return self

@@ -2,6 +2,9 @@
 over WebSockets, beside a station that runs."""
 
 import json
+import re
+import shlex
+import shutil
 import signal
 import ssl
 import subprocess
@@ -9,6 +12,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +29,8 @@ from verified_alloc import cli
 pytestmark = pytest.mark.xdist_group("ocpp")  # one station for all of them
 
 GUNS = range(1, 7)
+PAGE = (Path(__file__).parents[2] / "docs" / "ocpp.md").read_text(encoding="utf-8")
+QUOTED = re.findall(r"^verified-alloc (ocpp .+)$", PAGE, flags=re.MULTILINE)
 BOTH = pytest.mark.parametrize("version", ["1.6", "2.0.1"])
 
 
@@ -357,6 +363,19 @@ def test_while_the_csms_is_heard_its_limits_count_and_then_the_failsafe(tmp_path
         eventually(lambda: own.state()["limits"]["limit_kw"] == 60)
 
 
+def test_a_station_that_does_not_answer_is_unavailable_and_refuses(tmp_path: Path) -> None:
+    with Csms("1.6") as csms, Served(tmp_path) as own, Half(tmp_path, csms, own.url) as half:
+        statuses = csms.has("StatusNotification", 1 + len(GUNS))
+        assert statuses[0]["status"] == "Available"
+        own.process.kill()
+        own.process.wait()
+        last = csms.has("StatusNotification", 2 * (1 + len(GUNS)))[-7:]
+        assert {each["status"] for each in last} == {"Unavailable"}
+        answer = csms.ask(Spoken("1.6").set(0, profile(1, (0, 1000))))
+        assert answer.status == "Rejected"
+        half.says("rejected: no station answers at ")
+
+
 def test_it_is_let_in_by_its_password(station: Served, tmp_path: Path) -> None:
     word = tmp_path / "password"
     word.write_text("a secret of its own\n")
@@ -396,18 +415,51 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def server_tls(certificates: Path) -> ssl.SSLContext:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificates / "csms.pem", certificates / "csms.key")
+    return tls
+
+
 def test_a_csms_shows_a_certificate_of_its_ca(
     station: Served, tmp_path: Path, certificates: Path
 ) -> None:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificates / "csms.pem", certificates / "csms.key")
-    with Csms("1.6", tls=tls) as csms:
+    with Csms("1.6", tls=server_tls(certificates)) as csms:
         for others in ((), ("--ca-file", str(certificates / "other.pem"))):
             with Half(tmp_path, csms, station.url, *others) as half:
                 half.says("certificate verify failed")
         assert csms.heard == {}
         with Half(tmp_path, csms, station.url, "--ca-file", str(certificates / "ca.pem")):
             csms.has("MeterValues", len(GUNS))
+
+
+@pytest.mark.parametrize("command", QUOTED)
+def test_a_quoted_command(
+    command: str, station: Served, tmp_path: Path, certificates: Path
+) -> None:
+    (tmp_path / "password").write_text("a secret of its own")
+    (tmp_path / "password").chmod(0o600)
+    shutil.copy(certificates / "ca.pem", tmp_path)
+    words = shlex.split(command)[1:]
+    told = dict(pairwise(words))
+    secure = told["--url"].startswith("wss://")
+    with (
+        Csms(
+            told.get("--version", "2.0.1"),
+            tls=server_tls(certificates) if secure else None,
+            password="a secret of its own" if "--password-file" in told else None,
+            user=told.get("--user", "CP1"),
+        ) as csms,
+        Half(tmp_path, csms, station.url, *words, "--url", csms.url),
+    ):
+        csms.has("MeterValues", len(GUNS))
+
+
+def test_the_page_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(QUOTED) >= 3
+    assert cli.main(["ocpp", "--help"]) == 0
+    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    assert options == set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", PAGE))
 
 
 @pytest.mark.parametrize(
