@@ -1,6 +1,7 @@
 """A charge point's smart-charging half, by a CSMS of other people's library: both versions of OCPP
 over WebSockets, beside a station that runs."""
 
+import asyncio
 import json
 import re
 import shlex
@@ -14,17 +15,19 @@ from datetime import datetime
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ocpp.messages import CallResult
 from ocpp.v16 import call as call16
 from ocpp.v201 import call as call201
 from service.csms import Csms, Half
 from service.served import Served, eventually
 
 from verified_alloc import cli
+from verified_alloc.ocpp.v16 import SmartCharging16
 
 pytestmark = pytest.mark.xdist_group("ocpp")  # one station for all of them
 
@@ -431,6 +434,28 @@ def test_a_csms_shows_a_certificate_of_its_ca(
         assert csms.heard == {}
         with Half(tmp_path, csms, station.url, "--ca-file", str(certificates / "ca.pem")):
             csms.has("MeterValues", len(GUNS))
+
+
+class Answering:
+    """A connection, and its charge point, who is answered and cancelled in the same moment."""
+
+    async def send(self, frame: str) -> None:
+        [_, number, *_] = json.loads(frame)
+        task = asyncio.current_task()
+        assert task is not None
+        answer = CallResult(number, {"currentTime": "2026-11-24T12:00:00Z"})
+        loop = asyncio.get_running_loop()
+        loop.call_later(0, self.point._response_queue.put_nowait, answer)
+        loop.call_later(0, loop.call_soon, loop.call_soon, task.cancel)
+
+    async def heartbeat(self) -> None:
+        self.point = SmartCharging16("CP1", cast(Any, self), cast(Any, None))
+        await self.point._say(self.point.heartbeat())
+
+
+def test_an_answer_in_the_same_moment_does_not_hide_the_end() -> None:
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(Answering().heartbeat())
 
 
 @pytest.mark.parametrize("command", QUOTED)
