@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException, InvalidURL
 from typing import Any
 
 from verified_alloc.errors import BadInput, VerifiedAllocError, shown
@@ -39,11 +40,11 @@ class Client:
             if error.code >= 500:
                 raise NoStation(f"station at {self._at}: {said}") from None
             raise BadInput(said) from None
-        except ValueError as error:
+        except (ValueError, InvalidURL) as error:
             raise BadInput(
                 f"--at {shown(self._at)}: {error}; allowed is HOST:PORT of a running station"
             ) from None
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise NoStation(
                 f"no station answers at {self._at} ({reason}); verified-alloc run starts one"
