@@ -4,11 +4,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from verified_alloc.commands.limit_file import LimitsFile, Zone, schedule_of
 from verified_alloc.commands.options import AsJson, names_of, number_of, station_of
 from verified_alloc.errors import BadInput
 from verified_alloc.station.model import Station
@@ -47,6 +49,8 @@ def compare(
             "--curves", metavar="FILE", help="Charging curves by car, open-ev-data's CSV."
         ),
     ] = None,
+    limits: LimitsFile = None,
+    zone: Zone = None,
     patience: Annotated[
         str,
         typer.Option(
@@ -72,12 +76,14 @@ def compare(
     Sessions: arrival,departure,energy_kwh,max_power_kw, and gun,soc_arrival,capacity_kwh,car where
     known. Cars are in closed loop: who gets less stays longer, or leaves with less; who finds no
     gun free waits. Demands, time_s,gun,demand_kw, are replayed as run does. Switching times, offers
-    and dwell are the station's.
+    and dwell are the station's. Limits, time,limit_kw, count besides the station's own.
 
     \b
     verified-alloc compare day
     verified-alloc compare sessions.csv --policies documented,max-power --report report.html
     verified-alloc compare sessions.csv --station full.toml --station ring.toml --csv
+    verified-alloc compare sessions.csv --limits limits.csv --report report.html
+    verified-alloc compare sessions.csv --limits profile.json --zone Europe/Berlin
     """
     from verified_alloc.compare import comparison, tables
     from verified_alloc.workload.cars import read_cars
@@ -97,6 +103,10 @@ def compare(
     guns = min((len(each.guns) for each in given), default=None)
     source = comparison.read_input(file, guns, cars, skip_bad)
     stations = comparison.with_distinct_names(given or [source.station or Station.reference()])
+    schedules = [
+        schedule_of(limits, zone, each, source.starts_ms, source.started_unix_ms)
+        for each in stations
+    ]
     names = names_of("--policies", policies, POLICIES)
     for each in stations:
         if "documented" in names and each.policy.minimum_modules:
@@ -109,9 +119,10 @@ def compare(
         print(f"Skipped {source.skipped.count} bad rows, the first: {first}", file=sys.stderr)
     with _progress(source) as progress:
         compared = comparison.compare(
-            source,
+            replace(source, limits=limits),
             stations,
             names,
+            limits=schedules,
             seed=number_of("--seed", seed),
             patience_percent=number_of("--patience", patience),
             progress=progress,

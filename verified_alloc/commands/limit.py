@@ -107,7 +107,6 @@ def _kw(text: str) -> float:
 
 
 def _profile(path: str) -> dict[str, Any]:
-    """As the door takes it: a bare profile is put into place."""
     try:
         told = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -116,6 +115,11 @@ def _profile(path: str) -> dict[str, Any]:
         raise BadInput(f"--profile {path}: not JSON; allowed is a charging profile") from None
     if not isinstance(told, dict):
         raise BadInput(f"--profile {path}: {shown(told)}; allowed is an object")
+    return placed(told)
+
+
+def placed(told: dict[str, Any]) -> dict[str, Any]:
+    """As the door takes it: a bare profile is put into place."""
     bare = "chargingSchedule" in told or "charging_schedule" in told
     return {"profile": told} if bare else told
 

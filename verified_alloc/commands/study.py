@@ -8,12 +8,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from verified_alloc.commands.limit_file import LimitsFile, Zone, schedule_of
 from verified_alloc.commands.options import (
     AsJson,
     StationOption,
@@ -61,6 +63,8 @@ def study(
         str, typer.Option("--seeds", metavar="LIST", help="Each another day.")
     ] = "1-2",
     station: StationOption = None,
+    limits: LimitsFile = None,
+    zone: Zone = None,
     out: Annotated[
         str,
         typer.Option("--out", metavar="FOLDER", help="Where results, picture, page and table go."),
@@ -87,6 +91,7 @@ def study(
     verified-alloc study
     verified-alloc study --modules 6,8,10 --module-kw 20,40 --matrix full,ring
     verified-alloc study sessions.csv --policies documented,priority,max-power,fair --seeds 1
+    verified-alloc study --limits limits.csv
     verified-alloc study --seeds 1-20 --dask tcp://10.0.0.5:8786
     """
     from verified_alloc.study.outcome import answer, outcomes, rows
@@ -101,6 +106,10 @@ def study(
     except ImportError:
         raise BadInput("study needs matplotlib: pip install 'verified-alloc[compare]'") from None
     base = station_of(station)
+    source, starts_ms, journal_unix_ms = _source(file, len(base.guns))
+    schedule = schedule_of(limits, zone, base, starts_ms, journal_unix_ms)
+    if limits is not None:
+        source = replace(source, name=f"{source.name} under {Path(limits).name}", limits=schedule)
     plan = Plan(
         swept(
             base,
@@ -110,7 +119,7 @@ def study(
         ),
         tuple(names_of("--policies", policies, POLICIES)),
         tuple(numbers_of("--seeds", seeds, MOST_SEED)),
-        _source(file, len(base.guns)),
+        source,
     )
     processes = (os.cpu_count() or 1) if jobs is None else number_of("--jobs", jobs)
     if not 1 <= processes <= MOST_JOBS:
@@ -145,22 +154,23 @@ def _powers(text: str) -> list[float]:
     return sorted(set(powers))
 
 
-def _source(file: str | None, guns: int) -> "Source":
-    """What is replayed, in memory: it travels to the workers."""
+def _source(file: str | None, guns: int) -> tuple["Source", int | None, int | None]:
+    """What is replayed, in memory: it travels to the workers. And when it starts, as `schedule_of`
+    is told."""
     from verified_alloc.study.plan import Source
+    from verified_alloc.workload.synthetic import BUILT_IN_CARS, FIRST_DAY_MS
 
     if file is None:
-        return Source("synthetic days", guns)
+        return Source("synthetic days", guns), FIRST_DAY_MS, None
     from verified_alloc.compare.comparison import read_input
-    from verified_alloc.workload.synthetic import BUILT_IN_CARS
     from verified_alloc.workload.traces import DemandTrace, TraceFile
 
-    demands = read_input(file, guns, BUILT_IN_CARS).demands
+    read = read_input(file, guns, BUILT_IN_CARS)
+    demands = read.demands
     if isinstance(demands, TraceFile):
         demands = DemandTrace(tuple(demands.changes))
-    return Source(
-        Path(file).name, guns, demands if isinstance(demands, DemandTrace) else tuple(demands)
-    )
+    given = demands if isinstance(demands, DemandTrace) else tuple(demands)
+    return Source(Path(file).name, guns, given), read.starts_ms, read.started_unix_ms
 
 
 def _replayed(plan: "Plan", store: "Store", processes: int, dask: str | None) -> int | None:

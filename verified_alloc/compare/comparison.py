@@ -4,8 +4,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
+from itertools import repeat
 
 from verified_alloc.compare import metrics
+from verified_alloc.compare.demand_source import DAY_MS
+from verified_alloc.compare.limit_schedule import UNLIMITED, LimitSchedule
 from verified_alloc.compare.replay import Replay, replay
 from verified_alloc.errors import BadInput
 from verified_alloc.station.model import Station
@@ -44,7 +47,18 @@ class Input:
     """Its first moment, and its last as planned."""
     skipped: Skipped
     station: Station | None = None
-    """A journal's own."""
+    """A journal's own,"""
+    started_unix_ms: int | None = None
+    """and its start."""
+    limits: str | None = None
+    """The file of limits that counts besides."""
+
+    @property
+    def starts_ms(self) -> int | None:
+        """When its replay starts; None: it has no date."""
+        if isinstance(self.demands, DemandTrace | TraceFile):
+            return None if self.started_unix_ms is None else 0
+        return self.span_ms[0] // DAY_MS * DAY_MS
 
 
 @dataclass(frozen=True)
@@ -96,10 +110,11 @@ def compare(
     *,
     seed: int,
     patience_percent: int,
+    limits: Iterable[LimitSchedule] = repeat(UNLIMITED),
     progress: Callable[[str], Callable[[int], None]] = lambda _: lambda _: None,
 ) -> Comparison:
-    """Replay the input on every station under every policy. `progress` is told what begins and
-    answers with who is told how far it is."""
+    """Replay the input on every station, each with its limits, under every policy. `progress` is
+    told what begins and answers with who is told how far it is."""
     return Comparison(
         source,
         tuple(stations),
@@ -111,13 +126,14 @@ def compare(
                     source.demands,
                     policy,
                     seed,
+                    limits=schedule,
                     patience_percent=patience_percent,
                     window_ms=source.window_ms,
                     progress=progress(f"{station.name}, {policy}"),
                 )
                 for policy in policies
             )
-            for station in stations
+            for station, schedule in zip(stations, limits, strict=False)
         ),
     )
 
@@ -219,7 +235,9 @@ def _journal(path: str, guns: int | None) -> Input:
         raise BadInput(f"{path}: nobody asked for anything; allowed: a journal with demands")
     window_ms = _busiest_of_trace(trace.changes, trace.last_ms)
     span_ms = (0, trace.last_ms)
-    return Input(path, trace, window_ms, span_ms, Skipped(False), recorded.station)
+    return Input(
+        path, trace, window_ms, span_ms, Skipped(False), recorded.station, recorded.started_unix_ms
+    )
 
 
 def _busiest_of_trace(changes: Iterable[DemandChange], last_ms: int) -> tuple[int, int]:

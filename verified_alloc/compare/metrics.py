@@ -26,6 +26,17 @@ def short_share(replay: Replay) -> float:
     return _ratio(replay.short_ms, replay.busy_ms)
 
 
+def limiting_share(replay: Replay) -> float | None:
+    """Time in which the guns together asked for more than the limit in force, and all modules have
+    more / time in which some gun asked."""
+    return _ratio(replay.limiting_ms, replay.busy_ms) if replay.limited else None
+
+
+def limiting_energy_share(replay: Replay) -> float | None:
+    """Energy delivered in that time / energy delivered."""
+    return _ratio(replay.limiting_mj, replay.delivered_mj) if replay.limited else None
+
+
 def wanted_kwh(replay: Replay) -> float:
     """What cars came for, kWh; of a demand trace, what was asked for."""
     return replay.wanted_mj / MJ_PER_KWH
@@ -168,6 +179,15 @@ class Figure(NamedTuple):
 FIGURES = (
     Figure("load_factor", "Load factor", "", load_factor, 2, 0),
     Figure("short_percent", "Time with more asked than there is", "%", short_share, 1, 0),
+    Figure("limiting_percent", "Time in which the limit bound", "%", limiting_share, 1, 0),
+    Figure(
+        "limiting_energy_percent",
+        "Energy delivered in that time",
+        "%",
+        limiting_energy_share,
+        1,
+        0,
+    ),
     Figure("wanted_kwh", "Energy wanted", "kWh", wanted_kwh, 0, 0),
     Figure("delivered_kwh", "Energy delivered", "kWh", delivered_kwh, 0, 1),
     Figure("unmet_kwh", "Energy unmet", "kWh", unmet_kwh, 0, -1),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, FigureBase
 
 INK, FAINT, GRID = "#222222", "#666666", "#dddddd"
+LIMIT = "#e0004d"
 POLICY_STYLES: dict[str, tuple[str, str, Any]] = {
     "documented": ("#444444", "o", "-"),
     "priority": ("#0072b2", "s", (0, (6, 2))),
@@ -106,6 +107,19 @@ def draw_day(figure: "FigureBase", station: Station, replayed: Replay) -> "Axes"
         textcoords="offset points",
         fontsize=8,
     )
+    if any(limit_w is not None for _, limit_w in timeline.limits):
+        starts = [_hours(timeline, at_ms) for at_ms, _ in timeline.limits]
+        limits_kw = [
+            float("nan") if limit_w is None else limit_w / 1000 for _, limit_w in timeline.limits
+        ]
+        power.step(
+            [*starts, hours[-1]],
+            [*limits_kw, limits_kw[-1]],
+            where="post",
+            color=LIMIT,
+            linewidth=1.4,
+            label="limit",
+        )
     power.set_ylim(0, pool_kw * 1.12)
     power.set_ylabel("power, kW")
     by_pair: dict[tuple[int, int], list[tuple[float, float]]] = {}

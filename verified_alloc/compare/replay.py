@@ -18,6 +18,7 @@ from verified_alloc.compare.demand_source import (
     TraceSource,
 )
 from verified_alloc.compare.ideal_charger import NOBODY, Charger
+from verified_alloc.compare.limit_schedule import UNLIMITED, Limiting, LimitSchedule, lower
 from verified_alloc.compare.timeline import Recorder, Timeline
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import Pair
@@ -83,6 +84,12 @@ class Replay:
     """Time in which some gun asked."""
     short_ms: int
     """Time in which all guns together asked for more than all modules have."""
+    limited: bool
+    """The station has a limit, or was under a schedule of them."""
+    limiting_ms: int
+    """Time in which all guns together asked for more than the limit, and all modules have more,"""
+    limiting_mj: int
+    """and what was delivered in it."""
     live_ms: tuple[int, ...]
     """By module: time in which it fed a gun."""
     operations: dict[Pair, int]
@@ -112,6 +119,7 @@ def replay(
     policy: str = "documented",
     seed: int = 0,
     *,
+    limits: LimitSchedule = UNLIMITED,
     patience_percent: int = PATIENCE_PERCENT,
     window_ms: tuple[int, int] | None = None,
     each: Callable[[Served], None] = lambda _: None,
@@ -119,7 +127,8 @@ def replay(
 ) -> Replay:
     """Replay a demand trace, or sessions in order of arrival.
 
-    `seed` decides which free gun a car takes that may take any. `window_ms` (from, to) is where a
+    `seed` decides which free gun a car takes that may take any. `limits` count besides the
+    station's own. `window_ms` (from, to) is where a
     timeline is kept. `each` hears every session when it is over, `progress` the time reached.
     Sessions run from the midnight before the first arrival to the one after the last departure, a
     trace from 0 to its last change.
@@ -131,12 +140,17 @@ def replay(
     else:
         demands = CarSource(station, source, tally.finished, seed, patience_percent)
     charger = Charger(station, policy, demands.start_ms)
+    # A fall is offered by the scan before the lead time, whenever that is.
+    ahead_ms = station.timing.offer_lead_ms + station.timing.scan_ms
+    limiting = Limiting(limits, demands.start_ms, ahead_ms)
+    charger.limit(limiting.told_w, demands.start_ms)
     recorder = None
     if window_ms is not None:
         recorder = Recorder(len(station.guns), len(station.modules), window_ms)
 
     def until(next_ms: int) -> None:
-        tally.pass_time(charger, demands, next_ms - now_ms)
+        limit_w = lower(limiting.now_w, station.site_limit_w)
+        tally.pass_time(charger, demands, next_ms - now_ms, limit_w)
         if recorder is not None:
             recorder.pass_time(now_ms, next_ms, charger.draw_w, charger.live_on)
 
@@ -144,8 +158,12 @@ def replay(
     while (next_ms := min(demands.next_ms(now_ms, charger.draw_w), charger.next_ms)) < NEVER_MS:
         if demands.end_ms is not None and next_ms >= demands.end_ms:
             break
+        next_ms = min(next_ms, limiting.next_ms)
         until(next_ms)
         now_ms = next_ms
+        if now_ms >= limiting.next_ms:
+            limiting.advance(now_ms)
+            charger.limit(limiting.told_w, now_ms)
         demands.advance(now_ms, charger.ask)
         charger.advance(now_ms)
         progress(now_ms)
@@ -155,8 +173,12 @@ def replay(
     until(end_ms)
     demands.close(end_ms)
     charger.take_off()
-    timeline = None if recorder is None else recorder.timeline()
-    return tally.replay(charger, demands, policy, seed, end_ms, timeline)
+    timeline = None
+    if recorder is not None:
+        window_ms = recorder.start_ms, recorder.end_ms
+        timeline = recorder.timeline(limits.within(window_ms, station.site_limit_w))
+    limited = limits != UNLIMITED or station.site_limit_w is not None
+    return tally.replay(charger, demands, policy, seed, end_ms, limited, timeline)
 
 
 class Tally:
@@ -170,6 +192,7 @@ class Tally:
         self._gun_delivered_mj = [0] * guns
         self._asking_ms = self._nothing_ms = self._busy_ms = self._short_ms = 0
         self._top_asked_mj = self._top_delivered_mj = self._peak_w = 0
+        self._limiting_ms = self._limiting_mj = 0
         self._live_ms = [0] * len(station.modules)
         self._pool_w = sum(station.module_power_w)
         self._wanted_mj = self._sessions = self._met = self._unserved = 0
@@ -179,12 +202,13 @@ class Tally:
         self._share_counts = [0] * SHARE_BINS
         self._energy_counts = [0] * (ENERGY_BINS_KWH + 1)
 
-    def pass_time(self, charger: Charger, demands: DemandSource, passed_ms: int) -> None:
-        """Everything stays as it is for so long."""
+    def pass_time(
+        self, charger: Charger, demands: DemandSource, passed_ms: int, limit_w: int | None
+    ) -> None:
+        """Everything stays as it is for so long, under that limit."""
         if passed_ms <= 0:
             return
-        together_w = 0
-        drawn_w = 0
+        together_w = drawn_w = delivered_mj = 0
         for gun, demand_w in enumerate(charger.demand_w):
             if demand_w:
                 asked_w = min(demand_w, self._station.gun_max_w[gun])
@@ -193,6 +217,7 @@ class Tally:
                 drawn_w += (draw_w := charger.draw_w[gun])
                 taken_mj = demands.settle(gun, asked_w * passed_ms, draw_w * passed_ms)
                 self._gun_delivered_mj[gun] += taken_mj
+                delivered_mj += taken_mj
                 self._asking_ms += passed_ms
                 if not charger.granted_w[gun]:
                     self._nothing_ms += passed_ms
@@ -204,6 +229,9 @@ class Tally:
             self._peak_w = max(self._peak_w, drawn_w)
             if together_w > self._pool_w:
                 self._short_ms += passed_ms
+            if limit_w is not None and min(together_w, self._pool_w) > limit_w:
+                self._limiting_ms += passed_ms
+                self._limiting_mj += delivered_mj
         for module, gun in enumerate(charger.live_on):
             if gun != NOBODY:
                 self._live_ms[module] += passed_ms
@@ -235,6 +263,7 @@ class Tally:
         policy: str,
         seed: int,
         end_ms: int,
+        limited: bool,
         timeline: Timeline | None,
     ) -> Replay:
         return Replay(
@@ -266,6 +295,9 @@ class Tally:
             top_delivered_mj=self._top_delivered_mj,
             busy_ms=self._busy_ms,
             short_ms=self._short_ms,
+            limited=limited,
+            limiting_ms=self._limiting_ms,
+            limiting_mj=self._limiting_mj,
             live_ms=tuple(self._live_ms),
             operations={
                 (gun, module): charger.operations[gun - 1][module - 1]

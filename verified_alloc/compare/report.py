@@ -1,7 +1,7 @@
 """A comparison as one HTML page that needs nothing else."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 
@@ -112,6 +112,8 @@ def _facts(comparison: Comparison, first: Replay) -> Iterator[str]:
     yield f"{first.sessions:,} {what} in {span}."
     loads = [f"{metrics.load_factor(row[comparison.baseline]):.2f}" for row in comparison.replays]
     yield f"Load factor {' and '.join(dict.fromkeys(loads))}: {LOAD}"
+    if comparison.input.limits is not None:
+        yield f"Under the limits of {Path(comparison.input.limits).name}."
     if comparison.input.skipped.count:
         yield f"{comparison.input.skipped.count} bad rows were left out."
 
@@ -133,7 +135,11 @@ def _station(station: Station, replays: tuple[Replay, ...]) -> Iterator[str]:
         whole = replays[0].duration_ms <= WINDOW_HOURS * HOUR_MS
         when = "" if whole else f" in the busiest {WINDOW_HOURS} hours"
         yield f"<h3>Power and modules{when}</h3>"
-        yield f'<p class="legend">{"".join(_gun_keys(station))}</p>'
+        limits = [limit for one in replays if one.timeline for limit in one.timeline.limits]
+        keys = [(f"gun {gun.id}", plots.gun_colour(gun.id)) for gun in station.guns]
+        if any(limit_w is not None for _, limit_w in limits):
+            keys.append(("limit", plots.LIMIT))
+        yield f'<p class="legend">{"".join(_keys(keys))}</p>'
         yield '<div class="pair">'
         for replayed in replays:
             yield f"<figure><figcaption>{escape(replayed.policy)}</figcaption>"
@@ -158,12 +164,10 @@ def _describe(station: Station) -> str:
     )
 
 
-def _gun_keys(station: Station) -> Iterator[str]:
-    for gun in station.guns:
-        colour = plots.gun_colour(gun.id)
+def _keys(keys: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, colour in keys:
         yield (
-            f'<span class="item"><span class="key" style="background:{colour}"></span>'
-            f"gun {gun.id}</span>"
+            f'<span class="item"><span class="key" style="background:{colour}"></span>{name}</span>'
         )
 
 

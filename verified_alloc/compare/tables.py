@@ -76,6 +76,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     """Everything, with the operations of every contactor and the energy of every gun."""
     return {
         "input": comparison.input.name,
+        "limits": comparison.input.limits,
         "skipped_rows": comparison.input.skipped.count,
         "answer": answer(comparison),
         "results": [

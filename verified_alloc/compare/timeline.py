@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from verified_alloc.compare.limit_schedule import Change
+
 BINS = 720
 """Of six hours that is half a minute each."""
 
@@ -24,6 +26,7 @@ class Timeline(NamedTuple):
     mean_w: tuple[tuple[int, ...], ...]
     """By gun and bin, the mean power drawn."""
     stretches: tuple[Stretch, ...]
+    limits: tuple[Change, ...]
 
 
 class Recorder:
@@ -56,8 +59,8 @@ class Recorder:
                 energy_mj[place] += power_w * (until_ms - from_ms)
             from_ms = until_ms
 
-    def timeline(self) -> Timeline:
-        """What was kept."""
+    def timeline(self, limits: tuple[Change, ...]) -> Timeline:
+        """What was kept, and what limited it."""
         for module in range(len(self._since)):
             self._end(module, self.end_ms)
         return Timeline(
@@ -65,6 +68,7 @@ class Recorder:
             self.end_ms,
             tuple(tuple(mj // self._bin_ms for mj in row) for row in self._energy_mj),
             tuple(self._stretches),
+            limits,
         )
 
     def _end(self, module: int, now_ms: int) -> None:

@@ -8,6 +8,7 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from verified_alloc.compare.limit_schedule import UNLIMITED, LimitSchedule
 from verified_alloc.station.model import Station
 from verified_alloc.workload.sessions import MJ_PER_KWH, Battery, Session
 from verified_alloc.workload.synthetic import BUILT_IN_CARS, synthetic_sessions
@@ -29,11 +30,12 @@ class Case(NamedTuple):
 @dataclass(frozen=True)
 class Source:
     """What comes to the guns: what is `given`, or a synthetic day for so many guns, another one for
-    each seed."""
+    each seed; and what limits them."""
 
     name: str
     guns: int
     given: DemandTrace | tuple[Session, ...] | None = None
+    limits: LimitSchedule = UNLIMITED
 
     def of(self, seed: int) -> DemandTrace | Iterable[Session]:
         """What is replayed with this seed."""
@@ -42,7 +44,7 @@ class Source:
     @cached_property
     def digest(self) -> str:
         """The same for the same content."""
-        return _digest([self.guns, repr(self.given)])
+        return _digest([self.guns, repr(self.given), repr(self.limits)])
 
 
 @dataclass(frozen=True)

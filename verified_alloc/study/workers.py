@@ -32,7 +32,8 @@ def work(case: Case, source: Source, wanted_program: str) -> Result:
 
     if program() != wanted_program:
         raise WorkLost("a worker runs another version of verified-alloc; allowed is the same one")
-    replayed = replay(case.station, source.of(case.seed), case.policy, case.seed)
+    cars = source.of(case.seed)
+    replayed = replay(case.station, cars, case.policy, case.seed, limits=source.limits)
     return {
         figure.key: figure.of(replayed)
         for figure in metrics.FIGURES
