@@ -197,6 +197,8 @@ def test_modules_and_guns_go_out_of_service_and_are_held(browser: Browser) -> No
     browser.wait(lambda: "Out of service: PM4" in browser.text("#status"))
     browser.touch("#module-controls [data-id='4'] .switch")
     browser.wait(lambda: browser.text("#module-controls [data-id='4'] .how") == "in service")
+    browser.ask("PUT", "/guns/3/demand", {"demand_kw": 240})
+    browser.wait(lambda: browser.state()["guns"][2]["live"])
     browser.touch("#gun-controls [data-id='3'] .hold")
     browser.wait(lambda: browser.state()["guns"][2]["held_s"] > 0)
     browser.wait(lambda: browser.text("#gun-controls [data-id='3'] .hold") == "Let go")

@@ -108,7 +108,6 @@ def test_a_site_limit_told_and_taken_back(at_work: Served) -> None:
         "dc_kw": 75.5,
         "offered_kw": 75.5,
         "grid_kw": 75.5,
-        "rises_at": None,
     }
     assert "verified_alloc_site_limit_watts 75500.0" in at_work.http.get("/metrics").text
     at_work.http.delete("/api/v1/limits")
