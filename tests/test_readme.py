@@ -63,13 +63,15 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def at_home(tmp_path: Path, journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder with the README's own station file, a journal, and a file of sessions."""
+    """In a folder with the README's own station file, a journal, and files of sessions and of
+    limits."""
     (tmp_path / "site.toml").write_text(blocks("toml")[0])
     shutil.copy(journal, tmp_path)
     (tmp_path / "sessions.csv").write_text(
         "arrival,departure,energy_kwh,max_power_kw\n"
         "2024-01-01 08:00:00,2024-01-01 08:20:00,30,150\n"
     )
+    (tmp_path / "limits.csv").write_text("time,limit_kw\n2024-01-01 08:10:00,60\n")
     monkeypatch.chdir(tmp_path)
 
 
