@@ -94,7 +94,8 @@ async def stay_connected(csms: Csms, station: StationDoor) -> None:
     while True:
         began_s = time.monotonic()
         try:
-            await _talk(csms, station)
+            # A task of its own: in Python 3.11 a group that fails leaves its task marked cancelled.
+            await asyncio.create_task(_talk(csms, station))
         except Exception as error:  # whatever a CSMS does to us, the next connection is tried
             end_if_cancelled()
             said = _words(error)
