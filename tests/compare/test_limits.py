@@ -87,8 +87,11 @@ def drawn_by(station: Station, cars: list[Session], **options: Any) -> list[tupl
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_nothing_above_the_limit_is_ever_drawn(data: st.DataObject) -> None:
-    """Added up apart from the replay, in every moment between two changes."""
+    """Added up apart from the replay, in every moment between two changes, on the grid of scans or
+    off it."""
     station = data.draw(stations())
+    scan_ms = data.draw(st.sampled_from([station.timing.scan_ms, 70]))
+    station = changed(station, timing=changed(station.timing, scan_ms=scan_ms))
     cars = data.draw(sessions_for(station))
     steps = data.draw(STEPS)
     policy = data.draw(st.sampled_from(["documented", "documented", "fair"]))
