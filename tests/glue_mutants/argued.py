@@ -80,10 +80,6 @@ ARGUED: dict[str, str] = {
     " in_steps(self._wear.operations)): after what follows": (
         "what a question is, and since when it is asked, do not use each other"
     ),
-    "verified_alloc.control.decider.decide: self.inputs is None or asked != self.inputs.asked or"
-    " self._undecided_ms is not None: without term 1": (
-        "without inputs there is something undecided: the first ones are new"
-    ),
     "verified_alloc.control.clearing.check_at_rest: kernel.at_rest(ops,"
     " built.timing.current_decay_ms, lines.enabled[at], lines.reports_on[at],"
     " memory.lines_off_ms[at]): arguments 3, 4": "either of the two is enough not to be at rest",
@@ -97,7 +93,7 @@ ARGUED: dict[str, str] = {
     ": after what follows": "the reason of an answer that is accepted is told to nobody",
     "verified_alloc.decide.allocate.accepted: guard.judge(ops, choice.held, choice.delivered_w,"
     " asked.demand_w, station.gun_max_w, station.module_power_w, left.usable, left.in_service,"
-    " station.limit_w, station.policy.minimum_power_w): arguments 4, 5": (
+    " station.limit_w, station.policy.minimum_power_w, station.kernel_feeders): arguments 4, 5": (
         "both bound what is delivered; a gun without demand that holds a module is delivered too"
         " little for it"
     ),
