@@ -139,7 +139,7 @@ const EVENTS = [
   ["gun {n} asks for {kw}", "Stecker {n} will {kw}"],
   ["gun {n} asks for {kw}, for it has not told its demand in time", "Stecker {n} will {kw}, denn er hat seinen Bedarf nicht erneuert"],
   ["gun {n} asks for more than its own limit of {kw}", "Stecker {n} will mehr als seine eigene Grenze von {kw}"],
-  ["{pm} has failed", "{pm} ist ausgefallen"], ["gun {n} is out", "Stecker {n} ist außer Betrieb"], ["gun {n} is locked", "Stecker {n} ist gesperrt"],
+  ["{pm} is out", "{pm} fällt aus"], ["gun {n} is out", "Stecker {n} ist außer Betrieb"], ["gun {n} is locked", "Stecker {n} ist gesperrt"],
   ["no longer: {rest}", "nicht mehr: {rest}"], ["latched before the start: {rest}", "schon vor dem Start: {rest}"],
   ["no site limit", "keine Anschlussgrenze"], ["site limit {kw}", "Anschlussgrenze {kw}"],
   ["{pm} may move again", "{pm} darf wieder wechseln"], ["{pm} has come to gun {n}", "{pm} ist zu Stecker {n} gekommen"],
