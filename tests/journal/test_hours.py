@@ -172,12 +172,12 @@ def test_events_are_found_by_time_words_and_severity(path: Path) -> None:
         "no longer: contactor 2:1 is welded",
         "two at once",
         "a new assignment",
-        "PM4 has failed",
+        "PM4 is out",
         "contactor 2:1 is welded",
         "stopped, as told",
     ]
     assert texts(path, from_s=START_S + 2, to_s=START_S + 3) == [
-        "PM4 has failed",
+        "PM4 is out",
         "contactor 2:1 is welded",
     ]
     assert texts(path, words="WELD", severity="warning") == ["contactor 2:1 is welded"]

@@ -135,12 +135,12 @@ def test_why_names_what_changed() -> None:
     ]
     broken = nothing._replace(faults=Faults({3}, {2}, {(1, 4)}, {(2, 5)}))
     assert why(nothing, broken, ()) == [
-        "PM3 has failed",
+        "PM3 is out",
         "contactor 1:4 has failed open",
         "contactor 2:5 is welded",
         "gun 2 is out",
     ]
-    assert why(broken, nothing, ())[0] == "no longer: PM3 has failed"
+    assert why(broken, nothing, ())[0] == "no longer: PM3 is out"
     assert why(nothing._replace(reserved={1: 1, 2: 2}), nothing._replace(reserved={2: 2}), ()) == [
         "PM1 may move again"
     ]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.keys import Keys
 from service.browser import CHROMEDRIVER, CHROMIUM, SCREENS, TABS, Browser, panel_of_a_station
+from service.sentences import of_faults, of_reasons
 
 DASHBOARD = Path(__file__).parents[2] / "verified_alloc/service/dashboard"
 
@@ -48,11 +49,24 @@ def test_every_tab_fits_the_screen_and_keeps_nobody_out(
     assert not browser.errors()
 
 
-def test_the_7_inch_panel_shows_six_guns_without_scrolling(browser: Browser) -> None:
-    browser.open("panel")
+def lowest(browser: Browser) -> float:
+    """How far down the last gun's card reaches."""
     browser.wait(lambda: browser.find("#gun-6").is_displayed())
-    low = browser.run("return document.querySelector('#gun-6').getBoundingClientRect().bottom")
-    assert low <= SCREENS["panel"][1]
+    bottom = "return document.querySelector('#gun-6').getBoundingClientRect().bottom"
+    return float(browser.run(bottom))
+
+
+@pytest.mark.parametrize("screen", ["panel", "desk"])
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_six_guns_are_shown_without_scrolling(browser: Browser, screen: str, language: str) -> None:
+    browser.open(screen, language=language)
+    assert lowest(browser) <= SCREENS[screen][1]
+    long = "Keeps PM4, 5, 6 until 12:34:56 unless somebody needs it after its dwell."
+    note = (
+        "for (const one of document.querySelectorAll('.gun .note')) one.textContent = arguments[0];"
+        " return document.querySelector('#gun-6').getBoundingClientRect().bottom"
+    )
+    assert browser.run(note, long) <= SCREENS[screen][1]
 
 
 def test_the_matrix_is_turned_on_a_phone_and_changed_in_place(browser: Browser) -> None:
@@ -157,6 +171,9 @@ def test_the_site_limit_is_set_removed_and_named_where_it_is_why(browser: Browse
     browser.picture("site-limit")
     browser.tab("service")
     browser.touch("#limit-remove")
+    browser.wait(
+        lambda: re.search(r"A higher one counts from .+:\d\d\.", browser.text("#limit-next"))
+    )
     browser.wait(lambda: browser.text("#limit-now").startswith("In force: none."))
     browser.find("#let-go").click()
 
@@ -197,8 +214,13 @@ def test_modules_and_guns_go_out_of_service_and_are_held(browser: Browser) -> No
     browser.wait(lambda: "Out of service: PM4" in browser.text("#status"))
     browser.touch("#module-controls [data-id='4'] .switch")
     browser.wait(lambda: browser.text("#module-controls [data-id='4'] .how") == "in service")
+    browser.ask("PUT", "/guns/3/demand", {"demand_kw": 0})
+    browser.wait(lambda: not browser.state()["guns"][2]["modules"])
+    browser.touch("#gun-controls [data-id='3'] .hold")
+    refused = "Refused: gun 3 has no modules to hold; allowed once it has"
+    browser.wait(lambda: browser.text("#gun-controls [data-id='3'] .answer") == refused)
     browser.ask("PUT", "/guns/3/demand", {"demand_kw": 240})
-    browser.wait(lambda: browser.state()["guns"][2]["live"])
+    browser.wait(lambda: browser.state()["guns"][2]["modules"])
     browser.touch("#gun-controls [data-id='3'] .hold")
     browser.wait(lambda: browser.state()["guns"][2]["held_s"] > 0)
     browser.wait(lambda: browser.text("#gun-controls [data-id='3'] .hold") == "Let go")
@@ -208,17 +230,29 @@ def test_modules_and_guns_go_out_of_service_and_are_held(browser: Browser) -> No
 
 def test_one_press_stops_everything(browser: Browser) -> None:
     browser.open("panel")
+    browser.find("#gun-2 input").send_keys(Keys.END)
+    browser.wait(lambda: browser.state()["guns"][1]["demand_kw"] == 240)
     browser.touch("#stop")
     browser.wait(lambda: browser.find("#stopped").is_displayed())
     assert browser.text("#stop") == "Stopped"
     browser.wait(lambda: not any(gun["live"] for gun in browser.state()["guns"]))
     browser.picture("stopped")
     assert browser.barriers() == []
-    low = browser.run("return document.querySelector('#gun-6').getBoundingClientRect().bottom")
-    assert low <= SCREENS["panel"][1]
+    assert lowest(browser) <= SCREENS["panel"][1]
+    assert browser.text("#gun-2 .note") == "Stopped"
+    assert browser.text("#gun-2 .asks b") == "240 kW"
+    browser.touch("#gun-2 summary")
+    browser.wait(lambda: "is stopped: no demand counts" in browser.text("#gun-2 details p"))
+    browser.touch("#gun-2 details p")
+    browser.screen("desk")
+    browser.picture("stopped-desk")
+    assert lowest(browser) <= SCREENS["desk"][1]
+    browser.screen("panel")
     browser.touch("#clear-stop")
     browser.wait(lambda: not browser.find("#stopped").is_displayed())
     assert browser.text("#stop") == "Stop all"
+    browser.tab("service")
+    browser.find("#let-go").click()
 
 
 def test_what_is_not_live_is_not_shown_as_live_and_a_stop_is_sent_until_it_is_confirmed(
@@ -296,8 +330,13 @@ def test_a_slider_moves_power_by_the_keyboard_and_a_weld_is_refused_beside_its_b
     assert "welded" in browser.find("#matrix-table").get_attribute("textContent")
     browser.picture("weld")
     browser.tab("faults")
+    assert re.search(r"Keeps PM\d from guns 1, 2, 3, 5, 6\.", browser.text(".fault .costs"))
     browser.touch(".fault .clear")
     browser.wait(lambda: "Refused: contactor 4:" in browser.text(".fault .answer"))
+    module = browser.state()["faults"][0]["keeps"][0]["module"]
+    browser.tab("service")
+    welded = browser.text(f"#module-controls [data-id='{module}'] .how")
+    assert welded == "welded to gun 4"
     browser.tab("service")
     browser.find("#let-go").click()
 
@@ -385,6 +424,31 @@ def test_a_date_that_is_entered_is_the_stations(browser: Browser) -> None:
     )
     summer, zone, winter = browser.driver.execute_async_script(script)
     assert (summer, zone, winter) == (1_795_993_200, "Pacific/Auckland", 1_782_777_600)
+
+
+def test_what_the_station_says_is_said_in_german_with_all_its_figures(browser: Browser) -> None:
+    browser.open("desk", language="de")
+    script = (
+        "const [all, done] = arguments; import('./german.js').then((m) =>"
+        " done(all.map(m.in_german)))"
+    )
+    english = sorted({*of_faults(), *of_reasons()} - {""})
+    german = browser.driver.execute_async_script(script, english)
+    figures = re.compile(r"PM\d+|\d[\d.]* kW|\d+:\d+|0x..")
+    for sentence, said in zip(english, german, strict=True):
+        assert said, sentence
+        there = figures.findall(re.sub(r"(\d),(\d)", r"\1.\2", said))
+        assert sorted(there) == sorted(figures.findall(sentence)), said
+
+
+def test_what_happened_is_told_in_german(browser: Browser) -> None:
+    browser.open("desk", language="de", tab="events")
+    browser.wait(lambda: browser.text("#found"))
+    left = browser.run(
+        "return [...document.querySelectorAll('#found [lang=en]')].map((one) => one.textContent)"
+    )
+    assert {sentence.split(":")[0] for sentence in left} <= {"proof"}
+    browser.picture("german-events")
 
 
 def test_the_page_speaks_german_and_has_words_for_everything(browser: Browser) -> None:

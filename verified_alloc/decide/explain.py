@@ -188,7 +188,7 @@ def _conflict(
     usable = [m for m, can in enumerate(zip(*rows, strict=True), start=1) if any(can)]
     limits = [_site_limit(problem.station)] if against.within_limit else []
     limits += map(_feeder, problem.station.feeders) if against.within_feeders else []
-    limit = listed(limits) if limits else ""
+    limit = listed(limits).removesuffix(",") if limits else ""
     if not against.guns:
         what = limit or f"{modules(usable)}, all that it can use"
         return f"{wish} cannot be had of {what}."

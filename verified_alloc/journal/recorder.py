@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Exclusion(NamedTuple):
-    """A module that has failed, a gun that is out or locked, a contactor that is welded or has
+    """A module or a gun that is out, a gun that is locked, a contactor that is welded or has
     failed open."""
 
     kind: str
@@ -46,7 +46,7 @@ class Exclusion(NamedTuple):
 
     def __str__(self) -> str:
         if self.gun is None:
-            return f"PM{self.module} has {self.kind}"
+            return f"PM{self.module} is out"
         if self.module is None:
             return f"gun {self.gun} is {self.kind}"
         verb = "is" if self.kind == "welded" else "has"

@@ -16,7 +16,7 @@ STEPS_BETWEEN_LOOKS = 20_000
 
 _FAULT = (
     "CASE stands WHEN 1 THEN '' ELSE 'no longer: ' END || CASE kind WHEN 'failed' THEN"
-    " 'PM' || module || ' has failed' WHEN 'out' THEN 'gun ' || gun || ' is out' WHEN 'locked' THEN"
+    " 'PM' || module || ' is out' WHEN 'out' THEN 'gun ' || gun || ' is out' WHEN 'locked' THEN"
     " 'gun ' || gun || ' is locked' WHEN 'welded' THEN 'contactor ' || gun || ':' || module ||"
     " ' is welded' ELSE 'contactor ' || gun || ':' || module || ' has ' || kind END"
 )

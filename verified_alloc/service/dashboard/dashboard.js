@@ -6,7 +6,7 @@ import { draw_chain, draw_faults, problems } from "./faults.js";
 import { announce, delivered, draw_guns, forget_guns, remember } from "./guns.js";
 import { heard, listen } from "./link.js";
 import { draw_legend, draw_matrix, forget_matrix } from "./matrix.js";
-import { change_language, keep_zone, kw, moment_of, t, translate } from "./messages.js";
+import { change_language, keep_zone, kw, moment_of, quote, t, translate } from "./messages.js";
 import { find_events, prepare_past, renew_history, show_history } from "./past.js";
 import { draw_controls, prepare_controls } from "./service.js";
 import { draw_stop } from "./stop.js";
@@ -33,7 +33,7 @@ function draw_totals(state) {
 
 function draw_notes({ notes }) {
   keyed(by("happened"), notes.slice().reverse(), ({ number }) => number, (note) =>
-    el("li", {}, el("time", {}, moment_of(note.at)), el("span", { lang: "en" }, note.text)), () => {});
+    el("li", {}, el("time", {}, moment_of(note.at)), el("span")), (one, { text }) => quote(one.lastChild, text));
 }
 
 function prepare(state) {

@@ -2,7 +2,7 @@
 
 import { by, colour, el, keyed, set } from "./elements.js";
 import { order, say } from "./link.js";
-import { kw, t, time_of } from "./messages.js";
+import { kw, quote, t, time_of } from "./messages.js";
 
 const HISTORY_S = 120;
 const HISTORY_STEP_S = 0.5;
@@ -37,7 +37,7 @@ function card_of(gun, simulated) {
         oninput: (event) => { asking.set(n, +event.target.value); told(event.target); },
         onchange: () => ask(n) }),
       el("output")),
-    el("details", {}, el("summary", {}, t("why")), el("p", { lang: "en", onclick: ({ target }) => { target.closest("details").open = false; } })));
+    el("details", {}, el("summary", {}, t("why")), el("p", { onclick: ({ target }) => { target.closest("details").open = false; } })));
 }
 
 const told = (slider) => set(slider.nextElementSibling, kw(+slider.value));
@@ -71,7 +71,7 @@ export function draw_guns(state) {
     const by_own = gun.capability_kw < gun.maximum_kw && gun.capability_kw === gun.limit_kw;
     const why = by_own ? t("by-own-limit") : by_limit ? t("by-limit") : "";
     set(find(".could .how"), ` ${t("alone")}${why && ` (${why})`}`);
-    set(find("details p"), gun.why.join(" "));
+    quote(find("details p"), gun.why.join(" "));
     draw_history(card, gun);
     const slider = find("input");
     if (slider && !asking.has(gun.gun) && document.activeElement !== slider && +slider.value !== gun.demand_kw) {

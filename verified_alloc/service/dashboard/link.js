@@ -1,7 +1,7 @@
 // To the station and back: the live stream, put together from changes, and orders.
 
 import { by } from "./elements.js";
-import { t } from "./messages.js";
+import { said, t } from "./messages.js";
 
 const RECONNECT_MS = 1000;
 const ANSWER_MS = 4000;
@@ -24,7 +24,7 @@ export async function ask(method, path, body) {
       body: body === undefined ? undefined : JSON.stringify(body) });
     if (answer.status === 401 && !by("token").open) by("token").showModal();
     const data = answer.headers.get("content-type")?.includes("json") ? await answer.json() : await answer.blob();
-    return { ok: answer.ok, status: answer.status, said: data.said ?? data.detail, data };
+    return { ok: answer.ok, status: answer.status, said: said(data.said ?? data.detail ?? ""), data };
   } catch {
     return { ok: false, status: 0, said: t("silent.answer") };
   }

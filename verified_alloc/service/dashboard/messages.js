@@ -1,5 +1,9 @@
 // All words of the page, in each language; what the station itself says (faults, reasons, events)
-// stays in English. Numbers and times are written as the language does, times in the station's zone.
+// is English, and in German as far as german.js has words for it. Numbers and times are written as the
+// language does, times in the station's zone.
+
+import { set } from "./elements.js";
+import { in_german } from "./german.js";
 
 const WORDS = {
   en: {
@@ -34,7 +38,7 @@ const WORDS = {
     "kept": "Keeps PM{modules} until {until} unless somebody needs it after its dwell.",
     "short": "Short by {kw}.", "short-limit": "Short by {kw}: site limit {limit}.",
     "no-faults": "None.", "since": "since {when}", "since-before": "since before the start",
-    "costs": "Costs the station {kw}.", "costs-guns": "Gun {guns} could get {kw} less.", "costs-nothing": "Costs nothing as things are.",
+    "costs": "Costs the station {kw}.", "costs-guns": "Gun {guns} could get {kw} less.", "costs-nothing": "Costs nothing as things are.", "keeps": "Keeps {modules} from {guns}.", "guns-list": "guns {guns}",
     "critical": "critical", "serious": "serious", "minor": "minor",
     "warning": "warning", "info": "info", "acknowledge": "Acknowledge", "acknowledged": "seen {when}", "clear": "Clear",
     "refused": "Refused: {why}", "put-back": "Put back",
@@ -51,10 +55,10 @@ const WORDS = {
     "criticals": "critical only", "search": "Search", "csv": "Save as CSV", "nothing-found": "Nothing found.",
     "not-all": "There are more; narrow the search.", "happened": "Latest", "when": "when", "what": "what", "zone": "Times in {zone}",
     "service": "In and out of service", "take-out": "Take out",
-    "in-service": "in service", "out-of-service": "out of service", "hold": "Hold 60 s",
+    "in-service": "in service", "out-of-service": "out of service", "welded-to": "welded to {gun}", "hold": "Hold 60 s",
     "let-go": "Let go", "site-limit": "Site limit",
     "limit-now": "In force: {now}. The station's own: {own}.", "limit-kw": "Limit, kW", "set-limit": "Set", "remove-limit": "Remove all",
-    "limits": "Limits that stand", "limit-next": "Next change: {at}.", "own-limit": "At its own limit of {limit}.", "by-own-limit": "its own limit",
+    "limits": "Limits that stand", "limit-next": "Next change: {at}.", "limit-rises": "A higher one counts from {at}.", "own-limit": "At its own limit of {limit}.", "by-own-limit": "its own limit",
     "limits.of": "of", "limits.purpose": "purpose", "limits.level": "level", "limits.now": "now", "limits.until": "until",
     "limits.all": "all together", "limits.every": "every gun",
     "purpose.external": "grid", "purpose.station": "station", "purpose.default": "each session", "purpose.session": "one session",
@@ -102,7 +106,7 @@ const WORDS = {
     "kept": "Behält PM{modules} bis {until}, falls sie nach ihrer Ruhezeit niemand braucht.",
     "short": "Es fehlen {kw}.", "short-limit": "Es fehlen {kw}: Anschlussgrenze {limit}.",
     "no-faults": "Keine.", "since": "seit {when}", "since-before": "seit vor dem Start",
-    "costs": "Kostet die Station {kw}.", "costs-guns": "Stecker {guns}: bis zu {kw} weniger.", "costs-nothing": "Kostet derzeit nichts.",
+    "costs": "Kostet die Station {kw}.", "costs-guns": "Stecker {guns}: bis zu {kw} weniger.", "costs-nothing": "Kostet derzeit nichts.", "keeps": "Entzieht {modules} {guns}.", "guns-list": "Stecker {guns}",
     "critical": "kritisch", "serious": "ernst", "minor": "gering",
     "warning": "Warnung", "info": "Hinweis", "acknowledge": "Gesehen", "acknowledged": "gesehen {when}", "clear": "Löschen",
     "refused": "Abgelehnt: {why}", "put-back": "In Betrieb",
@@ -119,10 +123,10 @@ const WORDS = {
     "criticals": "nur kritische", "search": "Suchen", "csv": "Als CSV speichern", "nothing-found": "Nichts gefunden.",
     "not-all": "Es gibt mehr; Suche eingrenzen.", "happened": "Neueste", "when": "wann", "what": "was", "zone": "Zeiten in {zone}",
     "service": "In und außer Betrieb", "take-out": "Herausnehmen",
-    "in-service": "in Betrieb", "out-of-service": "außer Betrieb", "hold": "60 s halten",
+    "in-service": "in Betrieb", "out-of-service": "außer Betrieb", "welded-to": "verschweißt an {gun}", "hold": "60 s halten",
     "let-go": "Freigeben", "site-limit": "Anschlussgrenze",
     "limit-now": "Gilt: {now}. Eigene der Station: {own}.", "limit-kw": "Grenze, kW", "set-limit": "Setzen", "remove-limit": "Alle aufheben",
-    "limits": "Bestehende Grenzen", "limit-next": "Nächste Änderung: {at}.", "own-limit": "An seiner eigenen Grenze von {limit}.", "by-own-limit": "eigene Grenze",
+    "limits": "Bestehende Grenzen", "limit-next": "Nächste Änderung: {at}.", "limit-rises": "Eine höhere gilt ab {at}.", "own-limit": "An seiner eigenen Grenze von {limit}.", "by-own-limit": "eigene Grenze",
     "limits.of": "für", "limits.purpose": "Zweck", "limits.level": "Stufe", "limits.now": "jetzt", "limits.until": "bis",
     "limits.all": "alle zusammen", "limits.every": "jeder Stecker",
     "purpose.external": "Netz", "purpose.station": "Station", "purpose.default": "je Ladevorgang", "purpose.session": "ein Ladevorgang",
@@ -147,6 +151,15 @@ export const words_of = (name) => WORDS[name];
 /** The words for it in the page's language, with what is to be said in their places. */
 export function t(name, what = {}) {
   return WORDS[language][name].replace(/\{(\w+)\}/g, (_, key) => what[key]);
+}
+
+/** What the station said, in the page's language if there are words for it. */
+export const said = (text) => (language === "de" ? in_german(text) : null) ?? text;
+
+/** The same in an element, with the language that it is in. */
+export function quote(element, text) {
+  const words = said(text);
+  set(element, words, { lang: words === text ? "en" : language });
 }
 
 /** The other language, from now on. */

@@ -2,7 +2,7 @@
 
 import { by, colour, el } from "./elements.js";
 import { ask } from "./link.js";
-import { date_of, day_of, decimal, kw, kwh, minute_of, moment_of, span_of, t, unix_of, zone_name } from "./messages.js";
+import { date_of, day_of, decimal, kw, kwh, minute_of, moment_of, said, span_of, t, unix_of, zone_name } from "./messages.js";
 
 const AGAIN_MS = 60_000;
 const NOT_ALL_YET_MS = 2000;
@@ -108,17 +108,17 @@ function asked() {
 
 export async function find_events(event) {
   event?.preventDefault();
-  const { ok, said, data } = await ask("GET", `/events?${asked()}`);
-  by("events-said").textContent = !ok ? said : data.events.length === 0 ? t("nothing-found") : data.complete ? "" : t("not-all");
+  const { ok, said: why, data } = await ask("GET", `/events?${asked()}`);
+  by("events-said").textContent = !ok ? why : data.events.length === 0 ? t("nothing-found") : data.complete ? "" : t("not-all");
   if (!ok) return;
   by("found").replaceChildren(head(t("when"), t("severity"), t("what")), el("tbody", {}, ...data.events.map((one) =>
-    el("tr", {}, cell(moment_of(one.at)), cell(t(one.severity), { class: one.severity }), cell(one.text, { lang: "en" })))));
+    el("tr", {}, cell(moment_of(one.at)), cell(t(one.severity), { class: one.severity }), cell(said(one.text), { lang: said(one.text) === one.text ? "en" : null })))));
 }
 
 async function save() {
-  const { ok, said, data } = await ask("GET", `/events.csv?${asked()}`);
+  const { ok, said: why, data } = await ask("GET", `/events.csv?${asked()}`);
   if (!ok) {
-    by("events-said").textContent = said;
+    by("events-said").textContent = why;
     return;
   }
   const link = el("a", { href: URL.createObjectURL(data), download: "events.csv" });

@@ -5,7 +5,7 @@ import { by, el, keyed, set, unless_same } from "./elements.js";
 import { let_go } from "./guns.js";
 import { order } from "./link.js";
 import { table } from "./matrix.js";
-import { kw, moment_of, t } from "./messages.js";
+import { kw, moment_of, t, time_of } from "./messages.js";
 
 const HOLD_S = 60;
 const BREAKS = ["weld", "failed-open", "late-release", "aux-stuck-closed", "aux-broken-wire", "module-dead", "module-stuck-on"];
@@ -19,7 +19,18 @@ function row_of(name, buttons) {
 
 const in_service = (path, now) => (place) => order("PUT", `${path}/service`, { in_service: now() }, { place });
 
-function draw_service(list, things, of, name, path, hold) {
+const CONDITIONS = { failed: "module.failed", "expander lost": "module.lost" };
+
+/** How a gun or a module is, and whether that is bad. */
+function how_is(thing, { contactors }) {
+  if (!thing.in_service) return [t("out-of-service"), true];
+  if (thing.locked) return [t("gun.locked"), true];
+  if (thing.condition in CONDITIONS) return [t(CONDITIONS[thing.condition]), true];
+  const welded = "condition" in thing ? contactors.filter((one) => one.welded && one.module === thing.module) : [];
+  return welded.length ? [t("welded-to", { gun: welded.map(({ gun }) => t("gun", { n: gun })).join(", ") }), true] : [t("in-service"), false];
+}
+
+function draw_service(state, list, things, of, name, path, hold) {
   keyed(list, things, of, (thing) => {
     const row = row_of(name(thing), [["switch", in_service(path(thing), () => row.dataset.out === "true")],
       ...(hold ? [["hold", (place) => row.dataset.held === "true" ? order("DELETE", `${path(thing)}/hold`, undefined, { place })
@@ -29,8 +40,8 @@ function draw_service(list, things, of, name, path, hold) {
     const [out, held] = [!thing.in_service, thing.held_s > 0];
     row.dataset.out = out;
     row.dataset.held = held;
-    const failed = { failed: "module.failed", "expander lost": "module.lost" }[thing.condition];
-    set(row.querySelector(".how"), t(out ? "out-of-service" : failed ?? "in-service"), { class: `how${out || failed ? " bad" : ""}` });
+    const [how, bad] = how_is(thing, state);
+    set(row.querySelector(".how"), how, { class: `how${bad ? " bad" : ""}` });
     const label = (button, words) => set(row.querySelector(button), words, { "aria-label": `${words}: ${name(thing)}` });
     label(".switch", t(out ? "put-back" : "take-out"));
     if (hold) label(".hold", t(held ? "let-go" : "hold"));
@@ -40,7 +51,8 @@ function draw_service(list, things, of, name, path, hold) {
 function draw_limit({ site_limit, limits, assignment, policy }) {
   const power = (value) => (value == null ? t("none") : kw(value));
   set(by("limit-now"), t("limit-now", { now: power(site_limit.limit_kw), own: power(site_limit.own_kw) }));
-  set(by("limit-next"), limits.changes_at ? t("limit-next", { at: moment_of(limits.changes_at) }) : "");
+  set(by("limit-next"), [site_limit.rises_at && t("limit-rises", { at: time_of(site_limit.rises_at) }),
+    limits.changes_at && t("limit-next", { at: moment_of(limits.changes_at) })].filter(Boolean).join(" "));
   unless_same(by("limits"), limits.standing, () => limits.standing.length ? [
     el("tr", {}, ...["of", "purpose", "level", "now", "until"].map((name) => el("th", { scope: "col" }, t(`limits.${name}`)))),
     ...limits.standing.map((one) => el("tr", {},
@@ -61,8 +73,8 @@ function draw_wear(state) {
 }
 
 export function draw_controls(state) {
-  draw_service(by("gun-controls"), state.guns, ({ gun }) => gun, ({ gun }) => t("Gun", { n: gun }), ({ gun }) => `/guns/${gun}`, true);
-  draw_service(by("module-controls"), state.modules, ({ module }) => module, ({ module }) => `PM${module}`, ({ module }) => `/modules/${module}`, false);
+  draw_service(state, by("gun-controls"), state.guns, ({ gun }) => gun, ({ gun }) => t("Gun", { n: gun }), ({ gun }) => `/guns/${gun}`, true);
+  draw_service(state, by("module-controls"), state.modules, ({ module }) => module, ({ module }) => `PM${module}`, ({ module }) => `/modules/${module}`, false);
   draw_limit(state);
   draw_wear(state);
 }
