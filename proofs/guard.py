@@ -221,6 +221,7 @@ def condition(number: int) -> Any:
 def _shown(of: Case, model: Any) -> str:
     """An allocation, and the guard's conditions against the design's."""
     plain = Case(*in_model(of, model))
+    plain = plain._replace(feeders=[Feeder(*each) for each in plain.feeders])
     designed = [z3.is_true(model.eval(holds(of), model_completion=True)) for holds in CONDITIONS]
     verdict = guard.judge(ops, *plain)
     differ = [

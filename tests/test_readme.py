@@ -135,7 +135,7 @@ def test_the_default_station_file_says_every_default() -> None:
     told = tomllib.loads(text)
     assert Station.from_tables(told) == Station.reference()
     assert told["station"].keys() == {
-        "name", "guns", "modules", "module_power_kw", "gun_max_power_kw"
+        "name", "guns", "modules", "module_power_kw", "gun_max_power_kw", "limit_side"
     }  # fmt: skip
     for table in ("policy", "timing", "hardware"):
         fields = file.TABLES[table].model_fields

@@ -18,8 +18,8 @@ from proofs.algebras.z3_terms import and_, bools, iff, implies, ints, not_, or_
 from proofs.lemmas.any_scan import Assumed, ages_are_sound, in_words
 from proofs.lemmas.rule_inputs import in_model
 from proofs.plant import Interval, Scan
-from verified_alloc.kernel import offer, scan, supply, switching
-from verified_alloc.kernel.built import Built, built
+from verified_alloc.kernel import built, offer, scan, supply, switching
+from verified_alloc.kernel.built import Built
 from verified_alloc.kernel.diagnosis import NOT_SO, Ages
 from verified_alloc.kernel.feeder import Feeder
 from verified_alloc.kernel.healing import Healing
@@ -160,7 +160,7 @@ def any_healing(name: str) -> Healing:
 
 def any_built(station: Station) -> Built:
     """The station with any times."""
-    return built(
+    return built.built(
         plant.timing(),
         z3.Int("lead_ms"),
         z3.Int("minimum_dwell_ms"),

@@ -62,14 +62,14 @@ def play(
     while (
         next_ms := min(demands.next_ms(now_ms, charger.draw_w), charger.next_ms, limit.time_ms)
     ) < end_ms:
-        tally.pass_time(charger, demands, next_ms - now_ms)
+        tally.pass_time(charger, demands, next_ms - now_ms, None)
         now_ms = next_ms
         if limit.time_ms <= now_ms:
             charger.limit(limit.limit_w, now_ms)
             limit = next(to_come)
         demands.advance(now_ms, charger.ask)
         charger.advance(now_ms)
-    tally.pass_time(charger, demands, end_ms - now_ms)
+    tally.pass_time(charger, demands, end_ms - now_ms, None)
     demands.close(end_ms)
     charger.take_off()
     return Day(

@@ -55,7 +55,9 @@ def test_a_removal_that_waits_for_nothing(monkeypatch: pytest.MonkeyPatch, small
 
 
 def test_a_rise_beyond_the_site_limit(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
-    def raise_(ops: Any, offers: Any, affordable_w: Any, site_limit_w: Any) -> list[Offer]:
+    def raise_(
+        ops: Any, offers: Any, affordable_w: Any, site_limit_w: Any, rooms: Any = ()
+    ) -> list[Offer]:
         return [
             told._replace(
                 offer_w=offer.most(ops, told.offer_w, afford),
@@ -76,9 +78,11 @@ def test_a_rise_within_promises_that_are_beyond_the_site_limit(
 
     sound = offer.raise_
 
-    def raise_(ops: Any, offers: Any, affordable_w: Any, site_limit_w: Any) -> list[Offer]:
+    def raise_(
+        ops: Any, offers: Any, affordable_w: Any, site_limit_w: Any, rooms: Any = ()
+    ) -> list[Offer]:
         beyond = sum(told.promise_w for told in offers) > site_limit_w
-        raised = sound(ops, offers, affordable_w, site_limit_w)
+        raised = sound(ops, offers, affordable_w, site_limit_w, rooms)
         followed_w = [
             offer.most(ops, told.offer_w, offer.least(ops, afford, told.promise_w))
             for told, afford in zip(raised, affordable_w, strict=True)
@@ -100,8 +104,10 @@ def test_a_rise_within_promises_that_are_beyond_the_site_limit(
 def test_a_rise_that_is_not_promised(monkeypatch: pytest.MonkeyPatch, small: Station) -> None:
     sound = offer.raise_
 
-    def raise_(ops: Any, offers: Any, affordable_w: Any, site_limit_w: Any) -> list[Offer]:
-        raised = sound(ops, offers, affordable_w, site_limit_w)
+    def raise_(
+        ops: Any, offers: Any, affordable_w: Any, site_limit_w: Any, rooms: Any = ()
+    ) -> list[Offer]:
+        raised = sound(ops, offers, affordable_w, site_limit_w, rooms)
         return [
             now._replace(pending_w=told.pending_w) for now, told in zip(raised, offers, strict=True)
         ]
