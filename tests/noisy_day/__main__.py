@@ -73,7 +73,7 @@ def play(
     demands.close(end_ms)
     charger.take_off()
     return Day(
-        tally.replay(charger, demands, policy, 0, end_ms, None),
+        tally.replay(charger, demands, policy, 0, end_ms, False, None),
         charger.fell_to_0,
         charger.unexplained,
     )
