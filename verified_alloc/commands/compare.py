@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from verified_alloc.commands.limit_file import LimitsFile, Zone, schedule_of
-from verified_alloc.commands.options import AsJson, names_of, number_of, station_of
+from verified_alloc.commands.options import (
+    AsJson,
+    LimitsFile,
+    Zone,
+    names_of,
+    number_of,
+    station_of,
+)
 from verified_alloc.errors import BadInput
 from verified_alloc.station.model import Station
 from verified_alloc.station.parts import POLICIES
@@ -103,6 +109,8 @@ def compare(
     guns = min((len(each.guns) for each in given), default=None)
     source = comparison.read_input(file, guns, cars, skip_bad)
     stations = comparison.with_distinct_names(given or [source.station or Station.reference()])
+    from verified_alloc.commands.limit_file import schedule_of
+
     schedules = [
         schedule_of(limits, zone, each, source.starts_ms, source.started_unix_ms)
         for each in stations

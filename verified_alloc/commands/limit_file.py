@@ -3,10 +3,8 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
-
-import typer
 
 from verified_alloc.commands.limit import placed
 from verified_alloc.errors import BadInput, shown
@@ -23,24 +21,6 @@ from verified_alloc.workload.csv_rows import (
 if TYPE_CHECKING:
     from verified_alloc.compare.limit_schedule import LimitSchedule
     from verified_alloc.decide.limits.profile import Profile
-
-LimitsFile = Annotated[
-    str | None,
-    typer.Option(
-        "--limits",
-        metavar="FILE",
-        help="What all guns together may draw: time,limit_kw, CSV, or an OCPP charging profile.",
-    ),
-]
-Zone = Annotated[
-    str | None,
-    typer.Option(
-        "--zone",
-        metavar="NAME",
-        help="Where cars come and go, for times with an offset in --limits."
-        " [default: this machine's]",
-    ),
-]
 
 COLUMNS = "time,limit_kw"
 COLUMNS_OF_DEMANDS = "time_s,limit_kw"

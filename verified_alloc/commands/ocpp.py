@@ -1,6 +1,5 @@
 """The command `ocpp`."""
 
-import asyncio
 import signal
 from contextlib import suppress
 from importlib.util import find_spec
@@ -49,6 +48,8 @@ def ocpp(
     for package in ("ocpp", "websockets"):
         if find_spec(package) is None:
             raise MissingExtra(f"{package} not installed: pip install 'verified-alloc[ocpp]'")
+    import asyncio
+
     from verified_alloc.ocpp.csms import csms
     from verified_alloc.ocpp.station import StationDoor
     from verified_alloc.service import log
@@ -63,6 +64,8 @@ def ocpp(
 
 
 async def _until_signal(place: "Csms", station: "StationDoor") -> None:
+    import asyncio
+
     from verified_alloc.ocpp.csms import stay_connected
 
     talking = asyncio.ensure_future(stay_connected(place, station))

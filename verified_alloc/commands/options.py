@@ -48,6 +48,25 @@ FailedOpen = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
+LimitsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--limits",
+        metavar="FILE",
+        help="What all guns together may draw: time,limit_kw, CSV, or an OCPP charging profile.",
+    ),
+]
+Zone = Annotated[
+    str | None,
+    typer.Option(
+        "--zone",
+        metavar="NAME",
+        help="Where cars come and go, for times with an offset in --limits."
+        " [default: this machine's]",
+    ),
+]
+
+
 def station_of(path: str | None) -> Station:
     return Station.reference() if path is None else Station.from_toml(Path(path))
 

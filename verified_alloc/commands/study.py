@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from verified_alloc.commands.limit_file import LimitsFile, Zone, schedule_of
 from verified_alloc.commands.options import (
     AsJson,
+    LimitsFile,
     StationOption,
+    Zone,
     names_of,
     number_of,
     numbers_of,
@@ -107,6 +108,8 @@ def study(
         raise BadInput("study needs matplotlib: pip install 'verified-alloc[compare]'") from None
     base = station_of(station)
     source, starts_ms, journal_unix_ms = _source(file, len(base.guns))
+    from verified_alloc.commands.limit_file import schedule_of
+
     schedule = schedule_of(limits, zone, base, starts_ms, journal_unix_ms)
     if limits is not None:
         source = replace(source, name=f"{source.name} under {Path(limits).name}", limits=schedule)
