@@ -1,6 +1,9 @@
-"""24 simulated hours at 100 times the real speed, with somebody who looks on all the time: whether
-memory and descriptors stay flat. `python -m service.long_day`."""
+"""24 simulated hours at 100 times the real speed, with guns that ask for something else every few
+minutes and somebody who looks on all the time: whether memory and descriptors stay flat.
+`python -m service.long_day`."""
 
+import itertools
+import random
 import sys
 import tempfile
 import threading
@@ -11,6 +14,8 @@ import httpx
 from service.served import Served
 
 DAY_S, SPEED, EVERY_S = 86_400, 100, 10
+ASKS_AFTER_S = 0.5
+"""One gun after another, in real time."""
 MORE_MB, MORE_DESCRIPTORS = 8, 4
 """So much more than in its second quarter a process may have in the last."""
 
@@ -33,13 +38,25 @@ def look_on(at_work: Served) -> None:
         return
 
 
+def ask(at_work: Served) -> None:
+    """Each gun for nothing, for a little or for more than there is, until the station ends."""
+    some = random.Random("long day")
+    try:
+        for gun in itertools.cycle(range(1, 7)):
+            at_work.ask(gun, some.choice([0, 40, 80.5, 160, 240]))
+            time.sleep(ASKS_AFTER_S)
+    except (OSError, httpx.TransportError):  # it has ended
+        return
+
+
 def main() -> int:
     """1 if they grow."""
     samples: dict[str, list[tuple[float, int]]] = {"the scan's": [], "the service's": []}
     with tempfile.TemporaryDirectory() as folder:
         options = ("--speed", str(SPEED), "--until", str(DAY_S))
         with Served(Path(folder), *options, ready=False) as at_work:
-            threading.Thread(target=look_on, args=(at_work,), daemon=True).start()
+            for works in (look_on, ask):
+                threading.Thread(target=works, args=(at_work,), daemon=True).start()
             began_s = time.monotonic()
             while at_work.process.poll() is None and time.monotonic() - began_s < DAY_S / SPEED:
                 time.sleep(EVERY_S)
@@ -53,8 +70,8 @@ def main() -> int:
                 except (OSError, IndexError, httpx.TransportError):
                     break
                 done = (time.monotonic() - began_s) * SPEED / DAY_S
-                print(f"\r{min(done, 1):4.0%}, scan {state['scan']['count']}", end="", flush=True)
-            print()
+                print(f"{min(done, 1):4.0%}, scan {state['scan']['count']}", end="\r", flush=True)
+        print(next(line for line in at_work.said.splitlines() if line.startswith("Ran ")))
     flat = True
     for name, taken in samples.items():
         quarter = len(taken) // 4

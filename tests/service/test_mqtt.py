@@ -124,6 +124,13 @@ def test_a_whole_session_by_mosquitto_and_curl(shared: Served, broker: Mosquitto
         answer = {"to": "demand", "id": "at 40", "accepted": True, "said": "gun 3 asks for 40 kW"}
         answer |= {"station": "tried"}
         assert answer in listener.on("gun/3/answer")
+        eventually(lambda: shared.gun(3)["held_s"])
+        publish(broker.port, "set/gun/3/hold", '{"hold_s": 0, "id": "let go"}')
+        let_go = {"to": "hold", "id": "let go", "said": "gun 3 let go"}
+        eventually(
+            lambda: any(let_go.items() <= said.items() for said in listener.on("gun/3/answer"))
+        )
+        eventually(lambda: not shared.gun(3)["held_s"])
         keep(120, lambda: offer_kw(listener, 3) == 120)
         assert curl(f"{shared.url}/api/v1/guns/3")["drawn_kw"] == 120
         eventually(lambda: listener.last("assignment")["guns"][2]["modules"] == [1, 2, 3])

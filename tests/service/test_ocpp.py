@@ -150,7 +150,7 @@ def test_a_status_is_told_when_it_changes(connected: Connected) -> None:
     word = "Charging" if connected.spoken.version == "1.6" else "Occupied"
 
     def told() -> list[Any]:
-        heard = connected.csms.heard["StatusNotification"]
+        heard = connected.csms.heard.get("StatusNotification", [])
         key = "status" if connected.spoken.version == "1.6" else "connector_status"
         place = "connector_id" if connected.spoken.version == "1.6" else "evse_id"
         return [each[key] for each in heard if each[place] == 4]

@@ -76,10 +76,10 @@ class AcknowledgementByMqtt(Acknowledgement, ByMqtt):
 
 class Hold(Asked):
     """For how long the gun's modules stay, as far as its demand needs them: cable check and
-    precharge."""
+    precharge; 0 lets go."""
 
     hold_s: float = Field(
-        gt=0,
+        ge=0,
         le=600,
         allow_inf_nan=False,
         examples=[60.0],

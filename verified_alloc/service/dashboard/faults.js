@@ -25,13 +25,15 @@ export function problems(state) {
   return found;
 }
 
+const guns_named = (guns) => guns.length > 1 ? t("guns-list", { guns: guns.join(", ") }) : t("gun", { n: guns[0] });
+
 /** What the station and its guns could do more without it. */
 function costs_of({ costs, costs_kw, keeps }) {
-  const guns = Map.groupBy(costs, (cost) => cost.lost_kw);
-  const modules = Map.groupBy(keeps, (kept) => kept.guns.join(", "));
-  const words = [...(costs_kw ? [t("costs", { kw: kw(costs_kw) })] : []), ...[...guns].map(([power, those]) =>
-    t("costs-guns", { guns: those.map(({ gun }) => gun).join(", "), kw: kw(power) })), ...[...modules].map(([from, those]) =>
-    t("keeps", { modules: those.map(({ module }) => `PM${module}`).join(", "), guns: from.includes(",") ? t("guns-list", { guns: from }) : t("gun", { n: from }) }))];
+  const losses = Map.groupBy(costs, (cost) => cost.lost_kw);
+  const modules = Map.groupBy(keeps, (kept) => guns_named(kept.guns));
+  const words = [...(costs_kw ? [t("costs", { kw: kw(costs_kw) })] : []),
+    ...[...losses].map(([power, those]) => t("costs-guns", { guns: guns_named(those.map(({ gun }) => gun)), kw: kw(power) })),
+    ...[...modules].map(([guns, those]) => t("keeps", { guns, modules: those.map(({ module }) => `PM${module}`).join(", ") }))];
   return words.length ? words.join(" ") : t("costs-nothing");
 }
 
