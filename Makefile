@@ -13,7 +13,7 @@ help:
 	@echo "make test          every test but the long ones, in a few minutes"
 	@echo "make prove         the proof suite; every obligation has its expected verdict"
 	@echo "make wheel         the wheel, with the proof record of the reference station"
-	@echo "make prove-stations  the same on other stations: ring, half, unequal modules"
+	@echo "make prove-stations  the same on other stations: ring, half, unequal modules, feeders"
 	@echo "make certificates  the finite core again, with proofs that a few lines check (cadical)"
 	@echo "make mutants       breaks the kernel on purpose; the proofs must notice (10 minutes)"
 	@echo "make glue-mutants  the same with the drivers and what carries decisions; the tests must notice (an hour)"

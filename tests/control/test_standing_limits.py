@@ -449,3 +449,15 @@ def test_quiet_time_ends_with_the_next_change() -> None:
 
 def test_where_it_is_kept() -> None:
     assert beside(Path("/var/lib/faults.json")) == Path("/var/lib/faults.limits.json")
+
+
+def test_what_others_draw_is_kept_rounded_up_and_rarely_written(desk: Desk) -> None:
+    desk.tell(always(200_000))
+    desk.limits.heard(12_500)
+    assert desk.in_force() == 187_500
+    written = desk.path.read_text()
+    desk.limits.heard(19_000)
+    assert desk.in_force() == 181_000
+    assert desk.path.read_text() == written
+    desk.start()
+    assert desk.in_force() == 180_000

@@ -24,6 +24,7 @@ MOST_PROFILES, MOST_PERIODS = 200, 5000
 ROUNDING_S = 1e-3
 """A change counts at the scan for which it is due, however Unix time as a float rounds."""
 OTHER_STEP_W = 10_000
+"""What others draw is kept in whole steps of this: the disk is not written at every heartbeat."""
 LOOK_EVERY_S = 1.0
 """What a clock shows may drift: what counts is worked out anew at least so often."""
 

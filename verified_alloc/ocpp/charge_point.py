@@ -5,6 +5,7 @@ logged, and changes nothing."""
 import asyncio
 import logging
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -58,21 +59,21 @@ class SmartCharging(ChargePoint):
         self._response_queue: asyncio.Queue[Any] = asyncio.Queue(MOST_UNASKED)
         self._heard = asyncio.Event()
 
+    @abstractmethod
     def boot_notification(self) -> Any:
         """Who we are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heartbeat(self) -> Any:
         """We are there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def status_notification(self, gun: int, status: str, at: str) -> Any:
         """Of a gun or, 0, the station; None: this version does not tell that."""
-        raise NotImplementedError
 
+    @abstractmethod
     def meter_values(self, gun: int, at: str, offer_w: int, energy_wh: int) -> Any:
         """Of a gun."""
-        raise NotImplementedError
 
     async def run(self) -> None:
         """Until the connection breaks, by an exception."""
